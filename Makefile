@@ -1,0 +1,38 @@
+# make VENV=path TARGET uses an environment that is there already.
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.pvt_exp-installed
+
+.PHONY: help install quickstart check test test-all benchmarks clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+install: $(INSTALLED)  ## a virtual environment with everything in it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+quickstart: $(INSTALLED)  ## train a small ablation on the CPU (minutes) and print its table
+	$(BIN)/pvt-exp sweep sweeps/quickstart.yaml
+
+check: $(INSTALLED)  ## format, lint, types, import rules, unit tests: seconds
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timing > .import-linter.log || (cat .import-linter.log; false)
+	$(BIN)/pytest -q tests/unit tests/architecture
+
+test: $(INSTALLED)  ## all tests but the slow ones: minutes
+	$(BIN)/pytest -q -m 'not slow'
+
+test-all: $(INSTALLED)  ## all tests
+	$(BIN)/pytest -q
+
+benchmarks: $(INSTALLED)  ## what measures speed, each beside a peer
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:  ## remove caches, not runs and not data
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .import-linter.log build *.egg-info

@@ -1,0 +1,77 @@
+"""Any model of timm, so that PVT is compared with ResNet, ViT and all else on one harness.
+
+A name is checked against a list made from timm, which takes seconds to import; its options when the model is built.
+"""
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, field_validator
+
+from pvt_exp.backbones import Backbone, require_timm_model
+
+if TYPE_CHECKING:
+    from pvt_exp.nn.timm import TimmBackbone
+
+Scalar = bool | int | float | str
+# What the harness says itself, or what would load weights past the report of how they fit.
+TAKEN = {
+    "drop_path_rate": "write backbone.drop_path",
+    "pretrained": "write backbone.pretrained",
+    "checkpoint_path": "write backbone.pretrained",
+    "pretrained_cfg": "write backbone.pretrained",
+    "pretrained_cfg_overlay": "write backbone.pretrained",
+    "cache_dir": "it is no part of a run",
+    "device": "it is no part of a run",
+    "img_size": "the task's image size is passed",
+    "num_classes": "the task sets it",
+    "features_only": "the task sets it",
+    "out_indices": "the neck chooses among the maps",
+    "output_fmt": "maps are always NCHW",
+    "in_chans": "images have three channels",
+}
+
+
+class Settings(Backbone):
+    """A backbone of timm by its name: all its maps from stride 4 on, or its pooled feature."""
+
+    kind: Literal["timm"] = "timm"
+    name: str
+    """timm's name of the architecture, without a tag: ``resnet18``, ``deit_tiny_patch16_224``."""
+    options: dict[str, Scalar | tuple[Scalar, ...]] = Field({})
+    """Arguments of timm's model, for instance ``{drop_rate: 0.1}``."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        model, dot, _ = value.partition(".")
+        if dot:
+            require_timm_model(model)
+            raise ValueError(f"a tag names weights: write name: {model} and pretrained: timm:{value}")
+        return require_timm_model(value)
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _are_ours_to_set(cls, value: object) -> object:
+        for option, setting in value.items() if isinstance(value, dict) else ():
+            if option in TAKEN:
+                raise ValueError(f"{option} is not for options: {TAKEN[option]}")
+            if setting is None:
+                raise ValueError(f"{option} is null, which timm takes for not written: leave it out")
+        return value
+
+    def check(self, height: int, width: int) -> None:
+        patch = re.search(r"_patch(\d+)", self.name)
+        side = self.options.get("patch_size", int(patch[1]) if patch else 1)
+        if isinstance(side, int) and (height % side or width % side):
+            raise ValueError(f"{self.name} cuts patches of {side}, which do not divide an image of {height} x {width}")
+
+    def build(self, image_px: int, maps: bool = False) -> "TimmBackbone":
+        """The module; ``image_px`` sizes a ViT's table of positions, which is interpolated to other images.
+
+        Raises:
+            ValueError: if the model has no such option, no stochastic depth where `drop_path` asks for it, or no maps.
+        """
+        from pvt_exp.nn.timm import TimmBackbone
+
+        return TimmBackbone(self, image_px, maps)

@@ -1,0 +1,122 @@
+"""What a run is trained and scored on. Each file is a kind; here is what they share.
+
+A data set is named in a run, and found on this machine by ``--data NAME=PATH``, ``$PVT_EXP_DATA/NAME`` or `site.yaml`.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from pvt_exp.component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Split = Literal["train", "val"]
+
+
+class DataError(ValueError):
+    """The data at hand cannot serve the run. The message says what, where, and what to do."""
+
+
+class Facts(NamedTuple):
+    """What there is on disk, learnt without decoding an image."""
+
+    fingerprint: str | None
+    """16 hex digits that change when the data do; None while data that are made on first use are not made yet."""
+    classes: tuple[str, ...]
+    images: dict[str, int]
+    """Number of images by split."""
+
+
+class Dataset(Component):
+    """Settings of a data set, light; `open` makes the reader, heavy."""
+
+    tasks: ClassVar[frozenset[str]] = frozenset()
+    """The kinds of task that it has labels for."""
+    made: ClassVar[bool] = False
+    """Whether it is made on first use rather than found."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.\-]*$", max_length=64)
+    """What the data are called in ``--data NAME=PATH``."""
+
+    def inspect(self, root: Path) -> Facts:
+        """What lies at ``root``. Raises DataError for what is missing, empty or does not fit. Never imports torch."""
+        raise NotImplementedError
+
+    def make(self, root: Path) -> Path:
+        """Make the data under ``root`` unless they lie there, and return their folder; only where `made`.
+
+        Several processes may call it at once. Raises DataError if ``root`` cannot be written to.
+        """
+        raise NotImplementedError
+
+    def open(self, root: Path, split: Split, task: str) -> "Sequence[tuple[Any, Any]]":
+        """A reader: ``len(reader)`` and ``reader[i] -> (RGB PIL image, target)``; for classification, the class index.
+
+        It pickles small, as loading processes may be spawned. A file that is no image raises `nn.images.BadImage`.
+        """
+        raise NotImplementedError
+
+
+def fingerprint(root: Path, files: Iterable[tuple[str, int]], read: int = 64) -> str:
+    """Hash of every name and size, and of the bytes of ``read`` files spread evenly over them.
+
+    Names and sizes of a million files take seconds where their content takes hours; a data set that was re-encoded or
+    resized differs in sizes, and in the bytes of the files that are read.
+
+    Raises:
+        DataError: if a file cannot be read.
+    """
+    listed = sorted(files)
+    digest = hashlib.sha256()
+    for name, size in listed:
+        digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
+    for n in range(min(read, len(listed))):
+        file = root / listed[n * len(listed) // min(read, len(listed))][0]
+        try:
+            digest.update(file.read_bytes())
+        except OSError as error:
+            raise DataError(f"{file}: {error.strerror}") from None
+    return digest.hexdigest()[:16]
+
+
+def listing(root: Path, folder: str) -> list[tuple[str, int]]:
+    """Path relative to ``root`` and size of every file under ``root/folder``, hidden ones left out.
+
+    Raises:
+        DataError: if a folder cannot be read, or a link leads nowhere.
+    """
+    found, waiting = [], [folder]
+    while waiting:
+        here = waiting.pop()
+        for entry in scan(root / here):
+            try:
+                if entry.is_dir():
+                    waiting.append(f"{here}/{entry.name}")
+                else:
+                    found.append((f"{here}/{entry.name}", entry.stat().st_size))
+            except OSError as error:
+                raise DataError(f"{entry.path}: {error.strerror}") from None
+    return found
+
+
+def scan(folder: Path) -> "list[os.DirEntry[str]]":
+    """What lies directly in a folder, by name, hidden entries left out.
+
+    Raises:
+        DataError: if it is missing, no folder, or cannot be read.
+    """
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        raise DataError(f"{folder}: no such folder") from None
+    except NotADirectoryError:
+        raise DataError(f"{folder}: a file, where a folder is due") from None
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}") from None
+    return [entry for entry in entries if not entry.name.startswith(".")]

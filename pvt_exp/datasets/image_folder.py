@@ -1,0 +1,98 @@
+"""Images in one folder a class, the layout of ImageNet (arXiv 1409.0575): ``train/<class>/*`` and ``val/<class>/*``."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from pvt_exp.datasets import DataError, Dataset, Facts, Split, fingerprint, listing, scan
+
+if TYPE_CHECKING:
+    from pvt_exp.nn.image_folder import ImageFolder
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+class Settings(Dataset):
+    """A folder of images, with a sub-folder for each class; files that are not images by their name are ignored."""
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+
+    kind: Literal["image_folder"] = "image_folder"
+    train: str = Field("train", min_length=1)
+    """The folder of the training images, relative to the data's."""
+    val: str = Field("val", min_length=1)
+    """The folder of the validation images. It may lack classes that training has, and have no others."""
+    on_bad_image: Literal["fail", "skip"] = "fail"
+    """``fail`` ends the run at a file that cannot be decoded; ``skip`` takes the next one in training, leaves it out in
+    validation, and counts it."""
+
+    @model_validator(mode="after")
+    def _two_folders(self) -> "Settings":
+        for folder in (self.train, self.val):
+            if Path(folder).is_absolute() or ".." in Path(folder).parts:
+                raise ValueError(f"'{folder}' leads out of the data's folder; which lies elsewhere on each machine")
+        if self.train == self.val:
+            raise ValueError(
+                f"train and val are the same folder, '{self.train}': the score would be of what was learnt"
+            )
+        return self
+
+    def inspect(self, root: Path) -> Facts:
+        """Classes in the order of their names, and the counts; a class folder without images is an error."""
+        scan(root)  # says what is wrong with the root itself before a split of it is missed
+        found = {split: images(root, folder) for split, folder in (("train", self.train), ("val", self.val))}
+        for split, (classes, files) in found.items():
+            where = root / (self.train if split == "train" else self.val)
+            if not classes:
+                raise DataError(f"{where}: empty; a folder for each class is due here, with images in it")
+            filled = {classes[n] for n, _, _ in files}
+            if bare := [name for name in classes if name not in filled]:
+                raise DataError(f"{where}: no images in the class folder {_some(bare)}; known suffixes: {_suffixes()}")
+            if self.on_bad_image == "fail" and (void := [name for _, name, size in files if size == 0]):
+                raise DataError(f"{root}: 0 bytes long: {_some(void)}; mend them, or set dataset.on_bad_image: skip")
+        classes = found["train"][0]
+        if len(classes) == 1:
+            raise DataError(f"{root / self.train}: one class only, {_some(classes)}; there is nothing to tell apart")
+        if unknown := sorted(set(found["val"][0]) - set(classes)):
+            raise DataError(f"{root / self.val}: classes that {self.train} lacks: {_some(unknown)}")
+        print_id = fingerprint(root, [(name, size) for _, files in found.values() for _, name, size in files])
+        return Facts(print_id, tuple(classes), {split: len(files) for split, (_, files) in found.items()})
+
+    def open(self, root: Path, split: Split, task: str) -> "ImageFolder":
+        from pvt_exp.nn.image_folder import ImageFolder
+
+        return ImageFolder(root, self.train, self.val if split == "val" else self.train)
+
+
+def images(root: Path, folder: str) -> tuple[list[str], list[tuple[int, str, int]]]:
+    """The classes of ``root/folder`` by name, and (class, path relative to root, bytes) of every image in them.
+
+    Raises:
+        DataError: if a folder cannot be read, or a class has a name that is not UTF-8.
+    """
+    classes = classes_of(root / folder)
+    files = []
+    for number, name in enumerate(classes):
+        for path, size in sorted(listing(root, f"{folder}/{name}")):
+            if path[path.rfind(".") :].lower() in SUFFIXES:
+                files.append((number, path, size))
+    return classes, files
+
+
+def classes_of(folder: Path) -> list[str]:
+    """The names of the folders in a split, sorted."""
+    classes = [entry.name for entry in scan(folder) if entry.is_dir()]
+    if odd := [name for name in classes if not name.isprintable()]:
+        raise DataError(f"{folder}: a class folder's name is not plain text: {odd[0]!a}")
+    return classes
+
+
+def _some(names: Iterable[str], most: int = 5) -> str:
+    listed = list(names)
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+
+
+def _suffixes() -> str:
+    return " ".join(sorted(SUFFIXES))

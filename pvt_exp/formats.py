@@ -1,0 +1,262 @@
+"""A table as LaTeX, Markdown, CSV and HTML.
+
+What a person named goes through the escape of its format by default, in templates too: what is to stay as it is says
+so (``Markup``). Each format depends on the table and the command only, so that the same results give the same bytes.
+"""
+
+import csv
+import html
+import io
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup
+
+from pvt_exp.escape import latex, markdown, one_line
+from pvt_exp.tables import Cell, Column, Row, Table
+
+if TYPE_CHECKING:
+    import jinja2
+
+TEXT_PT = 345.0
+"""Width of the text in the class ``article`` at 10 pt."""
+SIZES = {"normalsize": 5.2, "small": 4.75, "footnotesize": 4.4, "scriptsize": 4.0}
+"""LaTeX's sizes, and the width of an average character in pt."""
+NAME_CHARS = 28
+"""The room that a row's name has at least, where it is that long, before LaTeX takes a smaller size."""
+PAGE_ROWS = 38
+"""Lines of a page. Longer tables are split in LaTeX: a float longer than a page runs off it."""
+
+
+# ---------------------------------------------------------------- a cell
+
+
+class Dialect(NamedTuple):
+    """How a format escapes, and how it writes bold and raised."""
+
+    escape: Callable[[str], str]
+    bold: str = "%s"
+    raised: str = "%s"
+    spread: str = " ± %s"
+
+    def cell(self, cell: Cell, column: Column) -> str:
+        """A cell with its spread and marks; of what is missing the reason too, where a metric is due."""
+        return self.bare(cell, column) + self.marks(cell.marks)
+
+    def bare(self, cell: Cell, column: Column) -> str:
+        """A cell without its marks."""
+        if cell.missing is not None:
+            return self.escape(f"— ({cell.missing})" if column.kind == "metric" else "—")
+        text = cell.text if cell.text.isascii() else self.escape(cell.text)  # digits, and perhaps a minus
+        return (self.bold % text if cell.best else text) + (self.spread % cell.std_text if cell.std_text else "")
+
+    def marks(self, marks: Sequence[str]) -> str:
+        """The marks of notes, raised."""
+        return self.raised % self.escape(",".join(marks)) if marks else ""
+
+
+PLAIN = Dialect(str)
+TEX = Dialect(latex, r"\textbf{%s}", r"\textsuperscript{%s}", r"\,{\scriptsize $\pm$ %s}")
+MD = Dialect(markdown, "**%s**", "<sup>%s</sup>")
+HTML = Dialect(html.escape, "<b>%s</b>", "<sup>%s</sup>", ' <span class="spread">± %s</span>')
+
+
+def plain(cell: Cell, column: Column) -> str:
+    """A cell as plain text, without its marks."""
+    return PLAIN.bare(cell, column)
+
+
+def about_runs(table: Table, most: int = 12) -> str:
+    """How many runs are behind a table, and their ids if they are few."""
+    ids = list(dict.fromkeys(run for row in table.rows for run in row.runs))
+    text = f"{len(ids)} run{'' if len(ids) == 1 else 's'}"
+    return f"{text}: {', '.join(ids)}." if 0 < len(ids) <= most else f"{text}; table.csv has their ids."
+
+
+def made_by(table: Table, command: str | None) -> str:
+    """The command that makes the table again."""
+    return one_line(command or f"pvt-exp report {table.name}")
+
+
+@cache
+def _templates(form: str) -> "jinja2.Environment":
+    import jinja2
+
+    def escape(value: Any) -> str:
+        return value if isinstance(value, Markup) else {"tex": latex, "md": markdown}[form](str(value))
+
+    syntax = jinja2.Environment(
+        loader=jinja2.PackageLoader("pvt_exp"),
+        autoescape=form == "html",
+        finalize=None if form == "html" else escape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    if form == "tex":  # which is full of braces
+        return syntax.overlay(
+            block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>"
+        )
+    return syntax
+
+
+# ---------------------------------------------------------------- the formats
+
+
+def to_csv(table: Table) -> str:
+    """Full precision, a column for each figure, the ids of the runs and why others are missing."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    head = ["group", "variant", "base"]
+    for column in table.columns:
+        head += [column.key, *([f"{column.key}_std", f"{column.key}_n"] if column.kind == "metric" else [])]
+    writer.writerow([*head, "runs", "missing", "data", "code"])
+    for group in table.groups:
+        for row in group.rows:
+            line: list[Any] = [group.title, row.name, int(row.is_base)]
+            for cell, column in zip(row.cells, table.columns, strict=True):
+                line += [cell.value, *([cell.std, cell.n] if column.kind == "metric" else [])]
+            gone = (f"{replicate.run}:{replicate.state}" for replicate in row.replicates if replicate.state != "done")
+            writer.writerow([*line, " ".join(row.runs), " ".join(gone), " ".join(row.data), " ".join(row.code)])
+    return out.getvalue()
+
+
+def to_markdown(table: Table, command: str | None) -> str:
+    """GitHub's Markdown, with aligned pipes."""
+    grid = [["variant", *(markdown(column.title) for column in table.columns)]]
+    for group in table.groups:
+        if group.title:
+            grid.append([f"*{markdown(group.title)}*", *("" for _ in table.columns)])
+        for row in group.rows:
+            cells = (MD.cell(cell, column) for cell, column in zip(row.cells, table.columns, strict=True))
+            grid.append([markdown(row.name) + MD.marks(row.marks), *cells])
+    widths = [max(3, *map(len, column)) for column in zip(*grid, strict=True)]
+    lines = [
+        f"| {line[0]:<{widths[0]}} | "
+        + " | ".join(f"{c:>{w}}" for c, w in zip(line[1:], widths[1:], strict=True))
+        + " |"
+        for line in grid
+    ]
+    lines.insert(1, f"| {'-' * widths[0]} | " + " | ".join("-" * (w - 1) + ":" for w in widths[1:]) + " |")
+    template = _templates("md").get_template("table.md.j2")
+    made = made_by(table, command).replace("`", "'")
+    return template.render(table=table, grid=map(Markup, lines), runs=about_runs(table), command=Markup(made))
+
+
+def to_latex(table: Table, command: str | None) -> str:
+    """A float of the class ``article`` that needs booktabs only; several where it is longer than a page."""
+    size, first_column = _fit(table)
+    spreads = [max((cell.std_text for cell in column), key=len, default="") for column in columns_of(table)]
+
+    def line(row: Row, indent: str) -> Markup:
+        name = latex(row.name)
+        if first_column != "l":  # long names break behind any sign, for they must not run into the numbers
+            name = r"\raggedright " + re.sub(r"(\\_|[-/=,;:.)]|\\text(?:greater|less)\{\})", r"\1\\allowbreak{}", name)
+        parts = [indent + name + TEX.marks(row.marks)]
+        for cell, column, spread in zip(row.cells, table.columns, spreads, strict=True):
+            text = TEX.bare(cell, column)
+            if cell.text and spread and not cell.std_text:  # keeps a mean without spread below the other means
+                text += rf"\phantom{{{TEX.spread % spread}}}"
+            marks = TEX.marks(cell.marks)
+            parts.append(text + (rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks))
+        return Markup(" & ".join(parts))
+
+    rows = [[line(row, r"\enspace " if group.title else "") for row in group.rows] for group in table.groups]
+    notes = sum(1 + len(note.text) // 95 for note in table.notes)
+    for room in range(PAGE_ROWS, 8, -4):  # less on each page until the notes fit below the last rows
+        parts, left = _paginate([group.title for group in table.groups], rows, room)
+        if left + PAGE_ROWS - room >= notes:
+            break
+    comments = [f"{one_line(row.name)}: {' '.join(row.runs)}" for row in table.rows]
+    template = _templates("tex").get_template("table.tex.j2")
+    return template.render(
+        table=table,
+        parts=parts,
+        heads=list(zip(*map(_head, table.columns), strict=True)),
+        size=Markup(size),
+        first_column=Markup(first_column),
+        label=Markup(re.sub(r"[^A-Za-z0-9]+", "-", table.name).strip("-")),
+        runs=about_runs(table),
+        rows=[Markup(text.encode("ascii", "backslashreplace").decode()) for text in comments],
+        command=Markup(made_by(table, command).encode("ascii", "backslashreplace").decode()),
+    )
+
+
+def _paginate(
+    titles: Sequence[str], groups: Sequence[Sequence[Markup]], page: int
+) -> tuple[list[list[tuple[str, list[Markup]]]], int]:
+    """Groups on pages of so many lines, their headings again where they go on, and the lines left on the last."""
+    pages: list[list[tuple[str, list[Markup]]]] = [[]]
+    left = page
+    for title, rows in zip(titles, groups, strict=True):
+        for i, row in enumerate(rows):
+            if left < (3 if i == 0 else 1):
+                pages.append([])
+                left = page
+            if i == 0 or not pages[-1]:
+                pages[-1].append((title, []))
+                left -= 2 if title else 1
+            pages[-1][-1][1].append(row)
+            left -= 1
+    return pages, left
+
+
+def columns_of(table: Table) -> list[tuple[Cell, ...]]:
+    """The cells of each column, over all groups."""
+    return [tuple(row.cells[i] for row in table.rows) for i in range(len(table.columns))]
+
+
+def _head(column: Column) -> tuple[str, str]:
+    """What a column is, and in what unit: the two lines of its head."""
+    name, _, unit = column.title.partition(" (")
+    return name, f"({unit}" if unit else ""
+
+
+def _fit(table: Table) -> tuple[str, str]:
+    """The largest size at which the table is no wider than the text, and the kind of the column of names."""
+    numbers = sum(
+        max([*map(len, _head(column)), *(len(PLAIN.cell(cell, column)) for cell in cells)])
+        for column, cells in zip(table.columns, columns_of(table), strict=True)
+    )
+    names = max([len("variant"), *(len(row.name) + len(row.marks) for row in table.rows)])
+    room_pt, char_pt, size = 0.0, 1.0, "scriptsize"
+    for size, char_pt in SIZES.items():  # noqa: B007 - what the loop ends with is used
+        room_pt = TEXT_PT - 8 * len(table.columns) - numbers * char_pt
+        if min(names, NAME_CHARS) * char_pt <= room_pt:
+            break
+    return size, "l" if names * char_pt <= room_pt else f"p{{{max(room_pt, 10 * char_pt):.0f}pt}}"
+
+
+def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
+    """One page that stands alone, light or dark as the reader's system is, with each seed's figure as a tooltip."""
+
+    def cells(table: Table, row: Row) -> Markup:
+        parts = []
+        for cell, column in zip(row.cells, table.columns, strict=True):
+            seeds = [
+                f"seed {r.seed}: {r.state if value is None else repr(value)}  run {r.run}"
+                for r, value in zip(row.replicates, cell.values, strict=False)
+            ]
+            tip = f' title="{html.escape(chr(10).join(seeds))}"' if seeds else ""
+            kind = ' class="missing"' if cell.missing else ""
+            parts.append(f"<td{kind}{tip}>{HTML.cell(cell, column)}</td>")
+        return Markup("".join(parts))
+
+    def groups(table: Table) -> list[tuple[str, list[tuple[Row, Markup, Markup]]]]:
+        return [
+            (g.title, [(r, Markup(html.escape(r.name) + HTML.marks(r.marks)), cells(table, r)) for r in g.rows])
+            for g in table.groups
+        ]
+
+    return (
+        _templates("html")
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            tables=[(table, groups(table), about_runs(table, 0).partition(";")[0]) for table in tables],
+            command=made_by(tables[0], command) if tables else command or "pvt-exp report",
+        )
+    )

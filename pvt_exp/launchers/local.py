@@ -1,0 +1,125 @@
+"""Processes on this machine, forked from a server that has imported torch already.
+
+Importing torch, Lightning and timm takes seconds and is the same for every run, so it is done once: a run then starts in
+a few hundredths of a second. The server never touches CUDA; a run sets its GPUs and threads before it does.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pvt_exp.launchers import Ended, Launcher, Slot
+
+PATIENCE_S = 10.0
+"""How long a run that was asked to stop may take before it is made to."""
+
+
+class Settings(Launcher):
+    """Processes on this machine."""
+
+    kind: Literal["local"] = "local"
+    gpus: Literal["auto"] | tuple[int, ...] = "auto"
+    """Numbers of the GPUs to use, a run each; one given twice takes two runs; ``auto``: all there are, else the CPU."""
+    cpu_slots: int | None = Field(None, ge=1)
+    """Runs at once on the CPU; giving it says that GPUs are left alone; none: one a core."""
+
+    def slots(self) -> list[Slot]:
+        """The places for runs, one entry each. Raises ValueError for GPUs that this machine does not have."""
+        cores = len(os.sched_getaffinity(0))
+        there = _gpus()
+        gpus = there if self.gpus == "auto" and self.cpu_slots is None else () if self.gpus == "auto" else self.gpus
+        if missing := sorted(set(gpus) - set(there)):
+            raise ValueError(f"no GPU {', '.join(map(str, missing))} here; there are {list(there) or 'none'}")
+        if gpus:
+            return [Slot((gpu,), max(1, cores // len(gpus))) for gpu in gpus]
+        count = self.cpu_slots or cores
+        return [Slot((), max(1, cores // count)) for _ in range(count)]
+
+    def launch(self, next_attempt: Callable[[Slot], Path | None]) -> Iterator[Ended | None]:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["pvt_exp.preload"])
+        free = self.slots()
+        running: dict[BaseProcess, tuple[Path, Slot]] = {}
+        try:
+            while True:
+                waiting = []
+                for slot in free:
+                    attempt = next_attempt(slot)
+                    if attempt is None:
+                        waiting.append(slot)
+                        continue
+                    process: BaseProcess = context.Process(target=_run, args=(str(attempt),), name=str(attempt))
+                    process.start()
+                    running[process] = attempt, slot
+                free = waiting
+                if not running:
+                    return
+                wait([process.sentinel for process in running], timeout=0.3)
+                for process in [p for p in running if p.exitcode is not None]:
+                    attempt, slot = running.pop(process)
+                    _end_group(process, signal.SIGKILL)  # what the run left behind: loaders, W&B's service
+                    free.append(slot)
+                    yield Ended(attempt, process.exitcode or 0)
+                yield None
+        finally:
+            _stop(list(running))
+
+
+def _run(attempt: str) -> None:
+    """In the forked process: become a group of its own that ends with the driver, then train."""
+    os.setsid()
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    threading.Thread(target=_end_with, args=(driver.sentinel,), daemon=True).start()
+    from pvt_exp import worker
+
+    raise SystemExit(worker.main(Path(attempt)))
+
+
+def _end_with(sentinel: int) -> None:
+    """No run outlives its driver, not even one that was killed: its end closes the pipe behind the sentinel."""
+    wait([sentinel])
+    os.killpg(0, signal.SIGKILL)
+
+
+def _end_group(process: BaseProcess, how: signal.Signals) -> None:
+    # A process that was only just forked may not lead a group of its own yet.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if process.pid is not None:
+            os.killpg(process.pid, how)
+    if process.is_alive():
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate() if how is signal.SIGTERM else process.kill()
+
+
+def _stop(processes: list[BaseProcess]) -> None:
+    for process in processes:
+        _end_group(process, signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE_S
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        _end_group(process, signal.SIGKILL)
+        process.join()
+
+
+def _gpus() -> tuple[int, ...]:
+    """Numbers of the GPUs that a run could use, without starting CUDA here."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return tuple(range(len([word for word in visible.split(",") if word.strip() not in ("", "-1")])))
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines())))

@@ -1,0 +1,141 @@
+"""A sweep while it runs: a table that moves in a terminal, and plain lines elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pvt_exp.plan import Variant
+from pvt_exp.schema import Run
+from pvt_exp.store import State
+from pvt_exp.sweep import Board
+
+PLAIN_EVERY_S = 30.0
+COLOURS: dict[State, str] = {
+    "done": "green", "running": "cyan", "pending": "dim", "killed": "yellow", "stale": "yellow",
+    "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
+}  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``3 min 20 s``, ``5 h 07 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class View:
+    """Shows a `Board`; a context manager whose `show` is what `sweep.drive` calls."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._last_line = time.monotonic()
+        self._begun = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the view was made."""
+        return time.monotonic() - self._begun
+
+    def __enter__(self) -> "View":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def show(self, board: Board, ended: Run | None) -> None:
+        """Draw; ``ended`` is the run that has just come to an end."""
+        if ended is not None and (self.live is None or board.outcomes[ended.id].state != "done"):
+            self.console.print(self._line(board, ended), highlight=False, soft_wrap=True)
+            self._last_line = time.monotonic()
+        if self.live:
+            self.live.update(self._table(board))
+        elif time.monotonic() - self._last_line > PLAIN_EVERY_S:
+            self._last_line = time.monotonic()
+            self.console.print(self._summary(board), highlight=False, soft_wrap=True)
+
+    def _line(self, board: Board, run: Run) -> Text:
+        seen = board.outcomes[run.id]
+        variant = next(v for v in board.plan.variants if any(r.id == run.id for r in v.runs))
+        text = Text.assemble((f"{seen.state:>8}", COLOURS[seen.state]), f"  {variant.name}, seed {run.seed} ({run.id})")
+        if seen.result is not None:
+            metric = run.task.metric
+            text.append(f"  {metric} {seen.result['metrics'][metric]:.2f}")
+            text.append(f"  {duration(seen.result['provenance']['seconds'])}", "dim")
+        elif seen.reason:
+            text.append(f"  {seen.reason.splitlines()[0]}")
+        if self.live is None:
+            text.append(f"  [{self._summary(board).plain}]", "dim")
+        return text
+
+    def _summary(self, board: Board) -> Text:
+        total, done = len(board.outcomes), board.count("done")
+        words = [f"{done} of {total} done"]
+        if bad := board.count("failed", "diverged", "out_of_memory", "timed_out", "killed"):
+            words.append(f"{bad} not")
+        if going := len(board.started):
+            words.append(f"{going} running")
+        words.append(f"{duration(self.seconds)} gone")
+        left = board.seconds_left()
+        if left is not None and done < total:
+            words.append(f"about {duration(left)} left")
+        return Text(", ".join(words))
+
+    def _table(self, board: Board) -> RenderableType:
+        table = Table(box=None, pad_edge=False, title=f"[bold]{board.plan.name}[/]", title_justify="left")
+        table.add_column("variant", overflow="ellipsis", no_wrap=True, ratio=3)
+        table.add_column("done", justify="right")
+        table.add_column("metric", justify="right")
+        table.add_column("now", no_wrap=True, ratio=2)
+        room = max(4, self.console.size.height - 5)
+        shown = _most_telling(board, room)
+        for variant in shown:
+            table.add_row(*self._row(board, variant))
+        if hidden := len(board.plan.variants) - len(shown):
+            table.add_row(Text(f"… and {hidden} more", "dim"), "", "", "")
+        table.caption, table.caption_justify = self._summary(board), "left"
+        return table
+
+    def _row(self, board: Board, variant: Variant) -> tuple[RenderableType, ...]:
+        seen = [board.outcomes[run.id] for run in variant.runs]
+        metric = variant.runs[0].task.metric
+        values = [s.result["metrics"][metric] for s in seen if s.result is not None]
+        mean = Text(f"{metric} {sum(values) / len(values):.2f}") if values else Text("")
+        done = sum(s.result is not None for s in seen)
+        now: RenderableType = Text("")
+        going = [run for run in variant.runs if run.id in board.started]
+        if going:
+            steps = board.progress.get(going[0].id, {})
+            bar = ProgressBar(total=1.0, completed=steps.get("fraction", 0.0), width=14)
+            line = Table.grid(padding=(0, 1))
+            epoch = f"epoch {steps['epoch']}/{steps['epochs']}" if steps else "starting"
+            line.add_row(bar, Text(f"seed {going[0].seed} {epoch}", "cyan"))
+            now = line
+        elif states := [s.state for s in seen if s.state not in ("done", "pending")]:
+            now = Text(", ".join(states), COLOURS[states[0]])
+        return Text(variant.name), Text(f"{done}/{len(seen)}", "green" if done == len(seen) else ""), mean, now
+
+
+def _most_telling(board: Board, room: int) -> list[Variant]:
+    """The variants that fit: those that run first, then what is not done, then the rest; in the plan's order."""
+
+    def weight(variant: Variant) -> int:
+        if any(run.id in board.started for run in variant.runs):
+            return 0
+        return 1 if any(board.outcomes[run.id].result is None for run in variant.runs) else 2
+
+    chosen = {id(variant) for variant in sorted(board.plan.variants, key=weight)[:room]}
+    return [variant for variant in board.plan.variants if id(variant) in chosen]

@@ -1,0 +1,179 @@
+"""Loads images by key, a group at a time; nothing that comes out depends on how many processes load.
+
+Every draw follows from (seed, epoch, image, repeat), and a group's mixing from (seed, epoch, group's number).
+Legend: B images of a micro-batch, C classes.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from timm.data.mixup import Mixup
+from torch.utils.data import DataLoader, Dataset
+
+from pvt_exp.nn.augment import Transform, draw_from, generators_kept, mixup, test_transform, train_transform
+from pvt_exp.nn.images import BadImage
+from pvt_exp.nn.order import InOrder, Key, Order
+from pvt_exp.nn.seeding import derive
+
+if TYPE_CHECKING:
+    from pvt_exp.schema import Placement, Run
+    from pvt_exp.tasks.classification import Settings
+
+Batch = dict[str, Any]
+"""``image`` float [B, 3, H, W], ``target`` long [B] or float [B, C], ``skipped`` int: bad images met on the way."""
+VAL_IMAGES = 64  # a batch in validation at least, where it is not said what fits
+
+
+def loaders(
+    run: "Run",
+    task: "Settings",
+    train: Sequence[Any],
+    val: Sequence[Any],
+    placement: "Placement",
+    *,
+    rank: int = 0,
+    world: int = 1,
+) -> tuple["Loader", "Loader"]:
+    """The training loader, in micro-batches, and the validation loader, in the data's order with nothing left out.
+
+    Raises:
+        ValueError: if the batch does not fit the data, or its parts do not fit one another.
+    """
+    skip = getattr(run.dataset, "on_bad_image", "fail") == "skip"
+    group, micro = run.group_size, placement.micro_batch or run.group_size
+    if group % min(micro, group):
+        raise ValueError(f"a micro-batch of {micro} images does not divide the run's group_size {group}")
+    order = Order(
+        len(train), run.batch_size, group, repeats=task.augment.repeats, seed=run.seed, rank=rank, world=world
+    )
+    groups = Groups(train, train_transform(task), run.seed, mixup(task), "next" if skip else "fail")
+    # Validating holds far less for an image than training does, so only a micro-batch that was asked for binds it.
+    in_order = InOrder(len(val), placement.micro_batch or max(group, VAL_IMAGES), rank, world)
+    tests = Groups(val, test_transform(task), None, None, "leave out" if skip else "fail")
+    return Loader(groups, order, placement, micro, order.group_size), Loader(tests, in_order, placement)
+
+
+class Groups(Dataset[Batch]):
+    """A group of keys to its images and targets: what a loading process does."""
+
+    def __init__(
+        self, reader: Sequence[Any], transform: Transform, seed: int | None, mixer: Mixup | None, on_bad: str
+    ) -> None:
+        self.reader, self.transform, self.seed, self.mixer, self.on_bad = reader, transform, seed, mixer, on_bad
+
+    def __getitem__(self, keys: list[Key]) -> Batch:
+        with generators_kept():
+            return self._batch(keys)
+
+    def _batch(self, keys: list[Key]) -> Batch:
+        loaded = [self._load(key) for key in keys]
+        samples = [sample for sample, _ in loaded if sample is not None]
+        batch: Batch = {"skipped": sum(skipped for _, skipped in loaded)}
+        if samples:
+            image, target = torch.stack([image for image, _ in samples]), torch.tensor([label for _, label in samples])
+            if self.mixer is not None:
+                assert self.seed is not None
+                draw_from(derive(self.seed, "mix", keys[0].epoch, keys[0].position // len(keys)))
+                image, target = self.mixer(image, target)
+            batch |= {"image": image, "target": target}
+        return batch
+
+    def _load(self, key: Key) -> tuple[Any, int]:
+        """The transformed image and its label, none if it is left out; and whether it counts as bad."""
+        try:
+            return self._transformed(key, key.image), 0
+        except BadImage:
+            if self.on_bad == "fail":
+                raise
+        bad = int(key.repeat == 0)  # an image counts once an epoch, however often it is drawn
+        if self.on_bad == "leave out":
+            return None, bad
+        for further in range(1, len(self.reader)):
+            try:
+                return self._transformed(key, (key.image + further) % len(self.reader)), bad
+            except BadImage:
+                continue
+        raise BadImage("none of the images can be read")
+
+    def _transformed(self, key: Key, index: int) -> tuple[Any, int]:
+        image, label = self.reader[index]
+        if self.seed is not None:
+            draw_from(derive(self.seed, "sample", key.epoch, key.image, key.repeat))
+        return self.transform(image), label
+
+
+class Loader:
+    """Iterates over an epoch's micro-batches.
+
+    Lightning calls ``loader.sampler.set_epoch(epoch)`` before each epoch, but may have called ``iter(loader)`` before
+    that (on a resume it does, with the sampler still at epoch 0). So nothing is drawn before the first batch is asked
+    for, which a plain DataLoader with workers does not wait for. Without Lightning, call `set_epoch`.
+    """
+
+    batch_sampler = None  # Lightning asks for it wherever there is a sampler
+
+    def __init__(
+        self,
+        groups: Groups,
+        sampler: Order | InOrder,
+        placement: "Placement",
+        micro: int | None = None,
+        group: int | None = None,
+    ) -> None:
+        self.sampler, self.micro = sampler, micro
+        self.parts = group // micro if group and micro and micro < group else 1
+        workers = min(placement.workers, len(sampler))
+        big = sampler.group_size >= 256  # a worker that is two groups ahead would hold a gigabyte at 224 pixels
+        self.groups: DataLoader[Batch] = DataLoader(
+            groups,
+            sampler=sampler,
+            batch_size=None,  # an item is a group already
+            num_workers=workers,
+            prefetch_factor=(1 if big else 2) if workers else None,
+            persistent_workers=workers > 0,
+            pin_memory=bool(placement.gpus),
+            generator=torch.Generator(),  # else each epoch draws a number from the generator that training uses
+        )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch the next iteration is."""
+        if isinstance(self.sampler, Order):
+            self.sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.sampler) * self.parts
+
+    def __iter__(self) -> Iterator[Batch]:
+        waiting: Batch | None = None
+        skipped = 0
+        for group in self._read():
+            # A group of which nothing is left is not given out; its bad images count with the group before it, which
+            # waits until the next one is there.
+            skipped += group["skipped"]
+            if "image" in group:
+                if waiting is not None:
+                    yield from self._cut(waiting, skipped - group["skipped"])
+                    skipped = group["skipped"]
+                waiting = group
+        if waiting is not None:
+            yield from self._cut(waiting, skipped)
+        elif skipped:
+            raise BadImage("none of the images can be read")
+
+    def _read(self) -> Iterator[Batch]:
+        try:
+            yield from self.groups
+            return
+        except BadImage as error:
+            # A worker's has its traceback in its text; the last line is what a person needs.
+            text = str(error).strip().splitlines()[-1].removeprefix(f"{BadImage.__module__}.{BadImage.__qualname__}: ")
+            # torch's re-raise leaves a cycle that holds the workers through the traceback; collected with the cycle
+            # rather than before, they take 5 s to stop.
+            error.__traceback__ = None
+        raise BadImage(text)
+
+    def _cut(self, group: Batch, skipped: int) -> Iterator[Batch]:
+        images, targets = group["image"].chunk(self.parts), group["target"].chunk(self.parts)
+        for n, (image, target) in enumerate(zip(images, targets, strict=True)):
+            yield {"image": image, "target": target, "skipped": 0 if n else skipped}

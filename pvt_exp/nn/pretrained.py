@@ -1,0 +1,256 @@
+"""Pretrained weights into a backbone, and a report of what went where. What does not fit is an error, never a warning.
+
+Reads the authors' checkpoints (github.com/whai362/PVT), timm's, and our own. The known failure of both other ways is a
+run that trains from scratch and says nothing.
+"""
+
+import argparse
+import hashlib
+import math
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from pvt_exp.backbones import Backbone, Pretrained
+from pvt_exp.nn.pvt import PVT
+from pvt_exp.nn.timm import TimmBackbone, plain_name
+
+WRAPPERS = ("model", "state_dict", "model_ema")
+SHOWN = 6  # names in an error before it only counts
+
+
+@dataclass
+class Report:
+    """How a checkpoint and a backbone met, by tensors' names; each of the backbone's is in one of the first three."""
+
+    source: str
+    matched: list[str] = field(default_factory=list)
+    """Loaded as they are."""
+    resized: list[str] = field(default_factory=list)
+    """Position embeddings that were interpolated to another grid, or lost the slot of a class token."""
+    missing: list[str] = field(default_factory=list)
+    """Start at random: absent from the checkpoint or of another shape, and allowed to be."""
+    unexpected: list[str] = field(default_factory=list)
+    """The checkpoint's own names of what the backbone has no use for, such as the head."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read(file: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by their names there. No code in it is ever run.
+
+    Raises:
+        ValueError: if it is missing, torn, holds more than data, or is no checkpoint.
+    """
+    if not file.is_file():
+        raise ValueError(f"no such file: {file}")
+    try:
+        if file.suffix == ".safetensors":
+            content: Any = safetensors.torch.load_file(file)
+        else:
+            # a Namespace of arguments is inert, and the authors' training code puts one into its checkpoints
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                content = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+\w)", str(error))  # the name of what would have been called
+        if found:
+            raise ValueError(f"{file}: refused, as it holds code ({found[1]}); save its tensors alone") from None
+        raise ValueError(f"{file}: not a checkpoint of PyTorch") from None
+    except Exception as error:  # what a torn file makes a reader raise has no end
+        raise ValueError(f"{file}: torn, or not a checkpoint: {_first_line(error)}") from None
+    return tensors_of(content, str(file))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
+    """The state dict in a checkpoint, out of its wrappers and without the prefixes of what it was saved from.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    wrapper = next((w for w in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(w), Mapping)), None)
+    if wrapper:
+        content = content[wrapper]
+    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"{source}: holds no state dict; expected tensors by name, bare or in {', '.join(WRAPPERS)}")
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if all(name.startswith("module.") for name in tensors):  # saved from DistributedDataParallel
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    own = {name: tensor for name, tensor in tensors.items() if name.startswith("backbone.")}
+    return {name.removeprefix("backbone."): tensor for name, tensor in own.items()} or tensors  # of a detector, say
+
+
+def fetch(tag: str, backbone: nn.Module) -> dict[str, Tensor]:
+    """The weights of a timm model by its tag, from its hub or its cache.
+
+    Raises:
+        ValueError: if there are none, or the hub cannot be reached.
+    """
+    # built as ours is, so that timm fits its own checkpoint to the image size
+    options = backbone.options if isinstance(backbone, TimmBackbone) else {}
+    try:
+        model = timm.create_model(tag, pretrained=True, **options)
+    except Exception as error:  # the hub's client raises some thirty kinds
+        raise ValueError(
+            f"timm:{tag}: no weights: {_first_line(error)}. Without network, write the path of a file instead"
+        ) from error
+    return dict(model.state_dict())
+
+
+# ---------------------------------------------------------------- names
+
+
+def pvt_name(name: str) -> str:
+    """Our name of a PVT's tensor from the authors', from timm's (``features_only`` too), or from ours.
+
+    ``block3.1.attn.q.weight`` and ``stages_2.blocks.1.attn.q.weight`` are both ``stages.2.blocks.1.attn.q.weight``.
+    """
+    name = name.replace(".dwconv.dwconv.", ".dwconv.")
+    if numbered := re.match(r"(patch_embed|pos_embed|block|norm)(\d+)(?=\.|$)", name):
+        part = {"patch_embed": "embed", "pos_embed": "position", "block": "blocks", "norm": "norm"}[numbered[1]]
+        return f"stages.{int(numbered[2]) - 1}.{part}{name[numbered.end() :]}"
+    name = re.sub(r"^cls_token$", "class_token", name)
+    name = re.sub(r"^patch_embed\.", "stages.0.embed.", name)
+    return re.sub(r"^stages[._](\d+)\.", r"stages.\1.", name).replace(".downsample.", ".embed.")
+
+
+def _translator(backbone: nn.Module) -> Callable[[str], str]:
+    if isinstance(backbone, PVT):
+        return pvt_name
+    if isinstance(backbone, TimmBackbone):
+        own = {plain_name(name): name for name in backbone.state_dict()}
+        return lambda name: own.get(plain_name(name), name)
+    return lambda name: name
+
+
+def _is_surplus(backbone: nn.Module) -> Callable[[str], bool]:
+    """Tells of a translated name whether this backbone rightly has no such tensor."""
+    if isinstance(backbone, TimmBackbone):
+        names = backbone.surplus()
+        return lambda name: plain_name(name) in names
+    without = ("head.", "class_token", "norm.") if getattr(backbone, "maps", False) else ("head.",)
+    return lambda name: name.startswith(without)
+
+
+def fit_positions(table_1TC: Tensor, slots: int) -> Tensor | None:
+    """A table of positions over a square grid, interpolated to one of ``slots``; none if that cannot be.
+
+    A class token's slot stays as it is, and is dropped where it is not wanted.
+    """
+    old, new = math.isqrt(table_1TC.shape[1]), math.isqrt(slots)
+    old_extra, new_extra = table_1TC.shape[1] - old**2, slots - new**2
+    if new_extra not in (old_extra, 0) or old_extra > 1:
+        return None
+    table_1CHW = table_1TC[:, old_extra:].reshape(1, old, old, -1).permute(0, 3, 1, 2).float()
+    if new != old:
+        table_1CHW = interpolate(table_1CHW, (new, new), mode="bilinear")
+    return torch.cat([table_1TC[:, :new_extra], table_1CHW.flatten(2).transpose(1, 2)], 1)
+
+
+# ---------------------------------------------------------------- loading
+
+
+def load(backbone: nn.Module, settings: Backbone, file: Path | None) -> Report:
+    """Put ``settings.pretrained`` into the backbone; ``file`` is where its checkpoint lies here, none for ``timm:``.
+
+    The backbone is left as it was unless all fits.
+
+    Raises:
+        ValueError: if the weights cannot be had, are not those of the run, or do not fit.
+    """
+    pretrained = settings.pretrained
+    assert pretrained is not None, "this run starts at random"
+    if pretrained.timm is not None:
+        source, theirs = f"timm:{pretrained.timm}", fetch(pretrained.timm, backbone)
+    else:
+        if file is None:
+            raise ValueError(f"where is the checkpoint with sha256 {pretrained.sha256} on this machine?")
+        source, theirs = str(file), read(file)
+        with file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        if digest != pretrained.sha256:
+            raise ValueError(f"{file}: not the run's checkpoint: its sha256 is {digest}, not {pretrained.sha256}")
+    report, fitting = match(backbone, theirs, pretrained, source)
+    own = backbone.state_dict()
+    with torch.no_grad():
+        for name, tensor in fitting.items():
+            own[name].copy_(tensor)
+    return report
+
+
+def match(
+    backbone: nn.Module, theirs: dict[str, Tensor], pretrained: Pretrained, source: str
+) -> tuple[Report, dict[str, Tensor]]:
+    """What fits where: the report, and the tensors to copy by our names.
+
+    Raises:
+        ValueError: listing all that does not fit and that neither the backbone nor ``pretrained.allow`` lets pass.
+    """
+    own, translate, surplus = backbone.state_dict(), _translator(backbone), _is_surplus(backbone)
+    translated = {name: translate(name) for name in theirs}
+
+    def allowed(*names: str) -> bool:
+        return any(fnmatchcase(name, pattern) for name in names for pattern in pretrained.allow)
+
+    for pattern in pretrained.allow:
+        if not any(fnmatchcase(name, pattern) for name in {*own, *theirs, *translated.values()}):
+            raise ValueError(f"pretrained.allow: no tensor is called '{pattern}', neither here nor in {source}")
+    report, fitting = Report(source), {}
+    leftover, misshapen = [], []
+    for name, ours in translated.items():
+        tensor = theirs[name]
+        if ours not in own or ours in fitting:
+            report.unexpected.append(name)
+            if not surplus(ours) and not allowed(name, ours):
+                leftover.append(name)
+            continue
+        if tensor.shape == own[ours].shape:
+            fitting[ours] = tensor
+            report.matched.append(ours)
+            continue
+        is_table = ours.endswith(("position", "pos_embed")) and tensor.ndim == 3
+        if is_table and tensor.shape[::2] == own[ours].shape[::2]:
+            table = fit_positions(tensor, own[ours].shape[1])
+            if table is not None:
+                fitting[ours] = table
+                report.resized.append(ours)
+                continue
+        if not allowed(name, ours):
+            misshapen.append(f"{ours} {list(tensor.shape)} there and {list(own[ours].shape)} here")
+    report.missing = [name for name in own if name not in fitting]
+    named = {translated[name] for name in theirs}
+    absent = [name for name in report.missing if name not in named and not allowed(name)]
+    if leftover or misshapen or absent or not fitting:
+        wrong = {"missing": absent, "unexpected": leftover, "of another shape": misshapen}
+        raise ValueError(_complaint(source, wrong, len(fitting), len(own)))
+    return report, fitting
+
+
+def _complaint(source: str, wrong: dict[str, list[str]], fit: int, of: int) -> str:
+    lines = [f"{source}: {fit} of the backbone's {of} tensors fit"]
+    for what, names in wrong.items():
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            lines.append(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}")
+    if fit < of / 2:
+        lines.append("this looks like the checkpoint of another architecture, or of another size of this one")
+    else:
+        lines.append("what is meant to start fresh, or to be left over, goes into pretrained.allow")
+    return "; ".join(lines)

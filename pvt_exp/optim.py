@@ -1,0 +1,45 @@
+"""Parameter groups, optimizers and schedules."""
+
+from typing import Any
+
+import torch
+from timm.scheduler.cosine_lr import CosineLRScheduler
+from timm.scheduler.multistep_lr import MultiStepLRScheduler
+from timm.scheduler.scheduler import Scheduler
+from torch import nn
+
+
+def parameter_groups(model: nn.Module, optim: Any, exempt: set[str]) -> list[dict[str, Any]]:
+    """Parameters with and without weight decay. Vectors (biases, norms) and the ``exempt`` names are spared.
+
+    The rule of the released PVT code (architectures: ImageNet recipe of DeiT, arXiv 2012.12877), unless ``decay_all``.
+    """
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            spare = not optim.decay_all and (parameter.ndim <= 1 or name in exempt)
+            (spared if spare else decayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def optimizer(groups: list[dict[str, Any]], optim: Any, lr: float) -> torch.optim.Optimizer:
+    """The optimizer of a run's settings, at the rate scaled with the batch."""
+    if optim.kind == "adamw":
+        return torch.optim.AdamW(groups, lr=lr, betas=optim.betas, eps=optim.eps)
+    return torch.optim.SGD(groups, lr=lr, momentum=optim.momentum, nesterov=optim.nesterov)
+
+
+def scheduler(optimizer: torch.optim.Optimizer, schedule: Any, epochs: int, steps_per_epoch: int) -> Scheduler:
+    """Timm's scheduler, in units of steps or of epochs as the settings say; the rate is a pure function of the time."""
+    unit = steps_per_epoch if schedule.per == "step" else 1
+    warmup = {
+        "warmup_t": schedule.warmup_epochs * unit,
+        "warmup_lr_init": schedule.warmup_lr,
+        "t_in_epochs": schedule.per == "epoch",
+    }
+    if schedule.kind == "cosine":
+        return CosineLRScheduler(optimizer, t_initial=epochs * unit, lr_min=schedule.min_lr, **warmup)
+    milestones = [milestone * unit for milestone in schedule.milestones]
+    return MultiStepLRScheduler(optimizer, decay_t=milestones, decay_rate=schedule.factor, **warmup)

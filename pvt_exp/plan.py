@@ -1,0 +1,221 @@
+"""A sweep -> its runs. Pure: it reads two files and touches nothing."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from pvt_exp import config
+from pvt_exp.config import ConfigError, Document, Keys
+from pvt_exp.schema import Block, Changes, Run, Sweep
+from pvt_exp.where import compile_filter
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A run without its seed: one row of a table."""
+
+    labels: tuple[dict[str, str], ...]
+    """How the sweep calls it, axis -> choice; several where several blocks spell the same configuration.
+
+    The base has the empty mapping among them. ``cumulative`` steps and ``variants`` have the axis ``""``."""
+    runs: tuple[Run, ...]
+    """One a seed, in the order of the sweep's seeds."""
+
+    @property
+    def is_base(self) -> bool:
+        """Whether this is the row that differences are taken to."""
+        return {} in self.labels
+
+    @property
+    def name(self) -> str:
+        """What to call it in one line: ``depth deep``, or ``base``."""
+        label = {} if self.is_base else self.labels[0]
+        return ", ".join(f"{axis} {choice}".strip() for axis, choice in label.items()) or "base"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep made concrete: the frozen list of its runs."""
+
+    name: str
+    seeds: tuple[int, ...]
+    variants: tuple[Variant, ...]
+    merged: int = 0
+    """How many spelled variants were equal to an earlier one."""
+    removed: int = 0
+    """How many `where` removed."""
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run once, the first seed of every variant first, so that a whole table exists early."""
+        return tuple(variant.runs[i] for i in range(len(self.seeds)) for variant in self.variants)
+
+    def only(self, wanted: Sequence[str]) -> "Plan":
+        """The same plan with the variants that one of the words names: a variant, an axis, a choice, or a run's id.
+
+        Raises:
+            ConfigError: if a word names none.
+        """
+        kept: list[Variant] = []
+        for word in wanted:
+            found = [v for v in self.variants if _named(v, word)]
+            if not found:
+                names = ", ".join(dict.fromkeys(v.name for v in self.variants[:12]))
+                raise ConfigError(f"--only {word}: no variant, axis, choice or run of {self.name}; it has {names}")
+            kept += [v for v in found if v not in kept]
+        return Plan(self.name, self.seeds, tuple(v for v in self.variants if v in kept))
+
+
+def _named(variant: Variant, word: str) -> bool:
+    names = {variant.name, *(w for label in variant.labels for pair in label.items() for w in pair)} - {""}
+    return word in names or (len(word) >= 4 and any(run.id.startswith(word) for run in variant.runs))
+
+
+def load(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None) -> tuple[Sweep, Plan]:
+    """Read a sweep and its base, and expand it. ``overrides`` change the base; ``seeds`` replace the sweep's.
+
+    Raises:
+        ConfigError: for all that is wrong in either file.
+    """
+    document = config.read(path)
+    if "base" not in document.value and "task" in document.value:
+        raise ConfigError(f"{path}: this is an experiment; a sweep has a base and blocks (to train it: pvt-exp run)")
+    sweep = config.validate(Sweep, document)
+    base = config.override(_read_base(path, sweep, document), overrides)
+    plan = expand(sweep, base, document, path.stem, tuple(seeds) if seeds else sweep.seeds)
+    return sweep, plan
+
+
+def _read_base(path: Path, sweep: Sweep, document: Document) -> Document:
+    place = path.parent / sweep.base
+    try:
+        base = config.read(place)
+    except ConfigError as error:
+        raise ConfigError(f"{document.origin(('base',))}: base: {error}") from None
+    if "base" in base.value or "blocks" in base.value:
+        where = document.origin(("base",))
+        raise ConfigError(f"{where}: base: {place} is a sweep; the base is an experiment, one complete run")
+    return base
+
+
+def single(run: Run, name: str) -> Plan:
+    """The plan of one run."""
+    return Plan(name, (run.seed,), (Variant(({},), (run,)),))
+
+
+class _Spelled(NamedTuple):
+    """One variant as a block spells it."""
+
+    label: dict[str, str]
+    parts: tuple[tuple[Keys, Changes], ...]
+    """Place in the sweep's file, and what changes there."""
+
+
+def expand(sweep: Sweep, base: Document, document: Document, name: str, seeds: tuple[int, ...]) -> Plan:
+    """Every variant of a sweep with its runs; see `load`. ``document`` is the sweep as it was written."""
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"{document.origin(('seeds',))}: seeds: the same seed twice")
+    base = Document({**base.value, "seed": seeds[0]}, base.origins)
+    base_run = config.validate(Run, base)
+    found: dict[str, tuple[list[dict[str, str]], Run]] = {}
+    problems: list[str] = []
+    named: dict[str, str] = {}
+    spelled = [s for i, block in enumerate(sweep.blocks) for s in _spell(block, i)]
+    for label, parts in spelled:
+        where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
+        try:
+            run = _apply(base, document, parts) if parts else base_run
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        word = json.dumps(label)
+        if named.setdefault(word, run.id) != run.id:
+            problems.append(f"{where}: two different variants are called {label or 'base'}")
+        labels, _ = found.setdefault(run.id, ([], run))
+        if label not in labels:
+            labels.append(label)
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    if base_run.id in found and {} not in found[base_run.id][0]:
+        found[base_run.id][0].append({})
+    kept = _filter(sweep, document, base_run, list(found.values()))
+    variants = tuple(Variant(tuple(labels), tuple(run.with_seed(seed) for seed in seeds)) for labels, run in kept)
+    return Plan(name, seeds, variants, merged=len(spelled) - len(found), removed=len(found) - len(kept))
+
+
+def _filter(sweep: Sweep, document: Document, base: Run, found: list[Any]) -> list[Any]:
+    if sweep.where is None:
+        return found
+    place = f"{document.origin(('where',))}: where: "
+    try:
+        keep = compile_filter(sweep.where)
+        kept = [(labels, run) for labels, run in found if keep(run, base)]
+    except ConfigError as error:
+        raise ConfigError(place + str(error)) from None
+    if not kept:
+        raise ConfigError(f"{place}removes all {len(found)} variants")
+    return kept
+
+
+def _spell(block: Block, index: int) -> Iterator[_Spelled]:
+    kind = next(iter(block.model_fields_set))
+    content: dict[str, Any] = getattr(block, kind)
+    place: Keys = ("blocks", index, kind)
+
+    def cell(axis: str, choice: str) -> tuple[Keys, Changes]:
+        return (*place, axis, choice), content[axis][choice]
+
+    def cells(axes: Iterable[tuple[str, str]]) -> _Spelled:
+        pairs = tuple(axes)
+        return _Spelled(dict(pairs), tuple(cell(axis, choice) for axis, choice in pairs))
+
+    match kind:
+        case "product" | "zip":
+            columns = [[(axis, choice) for choice in choices] for axis, choices in content.items()]
+            yield from map(cells, product(*columns) if kind == "product" else zip(*columns, strict=True))
+        case "one_at_a_time":
+            yield _Spelled({}, ())
+            yield from (cells([(axis, choice)]) for axis, choices in content.items() for choice in choices)
+        case "cumulative":
+            steps: tuple[tuple[Keys, Changes], ...] = ()
+            for step, changes in content.items():
+                steps = (*steps, ((*place, step), changes))
+                yield _Spelled({"": step}, steps)
+        case _:
+            yield from (_Spelled({"": name}, (((*place, name), changes),)) for name, changes in content.items())
+
+
+def _apply(base: Document, document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> Run:
+    """Lay the changes over the base, in order."""
+    value = base.value
+    for keys, changes in parts:
+        for dotted, change in changes.items():
+            try:
+                value = config.put(value, dotted, change)
+            except ConfigError as error:
+                raise ConfigError(f"{document.origin((*keys, dotted))}: {error}") from None
+    try:
+        return config.make(Run, value)
+    except ValidationError as error:
+        raise ConfigError(config.explain(error, Run, Document(value, _origins(document, parts)))) from None
+
+
+def _origins(document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> dict[Keys, str]:
+    """Where each changed field was written. The base is known to be right, so the changes are to blame."""
+    origins: dict[Keys, str] = {(): document.origin(parts[-1][0])}
+    for keys, changes in parts:
+        for dotted in changes:
+            written = (*keys, dotted)
+            field = config.split(dotted)
+            for n in range(1, len(field)):
+                origins.setdefault(field[:n], document.origin(written))
+            for deep, origin in document.origins.items():
+                if deep[: len(written)] == written:
+                    origins[field + deep[len(written) :]] = origin
+    return origins

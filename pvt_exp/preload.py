@@ -1,0 +1,12 @@
+"""What every run imports, imported once by the local launcher's server. Takes seconds, and starts no thread and no CUDA."""
+
+import pytorch_lightning
+import timm
+import torch
+import torchmetrics
+import torchvision
+import wandb
+
+from pvt_exp import cli, train, worker
+
+__all__ = ["cli", "pytorch_lightning", "timm", "torch", "torchmetrics", "torchvision", "train", "wandb", "worker"]

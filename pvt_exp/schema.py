@@ -1,0 +1,285 @@
+"""Run, Sweep, Report and Placement: what can be configured, and nothing that runs."""
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from pvt_exp.component import Component, kinds, one_of
+from pvt_exp.config import Frozen
+
+# ---------------------------------------------------------------- a run: what is computed, never where or how fast
+
+
+class AdamW(Component):
+    """Adam with decoupled weight decay (arXiv 1711.05101)."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: float = Field(gt=0)
+    """Learning rate at its peak; see `lr_batch`."""
+    lr_batch: int | None = Field(None, ge=1)
+    """The batch size that `lr` is meant for: the rate used is ``lr * batch_size / lr_batch``. None: `lr` as it stands."""
+    weight_decay: float = Field(0.05, ge=0)
+    decay_all: bool = False
+    """Decay every parameter, rather than sparing vectors (biases, norms) and what the backbone exempts."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = Field(1e-8, gt=0)
+    clip_norm: float | None = Field(None, gt=0)
+    """Largest norm of the whole gradient; none: not clipped."""
+
+
+class SGD(Component):
+    """Stochastic gradient descent with momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: float = Field(gt=0)
+    """Learning rate at its peak; see `lr_batch`."""
+    lr_batch: int | None = Field(None, ge=1)
+    """The batch size that `lr` is meant for: the rate used is ``lr * batch_size / lr_batch``. None: `lr` as it stands."""
+    weight_decay: float = Field(1e-4, ge=0)
+    decay_all: bool = True
+    """Decay every parameter, rather than sparing vectors (biases, norms) and what the backbone exempts."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = False
+    clip_norm: float | None = Field(None, gt=0)
+    """Largest norm of the whole gradient; none: not clipped."""
+
+
+class Cosine(Component):
+    """Half a cosine from the peak rate to `min_lr` (arXiv 1608.03983) after a linear warm-up."""
+
+    kind: Literal["cosine"] = "cosine"
+    per: Literal["step", "epoch"] = "step"
+    """How often the rate moves."""
+    warmup_epochs: int = Field(5, ge=0)
+    warmup_lr: float = Field(1e-6, ge=0)
+    """The rate that the warm-up starts from; not scaled with the batch."""
+    min_lr: float = Field(1e-5, ge=0)
+    """The rate at the end; not scaled with the batch."""
+
+
+class Step(Component):
+    """The rate falls by `factor` at each of the milestones, after a linear warm-up."""
+
+    kind: Literal["step"] = "step"
+    per: Literal["step", "epoch"] = "epoch"
+    """How often the rate moves."""
+    milestones: tuple[int, ...] = Field(min_length=1)
+    """Epochs."""
+    factor: float = Field(0.1, gt=0, lt=1)
+    warmup_epochs: int = Field(0, ge=0)
+    warmup_lr: float = Field(1e-6, ge=0)
+    """The rate that the warm-up starts from; not scaled with the batch."""
+
+
+class Run(Frozen):
+    """One complete configuration with one seed: what gets trained once."""
+
+    task: one_of("tasks")  # type: ignore[valid-type]
+    dataset: one_of("datasets")  # type: ignore[valid-type]
+    backbone: one_of("backbones")  # type: ignore[valid-type]
+    optim: Annotated[AdamW | SGD, Field(discriminator="kind")]
+    schedule: Annotated[Cosine | Step, Field(discriminator="kind")]
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    """Images an optimizer step, over all GPUs and accumulated parts."""
+    group_size: int = Field(ge=1)
+    """Images a BatchNorm statistic and a mixup draw are taken over; the whole batch where it is left out."""
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+    """Decay of the moving average of the weights, which is then what is scored; none: the weights themselves."""
+    precision: Literal["32", "tf32", "bf16-mixed", "16-mixed"] = "32"
+    """``32`` is true float32, ``tf32`` lets GPUs round inputs of products to 10 bits."""
+    seed: int = Field(0, ge=0, lt=2**32)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_batch(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("group_size") is None and "batch_size" in value:
+            return {**value, "group_size": value["batch_size"]}
+        return value
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Run":
+        if self.batch_size % self.group_size:
+            raise ValueError(f"group_size {self.group_size} does not divide batch_size {self.batch_size}")
+        if self.task.kind not in self.dataset.tasks:
+            serves = ", ".join(sorted(self.dataset.tasks))
+            raise ValueError(
+                f"data set kind {self.dataset.kind} has no labels for {self.task.kind}; it serves {serves}"
+            )
+        if self.schedule.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves none of {self.epochs} epochs"
+            )
+        mixing = getattr(self.task, "mixing", None)
+        if mixing is not None and self.group_size % 2:
+            raise ValueError(f"task.mixing pairs images, so group_size must be even, not {self.group_size}")
+        try:
+            self.backbone.check(*self.task.train_px)
+        except ValueError as error:
+            raise ValueError(f"backbone at task size {self.task.train_px}: {error}") from None
+        return self
+
+    @cached_property
+    def id(self) -> str:
+        """Twelve hex digits over every field, defaults and seed included: the run's folder and its name everywhere."""
+        return identity(self)
+
+    def with_seed(self, seed: int) -> "Run":
+        """The same run with another seed."""
+        copy = self.model_copy(update={"seed": seed})
+        copy.__dict__.pop("id", None)  # the cached id of the seed before
+        return copy
+
+    @property
+    def lr(self) -> float:
+        """The learning rate at its peak, scaled with the batch where the run says so."""
+        lr: float = self.optim.lr
+        return lr * self.batch_size / self.optim.lr_batch if self.optim.lr_batch else lr
+
+
+# Fields that came after a release, with the value that computes what was computed before they came: left out of the
+# hash while they have it, so that no id moves. {"Run.new_field": value}
+ADDED: dict[str, Any] = {}
+
+
+def identity(run: Run) -> str:
+    """The id of a run; see `Run.id`."""
+    text = json.dumps(_canonical(run), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        owner = type(value)
+        fields = {
+            name: _canonical(getattr(value, name)) for name, field in owner.model_fields.items() if not field.exclude
+        }
+        if ADDED:
+            place = f"{owner.__module__.removeprefix('pvt_exp.')}.{owner.__qualname__}"
+            fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
+        if isinstance(value, Component) and value.revision > 1:
+            fields["revision"] = value.revision
+        return fields
+    if isinstance(value, tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)  # 1 and 1.0 are one number, however it was written
+    return value
+
+
+# ---------------------------------------------------------------- placement: where and how a run is computed
+
+Track = Literal["online", "offline", "disabled"]
+
+
+class Tracking(Frozen):
+    """What W&B is told of a run."""
+
+    mode: Track = "offline"
+    project: str = "pvt-exp"
+    entity: str | None = None
+    group: str | None = None
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Placement(Frozen):
+    """Where and how a run is computed. Never part of the run, and must not change its result beyond rounding."""
+
+    data: str | None = None
+    """Folder of the run's data set on this machine."""
+    weights: str | None = None
+    """The checkpoint file that the run's pretrained weights are in, on this machine."""
+    gpus: tuple[int, ...] = ()
+    """Numbers of the GPUs; empty: the CPU."""
+    threads: int = Field(1, ge=1)
+    """CPU threads that compute."""
+    workers: int = Field(0, ge=0)
+    """Processes that load data; 0: the run's own."""
+    micro_batch: int | None = Field(None, ge=1)
+    """Images a GPU holds at once; none: a group."""
+    keep: Literal["last", "none"] = "last"
+    """Which checkpoints stay when the run is done."""
+    tracking: Tracking = Tracking()
+    command: tuple[str, ...] = ()
+    """The command line that launched it."""
+
+
+class Site(Frozen):
+    """``site.yaml``: what holds on this machine for every run. Not committed."""
+
+    data: dict[str, str] = Field({})
+    """Folder of each data set by its name."""
+    wandb: Tracking | None = None
+    """W&B's project, entity and mode."""
+
+
+# ---------------------------------------------------------------- a sweep: the question
+
+Changes = dict[str, Any]
+"""Dotted field to new value; a mapping with `kind` replaces a component."""
+Choices = Annotated[dict[str, Changes], Field(min_length=1)]
+Axes = Annotated[dict[str, Choices], Field(min_length=1)]
+
+
+class Block(Frozen):
+    """One way to spell variants. A block has exactly one of these keys; several blocks add up."""
+
+    product: Axes | None = None
+    """Every combination of the axes' choices."""
+    zip: Axes | None = None
+    """The first choices of all axes together, then the second ones, and so on."""
+    one_at_a_time: Axes | None = None
+    """The base, and each single change to it: the usual ablation table."""
+    cumulative: Choices | None = None
+    """Each step on top of the ones before: the usual table of a method's parts."""
+    variants: Choices | None = None
+    """Changes to the base, each with a name."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "Block":
+        if len(self.model_fields_set) != 1 or getattr(self, *self.model_fields_set) is None:
+            raise ValueError("a block has exactly one key of " + ", ".join(type(self).model_fields))
+        if self.zip and len({len(choices) for choices in self.zip.values()}) > 1:
+            lengths = ", ".join(f"{axis} has {len(choices)}" for axis, choices in self.zip.items())
+            raise ValueError(f"zip needs axes of one length: {lengths}")
+        return self
+
+
+class Sweep(Frozen):
+    """A base run, what varies, and the seeds: the question being asked."""
+
+    base: str
+    """The experiment that variants are changes of, relative to this file."""
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field((0,), min_length=1)
+    """Every variant is trained once with each."""
+    blocks: tuple[Block, ...] = Field(min_length=1)
+    where: str | None = None
+    """Keeps the variants for which this holds, for instance ``backbone.depths[2] <= 6 and optim.lr < base.optim.lr``."""
+    launcher: one_of("launchers") = kinds("launchers")["local"]()  # type: ignore[valid-type]
+
+
+# ---------------------------------------------------------------- a report: pages of tables
+
+
+class TableOf(Frozen):
+    """One table of a report."""
+
+    sweep: str
+    """The sweep whose results it shows, relative to this file."""
+    kind: Literal["ablation"] = "ablation"
+    title: str | None = None
+    metrics: tuple[str, ...] = ()
+    """Columns; empty: the task's own."""
+    epoch: Literal["last", "best"] = "last"
+    """``best`` takes the best epoch of each run by the task's first metric, which flatters; the table says so."""
+
+
+class Report(Frozen):
+    """A page of tables."""
+
+    title: str | None = None
+    tables: tuple[TableOf, ...] = Field(min_length=1)

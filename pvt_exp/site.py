@@ -1,0 +1,107 @@
+"""What holds on this machine and not elsewhere: where data lie, and whom W&B tells."""
+
+import netrc
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pvt_exp import config
+from pvt_exp.config import ConfigError
+from pvt_exp.datasets import DataError, Dataset, Facts
+from pvt_exp.plan import Plan
+from pvt_exp.schema import Site, Tracking
+
+
+def load() -> Site:
+    """``$PVT_EXP_SITE``, else ``site.yaml`` in the current folder, else nothing special."""
+    named = os.environ.get("PVT_EXP_SITE")
+    path = Path(named) if named else Path("site.yaml")
+    return config.load(Site, path) if named or path.exists() else Site()
+
+
+def places(words: Sequence[str]) -> dict[str, str]:
+    """``--data NAME=PATH`` words as a mapping.
+
+    Raises:
+        ConfigError: for a word of another form, and for a folder that does not exist.
+    """
+    found = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not (name and equals and path):
+            raise ConfigError(f"--data {word}: write NAME=PATH")
+        if not Path(path).expanduser().is_dir():
+            raise ConfigError(f"--data {word}: no such folder: {path}")
+        found[name] = path
+    return found
+
+
+def locate(dataset: Dataset, flags: dict[str, str], site: Site) -> Path | None:
+    """The folder of a data set: ``--data``, ``$PVT_EXP_DATA/NAME``, `site.yaml`; made ones default to ``data/``."""
+    name = dataset.name
+    parent = os.environ.get("PVT_EXP_DATA")
+    if name in flags:
+        return Path(flags[name]).expanduser().resolve()
+    if parent and ((Path(parent) / name).is_dir() or dataset.made):
+        return (Path(parent) / name).resolve()
+    if name in site.data:
+        return Path(site.data[name]).expanduser().resolve()
+    return Path("data", name).resolve() if dataset.made else None
+
+
+def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Path], dict[str, Facts], list[str]]:
+    """Where each data set of a plan lies, what it holds, and what is wrong, a line each. Nothing is made or decoded.
+
+    Raises:
+        ConfigError: for a ``--data`` name that no run of the plan uses.
+    """
+    roots: dict[str, Path] = {}
+    facts: dict[str, Facts] = {}
+    problems: list[str] = []
+    used = {run.dataset.name for run in plan.runs}
+    if unknown := sorted(set(flags) - used):
+        raise ConfigError(f"--data {unknown[0]}: {plan.name} uses no such data set; it uses {', '.join(sorted(used))}")
+    looked: dict[tuple[object, ...], None] = {}
+    for run in plan.runs:
+        name, key = run.dataset.name, (run.dataset, run.task)
+        if key in looked:
+            continue
+        looked[key] = None
+        root = locate(run.dataset, flags, site)
+        if root is None:
+            problems.append(f"data set {name}: where is it? Say --data {name}=PATH, $PVT_EXP_DATA or site.yaml")
+            continue
+        roots[name] = root
+        try:
+            found = run.dataset.inspect(root)
+            run.task.check_data(found)
+        except DataError as error:
+            problems.append(f"data set {name}: {error}")
+        else:
+            facts[name] = found
+    return roots, facts, list(dict.fromkeys(problems))
+
+
+def tracking(mode: str | None, site: Site) -> Tracking:
+    """W&B's settings here: ``--wandb``, ``$WANDB_MODE``, `site.yaml`, else online with an API key and offline without.
+
+    Raises:
+        ConfigError: for a mode that does not exist.
+    """
+    settings = site.wandb or Tracking()
+    if project := os.environ.get("WANDB_PROJECT"):
+        settings = settings.model_copy(update={"project": project})
+    fixed = site.wandb.mode if site.wandb and "mode" in site.wandb.model_fields_set else None
+    chosen = mode or os.environ.get("WANDB_MODE") or fixed or ("online" if _has_key() else "offline")
+    if chosen not in ("online", "offline", "disabled"):
+        raise ConfigError(f"--wandb {chosen}: one of online, offline, disabled")
+    return settings.model_copy(update={"mode": chosen})
+
+
+def _has_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

@@ -1,0 +1,249 @@
+"""The run store: ``runs/<id>/run.yaml`` goes in, ``runs/<id>/result.json`` comes out.
+
+    runs/store.json                     the format of the store
+    runs/<id>/run.yaml                  the whole configuration
+    runs/<id>/lock                      held by the process that trains it
+    runs/<id>/sweeps/<name>             empty; the sweeps that use the run
+    runs/<id>/attempts/<n>/             one try: placement.yaml, log.txt, metrics.csv, progress.json, checkpoints/
+    runs/<id>/attempts/<n>/end.json     how the try ended, with the reason and the log's last lines
+    runs/<id>/result.json               published by link(): whole, and the first wins
+
+What state a run is in follows from these files; nothing else remembers it.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from pvt_exp import config, files
+from pvt_exp.config import ConfigError
+from pvt_exp.schema import Placement, Run
+
+FORMAT = 1
+
+State = Literal["done", "failed", "diverged", "out_of_memory", "timed_out", "killed", "running", "pending", "stale"]
+ENDED: tuple[State, ...] = ("failed", "diverged", "out_of_memory", "timed_out", "killed")
+PASSES: tuple[State, ...] = ("pending", "killed")
+"""States that the same command tries again; the others wait for ``--retry``."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run."""
+
+    id: str
+    state: State
+    reason: str | None = None
+    """Why there is no result, in words."""
+    result: dict[str, Any] | None = None
+    """``result.json`` where the state is ``done`` (or ``stale``)."""
+    attempts: int = 0
+
+
+# ---------------------------------------------------------------- in
+
+
+def create(store: Path) -> Path:
+    """Make the folder, or check that what is there is a store that this version understands.
+
+    Raises:
+        ConfigError: for a store of a newer version, and for a folder that cannot be written to.
+    """
+    check(store)
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        if not (store / "store.json").exists():
+            files.publish(store / "store.json", files.dump({"format": FORMAT}))
+    except OSError as error:
+        raise ConfigError(f"{store}: cannot keep runs here: {error.strerror}") from None
+    return store
+
+
+def check(store: Path) -> None:
+    """Raise ConfigError if a newer version made the store, or if it is no folder."""
+    if store.exists() and not store.is_dir():
+        raise ConfigError(f"{store}: not a folder")
+    written = (files.read_json(store / "store.json") or {}).get("format", FORMAT)
+    if written != FORMAT:
+        raise ConfigError(f"{store}: made by a newer version of pvt_exp (format {written}, this one knows {FORMAT})")
+
+
+def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
+    """Make the folder of a new try: ``runs/<id>/attempts/<n>`` with its placement, and ``run.yaml`` if it is the first.
+
+    Raises:
+        ConfigError: if the run's folder holds another run, so that two would share one id.
+    """
+    folder = store / run.id
+    (folder / "attempts").mkdir(parents=True, exist_ok=True)
+    use(store, run.id, sweep)
+    written = folder / "run.yaml"
+    if not written.exists() or not written.stat().st_size:
+        files.write(
+            written,
+            yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None),
+        )
+    elif (other := load(folder)).id != run.id:
+        raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
+    if files.read_json(folder / "result.json") is None:
+        set_aside_result(folder)  # torn: it counts as not finished, and must not keep the next one from being published
+    number = max((int(p.name) for p in (folder / "attempts").iterdir() if p.name.isdecimal()), default=0)
+    while True:
+        number += 1
+        path = folder / "attempts" / str(number)
+        with contextlib.suppress(FileExistsError):  # another driver took this number
+            path.mkdir()
+            break
+    files.write(path / "placement.yaml", yaml.safe_dump(placement.model_dump(mode="json"), sort_keys=False))
+    return path
+
+
+def use(store: Path, run_id: str, sweep: str) -> None:
+    """Remember that a sweep uses the run. Sweeps are names of files, so they can stand as names of files."""
+    folder = store / run_id / "sweeps"
+    if not (folder / sweep).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / sweep).touch()
+
+
+def load(folder: Path) -> Run:
+    """The configuration of the run in this folder."""
+    return config.load(Run, folder / "run.yaml")
+
+
+def set_aside_result(folder: Path) -> None:
+    """Make room for a new result where the old one is torn or of other data; it stays beside it under another name."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "result.json").replace(folder / f"result.set-aside-{time.time_ns()}.json")
+
+
+# ---------------------------------------------------------------- one process trains a run
+
+
+@contextlib.contextmanager
+def lock(folder: Path, patience_s: float = 1.0) -> Iterator[bool]:
+    """Hold the run's folder while it is trained; yields False if another process of this machine holds it.
+
+    The kernel lets go when the process ends, however it ends. Waits a moment because `is_locked` touches the lock too.
+    """
+    with (folder / "lock").open("a") as file:
+        deadline = time.monotonic() + patience_s
+        while not (got := _flock(file.fileno(), fcntl.LOCK_EX)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield got
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process of this machine trains the run."""
+    try:
+        with (folder / "lock").open("rb") as file:
+            return not _flock(file.fileno(), fcntl.LOCK_SH)
+    except OSError:
+        return False
+
+
+def _flock(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+# ---------------------------------------------------------------- out
+
+
+def finish(attempt: Path, result: dict[str, Any]) -> bool:
+    """Publish the result of an attempt; False if another attempt was first, whose result stays."""
+    first = files.publish(run_folder(attempt) / "result.json", files.dump({"format": FORMAT, **result}))
+    end(attempt, "done" if first else "killed", None if first else "another attempt finished first")
+    return first
+
+
+def end(attempt: Path, state: State, reason: str | None, **numbers: Any) -> None:
+    """Record how an attempt ended, unless it has said so itself."""
+    record = {"state": state, "reason": reason, **numbers, "ended": now(), "log": files.tail(attempt / "log.txt")}
+    files.publish(attempt / "end.json", files.dump(record))
+
+
+def run_folder(attempt: Path) -> Path:
+    """``runs/<id>`` of ``runs/<id>/attempts/<n>``."""
+    return attempt.parent.parent
+
+
+def now() -> str:
+    """The time as records have it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def outcome(store: Path, run_id: str) -> Outcome:
+    """What became of a run, from its files."""
+    folder = f"{store}/{run_id}"
+    result = files.read_json(f"{folder}/result.json")
+    if result is not None:
+        if result.get("format") != FORMAT:
+            raise ConfigError(f"{folder}/result.json: format {result.get('format')} is not of this version ({FORMAT})")
+        if isinstance(result.get("metrics"), dict):
+            return Outcome(run_id, "done", result=result)
+    latest = attempts(Path(folder))
+    if not latest:
+        return Outcome(run_id, "pending")
+    count = len(latest)
+    if is_locked(Path(folder)):
+        return Outcome(run_id, "running", attempts=count)
+    ended = files.read_json(latest[-1] / "end.json")
+    if ended is None or ended.get("state") not in ENDED:
+        torn = ended is not None and ended.get("state") == "done"
+        why = "its result cannot be read" if torn else "it went away without a word: killed, or its machine lost"
+        return Outcome(run_id, "killed", why, attempts=count)
+    return Outcome(run_id, ended["state"], ended.get("reason"), attempts=count)
+
+
+def attempts(folder: Path) -> list[Path]:
+    """The tries at a run, oldest first."""
+    try:
+        names = os.listdir(folder / "attempts")  # noqa: PTH208 - names alone, fast
+    except OSError:
+        return []
+    return [folder / "attempts" / name for name in sorted((n for n in names if n.isdecimal()), key=int)]
+
+
+def outcomes(store: Path, runs: Iterable[Run], fingerprints: dict[str, str] | None = None) -> dict[str, Outcome]:
+    """What became of each run. A result of other data than those at hand (by data set's name) is ``stale``."""
+    found = {}
+    for run in runs:
+        seen = outcome(store, run.id)
+        at_hand = (fingerprints or {}).get(run.dataset.name)
+        if seen.result is not None and at_hand and (trained_on := seen.result["data"]["fingerprint"]) != at_hand:
+            seen = replace(seen, state="stale", reason=f"trained on data {trained_on}; at hand are {at_hand}")
+        found[run.id] = seen
+    return found
+
+
+def find(store: Path, prefix: str) -> str:
+    """The whole id of the run that starts with ``prefix``.
+
+    Raises:
+        ConfigError: if there is none, or more than one.
+    """
+    if not re.fullmatch(r"[0-9a-f]{1,12}", prefix):
+        raise ConfigError(f"'{prefix}' is no id of a run: up to 12 digits of 0-9 and a-f")
+    found = sorted(p.name for p in store.glob(f"{prefix}*") if (p / "run.yaml").exists())
+    if len(found) != 1:
+        which = f"matches {len(found)} runs: {', '.join(found[:8])}" if found else f"matches no run in {store}"
+        raise ConfigError(f"'{prefix}' {which}")
+    return found[0]
+
+
+def sweeps(folder: Path) -> list[str]:
+    """Names of the sweeps that use the run."""
+    return sorted(p.name for p in (folder / "sweeps").glob("*"))

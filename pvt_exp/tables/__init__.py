@@ -1,0 +1,127 @@
+"""What a table is made of, whatever it shows and wherever it goes. Each file is a kind; here is what they share.
+
+Contract of a kind: a function ``build(plan, outcomes, options) -> Table`` that reads nothing but its arguments, shows
+every variant of the plan, and gives the reason for each number that it has not got. A table holds full precision and
+the text that is shown, so that no format rounds or decides anything; `pvt_exp.report` writes it.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from pvt_exp.plan import Plan
+    from pvt_exp.schema import TableOf
+    from pvt_exp.store import Outcome
+
+
+class Replicate(NamedTuple):
+    """One seed of a row."""
+
+    seed: int
+    run: str
+    """The id of its run."""
+    state: str
+    """``done`` if it counts, else why it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number as it is and as it is shown, or why there is none. All empty: nothing is due here."""
+
+    value: float | None = None
+    """In full precision; a mean where there are `values`."""
+    std: float | None = None
+    """Sample standard deviation (n - 1); none for a single seed, and for what has no spread."""
+    n: int = 0
+    """How many seeds `value` is the mean of."""
+    text: str = ""
+    std_text: str = ""
+    best: bool = False
+    """Whether it is shown in bold."""
+    missing: str | None = None
+    """Why there is no number, in a word or two."""
+    marks: tuple[str, ...] = ()
+    """The notes that belong to it."""
+    values: tuple[float | None, ...] = ()
+    """What each of the row's replicates gave, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What the cells below it are."""
+
+    key: str
+    """Its name in CSV and JSON."""
+    title: str
+    kind: Literal["metric", "count", "difference", "cost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One variant."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    """One a column."""
+    replicates: tuple[Replicate, ...]
+    is_base: bool = False
+    marks: tuple[str, ...] = ()
+    """The notes that belong to the whole row."""
+    data: tuple[str, ...] = ()
+    """Name and fingerprint of the data that its runs saw, ``shapes:0123456789abcdef``."""
+    code: tuple[str, ...] = ()
+    """Git SHA of the code that its runs were, with a ``+`` where changes were not committed."""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Ids of the runs that its numbers come from."""
+        return tuple(replicate.run for replicate in self.replicates if replicate.state == "done")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows under one heading."""
+
+    title: str
+    """Empty: no heading."""
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a reader must know beside the numbers."""
+
+    mark: str
+    """The letter that stands at the cells it is about; empty: about the whole table."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything that is said in one table."""
+
+    name: str
+    """The sweep's; names its folder."""
+    caption: str
+    columns: tuple[Column, ...]
+    """Without the first, which is the rows' names."""
+    groups: tuple[Group, ...]
+    notes: tuple[Note, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows, the groups' one after the other."""
+        return tuple(row for group in self.groups for row in group.rows)
+
+
+def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -> Table:
+    """The table of the kind that ``options`` ask for; ``outcomes`` is what became of the plan's runs, by id.
+
+    Raises:
+        ConfigError: for a metric that no result has.
+    """
+    table: Table = importlib.import_module(f"{__name__}.{options.kind}").build(plan, outcomes, options)
+    return table

@@ -1,0 +1,220 @@
+"""The ablation table: a row a variant, the base first, each metric over all seeds, and what is not comparable named.
+
+How numbers are shown: scores are percentages with 2 decimals; losses have 3, or as many as give the largest three
+digits. A metric's rows and its differences share their decimals. Parameters and MACs have 2 decimals, or as many as
+give the smallest row two digits. What is best is decided by what is shown: rows that look the same are the same.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pvt_exp.config import ConfigError
+from pvt_exp.tables import Cell, Column, Group, Note, Row, Table
+from pvt_exp.tables._rows import Line, Notes, about_code, code_of, collect, compare_data, data_of
+from pvt_exp.tables._seeds import Stat, fixed, over_seeds, within_noise
+
+if TYPE_CHECKING:
+    from pvt_exp.plan import Plan
+    from pvt_exp.schema import TableOf
+    from pvt_exp.store import Outcome
+
+TITLES = {"top1": "top-1", "top5": "top-5"}
+NOISE = "†"
+
+
+def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -> Table:
+    """The table of a sweep's variants; see `pvt_exp.tables`."""
+    notes = Notes()
+    lines = sorted(collect(plan, outcomes, options.epoch, notes), key=lambda line: not line.variant.is_base)
+    same_data = compare_data(lines, notes)
+    base = next((line for line in lines if line.variant.is_base), None)
+    names, smaller = choose_metrics(options.metrics, lines)
+    columns, cells = [], []
+    deltas: list[Cell] = []
+    for name in names:
+        measured = measure(name, lines, name in smaller)
+        columns.append(Column(name, title(name), "metric"))
+        cells.append(metric_cells(measured, lines, notes, len(plan.seeds)))
+        if name == names[0] and base is not None:
+            deltas = differences(measured, lines, base)
+    columns.append(Column("n", "n", "count"))
+    cells.append([count_cell(line) for line in lines])
+    if base is not None:
+        columns.append(Column("difference", f"Δ {TITLES.get(names[0], names[0])}", "difference"))
+        cells.append(deltas)
+    columns += [Column("params", "params (M)", "cost"), Column("macs", "MACs (G)", "cost")]
+    cells += [cost_cells(lines, "params", 1e6), cost_cells(lines, "macs", 1e9)]
+    sizes = input_sizes(lines, cells[-1], notes)
+
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for line, row_cells in zip(lines, zip(*cells, strict=True), strict=True):
+        row = Row(
+            line.name,
+            row_cells,
+            tuple(line.replicates),
+            line.variant.is_base,
+            tuple(line.marks),
+            tuple(sorted({data_of(result) for result in line.results})),
+            tuple(sorted({code_of(result) for result in line.results})),
+        )
+        groups.setdefault(("base",) if line.variant.is_base else ("", *line.group), []).append(row)
+    general = [
+        *about_differences(deltas, base, names[0], names[0] in smaller),
+        *([f"MACs at {sizes}."] if sizes else []),
+        *([same_data] if same_data else []),
+        *about_code(lines),
+    ]
+    return Table(
+        name=plan.name,
+        caption=caption(plan, options, any(cell.best for column in cells for cell in column)),
+        columns=tuple(columns),
+        groups=tuple(
+            Group("" if key[0] == "base" else ", ".join(filter(None, key)), tuple(rows)) for key, rows in groups.items()
+        ),
+        notes=(*notes.finish(), *(Note("", text) for text in general)),
+        seeds=plan.seeds,
+    )
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def choose_metrics(asked: Sequence[str], lines: Sequence[Line]) -> tuple[list[str], set[str]]:
+    """The metrics to show, the task's own first, and those of them where smaller is better."""
+    found = dict.fromkeys(name for line in lines for metrics in line.metrics for name in metrics or ())
+    task = lines[0].variant.runs[0].task if lines else None
+    first = getattr(task, "metric", None)
+    if unknown := [name for name in asked if found and name not in found]:
+        raise ConfigError(f"metrics: no result has {', '.join(unknown)}; they have {', '.join(found)}")
+    names = list(asked) or sorted(found, key=lambda name: name != first) or [first or "score"]
+    smaller = {name for name in names if is_loss(name)}
+    if first in names:
+        smaller = smaller - {first} if getattr(task, "larger_is_better", True) else smaller | {first}
+    return names, smaller
+
+
+def is_loss(name: str) -> bool:
+    """Whether a metric is a loss rather than a score in percent: by its name, as everywhere in this project."""
+    return "loss" in name
+
+
+def title(name: str) -> str:
+    """A metric as the head of a column."""
+    return TITLES.get(name, name) + ("" if is_loss(name) else " (%)")
+
+
+class Measured(NamedTuple):
+    """One metric of all rows."""
+
+    name: str
+    smaller: bool
+    """Whether smaller is better."""
+    values: list[tuple[float | None, ...]]
+    """What each replicate of each row gave; none where it gave nothing finite."""
+    stats: list[Stat | None]
+    digits: int
+    """Decimals that it is shown with; see the module."""
+
+
+def measure(name: str, lines: Sequence[Line], smaller: bool) -> Measured:
+    """Take a metric over the seeds of each row."""
+    given = [[(metrics or {}).get(name) for metrics in line.metrics] for line in lines]
+    finite = [tuple(v if v is not None and math.isfinite(v) else None for v in row) for row in given]
+    stats = [over_seeds(row) for row in finite]
+    largest = max((abs(stat.mean) for stat in stats if stat), default=0.0)
+    digits = 2 if not is_loss(name) else min(max(3, 2 - math.floor(math.log10(largest or 1))), 9)
+    return Measured(name, smaller, finite, stats, digits)
+
+
+def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes, seeds: int) -> list[Cell]:
+    """A metric's column; the best among the rows that have every seed and saw the same data is marked so."""
+    name, digits = metric.name, metric.digits
+    texts = [f"{stat.mean:.{digits}f}" if stat else "" for stat in metric.stats]
+    whole = [bool(stat and stat.n == seeds and not line.marks) for line, stat in zip(lines, metric.stats, strict=True)]
+    ranked = [float(text) for text, counts in zip(texts, whole, strict=True) if counts]
+    best = (min if metric.smaller else max)(ranked) if len(ranked) > 1 else None
+    cells = []
+    for line, got, stat, text, counts in zip(lines, metric.values, metric.stats, texts, whole, strict=True):
+        lacking = [r for r, v in zip(line.replicates, got, strict=True) if v is None and r.state == "done"]
+        marks = [notes.mark(f"{name} is absent or not finite", f"{line.name}, seed {r.seed}: {r.run}") for r in lacking]
+        own = tuple(dict.fromkeys(marks))
+        if stat is None:
+            cells.append(Cell(missing="not measured" if lacking else line.missing, marks=own, values=got))
+            continue
+        std = "" if stat.std is None else fixed(stat.std, digits)
+        is_best = counts and float(text) == best
+        cells.append(Cell(stat.mean, stat.std, stat.n, fixed(stat.mean, digits), std, is_best, marks=own, values=got))
+    return cells
+
+
+def count_cell(line: Line) -> Cell:
+    """How many seeds a row has; of how many, and why, where some are missing."""
+    n, due = len(line.results), len(line.replicates)
+    return Cell(n, text=str(n) if n == due else f"{n}/{due}", marks=tuple(dict.fromkeys(line.gaps)))
+
+
+def differences(metric: Measured, lines: Sequence[Line], base: Line) -> list[Cell]:
+    """Each row's mean less the base's, with a mark where seeds alone could have made it, or other data."""
+    base_stat = metric.stats[lines.index(base)]
+    cells = []
+    for line, stat in zip(lines, metric.stats, strict=True):
+        if stat is None or base_stat is None:
+            cells.append(Cell(missing=line.missing if stat is None else "no base"))
+        elif line is base:
+            cells.append(Cell(0.0))  # true, and not worth ink
+        else:
+            value = stat.mean - base_stat.mean
+            other = tuple(dict.fromkeys((*line.marks, *base.marks))) if line.marks != base.marks else ()
+            noise = (NOISE,) if within_noise(stat, base_stat) else ()
+            cells.append(Cell(value, text=fixed(value, metric.digits, "+"), marks=(*noise, *other)))
+    return cells
+
+
+def cost_cells(lines: Sequence[Line], key: str, unit: float) -> list[Cell]:
+    """Parameters or MACs, as the runs themselves counted them."""
+    counts = [next((r["cost"][key] for r in line.results if r["cost"].get(key) is not None), None) for line in lines]
+    smallest = min((count / unit for count in counts if count), default=1.0)
+    digits = min(max(2, 1 - math.floor(math.log10(smallest))), 6)
+    return [
+        Cell(missing="not counted" if line.results else line.missing)
+        if count is None
+        else Cell(count, text=fixed(count / unit, digits))
+        for line, count in zip(lines, counts, strict=True)
+    ]
+
+
+def input_sizes(lines: Sequence[Line], macs: list[Cell], notes: Notes) -> str:
+    """The image size that MACs were counted at; where there are several, each row's is marked."""
+    sizes = [" or ".join(sorted({" × ".join(map(str, r["cost"]["input_px"])) for r in line.results})) for line in lines]
+    if len(set(filter(None, sizes))) <= 1:
+        return next((f"{size} px" for size in sizes if size), "")
+    for i, size in enumerate(sizes):
+        if size:
+            cell = macs[i]
+            macs[i] = Cell(cell.value, text=cell.text, missing=cell.missing, marks=(notes.mark(f"at {size} px"),))
+    return ""
+
+
+# ---------------------------------------------------------------- words
+
+
+def caption(plan: "Plan", options: "TableOf", bold: bool) -> str:
+    """What the table is, and how its numbers were made."""
+    seeds = ", ".join(map(str, plan.seeds)) if len(plan.seeds) <= 10 else str(len(plan.seeds))
+    over = f"mean ± standard deviation over seeds {seeds}" if len(plan.seeds) > 1 else f"one seed ({seeds}), no spread"
+    which = "at each run's last epoch" if options.epoch == "last" else "at each run's best epoch, which flatters"
+    return f"{options.title or plan.name}: {over}, {which}{', best in bold' if bold else ''}."
+
+
+def about_differences(deltas: Sequence[Cell], base: Line | None, name: str, smaller: bool) -> list[str]:
+    """What the column of differences means."""
+    if base is None:
+        return []
+    if not base.results:
+        return ["No differences: the base has no result."]
+    points = "" if is_loss(name) else ", in percentage points"
+    text = f"Δ: mean less the base's{points}{'; smaller is better' if smaller else ''}."
+    if any(NOISE in cell.marks for cell in deltas):
+        text += f" {NOISE}: inside seed noise, that is Welch's 95 % interval contains 0."
+    return [text]

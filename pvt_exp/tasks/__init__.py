@@ -1,0 +1,35 @@
+"""What is learnt: loss, head, augmentation, metrics. Each file is a kind; here is what they share."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pvt_exp.component import Component
+from pvt_exp.datasets import Facts
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from pvt_exp.schema import Run
+
+
+class Task(Component):
+    """Settings of a task, light; `build` makes the LightningModule, heavy."""
+
+    metric: ClassVar[str]
+    """The metric that tables show first and that `best` goes by."""
+    larger_is_better: ClassVar[bool] = True
+
+    @property
+    def train_px(self) -> tuple[int, int]:
+        """Height and width of a training image."""
+        raise NotImplementedError
+
+    def check_data(self, facts: Facts) -> None:
+        """Raise DataError if the data do not fit what the run says of them."""
+
+    def build(self, run: "Run") -> "pl.LightningModule":
+        """The model with its loss, metrics, optimizer and schedule."""
+        raise NotImplementedError
+
+    def loaders(self, run: "Run", *args: Any) -> Any:
+        """The training and the validation loader; see `pvt_exp.nn.loader`."""
+        raise NotImplementedError

@@ -1,0 +1,86 @@
+"""Image classification with the DeiT-style recipe of both PVT papers (arXiv 2102.12122, section 5.1; 2106.13797, 4.1)."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from pvt_exp.config import Frozen
+from pvt_exp.datasets import DataError, Facts
+from pvt_exp.tasks import Task
+
+if TYPE_CHECKING:
+    from pvt_exp.nn.classification import Classifier
+    from pvt_exp.schema import Run
+
+
+class Augment(Frozen):
+    """What is done to each training image, drawn from (seed, epoch, sample)."""
+
+    crop_scale: tuple[float, float] | None = (0.08, 1.0)
+    """Area of the random crop as a share of the image; none: resize and centre crop, as in testing."""
+    crop_ratio: tuple[float, float] = (0.75, 4 / 3)
+    """Aspect ratio of the random crop."""
+    flip: float = Field(0.5, ge=0, le=1)
+    """Probability of a horizontal flip."""
+    color_jitter: float | None = Field(None, gt=0)
+    """Strength of brightness, contrast and saturation jitter; used only where `rand_augment` is off, as in timm."""
+    rand_augment: str | None = Field(None, pattern=r"^rand(-[a-z]+[0-9.]+)+$")
+    """timm's word for RandAugment (arXiv 1909.13719), for instance ``rand-m9-mstd0.5-inc1``."""
+    erasing: float = Field(0.0, ge=0, le=1)
+    """Probability of random erasing with noise (arXiv 1708.04896)."""
+    repeats: int = Field(1, ge=1)
+    """How often an image is drawn in one epoch, each time augmented anew, of correspondingly fewer images (1902.05509)."""
+
+
+class Mixing(Frozen):
+    """Mixup (arXiv 1710.09412) and CutMix (1905.04899), drawn once for each group of `Run.group_size` images."""
+
+    mixup: float = Field(0.8, ge=0)
+    """Alpha of mixup's Beta distribution; 0 is off."""
+    cutmix: float = Field(1.0, ge=0)
+    """Alpha of CutMix's Beta distribution; 0 is off."""
+    probability: float = Field(1.0, ge=0, le=1)
+    """How likely a group is mixed at all."""
+    switch: float = Field(0.5, ge=0, le=1)
+    """How likely a mixed group gets CutMix rather than mixup, where both are on."""
+
+
+class Settings(Task):
+    """Top-1 accuracy on a labelled set of images."""
+
+    metric: ClassVar[str] = "top1"
+
+    kind: Literal["classification"] = "classification"
+    num_classes: int = Field(ge=2)
+    """Checked against the data before anything is launched."""
+    image_px: int = Field(224, ge=16, le=4096)
+    """Side of the square that is trained and tested on."""
+    crop_share: float = Field(0.875, gt=0, le=1)
+    """In testing the short side is resized to ``image_px / crop_share``, then the centre is cropped."""
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Of R, G, B in 0 to 1; the default is ImageNet's."""
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    augment: Augment = Augment()
+    mixing: Mixing | None = None
+
+    @property
+    def train_px(self) -> tuple[int, int]:
+        return self.image_px, self.image_px
+
+    def check_data(self, facts: Facts) -> None:
+        if len(facts.classes) != self.num_classes:
+            raise DataError(
+                f"the data have {len(facts.classes)} classes and the run says task.num_classes: {self.num_classes}"
+            )
+
+    def build(self, run: "Run") -> "Classifier":
+        from pvt_exp.nn.classification import Classifier
+
+        return Classifier(run)
+
+    def loaders(self, run: "Run", *args: Any) -> Any:
+        from pvt_exp.nn.loader import loaders
+
+        return loaders(run, self, *args)

@@ -1,0 +1,54 @@
+"""What a run is told to W&B. The record is the run's folder; W&B mirrors it, and its absence never fails a run."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import WandbLogger
+
+from pvt_exp.schema import Run, Tracking
+
+INIT_TIMEOUT_S = 20
+
+
+class Wandb(WandbLogger):
+    """Lightning's logger with W&B's step equal to the run's.
+
+    W&B counts steps from 0 again in each offline part of a resumed run and would drop the second part as older than the
+    first; with the step given, the parts join into one curve.
+    """
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Log at the run's step."""
+        self.experiment.log({**metrics, "trainer/global_step": step}, step=step)
+
+
+def wandb(run: Run, tracking: Tracking, folder: Path) -> Wandb | None:
+    """The logger of a run, or None where W&B is off or cannot be started (which the log says)."""
+    if tracking.mode == "disabled":
+        return None
+    import wandb as client
+
+    settings = client.Settings(init_timeout=INIT_TIMEOUT_S, console="off")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            logger = Wandb(
+                project=tracking.project,
+                entity=tracking.entity,
+                id=run.id,
+                name=tracking.name or run.id,
+                group=tracking.group,
+                job_type=run.task.kind,
+                tags=list(tracking.tags),
+                config=run.model_dump(mode="json"),
+                save_dir=folder,
+                resume="allow",
+                mode=tracking.mode,
+                settings=settings,
+            )
+            _ = logger.experiment  # starts it, so that a failure shows here
+    except Exception as error:
+        print(f"W&B is left out of this run: {error}")
+        return None
+    return logger

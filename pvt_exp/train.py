@@ -1,0 +1,220 @@
+"""The only module that knows the Lightning Trainer: callbacks, loggers, resume."""
+
+import math
+import os
+import resource
+import shutil
+import time
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger
+from torch import nn
+
+from pvt_exp import files, provenance, store, tracking
+from pvt_exp.datasets import Facts
+from pvt_exp.nn import macs, pretrained
+from pvt_exp.schema import Placement, Run
+
+PROGRESS_EVERY_S = 0.5
+PRECISION: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
+
+
+def fit(run: Run, placement: Placement, attempt: Path) -> dict[str, Any]:
+    """Train the run and give its result; goes on from the newest good checkpoint of its earlier attempts.
+
+    Raises:
+        DataError: if the data are not as the run says.
+        pvt_exp.nn.classification.Diverged: when the loss is NaN or Inf.
+    """
+    _set_up(run, placement)
+    root = Path(placement.data or "")
+    if run.dataset.made:
+        run.dataset.make(root)
+    facts = run.dataset.inspect(root)
+    run.task.check_data(facts)
+    readers = [run.dataset.open(root, split, run.task.kind) for split in ("train", "val")]
+    train_loader, val_loader = run.task.loaders(run, *readers, placement)
+    module = run.task.build(run)
+    cost = _cost(run, module)
+    checkpoint = newest_checkpoint(store.run_folder(attempt))
+    record = Record(run, attempt, facts)
+    if run.backbone.pretrained is not None and checkpoint is None:
+        weights = Path(placement.weights) if placement.weights else None
+        match = pretrained.load(module.network.backbone, run.backbone, weights)
+        record.pretrained = {**asdict(match), "matched": len(match.matched)}
+    logger = tracking.wandb(run, placement.tracking, attempt)
+    steps = len(train_loader)
+    trainer = pl.Trainer(
+        default_root_dir=attempt,
+        accelerator="gpu" if placement.gpus else "cpu",
+        devices=len(placement.gpus) or 1,
+        precision=PRECISION[run.precision],
+        max_epochs=run.epochs,
+        accumulate_grad_batches=run.batch_size // (placement.micro_batch or run.group_size),
+        logger=[CSVLogger(attempt, name="", version=""), *([logger] if logger else [])],
+        log_every_n_steps=max(1, min(50, steps // 2)),
+        callbacks=[record, _checkpoints(attempt)],
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(module, train_loader, val_loader, ckpt_path=checkpoint)
+    result = record.result(module, placement, cost)
+    if logger:
+        logger.experiment.summary.update({"best": record.best, **cost})
+        logger.experiment.finish()
+    if placement.keep == "none":
+        for each in store.attempts(store.run_folder(attempt)):
+            shutil.rmtree(each / "checkpoints", ignore_errors=True)
+    return result
+
+
+def _set_up(run: Run, placement: Placement) -> None:
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    torch.set_num_threads(placement.threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = run.precision != "32"
+    torch.backends.cudnn.benchmark = True
+    pl.seed_everything(run.seed, verbose=False)
+
+
+def _cost(run: Run, module: pl.LightningModule) -> dict[str, Any]:
+    network: nn.Module = module.network  # type: ignore[assignment]
+    parameters = list(network.parameters())
+    height, width = run.task.train_px
+    return {
+        "params": sum(p.numel() for p in parameters),
+        "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
+        "macs": macs.count(network, torch.empty(1, 3, height, width, device="meta")),
+        "input_px": [height, width],
+    }
+
+
+def _checkpoints(attempt: Path) -> ModelCheckpoint:
+    # One file: the new one is whole before the old one goes.
+    return ModelCheckpoint(
+        attempt / "checkpoints", filename="{epoch}", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True
+    )
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint of a run that can be read, over all its attempts."""
+    found = [p for each in store.attempts(folder) for p in (each / "checkpoints").glob("*.ckpt")]
+    for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True):
+        try:
+            torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            print(f"{path} cannot be read and is passed over: {error}")
+        else:
+            return path
+    return None
+
+
+class Record(pl.Callback):
+    """What the result will say of the training, kept through a resume, and the progress that the driver shows."""
+
+    def __init__(self, run: Run, attempt: Path, facts: Facts) -> None:
+        self.run, self.attempt, self.facts = run, attempt, facts
+        self.last: dict[str, float] = {}
+        self.best: dict[str, Any] = {}
+        self.pretrained: dict[str, Any] | None = None
+        self.seconds, self.samples, self.resumed = 0.0, 0, 0
+        self._since = time.monotonic()
+        self._shown = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run goes on with."""
+        self._count_time()
+        kept = ("last", "best", "pretrained", "seconds", "samples", "resumed")
+        return {name: getattr(self, name) for name in kept}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with what the attempt before had."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+        self.resumed += 1
+
+    def _count_time(self) -> None:
+        now = time.monotonic()
+        self.seconds += now - self._since
+        self._since = now
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.samples += len(batch["target"]) * trainer.world_size
+        if time.monotonic() - self._shown > PROGRESS_EVERY_S:
+            self._show(trainer.current_epoch, (batch_idx + 1) / max(1, int(trainer.num_training_batches)))
+
+    def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
+        task = self.run.task
+        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
+        self.last = metrics
+        sign = 1 if task.larger_is_better else -1
+        value = metrics[task.metric]
+        if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
+            self.best = {"epoch": trainer.current_epoch + 1, "metrics": metrics}
+        self._show(trainer.current_epoch, 1.0)
+
+    def _show(self, epoch: int, part: float) -> None:
+        self._shown = time.monotonic()
+        progress = {"epoch": epoch + 1, "epochs": self.run.epochs, "fraction": (epoch + part) / self.run.epochs}
+        text = files.dump({**progress, "metrics": self.last, "best": self.best.get("metrics", {})})
+        temporary = self.attempt / ".progress.tmp"
+        temporary.write_text(text)
+        temporary.replace(self.attempt / "progress.json")  # no fsync: it is for looking at
+
+    def result(self, module: pl.LightningModule, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
+        """``result.json``; its fields are described in docs/results.md."""
+        self._count_time()
+        if not self.last or not all(map(math.isfinite, self.last.values())):
+            raise RuntimeError(f"the last epoch gave no finite metrics: {self.last}")
+        facts, diff = provenance.code()
+        if diff:
+            (self.attempt / "code.diff").write_text(diff)
+        return {
+            "run": self.run.id,
+            "epoch": self.run.epochs,
+            "metrics": self.last,
+            "best": self.best,
+            "cost": cost,
+            "data": {
+                "name": self.run.dataset.name,
+                "fingerprint": self.facts.fingerprint,
+                "classes": len(self.facts.classes),
+                "images": self.facts.images,
+                "skipped": sum(module.skipped.values()),  # type: ignore[operator]
+            },
+            "provenance": {
+                "git": facts,
+                "versions": provenance.versions(),
+                "hardware": {**provenance.machine(), **_devices(placement)},
+                "command": list(placement.command),
+                "seconds": round(self.seconds, 3),
+                "samples_seen": self.samples,
+                "batch_size": self.run.batch_size,
+                "micro_batch": placement.micro_batch or self.run.group_size,
+                "lr": self.run.lr,
+                "precision": self.run.precision,
+                "pretrained": self.pretrained,
+                "resumed": self.resumed,
+                "attempt": int(self.attempt.name),
+            },
+            "finished": store.now(),
+        }
+
+
+def _devices(placement: Placement) -> dict[str, Any]:
+    if not placement.gpus:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return {"threads": placement.threads, "peak_memory_bytes": peak}
+    return {
+        "threads": placement.threads,
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(),
+    }

@@ -1,0 +1,242 @@
+"""What the looking verbs say: as JSON with stable fields (docs/json.md), and for a person."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pvt_exp import cost, files, store
+from pvt_exp.component import kinds
+from pvt_exp.live import COLOURS, duration
+from pvt_exp.plan import Plan, Variant
+from pvt_exp.store import Outcome
+
+
+def print_json(value: Any) -> None:
+    """To standard output."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+# ---------------------------------------------------------------- plan and status
+
+
+def plan_json(plan: Plan, outcomes: dict[str, Outcome]) -> dict[str, Any]:
+    """Fields of ``pvt-exp plan --json``."""
+    return {
+        "sweep": plan.name,
+        "seeds": list(plan.seeds),
+        "runs": len(plan.runs),
+        "states": _states(outcomes),
+        "merged": plan.merged,
+        "removed": plan.removed,
+        "variants": [_variant(variant, outcomes) for variant in plan.variants],
+    }
+
+
+def _variant(variant: Variant, outcomes: dict[str, Outcome]) -> dict[str, Any]:
+    runs = [{"id": run.id, "seed": run.seed, "state": outcomes[run.id].state} for run in variant.runs]
+    return {"name": variant.name, "base": variant.is_base, "labels": list(variant.labels), "runs": runs}
+
+
+def _states(outcomes: dict[str, Outcome]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for seen in outcomes.values():
+        found[seen.state] = found.get(seen.state, 0) + 1
+    return found
+
+
+def status_json(plan: Plan, runs: Path, outcomes: dict[str, Outcome]) -> dict[str, Any]:
+    """Fields of ``pvt-exp status SWEEP --json``: the plan's, and what became of each run."""
+    found = plan_json(plan, outcomes)
+    for variant in found["variants"]:
+        variant["runs"] = [{**run, **_standing(runs, outcomes[run["id"]])} for run in variant["runs"]]
+    return found
+
+
+def _standing(runs: Path, seen: Outcome) -> dict[str, Any]:
+    result = seen.result or {}
+    found: dict[str, Any] = {
+        "state": seen.state,
+        "reason": seen.reason,
+        "attempts": seen.attempts,
+        "metrics": result.get("metrics"),
+        "seconds": result.get("provenance", {}).get("seconds"),
+    }
+    if seen.state == "running":
+        latest = store.attempts(runs / seen.id)
+        found["progress"] = files.read_json(latest[-1] / "progress.json") if latest else None
+    return found
+
+
+def print_plan(console: Console, plan: Plan, outcomes: dict[str, Outcome], most: int | None) -> None:
+    """The variants of a plan, the first ``most`` of them, and what is left to do."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("variant", overflow="fold")
+    table.add_column("done", justify="right")
+    table.add_column("runs", overflow="fold", style="dim")
+    for variant in plan.variants[:most]:
+        done = sum(outcomes[run.id].result is not None for run in variant.runs)
+        also = [", ".join(label.values()) for label in variant.labels if label] if variant.is_base else []
+        name = variant.name + (f" ({', '.join(also)})" if also else "")
+        table.add_row(Text(name), f"{done}/{len(variant.runs)}", " ".join(run.id for run in variant.runs))
+    console.print(table)
+    if most is not None and (more := len(plan.variants) - most) > 0:
+        console.print(f"… and {more} more variants (--all shows them)")
+    words = [f"{len(plan.variants)} variants x {len(plan.seeds)} seeds = {len(plan.runs)} runs"]
+    words += [f"{count} {state}" for state, count in _states(outcomes).items()]
+    if plan.merged:
+        words.append(f"{plan.merged} spelled twice and merged")
+    if plan.removed:
+        words.append(f"{plan.removed} variants removed by where")
+    console.print(f"{plan.name}: {', '.join(words)}", highlight=False)
+
+
+def print_status(console: Console, found: dict[str, Any]) -> None:
+    """Counts, what runs now, and why the rest is not done."""
+    counts = ", ".join(f"{count} {state}" for state, count in found["states"].items())
+    console.print(f"{found['sweep']}: {found['runs']} runs: {counts}", highlight=False)
+    told = [
+        (variant["name"], run)
+        for variant in found["variants"]
+        for run in variant["runs"]
+        if run["state"] not in ("done", "pending")
+    ]
+    for name, run in told[:50]:
+        line = Text.assemble(
+            (f"{run['state']:>13}", COLOURS[run["state"]]), f"  {name}, seed {run['seed']} ({run['id']})"
+        )
+        if progress := run.get("progress"):
+            line.append(f"  epoch {progress['epoch']}/{progress['epochs']}, {progress['fraction']:.0%}")
+        if run["reason"]:
+            line.append(f"  {run['reason'].splitlines()[0]}")
+        console.print(line, soft_wrap=True)
+    if len(told) > 50:
+        console.print(f"… and {len(told) - 50} more (--json has all)")
+
+
+# ---------------------------------------------------------------- the store and its runs
+
+
+def store_json(runs: Path) -> dict[str, Any]:
+    """Fields of ``pvt-exp status --json`` and ``pvt-exp runs list --json``."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(runs) if (runs / entry.name / "run.yaml").exists())
+    except OSError:
+        names = []
+    listed = []
+    for name in names:
+        seen = store.outcome(runs, name)
+        listed.append({"id": name, **_standing(runs, seen), "sweeps": store.sweeps(runs / name)})
+    return {"store": str(runs), "runs": listed}
+
+
+def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
+    """How many runs each sweep has, by state."""
+    by_sweep: dict[str, dict[str, int]] = {}
+    for run in found["runs"]:
+        for sweep in run["sweeps"] or ["(no sweep)"]:
+            counts = by_sweep.setdefault(sweep, {})
+            counts[run["state"]] = counts.get(run["state"], 0) + 1
+    console.print(f"{runs}: {len(found['runs'])} runs", highlight=False)
+    for sweep, counts in by_sweep.items():
+        console.print(f"  {sweep}: {', '.join(f'{count} {state}' for state, count in counts.items())}", highlight=False)
+
+
+def print_runs(console: Console, found: dict[str, Any]) -> None:
+    """A line a run."""
+    for run in found["runs"]:
+        line = Text.assemble(run["id"], "  ", (f"{run['state']:>13}", COLOURS[run["state"]]), "  ")
+        line.append(" ".join(f"{name} {value:.4g}" for name, value in (run["metrics"] or {}).items()))
+        line.append(f"  {', '.join(run['sweeps'])}", "dim")
+        console.print(line, soft_wrap=True)
+
+
+def run_json(runs: Path, run_id: str) -> dict[str, Any]:
+    """Fields of ``pvt-exp runs show ID --json``."""
+    folder = runs / run_id
+    run = store.load(folder)
+    seen = store.outcome(runs, run_id)
+    latest = store.attempts(folder)
+    return {
+        "id": run_id,
+        **_standing(runs, seen),
+        "settings": run.model_dump(mode="json"),
+        "sweeps": store.sweeps(folder),
+        "folder": str(folder),
+        "log": str(latest[-1] / "log.txt") if latest else None,
+        "ends": [files.read_json(each / "end.json") for each in latest],
+        "result": seen.result,
+    }
+
+
+def print_run(console: Console, found: dict[str, Any]) -> None:
+    """One run, in words."""
+    import yaml
+
+    head = Text.assemble((found["id"], "bold"), "  ", (found["state"], COLOURS[found["state"]]))
+    if found["sweeps"]:
+        head.append(f"  in {', '.join(found['sweeps'])}")
+    console.print(head)
+    if found["reason"]:
+        console.print(found["reason"], highlight=False, markup=False)
+    result = found["result"]
+    if result:
+        made, cost_ = result["provenance"], result["cost"]
+        console.print("  ".join(f"{name} {value:.4g}" for name, value in result["metrics"].items()), highlight=False)
+        console.print(
+            f"best epoch {result['best']['epoch']} of {result['epoch']}; {cost_['params'] / 1e6:.3f} M parameters, "
+            f"{cost_['macs'] / 1e9:.3f} G MACs at {'x'.join(map(str, cost_['input_px']))}",
+            highlight=False,
+        )
+        git = made["git"]
+        sha = (git["sha"] or "no git")[:12] + (" with changes not committed" if git["dirty"] else "")
+        console.print(
+            f"{duration(made['seconds'])}, {made['samples_seen']} images seen, batch {made['batch_size']}, "
+            f"learning rate {made['lr']:.4g}, data {result['data']['name']} {result['data']['fingerprint']}, code {sha}",
+            highlight=False,
+        )
+    elif found["ends"] and found["ends"][-1]:
+        for line in found["ends"][-1].get("log") or []:
+            console.print(f"  | {line}", style="dim", highlight=False, markup=False)
+    console.print(f"files: {found['folder']}", highlight=False, soft_wrap=True)
+    if found["log"]:
+        console.print(f"log: {found['log']}", highlight=False, soft_wrap=True)
+    console.print(
+        yaml.safe_dump(found["settings"], sort_keys=False, allow_unicode=True, default_flow_style=None),
+        highlight=False,
+        markup=False,
+    )
+
+
+# ---------------------------------------------------------------- models
+
+
+def models_json() -> list[dict[str, Any]]:
+    """Fields of ``pvt-exp models --json``."""
+    named = [
+        (kind, preset, settings.model_validate({"kind": kind, "preset": preset}))
+        for kind, settings in kinds("backbones").items()
+        for preset in getattr(settings, "PRESETS", ())
+    ]
+    asked = [cost.Question(settings.model_dump(mode="json"), 1000, 224) for _, _, settings in named]
+    return [
+        {"kind": kind, "preset": preset, "params": found.params, "macs": found.macs, "input_px": 224}
+        for (kind, preset, _), found in zip(named, cost.of(asked), strict=True)
+    ]
+
+
+def print_models(console: Console, found: list[dict[str, Any]]) -> None:
+    """A line a preset."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("kind", "preset"):
+        table.add_column(title)
+    for title in ("parameters (M)", "MACs at 224 px (G)"):
+        table.add_column(title, justify="right")
+    for model in found:
+        table.add_row(model["kind"], model["preset"], f"{model['params'] / 1e6:.2f}", f"{model['macs'] / 1e9:.2f}")
+    console.print(table)
+    console.print("With 1000 classes. And any model of timm: backbone: {kind: timm, name: resnet50}", style="dim")

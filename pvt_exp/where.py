@@ -1,0 +1,85 @@
+"""The language of ``where:``, a Python expression over a run's settings that can compute but not act.
+
+``backbone.depths[2] <= 6 and optim.lr < base.optim.lr``: names are fields of the run (``base.`` of the base run);
+comparisons, ``and or not in``, arithmetic, lists and indices work; calls and anything else do not.
+"""
+
+import ast
+import difflib
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from pvt_exp.config import ConfigError
+
+_BINARY: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
+    ast.Is: operator.is_, ast.IsNot: operator.is_not,
+}  # fmt: skip
+_CONSTANTS = {"true": True, "false": False, "none": None, "null": None}
+
+
+def compile_filter(text: str) -> Callable[[BaseModel, BaseModel], bool]:
+    """A function of (run, base run) that says whether the run stays.
+
+    Raises:
+        ConfigError: if the text is not such an expression; the function raises it for fields that do not exist.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"not an expression: {getattr(error, 'msg', error)}") from None
+
+    def value(node: ast.expr, run: BaseModel, base: BaseModel) -> Any:
+        match node:
+            case ast.Constant(value=constant) if isinstance(constant, int | float | str | None):
+                return constant
+            case ast.Name(id=name):
+                if name in _CONSTANTS:
+                    return _CONSTANTS[name]
+                return base if name == "base" else _field(run, name, node)
+            case ast.Attribute(value=owner, attr=name):
+                return _field(value(owner, run, base), name, node)
+            case ast.Subscript(value=owner, slice=index):
+                return value(owner, run, base)[value(index, run, base)]
+            case ast.List(elts=items) | ast.Tuple(elts=items):
+                return tuple(value(item, run, base) for item in items)
+            case ast.UnaryOp(op=ast.Not(), operand=inner):
+                return not value(inner, run, base)
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                return -value(inner, run, base)
+            case ast.BoolOp(op=ast.And(), values=parts):
+                return all(value(part, run, base) for part in parts)
+            case ast.BoolOp(values=parts):
+                return any(value(part, run, base) for part in parts)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+                return _BINARY[type(op)](value(left, run, base), value(right, run, base))
+            case ast.Compare(left=left, ops=ops, comparators=rights):
+                values = [value(part, run, base) for part in (left, *rights)]
+                return all(_BINARY[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
+        raise ConfigError(f"'{ast.unparse(node)}' is not allowed here; compare fields of the run")
+
+    def keep(run: BaseModel, base: BaseModel) -> bool:
+        try:
+            return bool(value(tree, run, base))
+        except (TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError, RecursionError) as error:
+            raise ConfigError(f"cannot be computed: {error}") from None
+
+    return keep
+
+
+def _field(owner: Any, name: str, node: ast.expr) -> Any:
+    fields = type(owner).model_fields if isinstance(owner, BaseModel) else {}
+    if name not in fields:
+        near = difflib.get_close_matches(name, fields, 1)
+        hint = f"; did you mean {near[0]}" if near else ""
+        kind = getattr(owner, "kind", None)
+        of = f" of kind {kind}" if kind else ""
+        raise ConfigError(f"'{ast.unparse(node)}': no such field{of}{hint}")
+    return getattr(owner, name)

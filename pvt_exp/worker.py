@@ -1,0 +1,94 @@
+"""One run in one process: ``python -m pvt_exp.worker runs/<id>/attempts/<n>``, which a person can type too.
+
+Light until it has set GPUs and threads and holds the run's lock; only then does it import what computes.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pvt_exp import config, files, store
+from pvt_exp.config import ConfigError
+from pvt_exp.datasets import DataError
+from pvt_exp.schema import Placement
+
+BUSY = 75
+"""Exit status where another process trains the run (EX_TEMPFAIL: try again)."""
+
+
+def main(attempt: Path, to_log: bool = True) -> int:
+    """Train the run of an attempt's folder; 0: done, 1: ended otherwise (``end.json`` says how), 75: `BUSY`."""
+    folder = store.run_folder(attempt)
+    with store.lock(folder) as mine:
+        if not mine or files.read_json(folder / "result.json") is not None:
+            shutil.rmtree(attempt, ignore_errors=True)
+            return 0 if mine else BUSY
+        if to_log:
+            _redirect(attempt / "log.txt")
+        signal.signal(signal.SIGTERM, lambda *_: _stopped(attempt))
+        try:
+            return _train(attempt)
+        except KeyboardInterrupt:
+            _stopped(attempt)
+        except BaseException as error:
+            traceback.print_exc()
+            sys.stderr.flush()
+            state, reason, numbers = _told(error)
+            with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
+                store.end(attempt, state, reason, **numbers)
+        return 1
+
+
+def _train(attempt: Path) -> int:
+    placement = config.load(Placement, attempt / "placement.yaml")
+    run = store.load(store.run_folder(attempt))
+    inherited = [word for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if word.strip()]
+    gpus = [inherited[gpu] if inherited else str(gpu) for gpu in placement.gpus]
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    os.environ["OMP_NUM_THREADS"] = str(placement.threads)
+    from pvt_exp import train
+
+    result = train.fit(run, placement, attempt)
+    if not store.finish(attempt, result):
+        print("another attempt published its result first; this one is dropped")
+    return 0
+
+
+def _told(error: BaseException) -> tuple[store.State, str, dict[str, Any]]:
+    """State, reason and numbers of an attempt that ended by an exception."""
+    reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
+    name = type(error).__name__
+    if isinstance(error, ConfigError | DataError):
+        reason = str(error)
+    if name == "Diverged":
+        return "diverged", str(error), getattr(error, "numbers", {})
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in reason:
+        return "out_of_memory", reason, {}
+    if isinstance(error, OSError) and error.strerror:
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return "failed", reason, {}
+
+
+def _redirect(log: Path) -> None:
+    """Everything that this process and its children print goes to the log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _stopped(attempt: Path) -> None:
+    store.end(attempt, "killed", "stopped by a person or the machine (SIGTERM)")
+    os._exit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "placement.yaml").exists():
+        raise SystemExit("usage: python -m pvt_exp.worker runs/<id>/attempts/<n>")
+    raise SystemExit(main(Path(sys.argv[1]).resolve(), to_log=False))

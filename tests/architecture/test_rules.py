@@ -1,0 +1,79 @@
+"""The shape of the code, as tests: what is light stays light, a kind is a file, words and schemas are kept."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import cli
+from pvt_exp.component import kinds
+from tests.conftest import ROOT, environment
+
+GROUPS = ("backbones", "datasets", "launchers", "tasks")
+HEAVY = {"torch", "torchvision", "timm", "pytorch_lightning", "torchmetrics", "pandas", "wandb", "optuna", "scipy"}
+PROBE = """
+import sys
+from pvt_exp import cli
+sys.argv = ["pvt-exp", *{words!r}]
+try:
+    cli.main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+found = {heavy!r} & set(sys.modules)
+assert not found, found
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "sweep.yaml"],
+        ["status", "sweep.yaml"],
+        ["status"],
+        ["report", "sweep.yaml"],
+        ["runs", "list"],
+        ["--help"],
+    ],
+)
+def test_light_commands_import_nothing_heavy(sweep: Path, words: list[str]) -> None:
+    code = PROBE.format(words=words, heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=sweep.parent, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_kind_is_the_name_of_its_file(group: str) -> None:
+    for kind, settings in kinds(group).items():
+        assert settings.model_fields["kind"].default == kind
+        assert settings.__name__ == "Settings"
+        assert sys.modules[settings.__module__].__doc__
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_field_is_told_in_the_editor(group: str) -> None:
+    for kind, settings in kinds(group).items():
+        told = [n for n, f in settings.model_fields.items() if not f.description and n not in ("kind", "mean", "std")]
+        assert not [name for name in told if len(name) < 3], f"{group}/{kind}: {told}"
+
+
+def test_schemas_are_current() -> None:
+    for name, text in cli.json_schemas().items():
+        assert (ROOT / "docs/schema" / name).read_text() == text, "pvt-exp schema writes them anew"
+
+
+def test_no_file_is_named_for_nothing() -> None:
+    names = {path.stem for path in (ROOT / "pvt_exp").rglob("*.py")}
+    assert not names & {"utils", "util", "common", "helpers", "manager", "misc"}
+
+
+def test_nothing_names_a_place_of_one_machine() -> None:
+    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False).stdout
+    pattern = re.compile(r"/(?:root|home|work|tmp/venv)/\w|https?://[\w.]*(?:pypi|mirror)", re.IGNORECASE)
+    for name in listed.splitlines():
+        path = ROOT / name
+        if path.suffix in (".py", ".yaml", ".md", ".toml", ".txt", ".tex", ".html", ".json", "") and path.is_file():
+            assert not pattern.search(path.read_text(errors="replace")), name

@@ -1,0 +1,87 @@
+"""What all tests share: a small experiment, and the command line as a user types it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+EXPERIMENT = """\
+task: {kind: classification, num_classes: 4, image_px: 32}
+dataset: {kind: shapes, num_classes: 4, image_px: 32, train_images: 96, val_images: 48}
+backbone:
+  kind: pvt
+  preset: pvt_v2_b0
+  embed_dims: [8, 16, 16, 16]
+  heads: [1, 2, 2, 2]
+  depths: [1, 1, 1, 1]
+  mlp_ratios: [2, 2, 2, 2]
+optim: {kind: adamw, lr: 2e-3}
+schedule: {kind: cosine, warmup_epochs: 0}
+epochs: 2
+batch_size: 16
+"""
+
+SWEEP = """\
+base: base.yaml
+seeds: [0, 1]
+blocks:
+  - one_at_a_time:
+      depth:
+        deeper: {backbone.depths: [2, 1, 1, 1]}
+        same as the base: {backbone.depths: [1, 1, 1, 1]}
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """A run that trains in seconds."""
+    path = tmp_path / "base.yaml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+@pytest.fixture
+def sweep(experiment: Path) -> Path:
+    """Two variants of it with two seeds each."""
+    path = experiment.with_name("sweep.yaml")
+    path.write_text(SWEEP)
+    return path
+
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment without what would lead the tests to a person's own data, runs or W&B."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PVT_EXP_", "WANDB_"))}
+    return {**kept, "COLUMNS": "120", "WANDB_MODE": "disabled", **changes}
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Run ``pvt-exp`` as a process in an empty folder; ``ok=2`` is the exit status that is due (None: any)."""
+
+    def call(
+        *words: str | Path, ok: int | None = 0, cwd: Path | None = None, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("pvt-exp")), *map(str, words)]
+        done = subprocess.run(
+            command,
+            cwd=cwd or tmp_path,
+            env=environment(**env),
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+        said = f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}"
+        assert ok is None or done.returncode == ok, said
+        assert "Traceback" not in done.stderr, said
+        return done
+
+    return call

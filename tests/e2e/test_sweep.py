@@ -1,0 +1,244 @@
+"""A sweep as a user drives it: real processes, real files, real kill -9."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import EXPERIMENT, Cli, environment
+
+PATIENCE_S = 180
+
+
+def wait_for(what: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def processes_with(word: str) -> list[int]:
+    """Ids of the processes whose environment or command line has the word."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and int(folder.name) != os.getpid():
+            try:
+                text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if word.encode() in text:
+                found.append(int(folder.name))
+    return found
+
+
+Driver = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    """Start ``pvt-exp`` without waiting for it; all that it starts can be found by its mark."""
+    started = []
+
+    def start(*words: str, **env: str) -> "subprocess.Popen[str]":
+        command = [str(Path(sys.executable).with_name("pvt-exp")), *words]
+        marked = environment(MARK=str(tmp_path), **env)
+        started.append(
+            subprocess.Popen(
+                command, cwd=tmp_path, env=marked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+    wait_for(lambda: not processes_with(f"MARK={tmp_path}"), 30)
+
+
+def results(folder: Path) -> dict[str, dict[str, object]]:
+    return {p.parent.name: json.loads(p.read_text()) for p in folder.glob("runs/*/result.json")}
+
+
+def longer(sweep: Path, epochs: int = 25) -> Path:
+    """The same sweep with runs that take some seconds."""
+    base = sweep.with_name("base.yaml")
+    base.write_text(EXPERIMENT.replace("epochs: 2", f"epochs: {epochs}"))
+    return sweep
+
+
+def test_to_the_end_and_again_and_further(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    first = cli("sweep", sweep)
+    assert "2 variants x 2 seeds = 4 runs, 0 known already, 4 to train" in first.stdout
+    assert "all 4 runs are done" in first.stdout
+    made = results(tmp_path)
+    assert len(made) == 4
+    for name in ("table.tex", "table.md", "table.csv", "table.html"):
+        assert (tmp_path / "reports/out/sweep" / name).stat().st_size > 100
+        assert name in first.stdout
+    one = next(iter(made.values()))
+    made_with = one["provenance"]
+    assert isinstance(made_with, dict)
+    assert made_with["samples_seen"] == 2 * 96
+    assert made_with["versions"]["torch"]
+    assert made_with["command"][:2] == ["pvt-exp", "sweep"]
+    assert one["data"]["fingerprint"]  # type: ignore[index]
+
+    again = cli("sweep", sweep)
+    assert "all 4 runs are done" in again.stdout
+    assert "to train" not in again.stdout
+    assert results(tmp_path) == made
+
+    assert "6 runs, 4 known already, 2 to train" in cli("sweep", sweep, "--seeds", "0-2").stdout
+    assert {k: v for k, v in results(tmp_path).items() if k in made} == made
+    assert not list(tmp_path.rglob("*.tmp"))
+
+    status = json.loads(cli("status", sweep, "--json").stdout)
+    assert status["states"] == {"done": 4}
+    assert all(run["metrics"]["top1"] >= 0 for variant in status["variants"] for run in variant["runs"])
+    some = next(iter(made))
+    assert json.loads(cli("runs", "show", some[:6], "--json").stdout)["result"] == made[some]
+    assert len(cli("runs", "list").stdout.splitlines()) == 6
+    report = json.loads(cli("report", sweep, "--json").stdout)
+    assert json.dumps(report).count("top1") >= 1
+
+
+def test_kill_9_of_a_run(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
+    longer(sweep)
+    process = driver("sweep", "sweep.yaml", "--slots", "1")
+    wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt")))
+    victim = next(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt")).parents[3]
+    holder = next(int(p) for p in _holders(victim / "lock"))
+    os.kill(holder, signal.SIGKILL)
+    said, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1, said
+    assert "ended by SIGKILL" in said
+    before = results(tmp_path)
+    assert len(before) == 3
+    assert "1 to train" in cli("sweep", sweep).stdout
+    after = results(tmp_path)
+    assert len(after) == 4
+    assert {k: after[k] for k in before} == before
+    assert after[victim.name]["provenance"]["resumed"] == 1  # type: ignore[index]
+
+
+def _holders(lock: Path) -> list[str]:
+    """Processes that hold the lock, from the kernel's list."""
+    inode = str(lock.stat().st_ino)
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return [words[4] for words in lines if words[5].endswith(f":{inode}")]
+
+
+def test_kill_9_of_the_driver(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
+    longer(sweep)
+    process = driver("sweep", "sweep.yaml", "--slots", "1")
+    wait_for(lambda: bool(results(tmp_path)) and bool(list(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt"))))
+    wait_for(lambda: len(list(tmp_path.glob("runs/*/attempts/1/progress.json"))) >= 2)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not processes_with(f"MARK={tmp_path}"), 30)
+    before = results(tmp_path)
+    assert 1 <= len(before) < 4
+    assert "all 4 runs are done" in cli("sweep", sweep).stdout
+    after = results(tmp_path)
+    assert {k: after[k] for k in before} == before
+
+
+def test_ctrl_c(sweep: Path, driver: Driver, tmp_path: Path) -> None:
+    longer(sweep)
+    process = driver("sweep", "sweep.yaml")
+    wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/progress.json")))
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "goes on from its last checkpoint with the same command" in said
+    assert "Traceback" not in said
+    wait_for(lambda: not processes_with(f"MARK={tmp_path}"), 30)
+
+
+def test_two_drivers_train_nothing_twice(sweep: Path, driver: Driver, tmp_path: Path) -> None:
+    longer(sweep, 20)
+    both = [driver("sweep", "sweep.yaml", "--slots", "2") for _ in range(2)]
+    said = [process.communicate(timeout=PATIENCE_S)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(results(tmp_path)) == 4
+    ends = [json.loads(p.read_text())["state"] for p in tmp_path.glob("runs/*/attempts/*/end.json")]
+    assert ends == ["done"] * 4
+
+
+def test_a_run_that_fails_touches_no_other(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    text = sweep.read_text().replace("deeper: {backbone.depths: [2, 1, 1, 1]}", "wild: {optim: {kind: sgd, lr: 1e30}}")
+    sweep.write_text(text)
+    first = cli("sweep", sweep, ok=1)
+    assert "2 of 4 runs are done" in first.stdout
+    assert "diverged: loss is NaN or Inf at step" in first.stdout
+    assert "--retry diverged" in first.stdout
+    assert "diverged" in (tmp_path / "reports/out/sweep/table.md").read_text()
+    assert "to train" not in cli("sweep", sweep, ok=1).stdout
+    assert "2 to train" in cli("sweep", sweep, "--retry", "diverged", ok=1).stdout
+    end = json.loads(next(p for p in tmp_path.glob("runs/*/attempts/2/end.json")).read_text())
+    assert end["step"] >= 1
+    assert "gradient_norm" in end
+
+
+def test_a_full_disk_loses_nothing(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    """A file may not grow over some kB: the checkpoint cannot be written, and the run says why."""
+    limited = ["bash", "-c", 'ulimit -f 64; trap "" XFSZ; exec "$@"', "-", str(Path(sys.executable).with_name("pvt-exp"))]
+    cli("sweep", sweep, "--only", "base", "--seeds", "0")
+    before = results(tmp_path)
+    done = subprocess.run(
+        [*limited, "sweep", str(sweep)], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "File too large" in done.stdout
+    assert results(tmp_path) == before
+    assert "all 4 runs are done" in cli("sweep", sweep, "--retry", "failed").stdout
+
+
+def test_a_worker_can_be_typed_by_a_person(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    cli("sweep", sweep, "--only", "base", "--seeds", "0")
+    attempt = next(tmp_path.glob("runs/*/attempts/1"))
+    (attempt.parents[1] / "result.json").unlink()
+    (attempt / "end.json").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "pvt_exp.worker", str(attempt)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(results(tmp_path)) == 1
+
+
+def test_a_resumed_run_ends_bit_equal(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
+    longer(sweep, 30)
+    process = driver("sweep", "sweep.yaml", "--only", "base", "--seeds", "0")
+    wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/epoch=[4-9]*.ckpt")))
+    process.kill()
+    process.wait()
+    wait_for(lambda: not processes_with(f"MARK={tmp_path}"), 30)
+    cli("sweep", sweep, "--only", "base", "--seeds", "0")
+    (resumed,) = results(tmp_path).values()
+    assert resumed["provenance"]["resumed"] == 1  # type: ignore[index]
+    cli(
+        "sweep",
+        sweep,
+        "--only",
+        "base",
+        "--seeds",
+        "0",
+        "--store",
+        "undisturbed",
+        "--data",
+        f"shapes={tmp_path}/data/shapes",
+    )
+    (whole,) = [json.loads(p.read_text()) for p in tmp_path.glob("undisturbed/*/result.json")]
+    assert whole["metrics"] == resumed["metrics"]
+    assert whole["provenance"]["samples_seen"] == resumed["provenance"]["samples_seen"]  # type: ignore[index]

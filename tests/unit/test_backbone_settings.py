@@ -1,0 +1,180 @@
+"""What can be written under ``backbone:``, and what is said of what cannot."""
+
+import json
+import subprocess
+import sys
+from typing import Any, get_args
+
+import pytest
+from pydantic import ValidationError
+
+from pvt_exp import config
+from pvt_exp.backbones import Backbone, Pretrained, timm_models
+from pvt_exp.backbones.pvt import PRESETS, Preset, Settings
+from pvt_exp.backbones.timm import Settings as Timm
+from pvt_exp.component import kinds
+
+KINDS = kinds("backbones")
+
+
+def pvt(text: str = "{}") -> Settings:
+    return config.validate(Settings, config.parse(text, "a.yaml"))
+
+
+def fails(model: type[Backbone] | type[Pretrained], text: str) -> str:
+    with pytest.raises(config.ConfigError) as error:
+        config.validate(model, config.parse(text, "a.yaml"))
+    return str(error.value)
+
+
+# ---------------------------------------------------------------- presets
+
+
+@pytest.mark.parametrize("preset", get_args(Preset))
+def test_a_preset_is_the_values_it_stands_for(preset: Any) -> None:
+    named = Settings(preset=preset)
+    dumped = named.model_dump()
+    assert "preset" not in dumped
+    assert Settings(**PRESETS[preset]) == named == config.make(Settings, json.loads(named.model_dump_json()))
+    assert named.drop_path == (0.3 if preset.endswith(("medium", "large", "b3", "b4", "b5")) else 0.1)
+
+
+def test_every_preset_has_values_and_a_name() -> None:
+    assert set(PRESETS) == set(get_args(Preset))
+
+
+def test_what_is_written_beside_a_preset_wins() -> None:
+    settings = pvt("{preset: pvt_v2_b2, depths: [1, 2, 3, 4], drop_path: 0.2, overlap: false}")
+    assert (settings.depths, settings.drop_path, settings.overlap) == ((1, 2, 3, 4), 0.2, False)
+    assert settings.embed_dims == (64, 128, 320, 512)
+
+
+def test_attention_merges_into_the_presets_unless_it_names_its_kind() -> None:
+    assert pvt("{preset: pvt_v2_b2_li, attention: {activation: false}}").attention.model_dump() == {
+        "kind": "linear",
+        "pool": 7,
+        "activation": False,
+    }
+    assert pvt("{preset: pvt_v2_b2, attention: {kind: linear, pool: 5}}").attention.model_dump()["pool"] == 5
+    assert pvt("{preset: pvt_v2_b2, attention: {ratios: [1, 1, 1, 1]}}").attention.model_dump()["kind"] == "sra"
+    assert pvt("{attention: {ratios: [4, 2, 1, 1]}}").attention.model_dump()["ratios"] == (4, 2, 1, 1)
+
+
+def test_without_a_preset_it_is_v2_b0_without_drop_path() -> None:
+    assert pvt() == Settings(preset="pvt_v2_b0", drop_path=0.0)
+
+
+# ---------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("preset: pvt_v2_b22", "a.yaml:1: preset: unknown preset 'pvt_v2_b22'; did you mean pvt_v2_b2"),
+        ("preset: resnet", "one of pvt_tiny, pvt_small"),
+        ("preset: [1]", "preset: must be"),
+        ("heads: [1, 2, 5]", "heads has 3 entries and embed_dims 4"),
+        ("depths: [1]", "depths has 1 entries"),
+        ("attention: {ratios: [8, 4, 2]}", "attention.ratios has 3 entries"),
+        ("heads: [1, 2, 3, 8]", "3 heads do not divide the 160 channels of stage 3"),
+        ("mlp_ratios: [0.01, 4, 4, 4]", "leaves stage 1 no feed-forward layer"),
+        ("mlp_ratios: [0, 4, 4, 4]", "mlp_ratios.0: must be greater than 0"),
+        ("embed_dims: []", "embed_dims"),
+        ("embed_dims: 64", "embed_dims: must be a valid list, not 64"),
+        ("depths: [0, 1, 1, 1]", "depths.0: must be greater than or equal to 1"),
+        ("attention: {pool: 7}", "attention.pool: unknown key"),
+        ("attention: {kind: linaer}", "unknown kind 'linaer'; did you mean linear"),
+        ("attention: {kind: full, ratios: [1, 1, 1, 1]}", "attention.ratios: unknown key"),
+        ("ffn: conv", "ffn: must be 'linear', 'depthwise' or 'relu_depthwise', not 'conv'"),
+        ("overlap: 1", "overlap: must be a valid boolean"),
+        ("drop_path: 1", "drop_path: must be less than 1"),
+        ("embed_dim: [1, 2]", "unknown key; did you mean embed_dims"),
+        (
+            "{depths: [1], embed_dims: [8], heads: [1], mlp_ratios: [4], patch_sizes: [4], drop_path: 0.1, "
+            "attention: {kind: full}}",
+            "with one block it has no effect",
+        ),
+    ],
+)
+def test_pvt_says_what_is_wrong(text: str, said: str) -> None:
+    assert said in fails(Settings, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: resnet81", "name: timm has no model 'resnet81'; did you mean resnet"),
+        ("name: resnet18.a1_in1k", "write name: resnet18 and pretrained: timm:resnet18.a1_in1k"),
+        ("{}", "name: is missing"),
+        ("{name: resnet18, options: {num_classes: 3}}", "num_classes is not for options: the task sets it"),
+        ("{name: resnet18, options: {drop_path_rate: 0.1}}", "write backbone.drop_path"),
+        ("{name: resnet18, options: {drop_rate: null}}", "drop_rate is null"),
+        ("{name: resnet18, pretrained: timm:resnet19}", "pretrained: timm has no model 'resnet19'; did you mean"),
+    ],
+)
+def test_timm_says_what_is_wrong(text: str, said: str) -> None:
+    assert said in fails(Timm, text)
+
+
+def test_timm_takes_options() -> None:
+    settings = config.validate(Timm, config.parse("{name: resnet18, options: {drop_rate: 0.1, layers: [1, 1]}}", ""))
+    assert settings.options == {"drop_rate": 0.1, "layers": (1, 1)}
+
+
+def test_pretrained_needs_one_source(tmp_path: Any) -> None:
+    assert "no such file" in fails(Pretrained, "nowhere.pth")
+    file = tmp_path / "a.pth"
+    file.write_bytes(b"abc")
+    sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert config.make(Pretrained, str(file)).sha256 == sha
+    assert config.make(Pretrained, str(file)).model_dump() == {"timm": None, "sha256": sha, "allow": ()}
+    assert config.make(Pretrained, {"timm": "pvt_v2_b0", "allow": ["*.sr.*"]}).allow == ("*.sr.*",)
+
+
+# ---------------------------------------------------------------- image sizes
+
+
+def test_plain_patches_round_down_and_overlapping_ones_up() -> None:
+    assert Settings(preset="pvt_tiny").map_sizes(250, 224) == [(62, 56), (31, 28), (15, 14), (7, 7)]
+    assert Settings(preset="pvt_v2_b0").map_sizes(250, 224) == [(63, 56), (32, 28), (16, 14), (8, 7)]
+
+
+def test_check_tells_of_images_too_small() -> None:
+    Settings(preset="pvt_tiny").check(32, 32)
+    with pytest.raises(ValueError, match="leaves stage 4 no map"):
+        Settings(preset="pvt_tiny", attention={"kind": "full"}).check(31, 224)
+    with pytest.raises(ValueError, match=r"stage 1 a map of 7 x 56, of which attention.ratios 8 leaves nothing"):
+        Settings(preset="pvt_v2_b0").check(28, 224)
+    Settings(preset="pvt_v2_b2_li").check(1, 1)
+    with pytest.raises(ValueError, match="patches of 16, which do not divide an image of 224 x 250"):
+        Timm(name="vit_tiny_patch16_224").check(224, 250)
+    Timm(name="resnet18").check(225, 250)
+
+
+# ---------------------------------------------------------------- all kinds
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_every_kind_has_its_hover_text(kind: str) -> None:
+    schema = KINDS[kind].model_json_schema()
+    for owner in (schema, *(model for name, model in schema.get("$defs", {}).items() if name != "Tracking")):
+        for name, field in owner["properties"].items():
+            assert name == "kind" or "description" in field, f"{kind}.{name}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_frozen_and_closed(kind: str) -> None:
+    assert issubclass(KINDS[kind], Backbone)
+    assert KINDS[kind].model_fields["kind"].default == kind
+    with pytest.raises(ValidationError):
+        KINDS[kind].model_validate({"nonsense": 1})
+
+
+def test_settings_import_nothing_heavy() -> None:
+    code = (
+        "import sys; from pvt_exp.component import kinds; kinds('backbones')['timm'](name='resnet18');"
+        "print({'torch', 'timm', 'numpy'} & set(sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"
+    assert "resnet18" in timm_models()

@@ -1,0 +1,62 @@
+"""Ids of runs: every field counts, placement does not, and a release's ids do not move."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import config, schema
+from pvt_exp.component import Component
+from pvt_exp.schema import Run
+from tests.conftest import ROOT
+
+GOLDEN = ROOT / "tests/data/golden_ids.json"
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+def test_ids_do_not_move(path: Path) -> None:
+    """To accept a change on purpose: ``python -m tests.unit.test_identity`` writes the file anew."""
+    golden = json.loads(GOLDEN.read_text())
+    assert config.load(Run, path).id == golden[str(path.relative_to(ROOT))]
+
+
+def test_every_field_counts(experiment: Path) -> None:
+    run = config.load(Run, experiment)
+    base = run.model_dump(mode="json")
+    changed = {
+        "task.label_smoothing": 0.1, "task.augment.flip": 0.0, "dataset.seed": 1, "backbone.drop_path": 0.5,
+        "backbone.attention.ratios": [1, 1, 1, 1], "optim.eps": 1e-7, "schedule.min_lr": 0.0, "epochs": 3,
+        "batch_size": 32, "group_size": 8, "ema_decay": 0.9, "precision": "tf32", "seed": 1,
+    }  # fmt: skip
+    ids = {run.id}
+    for dotted, value in changed.items():
+        ids.add(config.make(Run, config.put(base, dotted, value)).id)
+    assert len(ids) == len(changed) + 1
+
+
+def test_defaults_count_as_if_they_were_written(experiment: Path) -> None:
+    run = config.load(Run, experiment)
+    assert config.make(Run, json.loads(run.model_dump_json())).id == run.id
+
+
+def test_a_raised_revision_changes_the_id(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = config.load(Run, experiment)
+    before = run.id
+    monkeypatch.setattr(type(run.backbone), "revision", 2)
+    assert schema.identity(run) != before
+    assert issubclass(type(run.backbone), Component)
+
+
+def test_a_field_added_later_is_left_out_while_neutral(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = config.load(Run, experiment)
+    before = run.id
+    monkeypatch.setitem(schema.ADDED, "schema.Run.ema_decay", None)
+    without = schema.identity(run)
+    assert without != before
+    assert schema.identity(run.model_copy(update={"ema_decay": 0.9})) != without
+
+
+if __name__ == "__main__":
+    ids = {str(path.relative_to(ROOT)): config.load(Run, path).id for path in EXPERIMENTS}
+    GOLDEN.write_text(json.dumps(ids, indent=1) + "\n")

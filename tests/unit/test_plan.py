@@ -1,0 +1,182 @@
+"""A sweep's blocks, its runs in order, and where its errors are told."""
+
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import plan
+from pvt_exp.config import ConfigError
+from pvt_exp.plan import Plan
+
+
+def make(folder: Path, blocks: str, head: str = "seeds: [0, 1]\n") -> Path:
+    path = folder / "sweep.yaml"
+    path.write_text(f"base: base.yaml\n{head}blocks:\n{blocks}")
+    return path
+
+
+def expand(experiment: Path, blocks: str, head: str = "seeds: [0, 1]\n") -> Plan:
+    return plan.load(make(experiment.parent, blocks, head))[1]
+
+
+def problems(experiment: Path, blocks: str, head: str = "") -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        expand(experiment, blocks, head)
+    return [line.replace(str(experiment.parent) + "/", "") for line in caught.value.problems]
+
+
+DEPTH = "      depth: {two: {backbone.depths: [2, 1, 1, 1]}, three: {backbone.depths: [3, 1, 1, 1]}}\n"
+RATE = "      rate: {low: {optim.lr: 1e-4}, high: {optim.lr: 1e-2}}\n"
+
+
+def test_product(experiment: Path) -> None:
+    found = expand(experiment, "  - product:\n" + DEPTH + RATE)
+    assert [v.name for v in found.variants] == [
+        "depth two, rate low", "depth two, rate high", "depth three, rate low", "depth three, rate high",
+    ]  # fmt: skip
+    assert [(v.runs[0].backbone.depths[0], v.runs[0].optim.lr) for v in found.variants] == [
+        (2, 1e-4), (2, 1e-2), (3, 1e-4), (3, 1e-2),
+    ]  # fmt: skip
+
+
+def test_zip(experiment: Path) -> None:
+    found = expand(experiment, "  - zip:\n" + DEPTH + RATE)
+    assert [v.name for v in found.variants] == ["depth two, rate low", "depth three, rate high"]
+
+
+def test_one_at_a_time_has_the_base_and_merges_what_equals_it(sweep: Path) -> None:
+    _, found = plan.load(sweep)
+    assert [v.name for v in found.variants] == ["base", "depth deeper"]
+    assert found.variants[0].is_base
+    assert found.variants[0].labels == ({}, {"depth": "same as the base"})
+    assert found.merged == 1
+
+
+def test_cumulative_steps_build_on_one_another(experiment: Path) -> None:
+    found = expand(
+        experiment, "  - cumulative:\n      + depth: {backbone.depths: [2, 1, 1, 1]}\n      + rate: {optim.lr: 1.0}\n"
+    )
+    last = found.variants[-1].runs[0]
+    assert [v.name for v in found.variants] == ["+ depth", "+ rate"]
+    assert (last.backbone.depths, last.optim.lr) == ((2, 1, 1, 1), 1.0)
+
+
+def test_a_variant_equal_to_the_base_is_the_base_row(experiment: Path) -> None:
+    found = expand(experiment, "  - variants:\n      plain: {}\n      fast: {optim.lr: 1.0}\n")
+    assert [(v.name, v.is_base) for v in found.variants] == [("base", True), ("fast", False)]
+
+
+def test_kind_replaces_and_fields_merge(experiment: Path) -> None:
+    blocks = (
+        "  - variants:\n"
+        "      linear: {backbone.attention: {kind: linear, pool: 3}}\n"
+        "      sgd: {optim: {kind: sgd, lr: 0.1}}\n"
+    )
+    first, second = (v.runs[0] for v in expand(experiment, blocks).variants)
+    assert first.backbone.attention.kind == "linear"
+    assert first.backbone.embed_dims == (8, 16, 16, 16)
+    assert second.optim.kind == "sgd"
+    assert second.optim.weight_decay == 1e-4
+
+
+def test_runs_are_seed_major_and_blocks_add_up(experiment: Path) -> None:
+    found = expand(experiment, "  - product:\n" + DEPTH + "  - zip:\n" + DEPTH + RATE)
+    assert [run.seed for run in found.runs] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert len({run.id for run in found.runs}) == 8
+
+
+def test_the_id_is_the_same_however_a_run_is_spelled(experiment: Path) -> None:
+    a = expand(experiment, "  - variants: {x: {optim.lr: 1}}\n").runs[0]
+    b = expand(experiment, "  - variants: {y: {optim: {lr: 1.0}}}\n").runs[0]
+    c = expand(experiment, "  - product:\n      a: {b: {optim.lr: 1}}\n", "seeds: [3, 0]\n")
+    assert a.id == b.id == c.variants[0].runs[1].id != c.variants[0].runs[0].id
+
+
+def test_where_filters_on_settings(experiment: Path) -> None:
+    found = expand(
+        experiment, "  - product:\n" + DEPTH + RATE, "where: backbone.depths[0] < 3 and optim.lr < base.optim.lr\n"
+    )
+    assert [v.name for v in found.variants] == ["depth two, rate low"]
+    assert found.removed == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("backbone.deths[0] > 1", "'backbone.deths': no such field of kind pvt; did you mean depths"),
+        ("__import__('os').system('x')", "is not allowed here"),
+        ("optim.lr >", "not an expression: invalid syntax"),
+        ("optim.lr > 100", "removes all 4 variants"),
+        ("optim.lr > 'a'", "cannot be computed"),
+        ("backbone.depths[9] > 1", "cannot be computed: tuple index out of range"),
+        ("().__class__", "'().__class__': no such field"),
+    ],
+)
+def test_a_filter_that_cannot_be_used(experiment: Path, where: str, said: str) -> None:
+    found = problems(experiment, "  - product:\n" + DEPTH + RATE, f"where: {where}\n")
+    assert len(found) == 1
+    assert found[0].startswith("sweep.yaml:2: where: ")
+    assert said in found[0]
+
+
+def test_errors_name_the_line_of_the_choice(experiment: Path) -> None:
+    blocks = (
+        "  - one_at_a_time:\n"
+        "      depth:\n"
+        "        good: {backbone.depths: [2, 1, 1, 1]}\n"
+        "        short: {backbone.depths: [2, 1]}\n"
+        "      heads:\n"
+        "        odd: {backbone.heads: [1, 3, 2, 2]}\n"
+        "      nothing:\n"
+        "        a: {backbone.dpeths: [1, 1, 1, 1]}\n"
+        "        b:\n"
+        "          backbone.attention: {kind: sra, ratois: [1, 1, 1, 1]}\n"
+    )
+    found = problems(experiment, blocks)
+    assert [line.split(":")[1] for line in found] == ["6", "8", "10", "12", "12"][: len(found)]
+    assert "did you mean backbone.depths" in found[2]
+    assert "backbone.attention.ratois" in " ".join(found[3:])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "head", "said"),
+    [
+        ("  - product: {}\n", "", "sweep.yaml:3: blocks.0.product: "),
+        ("  - product: {depth: {}}\n", "", "sweep.yaml:3: blocks.0.product.depth: "),
+        ("  []\n", "", "blocks: "),
+        ("  - {}\n", "", "a block has exactly one key"),
+        ("  - {product: {a: {b: {}}}, zip: {a: {b: {}}}}\n", "", "a block has exactly one key"),
+        ("  - prodcut: {a: {b: {}}}\n", "", "did you mean blocks.0.product"),
+        ("  - zip:\n" + DEPTH + "      one: {a: {}}\n", "", "zip needs axes of one length: depth has 2, one has 1"),
+        ("  - variants: {a: {optim.lr: 1}, a: {optim.lr: 2}}\n", "", "a: this key stands here twice"),
+        (
+            "  - variants: {a: {optim.lr: 1}}\n  - variants: {a: {optim.lr: 2}}\n",
+            "",
+            "two different variants are called",
+        ),
+        ("  - variants: {a: {}}\n", "seeds: [1, 1]\n", "the same seed twice"),
+        ("  - variants: {a: {}}\n", "seeds: [-1]\n", "seeds.0"),
+    ],
+)
+def test_a_sweep_that_cannot_be_used(experiment: Path, blocks: str, head: str, said: str) -> None:
+    assert said in " ".join(problems(experiment, blocks, head))
+
+
+def test_a_base_that_is_missing_or_a_sweep(sweep: Path) -> None:
+    other = sweep.with_name("other.yaml")
+    other.write_text("base: nowhere.yaml\nblocks: [{variants: {a: {}}}]\n")
+    with pytest.raises(ConfigError, match=r"other\.yaml:1: base: .*nowhere\.yaml: no such file"):
+        plan.load(other)
+    other.write_text("base: sweep.yaml\nblocks: [{variants: {a: {}}}]\n")
+    with pytest.raises(ConfigError, match=r"other\.yaml:1: base: .*sweep\.yaml is a sweep"):
+        plan.load(other)
+    with pytest.raises(ConfigError, match="this is an experiment"):
+        plan.load(sweep.with_name("base.yaml"))
+
+
+def test_only(experiment: Path) -> None:
+    found = expand(experiment, "  - product:\n" + DEPTH + RATE)
+    assert [v.name for v in found.only(["low"]).variants] == ["depth two, rate low", "depth three, rate low"]
+    assert len(found.only([found.runs[0].id[:6]]).variants) == 1
+    with pytest.raises(ConfigError, match="--only lwo"):
+        found.only(["lwo"])

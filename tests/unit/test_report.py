@@ -1,0 +1,223 @@
+"""Every format says the same, whatever names people give, and what is written can be read back."""
+
+import csv
+import html.parser
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from pvt_exp import report
+from pvt_exp.escape import latex
+from tests.unit.test_tables import BASE, table
+
+HOSTILE = [
+    "a&b%_#${}",
+    "~^\\|<x>",
+    "\\|",
+    "\"q\" `b` ''",
+    "né ï ß Δα ² ½ 中 😀 − ± ×",
+    "[3pt] *x* _y_ __z__ ~~s~~",
+    "[link](http://x) ![i](j) $x$",
+    "--flag ---",
+    "- x",
+    "+ overlap",
+    "1. one",
+    "# head",
+    "&amp; &lt;b&gt;",
+    "<script>alert(1)</script>",
+    "[bold]red[/bold]",
+    "{{ 7*7 }} << x >> <% if %> {% if %} {# c #}",
+    "\\input{x} ^^M \\end{table}",
+    "=1+1",
+    "a,b;c\"d\"",
+    "line\nbreak\ttab\r\nend",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    rows = [(BASE, [71.0, 71.5, 72.0])]
+    rows += [(({f"axis {name}": name},), [70.0, 70.5, ("failed", f"why {name}")]) for name in HOSTILE]
+    return table(rows, title=" ".join(HOSTILE))
+
+
+@pytest.fixture
+def small():
+    rows = [
+        (BASE, [71.0, 71.5, 72.0]),
+        (({"depth": "deep"},), [73.0, 73.5, 74.0]),
+        (({"depth": "huge"},), [("out_of_memory", "40 GiB")] * 3),
+    ]
+    return table(rows, title="Parts")
+
+
+def flat(name: str) -> str:
+    return " ".join(name.split())
+
+
+class Cells(html.parser.HTMLParser):
+    """The texts of a page's rows, and the tags that were seen."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+        self.inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.inside = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.inside:
+            self.rows[-1][-1] += data
+
+
+def test_csv_reads_back_with_full_precision(hostile):
+    rows = list(csv.DictReader(io.StringIO(report.render(hostile, "csv"), newline="")))
+    assert [row["variant"] for row in rows] == ["base (8-4-2-1)", *HOSTILE]
+    assert rows[1]["group"] == f"axis {HOSTILE[0]}"
+    for read, row in zip(rows, hostile.rows, strict=True):
+        assert float(read["top1"]) == row.cells[0].value
+        assert float(read["top1_std"]) == row.cells[0].std
+        assert read["runs"].split() == list(row.runs)
+    assert rows[1]["missing"].endswith(":failed")
+
+
+def test_csv_leaves_what_is_missing_empty(small):
+    row = list(csv.DictReader(io.StringIO(report.render(small, "csv"))))[-1]
+    assert (row["top1"], row["difference"], row["params"], row["top1_n"]) == ("", "", "", "0")
+    assert row["missing"].count(":out_of_memory") == 3
+
+
+def test_markdown_reads_back(hostile):
+    text = report.render(hostile, "md")
+    page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+    cells = Cells(page)
+    assert not {"script", "a", "img", "h1", "s", "x"} & cells.tags
+    names = [row[0] for row in cells.rows[3::2]]
+    assert names == [flat(name) for name in HOSTILE]
+    assert {len(row) for row in cells.rows} == {len(hostile.columns) + 1}
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_html_reads_back_and_holds_no_markup_of_names(hostile):
+    text = report.render(hostile, "html", command="pvt-exp report '<i>'")
+    cells = Cells(text)
+    names = [row[0] for row in cells.rows[1:] if len(row) > 1]
+    assert names == ["base (8-4-2-1)", *HOSTILE]
+    assert not {"script", "x", "i", "link", "img"} & cells.tags
+    assert "seed 1: 71.5  run 000000000001" in text
+
+
+def test_latex_is_ascii_and_keeps_its_braces(hostile):
+    text = report.render(hostile, "tex", command="pvt-exp report\n\\bad")
+    assert text.isascii()
+    assert text.startswith("% pvt-exp report \\bad\n")
+    bare = re.sub(r"\\[\\{}%]", "", "\n".join(line for line in text.splitlines() if not line.startswith("%")))
+    assert bare.count("{") == bare.count("}")
+    body = [line for line in bare.splitlines() if line.count(" & ") == len(hostile.columns)]
+    assert len(body) == len(HOSTILE) + 1 + 2 * text.count(r"\toprule")  # a head has two lines
+
+
+def test_latex_letters():
+    assert latex("a_b & 5%") == r"a\_b \& 5\%"
+    assert latex("71 ± 2, −3, 8×8") == r"71 $\pm$ 2, $-$3, 8$\times$8"
+    assert latex("Ångström naïve Šķ ß") == r"\r{A}ngstr\"{o}m na\"{\i}ve \v{S}\c{k} \ss{}"
+    assert latex("β x² ½ ﬁ 中") == r"$\beta$ x$^{\mathrm{2}}$ 1/2 fi U+4E2D"
+    assert latex("--x ''") == "-{}-x '{}'"
+    assert latex("a\n\tb\x00\u200b") == "a b"
+
+
+def test_a_long_table_is_split_for_latex():
+    rows = [(({"a": f"choice {i}"},), [1.0 * i] * 3) for i in range(100)]
+    text = report.render(table(rows), "tex")
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 3
+    assert text.count(r"\addtocounter{table}{-1}") == 2
+    assert text.count(r"\label") == text.count(r"\begin{minipage}") == 1
+    assert text.count("\\textit{a}") == 3
+
+
+def test_missing_is_shown_with_its_reason_everywhere(small):
+    for form in ("md", "tex", "html"):
+        assert "(OOM)" in report.render(small, form)
+        assert "out of memory: 40 GiB" in report.render(small, form)
+    assert "— (OOM)" in terminal(small)
+
+
+def terminal(made, width=100) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(report.show(made))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [100, 80])
+def test_the_terminal_shows_whole_numbers(small, hostile, width):
+    for made in (small, hostile):
+        text = terminal(made, width)
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= width
+        assert "71.50±0.50" in text
+        assert "0.900±0.000" in text
+    assert "[bold]red" in terminal(hostile)
+
+
+def test_json_has_stable_names(small):
+    read = json.loads(json.dumps(report.as_json(small), allow_nan=False))
+    assert list(read) == ["format", "name", "caption", "seeds", "columns", "groups", "notes"]
+    row = read["groups"][1]["rows"][0]
+    assert list(row) == ["name", "base", "runs", "marks", "data", "code", "cells"]
+    assert row["runs"][0] == {"seed": 0, "run": "000000010000", "state": "done"}
+    assert list(row["cells"]) == ["top1", "loss", "top5", "n", "difference", "params", "macs"]
+    cell = row["cells"]["top1"]
+    assert cell == {
+        "value": 73.5, "std": 0.5, "n": 3, "text": "73.50 ± 0.50", "best": True, "missing": None, "marks": [],
+        "values": [73.0, 73.5, 74.0],
+    }  # fmt: skip
+
+
+def test_files_are_written_whole_and_the_same_every_time(small, tmp_path):
+    paths = report.write(small, tmp_path / "a", command="pvt-exp report x")
+    assert [path.name for path in paths] == ["table.tex", "table.md", "table.csv", "table.html"]
+    before = [path.read_bytes() for path in paths]
+    assert [path.read_bytes() for path in report.write(small, tmp_path / "a", command="pvt-exp report x")] == before
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(path.name for path in paths)
+
+
+def test_a_page_has_all_tables_and_a_folder_for_each(small, hostile, tmp_path):
+    paths = report.write_page("A <page>", [small, hostile], tmp_path)
+    names = {path.relative_to(tmp_path).as_posix() for path in paths}
+    assert {"index.html", "index.md", "parts/table.tex", "parts.2/table.csv"} <= names
+    assert len(names) == 10
+    text = (tmp_path / "index.html").read_text()
+    assert "<h1>A &lt;page&gt;</h1>" in text
+    assert text.count("<table>") == 2
+    report.write_page("Empty", [], tmp_path / "none")
+
+
+def test_an_empty_table_is_written_too(tmp_path):
+    assert all(path.stat().st_size for path in report.write(table([]), tmp_path))
+    assert all(path.stat().st_size for path in report.write(table([(BASE, [None] * 3)]), tmp_path))
+
+
+def test_nothing_heavy_is_imported():
+    code = "import sys, pvt_exp.report, pvt_exp.tables.ablation; print(*sys.modules)"
+    root = Path(report.__file__).parents[1]
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root).stdout
+    assert not {"torch", "pandas", "numpy", "scipy", "matplotlib", "rich"} & set(modules.split())

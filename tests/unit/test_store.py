@@ -1,0 +1,165 @@
+"""The record: whole files, states that follow from them, and what is torn, locked, newer or edited."""
+
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import config, files, store
+from pvt_exp.config import ConfigError
+from pvt_exp.schema import Placement, Run
+
+RESULT = {"metrics": {"top1": 50.0}, "data": {"fingerprint": "aa"}}
+
+
+@pytest.fixture
+def run(experiment: Path) -> Run:
+    return config.load(Run, experiment)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return store.create(tmp_path / "runs")
+
+
+def attempt(runs: Path, run: Run) -> Path:
+    return store.attempt(runs, run, Placement(), "mine")
+
+
+def test_a_run_from_pending_to_done(runs: Path, run: Run) -> None:
+    assert store.outcome(runs, run.id).state == "pending"
+    first = attempt(runs, run)
+    assert first == runs / run.id / "attempts" / "1"
+    assert store.load(runs / run.id) == run
+    assert store.load(runs / run.id).id == run.id
+    assert config.load(Placement, first / "placement.yaml") == Placement()
+    assert store.finish(first, RESULT)
+    seen = store.outcome(runs, run.id)
+    assert (seen.state, seen.result) == ("done", {"format": 1, **RESULT})
+    assert store.sweeps(runs / run.id) == ["mine"]
+    assert not list(runs.rglob("*.tmp"))
+
+
+def test_the_first_result_wins(runs: Path, run: Run) -> None:
+    first, second = attempt(runs, run), attempt(runs, run)
+    assert second.name == "2"
+    assert store.finish(second, RESULT)
+    assert not store.finish(first, {**RESULT, "metrics": {"top1": 99.0}})
+    assert store.outcome(runs, run.id).result["metrics"] == {"top1": 50.0}  # type: ignore[index]
+    assert (files.read_json(first / "end.json") or {})["state"] == "killed"
+
+
+@pytest.mark.parametrize("state", store.ENDED)
+def test_end_states_keep_reason_and_log(runs: Path, run: Run, state: store.State) -> None:
+    path = attempt(runs, run)
+    (path / "log.txt").write_text("".join(f"line {i}\n" for i in range(100)))
+    store.end(path, state, "because", step=7)
+    store.end(path, "failed", "said twice: the first word counts")
+    seen = store.outcome(runs, run.id)
+    assert (seen.state, seen.reason) == (state, "because")
+    record = files.read_json(path / "end.json")
+    assert record is not None
+    assert record["step"] == 7
+    assert record["log"][-1] == "line 99"
+
+
+def test_gone_without_a_word_is_killed(runs: Path, run: Run) -> None:
+    attempt(runs, run)
+    assert store.outcome(runs, run.id).state == "killed"
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"format": 1, "metr', b"\xff\xfe", b"[]", b"null"])
+def test_a_torn_result_is_not_finished_and_can_be_replaced(runs: Path, run: Run, torn: bytes) -> None:
+    first = attempt(runs, run)
+    store.finish(first, RESULT)
+    (runs / run.id / "result.json").write_bytes(torn)
+    assert store.outcome(runs, run.id).state == "killed"
+    assert store.finish(attempt(runs, run), RESULT)
+    assert store.outcome(runs, run.id).state == "done"
+
+
+def test_a_torn_end_is_killed(runs: Path, run: Run) -> None:
+    (attempt(runs, run) / "end.json").write_text('{"state": "fai')
+    assert store.outcome(runs, run.id).state == "killed"
+
+
+def test_stale_results_are_told(runs: Path, run: Run) -> None:
+    store.finish(attempt(runs, run), RESULT)
+    assert store.outcomes(runs, [run], {"shapes": "aa"})[run.id].state == "done"
+    assert store.outcomes(runs, [run], {})[run.id].state == "done"
+    seen = store.outcomes(runs, [run], {"shapes": "bb"})[run.id]
+    assert seen.state == "stale"
+    assert "aa" in (seen.reason or "")
+    assert "bb" in (seen.reason or "")
+
+
+def _hold(folder: Path, ready: "multiprocessing.synchronize.Event") -> None:  # type: ignore[name-defined]
+    with store.lock(folder) as mine:
+        assert mine
+        ready.set()
+        signal.pause()
+
+
+def test_one_process_holds_a_run_and_death_lets_go(runs: Path, run: Run) -> None:
+    attempt(runs, run)
+    folder = runs / run.id
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    holder = context.Process(target=_hold, args=(folder, ready))
+    holder.start()
+    assert ready.wait(20)
+    assert store.is_locked(folder)
+    assert store.outcome(runs, run.id).state == "running"
+    with store.lock(folder, patience_s=0.1) as mine:
+        assert not mine
+    os.kill(holder.pid or 0, signal.SIGKILL)
+    holder.join()
+    assert not store.is_locked(folder)
+    assert store.outcome(runs, run.id).state == "killed"
+    with store.lock(folder) as mine:
+        assert mine
+
+
+def test_a_store_of_a_newer_version_is_left_alone(runs: Path, run: Run) -> None:
+    store.finish(attempt(runs, run), RESULT)
+    (runs / run.id / "result.json").write_text(json.dumps({"format": 2, **RESULT}))
+    with pytest.raises(ConfigError, match="format 2"):
+        store.outcome(runs, run.id)
+    (runs / "store.json").write_text(json.dumps({"format": 2}))
+    with pytest.raises(ConfigError, match="made by a newer version"):
+        store.create(runs)
+
+
+def test_an_edited_run_is_refused(runs: Path, run: Run) -> None:
+    attempt(runs, run)
+    written = runs / run.id / "run.yaml"
+    written.write_text(written.read_text().replace("epochs: 2", "epochs: 3"))
+    with pytest.raises(ConfigError, match="was it edited"):
+        attempt(runs, run)
+
+
+def test_find_by_prefix(runs: Path, run: Run) -> None:
+    attempt(runs, run)
+    attempt(runs, run.with_seed(5))
+    assert store.find(runs, run.id[:8]) == run.id
+    for prefix, said in [("", "is no id"), ("../x", "is no id"), ("0" * 12, "matches no run")]:
+        with pytest.raises(ConfigError, match=said):
+            store.find(runs, prefix)
+
+
+def test_writes_are_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.json"
+    files.write(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for writer in (files.write, files.publish):
+        with pytest.raises(OSError, match="No space left"):
+            writer(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]

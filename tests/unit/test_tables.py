@@ -1,0 +1,256 @@
+"""The ablation table says what is there, what is missing and why, and what does not compare."""
+
+import math
+import statistics
+from types import SimpleNamespace
+
+import pytest
+
+from pvt_exp import tables
+from pvt_exp.config import ConfigError
+from pvt_exp.tables import Cell, Row, Table
+from pvt_exp.tables._seeds import Stat, within_noise
+
+TASK = SimpleNamespace(metric="top1", larger_is_better=True)
+
+
+def result(top1, loss=0.9, *, sha="a" * 40, dirty=False, fingerprint="f" * 16, px=64, **more):
+    return {
+        "format": 1,
+        "metrics": {"loss": loss, "top1": top1, "top5": 95.0},
+        "epoch": 10,
+        "best": {"epoch": 8, "metrics": {"loss": loss, "top1": top1 + 1, "top5": 96.0}},
+        "cost": {"params": 3_666_760, "trainable_params": 3_666_760, "macs": 566_000_000, "input_px": [px, px]},
+        "data": {"name": "shapes", "fingerprint": fingerprint, "images": {"train": 2000, "val": 500}, "skipped": 0},
+        "provenance": {"git": {"sha": sha, "dirty": dirty, "diff_sha256": "d" * 64 if dirty else None}},
+        **more,
+    }
+
+
+def options(**more):
+    return SimpleNamespace(
+        **{"kind": "ablation", "sweep": "s.yaml", "title": None, "metrics": (), "epoch": "last", **more}
+    )
+
+
+def sweep(rows, seeds=(0, 1, 2)):
+    """A plan and its outcomes from {labels of a row: a result, a (state, reason) or None a seed}."""
+    variants, outcomes = [], {}
+    for i, (labels, given) in enumerate(rows):
+        runs = tuple(SimpleNamespace(id=f"{i:08x}{seed:04x}", task=TASK) for seed in seeds)
+        variants.append(SimpleNamespace(labels=labels, runs=runs, is_base={} in labels))
+        for run, what in zip(runs, given, strict=True):
+            if what is not None:
+                res = result(what) if isinstance(what, float) else what if isinstance(what, dict) else None
+                state, reason = ("done", None) if res else what
+                outcomes[run.id] = SimpleNamespace(id=run.id, state=state, reason=reason, result=res)
+    return SimpleNamespace(name="parts", seeds=seeds, variants=tuple(variants), merged=0, removed=0), outcomes
+
+
+def table(rows, seeds=(0, 1, 2), **more) -> Table:
+    plan, outcomes = sweep(rows, seeds)
+    return tables.build(plan, outcomes, options(**more))
+
+
+def cell(made: Table, name: str, key: str) -> Cell:
+    return row(made, name).cells[[column.key for column in made.columns].index(key)]
+
+
+def row(made: Table, name: str) -> Row:
+    return next(r for r in made.rows if r.name == name)
+
+
+BASE = ({}, {"reduction": "8-4-2-1"})
+
+
+def test_mean_and_sample_deviation_over_all_seeds():
+    given = [71.2, 70.9, 71.8]
+    shown = cell(table([(BASE, given)]), "base (8-4-2-1)", "top1")
+    assert shown.n == 3
+    assert shown.value == pytest.approx(statistics.fmean(given), abs=1e-12)
+    assert shown.std == pytest.approx(statistics.stdev(given), abs=1e-12)
+    assert (shown.text, shown.std_text) == ("71.30", "0.46")
+    assert shown.values == tuple(given)
+
+
+def test_one_seed_has_no_spread_and_says_so():
+    made = table([(BASE, [71.2])], seeds=(0,))
+    assert cell(made, "base (8-4-2-1)", "top1").std is None
+    assert cell(made, "base (8-4-2-1)", "n").text == "1"
+    assert "one seed" in made.caption
+
+
+def test_rows_stand_under_their_axis_in_the_sweeps_order_with_the_base_first():
+    made = table(
+        [
+            (({"reduction": "none"},), [1.0] * 3),
+            (({"depth": "deep"},), [1.0] * 3),
+            (({"reduction": "linear"}, {"": "v2"}), [1.0] * 3),
+            ((*BASE, {"depth": "2-2-2-2"}), [1.0] * 3),
+            (({"lr": "1e-3", "drop": "0.1"},), [1.0] * 3),
+            (({"": "+ overlap"},), [1.0] * 3),
+        ]
+    )
+    assert [(group.title, [r.name for r in group.rows]) for group in made.groups] == [
+        ("", ["base (8-4-2-1, 2-2-2-2)"]),
+        ("reduction", ["none", "linear (= v2)"]),
+        ("depth", ["deep"]),
+        ("lr, drop", ["1e-3, 0.1"]),
+        ("", ["+ overlap"]),
+    ]
+
+
+def test_what_is_missing_is_named_with_its_reason_and_is_never_zero():
+    made = table(
+        [
+            (BASE, [71.2, 70.9, 71.8]),
+            (({"depth": "deep"},), [72.0, ("failed", "CUDA error:\n  too deep"), 72.5]),
+            (({"depth": "huge"},), [("out_of_memory", "40 GiB of 24"), None, ("out_of_memory", "40 GiB of 24")]),
+        ]
+    )
+    assert [r.name for r in made.rows] == ["base (8-4-2-1)", "deep", "huge"]
+    part = cell(made, "deep", "n")
+    assert part.text == "2/3"
+    notes = {note.mark: note.text for note in made.notes}
+    assert notes[part.marks[0]] == "failed: CUDA error: too deep (deep, seed 1: 000000010001)"
+    assert cell(made, "deep", "top1").value == 72.25
+    gone = cell(made, "huge", "top1")
+    assert (gone.value, gone.text, gone.missing, gone.n) == (None, "", "OOM, pending", 0)
+    assert cell(made, "huge", "n").text == "0/3"
+    for key in ("top1", "difference", "params", "macs"):
+        assert cell(made, "huge", key).missing
+        assert cell(made, "huge", key).value is None
+    assert "out of memory: 40 GiB of 24 (huge, seed 0: 000000020000; huge, seed 2: 000000020002)" in notes.values()
+
+
+def test_a_stale_result_is_reported_and_not_used():
+    plan, outcomes = sweep([(BASE, [70.0, 70.0, 99.0])])
+    last = outcomes[plan.variants[0].runs[2].id]
+    last.state, last.reason = "stale", "its data are not the data at hand"
+    made = tables.build(plan, outcomes, options())
+    assert cell(made, "base (8-4-2-1)", "top1").value == 70.0
+    assert any(note.text.startswith("stale: its data are not") for note in made.notes)
+
+
+def test_a_value_that_is_not_finite_or_absent_counts_as_missing():
+    made = table([(BASE, [70.0, math.nan, 72.0]), (({"a": "b"},), [math.inf, math.nan, math.nan])])
+    assert (cell(made, "base (8-4-2-1)", "top1").value, cell(made, "base (8-4-2-1)", "top1").n) == (71.0, 2)
+    assert cell(made, "b", "top1").missing == "not measured"
+    assert cell(made, "b", "top5").n == 3
+    assert any("top1 is absent or not finite" in note.text for note in made.notes)
+
+
+def test_best_is_by_direction_among_whole_rows_and_ties_are_all_bold():
+    made = table(
+        [
+            (BASE, [result(71.0, 0.9)] * 3),
+            (({"a": "tie"},), [result(71.001, 0.8)] * 3),
+            (({"a": "lucky"},), [result(99.0, 0.1), None, None]),
+        ]
+    )
+    assert [cell(made, r.name, "top1").best for r in made.rows] == [True, True, False]
+    assert [cell(made, r.name, "loss").best for r in made.rows] == [False, True, False]
+
+
+def test_differences_are_signed_points_to_the_base_and_marked_inside_noise():
+    made = table(
+        [
+            (BASE, [71.0, 71.1, 71.2]),
+            (({"a": "worse"},), [61.0, 61.1, 61.2]),
+            (({"a": "same"},), [71.0, 71.1, 71.3]),
+            (({"a": "gone"},), [None] * 3),
+        ]
+    )
+    assert cell(made, "base (8-4-2-1)", "difference") == Cell(0.0)
+    worse, same = cell(made, "worse", "difference"), cell(made, "same", "difference")
+    assert (worse.text, worse.marks) == ("−10.00", ())
+    assert worse.value == pytest.approx(-10)
+    assert (same.text, same.marks) == ("+0.03", ("†",))
+    assert cell(made, "gone", "difference").missing == "pending"
+
+
+def test_no_column_of_differences_without_a_base_and_none_made_up_where_it_failed():
+    assert "difference" not in [c.key for c in table([(({"a": "b"},), [1.0] * 3)]).columns]
+    made = table([(BASE, [None] * 3), (({"a": "b"},), [1.0] * 3)])
+    assert cell(made, "b", "difference").missing == "no base"
+    assert "No differences: the base has no result." in [note.text for note in made.notes]
+
+
+def test_noise_is_welchs_interval():
+    scipy_stats = pytest.importorskip("scipy.stats")
+    for shift in (0.1, 0.4, 0.6, 0.9, 1.4, 3.0):
+        a, b = [70.0, 70.4, 70.9], [70.1 + shift, 70.3 + shift, 70.8 + shift]
+        p = scipy_stats.ttest_ind(a, b, equal_var=False).pvalue
+        stats = [Stat(statistics.fmean(x), statistics.stdev(x), 3) for x in (a, b)]
+        if p < 0.04 or p > 0.06:  # whole degrees of freedom make ours a little wider
+            assert within_noise(*stats) == (p > 0.05)
+    assert not within_noise(Stat(1.0, None, 1), Stat(1.0, None, 1))
+
+
+def test_other_data_are_marked_named_and_never_best():
+    other = [result(99.0, fingerprint="0" * 16)] * 3
+    made = table([(BASE, [71.0] * 3), (({"a": "b"},), [72.0] * 3), (({"a": "other"},), other)])
+    assert row(made, "b").marks == ()
+    (mark,) = row(made, "other").marks
+    assert {n.mark: n.text for n in made.notes}[mark] == (
+        "saw other data than the rest: shapes with fingerprint 0000000000000000, not ffffffffffffffff"
+    )
+    assert not cell(made, "other", "top1").best
+    assert cell(made, "b", "top1").best
+    assert mark in cell(made, "other", "difference").marks
+
+
+def test_where_no_data_are_the_usual_every_row_is_marked():
+    made = table([(BASE, [71.0] * 3), (({"a": "other"},), [result(99.0, fingerprint="0" * 16)] * 3)])
+    assert len({row(made, r.name).marks for r in made.rows}) == 2
+    assert all(r.marks for r in made.rows)
+    assert not any(c.best for r in made.rows for c in r.cells)
+
+
+def test_code_is_named_and_differing_code_with_its_rows():
+    clean = table([(BASE, [71.0] * 3)])
+    assert "Code: git aaaaaaaaaa." in [note.text for note in clean.notes]
+    mixed = table([(BASE, [71.0] * 3), (({"a": "b"},), [71.0, 71.0, result(71.0, dirty=True)])])
+    assert (
+        "Code differs among the runs: git aaaaaaaaaa: base (8-4-2-1); b; "
+        "git aaaaaaaaaa with uncommitted changes dddddddd: b." in [note.text for note in mixed.notes]
+    )
+    unknown = table([(BASE, [result(71.0, sha=None)] * 3)])
+    assert "Code: git unknown." in [note.text for note in unknown.notes]
+
+
+def test_the_best_epoch_is_said_to_flatter():
+    made = table([(BASE, [71.0] * 3)], epoch="best")
+    assert cell(made, "base (8-4-2-1)", "top1").value == 72.0
+    assert "best epoch, which flatters" in made.caption
+    assert "last epoch" in table([(BASE, [71.0] * 3)]).caption
+
+
+def test_metrics_are_the_tasks_own_or_as_asked():
+    assert [c.key for c in table([(BASE, [71.0] * 3)]).columns][:3] == ["top1", "loss", "top5"]
+    assert [c.key for c in table([(BASE, [71.0] * 3)], metrics=("loss",)).columns][:2] == ["loss", "n"]
+    with pytest.raises(ConfigError, match="no result has topp; they have loss, top1, top5"):
+        table([(BASE, [71.0] * 3)], metrics=("topp",))
+
+
+def test_costs_are_in_millions_and_billions_at_a_stated_size():
+    made = table([(BASE, [71.0] * 3)])
+    assert [cell(made, "base (8-4-2-1)", key).text for key in ("params", "macs")] == ["3.67", "0.57"]
+    assert cell(made, "base (8-4-2-1)", "params").value == 3_666_760
+    assert "MACs at 64 × 64 px." in [note.text for note in made.notes]
+    mixed = table([(BASE, [71.0] * 3), (({"size": "96"},), [result(72.0, px=96)] * 3)])
+    assert cell(mixed, "base (8-4-2-1)", "macs").marks != cell(mixed, "96", "macs").marks
+    assert {"at 64 × 64 px", "at 96 × 96 px"} <= {note.text for note in mixed.notes}
+
+
+def test_an_untrained_sweep_and_an_empty_one_are_tables_too():
+    made = table([(BASE, [None] * 3)])
+    assert cell(made, "base (8-4-2-1)", "top1").missing == "pending"
+    assert table([]).rows == ()
+
+
+def test_many_reasons_become_a_note_a_state():
+    rows = [(({"a": str(i)},), [("failed", f"reason {i} {seed}") for seed in range(3)]) for i in range(30)]
+    (note, *_) = table(rows).notes
+    assert note.text.startswith("failed (0, seed 0: ")
+    assert note.text.endswith("; and 85 more)")
