@@ -24,11 +24,15 @@ def parameter_groups(model: nn.Module, optim: Any, exempt: set[str]) -> list[dic
     return [group for group in groups if group["params"]]
 
 
-def optimizer(groups: list[dict[str, Any]], optim: Any, lr: float) -> torch.optim.Optimizer:
-    """The optimizer of a run's settings, at the rate scaled with the batch."""
+def optimizer(groups: list[dict[str, Any]], optim: Any, lr: float, fused: bool = True) -> torch.optim.Optimizer:
+    """The optimizer of a run's settings, at the rate scaled with the batch.
+
+    A ``fused`` step takes a fraction of the time where parameters are many and small, but undoes a GradScaler's scale
+    by itself, after the gradients' norm was taken: so not with float16.
+    """
     if optim.kind == "adamw":
-        return torch.optim.AdamW(groups, lr=lr, betas=optim.betas, eps=optim.eps)
-    return torch.optim.SGD(groups, lr=lr, momentum=optim.momentum, nesterov=optim.nesterov)
+        return torch.optim.AdamW(groups, lr=lr, betas=optim.betas, eps=optim.eps, fused=fused)
+    return torch.optim.SGD(groups, lr=lr, momentum=optim.momentum, nesterov=optim.nesterov, fused=fused)
 
 
 def scheduler(optimizer: torch.optim.Optimizer, schedule: Any, epochs: int, steps_per_epoch: int) -> Scheduler:

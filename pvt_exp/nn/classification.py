@@ -109,7 +109,7 @@ class Classifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         exempt = {f"backbone.{name}" for name in self.network.backbone.no_weight_decay()}  # type: ignore[operator]
         groups = optim.parameter_groups(self.network, self.run.optim, exempt)
-        optimizer = optim.optimizer(groups, self.run.optim, self.run.lr)
+        optimizer = optim.optimizer(groups, self.run.optim, self.run.lr, fused=self.run.precision != "16-mixed")
         steps = int(self.trainer.estimated_stepping_batches) // self.run.epochs
         scheduler = optim.scheduler(optimizer, self.run.schedule, self.run.epochs, steps)
         return {

@@ -4,6 +4,7 @@ Every draw follows from (seed, epoch, image, repeat), and a group's mixing from 
 Legend: B images of a micro-batch, C classes.
 """
 
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,7 @@ class Loader:
             pin_memory=bool(placement.gpus),
             generator=torch.Generator(),  # else each epoch draws a number from the generator that training uses
         )
+        weakref.finalize(self, _stop_workers, self.groups)
 
     def set_epoch(self, epoch: int) -> None:
         """Which epoch the next iteration is."""
@@ -164,16 +166,19 @@ class Loader:
     def _read(self) -> Iterator[Batch]:
         try:
             yield from self.groups
-            return
-        except BadImage as error:
-            # A worker's has its traceback in its text; the last line is what a person needs.
-            text = str(error).strip().splitlines()[-1].removeprefix(f"{BadImage.__module__}.{BadImage.__qualname__}: ")
-            # torch's re-raise leaves a cycle that holds the workers through the traceback; collected with the cycle
-            # rather than before, they take 5 s to stop.
-            error.__traceback__ = None
-        raise BadImage(text)
+        except BadImage as error:  # a worker's has its traceback in it; the last line is what a person needs
+            last = str(error).strip().splitlines()[-1]
+            raise BadImage(last.removeprefix(f"{BadImage.__module__}.{BadImage.__qualname__}: ")) from None
 
     def _cut(self, group: Batch, skipped: int) -> Iterator[Batch]:
         images, targets = group["image"].chunk(self.parts), group["target"].chunk(self.parts)
         for n, (image, target) in enumerate(zip(images, targets, strict=True)):
             yield {"image": image, "target": target, "skipped": 0 if n else skipped}
+
+
+def _stop_workers(groups: "DataLoader[Batch]") -> None:
+    # Left to the garbage collector, as part of a cycle through Lightning's Trainer or a traceback, the queues to the
+    # workers are closed before the workers are told to stop, and torch waits 5 s for them.
+    if (iterator := getattr(groups, "_iterator", None)) is not None and hasattr(iterator, "_shutdown_workers"):
+        iterator._shutdown_workers()
+        groups._iterator = None

@@ -66,7 +66,7 @@ def results(folder: Path) -> dict[str, dict[str, object]]:
     return {p.parent.name: json.loads(p.read_text()) for p in folder.glob("runs/*/result.json")}
 
 
-def longer(sweep: Path, epochs: int = 25) -> Path:
+def longer(sweep: Path, epochs: int = 15) -> Path:
     """The same sweep with runs that take some seconds."""
     base = sweep.with_name("base.yaml")
     base.write_text(EXPERIMENT.replace("epochs: 2", f"epochs: {epochs}"))
@@ -163,7 +163,7 @@ def test_ctrl_c(sweep: Path, driver: Driver, tmp_path: Path) -> None:
 
 
 def test_two_drivers_train_nothing_twice(sweep: Path, driver: Driver, tmp_path: Path) -> None:
-    longer(sweep, 20)
+    longer(sweep, 8)
     both = [driver("sweep", "sweep.yaml", "--slots", "2") for _ in range(2)]
     said = [process.communicate(timeout=PATIENCE_S)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
@@ -218,7 +218,7 @@ def test_a_worker_can_be_typed_by_a_person(sweep: Path, cli: Cli, tmp_path: Path
 
 
 def test_a_resumed_run_ends_bit_equal(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
-    longer(sweep, 30)
+    longer(sweep, 15)
     process = driver("sweep", "sweep.yaml", "--only", "base", "--seeds", "0")
     wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/epoch=[4-9]*.ckpt")))
     process.kill()
