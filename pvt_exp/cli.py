@@ -1,6 +1,8 @@
 """The verbs, thin: read what was typed, call the module that does it, print."""
 
+import errno
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -47,12 +49,18 @@ def main() -> None:
         _refuse(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `pvt-exp plan x | head`
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(f"{where}{error.strerror}{'; make room and type it again' if full else ''}", 1 if full else 2)
 
 
-def _refuse(problems: str) -> NoReturn:
+def _refuse(problems: str, status: int = 2) -> NoReturn:
     for line in problems.splitlines():
         print(f"error: {line}", file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(status)
 
 
 # ---------------------------------------------------------------- look
@@ -208,6 +216,8 @@ def run(
     document = config.read(experiment)
     if "base" in document.value or "blocks" in document.value:
         raise ConfigError(f"{experiment}: this is a sweep; to drive it: pvt-exp sweep {experiment}")
+    if "tables" in document.value:
+        raise ConfigError(f"{experiment}: this is a report; to write it: pvt-exp report {experiment}")
     single = config.validate(Run, config.override(document, overrides or ()))
     launcher = _launcher(kinds("launchers")["local"](), gpus, slots)
     if slots is None and not launcher.slots()[0].gpus:
@@ -245,9 +255,13 @@ def report(
         return
     page = config.validate(Report, document)
     tables = []
-    for options in page.tables:
-        _, planned = _plan(file.parent / options.sweep, None, None, None)
-        tables.append(_table(planned, store_, options, data))
+    for number, options in enumerate(page.tables):
+        try:
+            _, planned = _plan(file.parent / options.sweep, None, None, None)
+            tables.append(_table(planned, store_, options, data))
+        except ConfigError as error:
+            where = f"{document.origin(('tables', number, 'sweep'))}: tables.{number}: "
+            raise ConfigError(where + problem for problem in error.problems) from None
     paths = writer.write_page(page.title or file.stem, tables, out / file.stem, _typed())
     if as_json:
         views.print_json({"tables": [writer.as_json(table) for table in tables]})
@@ -274,17 +288,25 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
     """``0-3,7`` as numbers."""
     found: list[int] = []
     for word in text.split(","):
-        first, dash, last = word.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) - int(first) > 10_000):
+        span = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", word, re.ASCII)
+        first, last = (int(span[1]), int(span[2] or span[1])) if span else (0, -1)
+        if not 0 <= last - first <= 10_000 or last >= 2**32:
             raise ConfigError(f"{option} {text}: write numbers, for instance 0-3 or 0,2,5")
-        found += range(int(first), int(last or first) + 1)
+        found += range(first, last + 1)
     return tuple(found)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    seeds = _numbers("--seeds", text)
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seeds {text}: the same seed twice")
+    return seeds
 
 
 def _plan(
     sweep: Path, overrides: Sequence[str] | None, seeds: str | None, only: Sequence[str] | None
 ) -> tuple[Sweep, Plan]:
-    settings, planned = plan.load(sweep, overrides or (), _numbers("--seeds", seeds) if seeds else None)
+    settings, planned = plan.load(sweep, overrides or (), None if seeds is None else _seeds(seeds))
     return settings, planned.only(only) if only else planned
 
 
@@ -325,18 +347,19 @@ def _drive(
     if (size := placement.micro_batch) and (bad := next((r for r in planned.runs if r.group_size % size), None)):
         raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
     roots, facts, problems = site.inspect(planned, site.places(data or ()), site.load())
-    store.create(store_)
+    store.check(store_)
     outcomes = store.outcomes(store_, planned.runs, _fingerprints(facts))
     states = (*store.PASSES, *(retry or ()), "running")
     to_do = sum(seen.state in states for seen in outcomes.values())
     console = _console()
+    if to_do and problems:
+        raise ConfigError(problems)
+    store.create(store_)
     for each in planned.runs:
         store.use(store_, each.id, planned.name)
     if not to_do:
         _tell_outcome(console, planned, outcomes)
         return 0 if all(seen.state == "done" for seen in outcomes.values()) else 1
-    if problems:
-        raise ConfigError(problems)
     board = Board(planned, outcomes)
     slots = launcher.slots()
     on = f"{len(slots)} on the CPU" if not slots[0].gpus else f"GPUs {','.join(str(s.gpus[0]) for s in slots)}"

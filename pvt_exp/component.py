@@ -32,8 +32,11 @@ def kinds(group: str) -> dict[str, type[Component]]:
         for info in pkgutil.iter_modules(package.__path__)
         if not info.name.startswith("_")
     }
-    modules |= {point.name: point.value for point in entry_points(group=f"pvt_exp.{group}")}
+    modules |= {point.name: point.value for point in _entry_points().select(group=f"pvt_exp.{group}")}
     return {kind: importlib.import_module(module).Settings for kind, module in sorted(modules.items())}
+
+
+_entry_points = cache(entry_points)  # of all packages, which takes a while
 
 
 def one_of(group: str) -> Any:

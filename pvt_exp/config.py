@@ -248,12 +248,27 @@ def load(model: type[M], path: Path, overrides: Iterable[str] = ()) -> M:
 
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[str]:
     """Pydantic's errors as a person wants them: where it was written, the field, why, and what was meant."""
-    lines = []
+    lines: dict[str, str] = {}
     for item in error.errors():
+        if item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
+            continue  # long enough as it was written: its entries are wrong, and are told
         keys, owners = _walk(model, item["loc"])
-        field = ".".join(map(str, keys)) or "(the whole file)"
-        lines.append(f"{document.origin(keys)}: {field}: {_why(item, keys, owners, model)}")
-    return list(dict.fromkeys(lines))
+        why = f": {_why(item, keys, owners, model)}"
+        if item["type"] == "value_error":  # a check of several fields begins with the one it is about
+            word = re.split("[: ]", why[2:], maxsplit=1)[0]
+            blamed = (*keys, *split(word))
+            if blamed in document.origins or ("." in word and blamed[:-1] in document.origins):
+                keys, why = blamed, why[2 + len(word) :]
+        field = ".".join(map(_visible, keys)) or "(the whole file)"
+        lines[f"{document.origin(keys)}: {field}{why}"] = field
+    meant = {line.rpartition("did you mean ")[2] for line in lines}
+    return [line for line, field in lines.items() if not (field in meant and line.endswith(": is missing"))]
+
+
+def _visible(key: str | int) -> str:
+    """A key in one line, whatever stands in it."""
+    word = str(key)
+    return word if word.isprintable() else repr(word)
 
 
 def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseModel]) -> str:
@@ -275,8 +290,11 @@ def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseM
         return f"must be {context['expected']}, not {item['input']!r}"
     if kind == "missing":
         return "is missing"
+    if kind in ("too_short", "too_long"):
+        least = kind == "too_short"
+        return f"must have at {'least' if least else 'most'} {context['min_length' if least else 'max_length']} entries"
     message: str = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    message = message.replace("valid tuple", "valid list")
+    message = message.replace("valid tuple", "valid list").replace("valid dictionary", "valid mapping")
     given = item["input"]
     shown = f", not {given!r}" if isinstance(given, str | int | float) and kind != "value_error" else ""
     return (message if kind == "value_error" else f"must be {message}") + shown

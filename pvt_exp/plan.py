@@ -1,6 +1,5 @@
 """A sweep -> its runs. Pure: it reads two files and touches nothing."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pvt_exp import config
 from pvt_exp.config import ConfigError, Document, Keys
@@ -86,6 +85,8 @@ def load(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None 
     document = config.read(path)
     if "base" not in document.value and "task" in document.value:
         raise ConfigError(f"{path}: this is an experiment; a sweep has a base and blocks (to train it: pvt-exp run)")
+    if "base" not in document.value and "tables" in document.value:
+        raise ConfigError(f"{path}: this is a report; to write it: pvt-exp report {path}")
     sweep = config.validate(Sweep, document)
     base = config.override(_read_base(path, sweep, document), overrides)
     plan = expand(sweep, base, document, path.stem, tuple(seeds) if seeds else sweep.seeds)
@@ -125,17 +126,16 @@ def expand(sweep: Sweep, base: Document, document: Document, name: str, seeds: t
     base_run = config.validate(Run, base)
     found: dict[str, tuple[list[dict[str, str]], Run]] = {}
     problems: list[str] = []
-    named: dict[str, str] = {}
+    named: dict[tuple[tuple[str, str], ...], str] = {}
     spelled = [s for i, block in enumerate(sweep.blocks) for s in _spell(block, i)]
     for label, parts in spelled:
         where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
         try:
-            run = _apply(base, document, parts) if parts else base_run
+            run = _apply(base, base_run, document, parts) if parts else base_run
         except ConfigError as error:
             problems += error.problems
             continue
-        word = json.dumps(label)
-        if named.setdefault(word, run.id) != run.id:
+        if named.setdefault(tuple(label.items()), run.id) != run.id:
             problems.append(f"{where}: two different variants are called {label or 'base'}")
         labels, _ = found.setdefault(run.id, ([], run))
         if label not in labels:
@@ -191,8 +191,8 @@ def _spell(block: Block, index: int) -> Iterator[_Spelled]:
             yield from (_Spelled({"": name}, (((*place, name), changes),)) for name, changes in content.items())
 
 
-def _apply(base: Document, document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> Run:
-    """Lay the changes over the base, in order."""
+def _apply(base: Document, base_run: Run, document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> Run:
+    """Lay the changes over the base, in order. What they leave alone is the base's own, which was validated once."""
     value = base.value
     for keys, changes in parts:
         for dotted, change in changes.items():
@@ -200,8 +200,13 @@ def _apply(base: Document, document: Document, parts: tuple[tuple[Keys, Changes]
                 value = config.put(value, dotted, change)
             except ConfigError as error:
                 raise ConfigError(f"{document.origin((*keys, dotted))}: {error}") from None
+    kept = {
+        name: part
+        for name, part in base_run
+        if isinstance(part, BaseModel) and name in base.value and value[name] is base.value[name]
+    }
     try:
-        return config.make(Run, value)
+        return config.make(Run, {**value, **kept})
     except ValidationError as error:
         raise ConfigError(config.explain(error, Run, Document(value, _origins(document, parts)))) from None
 

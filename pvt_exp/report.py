@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import rich.table
 
 Format = Literal["tex", "md", "csv", "html"]
+MOST_SHOWN = 100
+"""Rows that the terminal is shown; the files have them all."""
 SUPERSCRIPT = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 
 
@@ -105,10 +107,13 @@ def show(table: Table) -> "rich.table.Table":
     def raised(marks: Sequence[str]) -> str:
         return ",".join(marks).translate(SUPERSCRIPT)
 
+    left_out = len(table.rows) - MOST_SHOWN
+    more = [f"… and {left_out} more rows; the files have them all."] if left_out > 0 else []
+    notes = [f"{raised([n.mark])} {n.text}".strip() for n in table.notes]
     seen = rich.table.Table(
         title=Text(table.caption),
         title_justify="left",
-        caption=Text("\n".join([*(f"{raised([n.mark])} {n.text}".strip() for n in table.notes), about_runs(table)])),
+        caption=Text("\n".join([*more, *notes, about_runs(table)])),
         caption_justify="left",
         box=rich.box.SIMPLE_HEAD,
         pad_edge=False,
@@ -121,11 +126,15 @@ def show(table: Table) -> "rich.table.Table":
         widths.append(max(len(text) for text in (*head, *(compact(cell, column) for cell in cells))))
         # justified by hand: rich would set a number with a mark further left than one without
         seen.add_column(Text("\n".join(f"{line:>{widths[-1]}}" for line in head)), no_wrap=True)
+    room = MOST_SHOWN
     for group in table.groups:
+        if not (rows := group.rows[:room]):
+            break
+        room -= len(rows)
         seen.add_section()
         if group.title:
             seen.add_row(Text(group.title, style="italic dim"))
-        for row in group.rows:
+        for row in rows:
             line = [
                 Text(
                     f"{compact(cell, column):>{width}}{raised(cell.marks)}",

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from pvt_exp.component import Component, kinds, one_of
 from pvt_exp.config import Frozen
@@ -96,8 +96,9 @@ class Run(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _whole_batch(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("group_size") is None and "batch_size" in value:
-            return {**value, "group_size": value["batch_size"]}
+        if isinstance(value, dict) and value.get("group_size") is None:
+            whole = value.get("batch_size")
+            return {**value, "group_size": whole if type(whole) is int and whole > 0 else 1}  # else batch_size is told
         return value
 
     @model_validator(mode="after")
@@ -107,7 +108,7 @@ class Run(Frozen):
         if self.task.kind not in self.dataset.tasks:
             serves = ", ".join(sorted(self.dataset.tasks))
             raise ValueError(
-                f"data set kind {self.dataset.kind} has no labels for {self.task.kind}; it serves {serves}"
+                f"dataset: kind {self.dataset.kind} has no labels for the task {self.task.kind}; it serves {serves}"
             )
         if self.schedule.warmup_epochs >= self.epochs:
             raise ValueError(
@@ -119,7 +120,7 @@ class Run(Frozen):
         try:
             self.backbone.check(*self.task.train_px)
         except ValueError as error:
-            raise ValueError(f"backbone at task size {self.task.train_px}: {error}") from None
+            raise ValueError(f"backbone: {error}; see also the task's image size") from None
         return self
 
     @cached_property
@@ -129,6 +130,8 @@ class Run(Frozen):
 
     def with_seed(self, seed: int) -> "Run":
         """The same run with another seed."""
+        if seed == self.seed:
+            return self
         copy = self.model_copy(update={"seed": seed})
         copy.__dict__.pop("id", None)  # the cached id of the seed before
         return copy
@@ -147,27 +150,45 @@ ADDED: dict[str, Any] = {}
 
 def identity(run: Run) -> str:
     """The id of a run; see `Run.id`."""
-    text = json.dumps(_canonical(run), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(_canonical(run).encode()).hexdigest()[:12]
 
 
-def _canonical(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        owner = type(value)
-        fields = {
-            name: _canonical(getattr(value, name)) for name, field in owner.model_fields.items() if not field.exclude
-        }
-        if ADDED:
-            place = f"{owner.__module__.removeprefix('pvt_exp.')}.{owner.__qualname__}"
-            fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
-        if isinstance(value, Component) and value.revision > 1:
-            fields["revision"] = value.revision
-        return fields
+_to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def _canonical(value: Any) -> str:
+    """A run, or any part of it, as JSON in plain ASCII with its keys sorted."""
     if isinstance(value, tuple):
-        return [_canonical(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)  # 1 and 1.0 are one number, however it was written
-    return value
+        return f"[{','.join(map(_canonical, value))}]"
+    if isinstance(value, float):  # 1 and 1.0 are one number, however it was written
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else float.__repr__(value)
+    if value is None or isinstance(value, str | int) or not isinstance(value, BaseModel):
+        return str(value) if type(value) is int else _to_json(value)
+    try:
+        return _component(value, value.revision) if isinstance(value, Component) else _fields(value)
+    except TypeError:  # a third party's, with a field that has no hash
+        return _fields(value, value.revision)
+
+
+@lru_cache(1000)
+def _component(value: Component, revision: int) -> str:
+    """The runs of a sweep share most of their components."""
+    return _fields(value, revision)
+
+
+def _fields(value: BaseModel, revision: int = 1) -> str:
+    fields = {name: getattr(value, name) for name in _hashed(type(value))}
+    if ADDED:
+        place = f"{type(value).__module__.removeprefix('pvt_exp.')}.{type(value).__qualname__}"
+        fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
+    if revision > 1:
+        fields = dict(sorted({**fields, "revision": revision}.items()))
+    return "{" + ",".join([f'"{name}":{_canonical(field)}' for name, field in fields.items()]) + "}"
+
+
+@cache
+def _hashed(model: type[BaseModel]) -> list[str]:
+    return sorted(name for name, field in model.model_fields.items() if not field.exclude)
 
 
 # ---------------------------------------------------------------- placement: where and how a run is computed
@@ -219,10 +240,20 @@ class Site(Frozen):
 
 # ---------------------------------------------------------------- a sweep: the question
 
+
+
+def _plain(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("a name is a line of plain text")
+    return name
+
+
 Changes = dict[str, Any]
 """Dotted field to new value; a mapping with `kind` replaces a component."""
-Choices = Annotated[dict[str, Changes], Field(min_length=1)]
-Axes = Annotated[dict[str, Choices], Field(min_length=1)]
+Name = Annotated[str, AfterValidator(_plain)]
+"""Of an axis, a choice, a step or a variant: it stands in tables, in messages and after ``--only``."""
+Choices = Annotated[dict[Name, Changes], Field(min_length=1)]
+Axes = Annotated[dict[Name, Choices], Field(min_length=1)]
 
 
 class Block(Frozen):

@@ -94,7 +94,7 @@ def tracking(mode: str | None, site: Site) -> Tracking:
     fixed = site.wandb.mode if site.wandb and "mode" in site.wandb.model_fields_set else None
     chosen = mode or os.environ.get("WANDB_MODE") or fixed or ("online" if _has_key() else "offline")
     if chosen not in ("online", "offline", "disabled"):
-        raise ConfigError(f"--wandb {chosen}: one of online, offline, disabled")
+        raise ConfigError(f"{'--wandb' if mode else 'WANDB_MODE'} {chosen}: one of online, offline, disabled")
     return settings.model_copy(update={"mode": chosen})
 
 

@@ -220,8 +220,9 @@ def attempts(folder: Path) -> list[Path]:
 def outcomes(store: Path, runs: Iterable[Run], fingerprints: dict[str, str] | None = None) -> dict[str, Outcome]:
     """What became of each run. A result of other data than those at hand (by data set's name) is ``stale``."""
     found = {}
+    there = set(os.listdir(store)) if store.is_dir() else set()  # noqa: PTH208 - names alone, fast
     for run in runs:
-        seen = outcome(store, run.id)
+        seen = outcome(store, run.id) if run.id in there else Outcome(run.id, "pending")
         at_hand = (fingerprints or {}).get(run.dataset.name)
         if seen.result is not None and at_hand and (trained_on := seen.result["data"]["fingerprint"]) != at_hand:
             seen = replace(seen, state="stale", reason=f"trained on data {trained_on}; at hand are {at_hand}")

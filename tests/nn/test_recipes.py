@@ -42,8 +42,8 @@ def test_a_row_costs_what_the_papers_print(name: str) -> None:
     counted = count(ROWS[name].backbone.model_dump(), 1000, 224)
     digit = 0.01 if params_M in (3.67, 14.01, 44.55) else 0.1
     assert counted["params"] / 1e6 == pytest.approx(params_M, abs=digit / 2)
-    # the papers' counter also takes what a CNN's norms, activations and poolings do
-    assert counted["macs"] / 1e9 == pytest.approx(gflops, abs=0.05 if name in PVTS else 0.15)
+    # the papers' counter also takes norms, and of CNNs activations and poolings
+    assert counted["macs"] / 1e9 == pytest.approx(gflops, abs=0.1 if name in PVTS else 0.15)
 
 
 def optimizer_of(name: str) -> tuple[Classifier, Any]:

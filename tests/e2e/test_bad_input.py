@@ -1,0 +1,213 @@
+"""What a person gets wrong, typed as a person types it: one clear message, exit status 2, nothing in the store."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import EXPERIMENT, SWEEP, Cli, environment
+
+PVT_EXP = str(Path(sys.executable).with_name("pvt-exp"))
+PHOTOS = EXPERIMENT.replace(
+    "dataset: {kind: shapes, num_classes: 4, image_px: 32, train_images: 96, val_images: 48}",
+    "dataset: {kind: image_folder, name: photos}",
+).replace("num_classes: 4", "num_classes: 2")
+HEAD = "base: base.yaml\nblocks:\n"
+
+
+def experiment(old: str, new: str) -> dict[str, str]:
+    """The experiment with one thing changed."""
+    assert old in EXPERIMENT
+    return {"base.yaml": EXPERIMENT.replace(old, new)}
+
+
+def blocks(text: str, head: str = HEAD) -> dict[str, str]:
+    return {"sweep.yaml": head + text}
+
+
+class Bad(NamedTuple):
+    """What lies in the folder, what is typed, and what is said; a line each, whole or in part."""
+
+    name: str
+    files: dict[str, str | bytes]
+    words: str
+    said: tuple[str, ...]
+    env: dict[str, str] = {}  # noqa: RUF012
+
+
+RUN, DRIVE = "run base.yaml", "sweep sweep.yaml"
+CASES = [
+    # ------------------------------------------------------------ YAML
+    Bad("no file", {}, "run bsae.yaml", ("bsae.yaml: no such file; did you mean base.yaml",)),
+    Bad("a folder", {}, "run .", (".: Is a directory",)),
+    Bad("a misspelt key", experiment("epochs: 2", "epohcs: 2"), RUN, (
+        "base.yaml:12: epohcs: unknown key; did you mean epochs",
+    )),
+    Bad("a key deep down", experiment("  heads:", "  haeds:"), RUN, (
+        "base.yaml:7: backbone.haeds: unknown key; did you mean backbone.heads",
+    )),
+    Bad("a wrong type", experiment("epochs: 2", "epochs: two"), RUN, (
+        "base.yaml:12: epochs: must be a valid integer, not 'two'",
+    )),
+    Bad("several at once", experiment("epochs: 2\nbatch_size: 16", "epochs: 0\nbatch_size: 1.5\nema_decay: 2"), RUN, (
+        "base.yaml:12: epochs: must be greater than or equal to 1, not 0",
+        "base.yaml:13: batch_size: must be a valid integer, not 1.5",
+        "base.yaml:14: ema_decay: must be less than 1, not 2",
+    )),
+    Bad("a key twice", experiment("epochs: 2", "epochs: 2\nepochs: 3"), RUN, (
+        "base.yaml:13: epochs: this key stands here twice",
+    )),
+    Bad("a tab", experiment("  kind: pvt", "\tkind: pvt"), RUN, ("base.yaml:4: a tab: YAML is indented with spaces",)),
+    Bad("an empty file", {"base.yaml": ""}, RUN, ("base.yaml: the file is empty",)),
+    Bad("an empty sweep", {"sweep.yaml": "\n"}, DRIVE, ("sweep.yaml: the file is empty",)),
+    Bad("a binary file", {"base.yaml": bytes(range(256))}, RUN, ("base.yaml: not a text file",)),
+    Bad("bytes of zero", {"base.yaml": bytes(64)}, RUN, ("base.yaml: not YAML: unacceptable character #x0000",)),
+    Bad("a list", {"base.yaml": "- 1\n"}, RUN, ("base.yaml: a mapping of fields is due here, not a list",)),
+    # ------------------------------------------------------------ components
+    Bad("an unknown kind", experiment("kind: adamw", "kind: adam"), RUN, (
+        "base.yaml:10: optim: unknown kind 'adam'; did you mean adamw",
+    )),
+    Bad("no kind", experiment("kind: cosine, ", ""), RUN, ("base.yaml:11: schedule: this mapping must say its kind",)),
+    Bad("an unknown timm name", {}, f"{RUN} backbone={{kind:\xa0timm,name:\xa0resnet81}}", (
+        "override 'backbone={kind: timm,name: resnet81}': backbone.name: timm has no model 'resnet81'; did you mean ",
+    )),
+    Bad("an unknown preset", experiment("pvt_v2_b0", "pvt_v2_b9"), RUN, (
+        "base.yaml:5: backbone.preset: unknown preset 'pvt_v2_b9'; did you mean pvt_v2_b",
+    )),
+    Bad("heads", experiment("heads: [1, 2, 2, 2]", "heads: [1, 2, 3, 2]"), RUN, (
+        "base.yaml:7: backbone.heads: 3 heads do not divide the 16 channels of stage 3",
+    )),
+    Bad("a list too short", experiment("depths: [1, 1, 1, 1]", "depths: [1, 1]"), RUN, (
+        "base.yaml:8: backbone.depths has 2 entries and embed_dims 4; each needs one a stage",
+    )),
+    Bad("a pair of three", experiment("lr: 2e-3", "lr: 2e-3, betas: [0.9, 0.99, 0.999]"), RUN, (
+        "base.yaml:10: optim.betas: must have at most 2 entries",
+    )),
+    Bad("an image too small", experiment("image_px: 32}\ndataset", "image_px: 16}\ndataset"), RUN, (
+        "base.yaml:3: backbone: an image of 16 x 16 gives stage 1 a map of 4 x 4, of which "
+        "attention.ratios 8 leaves nothing to attend to",
+    )),
+    Bad("a group that does not divide", {}, f"{RUN} group_size=5", (
+        "override 'group_size=5': group_size 5 does not divide batch_size 16",
+    )),
+    Bad("data for another task", experiment("kind: classification", "kind: detection"), RUN, ("base.yaml:1: task",)),
+    Bad("a data set's name", {"base.yaml": PHOTOS.replace("photos", "../photos")}, RUN, ("base.yaml:2: dataset.name: ",)),
+    Bad("a split outside", {"base.yaml": PHOTOS.replace("photos", "photos, train: ../x")}, RUN, (
+        "base.yaml:2: dataset: '../x' leads out of the data's folder",
+    )),
+    # ------------------------------------------------------------ sweeps
+    Bad("a sweep to run", {}, "run sweep.yaml", (
+        "sweep.yaml: this is a sweep; to drive it: pvt-exp sweep sweep.yaml",
+    )),
+    Bad("an experiment to sweep", {}, "sweep base.yaml", (
+        "base.yaml: this is an experiment; a sweep has a base and blocks (to train it: pvt-exp run)",
+    )),
+    Bad("a report to sweep", {"page.yaml": "tables: [{sweep: sweep.yaml}]\n"}, "sweep page.yaml", ("page.yaml: this is a report; to write it: pvt-exp report page.yaml",)),
+    Bad("a report to run", {"page.yaml": "tables: [{sweep: sweep.yaml}]\n"}, "run page.yaml", ("page.yaml: this is a report; to write it: pvt-exp report page.yaml",)),
+    Bad("a base that is missing", {"sweep.yaml": SWEEP.replace("base.yaml", "bsae.yaml")}, DRIVE, (
+        "sweep.yaml:1: base: bsae.yaml: no such file; did you mean base.yaml",
+    )),
+    Bad("a base that is a sweep", {"sweep.yaml": SWEEP.replace("base.yaml", "sweep.yaml")}, DRIVE, (
+        "sweep.yaml:1: base: sweep.yaml is a sweep",
+    )),
+    Bad("a base that is wrong", experiment("epochs: 2", "epochs: 0"), DRIVE, ("base.yaml:12: epochs: must be greater",)),
+    Bad("an axis over no field", blocks("  - product:\n      depth:\n        a: {backbone.dpeths: [1, 1, 1, 1]}\n"), DRIVE, (
+        "sweep.yaml:5: backbone.dpeths: unknown key; did you mean backbone.depths",
+    )),
+    Bad("an axis into a number", blocks("  - product:\n      depth:\n        a: {epochs.x: 1}\n"), DRIVE, (
+        "sweep.yaml:5: epochs.x: 'x' leads into 2, which has no fields",
+    )),
+    Bad("an empty grid", blocks("  - product: {depth: {}}\n"), DRIVE, ("sweep.yaml:3: blocks.0.product.depth: must have at least 1 entries",)),
+    Bad("no blocks", blocks("  []\n"), DRIVE, ("sweep.yaml:2: blocks: must have at least 1 entries",)),
+    Bad("a filter that keeps none", blocks("  - variants: {a: {}}\nwhere: epochs > 5\n"), DRIVE, (
+        "sweep.yaml:4: where: removes all 1 variants",
+    )),
+    Bad("a name twice", blocks("  - variants: {a: {epochs: 3}, a: {epochs: 4}}\n"), DRIVE, (
+        "sweep.yaml:3: a: this key stands here twice",
+    )),
+    Bad("a name in two blocks", blocks("  - variants: {a: {epochs: 3}}\n  - variants: {a: {epochs: 4}}\n"), DRIVE, (
+        "sweep.yaml:4: two different variants are called",
+    )),
+    Bad("a line end in a name", blocks('  - variants: {"a\\nb": {epochs: 3}}\n'), DRIVE, (
+        "sweep.yaml:3: blocks.0.variants.'a\\nb': a name is a line of plain text",
+    )),
+    Bad("a zero byte in an axis", blocks('  - product: {"a\\0b": {c: {epochs: 3}}}\n'), DRIVE, (
+        "sweep.yaml:3: blocks.0.product.'a\\x00b': a name is a line of plain text",
+    )),
+    Bad("no name", blocks('  - variants: {"": {epochs: 3}}\n'), DRIVE, ("sweep.yaml:3: blocks.0.variants.: a name is",)),
+    Bad("seeds in the file", blocks("  - variants: {a: {}}\n", "base: base.yaml\nseeds: [1, 1]\nblocks:\n"), DRIVE, (
+        "sweep.yaml:2: seeds: the same seed twice",
+    )),
+    # ------------------------------------------------------------ options
+    Bad("an override of no field", {}, f"{DRIVE} optim.rl=1", ("override 'optim.rl=1': optim.rl: unknown key",)),
+    Bad("an override of no value", {}, f"{DRIVE} optim.lr", ("override 'optim.lr': write field=value",)),
+    Bad("seeds", {}, f"{DRIVE} --seeds one", ("--seeds one: write numbers, for instance 0-3 or 0,2,5",)),
+    Bad("seeds backwards", {}, f"{DRIVE} --seeds 3-1", ("--seeds 3-1: ",)),
+    Bad("seeds twice", {}, f"{DRIVE} --seeds 0,0", ("--seeds 0,0: ",)),
+    Bad("seeds too large", {}, f"{DRIVE} --seeds 0,99999999999", ("--seeds 0,99999999999: ",)),
+    Bad("seeds without end", {}, f"{DRIVE} --seeds {'9' * 5000}", ("--seeds 9999",)),
+    Bad("seeds of nothing", {}, f"{DRIVE} --seeds=", ("--seeds : write numbers",)),
+    Bad("GPUs", {}, f"{DRIVE} --gpus all", ("--gpus all: write numbers, for instance 0-3 or 0,2,5",)),
+    Bad("a GPU that is not there", {}, f"{DRIVE} --gpus 97", ("no GPU 97 here; there are",)),
+    Bad("only what is not there", {}, f"{DRIVE} --only depht", ("--only depht: no variant, axis, choice or run of sweep",)),
+    Bad("a state", {}, f"{DRIVE} --retry broken", ("--retry broken: one of failed, diverged, out_of_memory",)),
+    Bad("a micro-batch", {}, f"{DRIVE} --micro-batch 5", ("--micro-batch 5: does not divide the run's group_size 16",)),
+    Bad("W&B", {}, f"{DRIVE} --wandb on", ("--wandb on: one of online, offline, disabled",)),
+    Bad("W&B by its variable", {}, DRIVE, ("WANDB_MODE on: one of online, offline, disabled",), {"WANDB_MODE": "on"}),
+    Bad("data that no run uses", {}, f"{DRIVE} --data photos=.", (
+        "--data photos: sweep uses no such data set; it uses shapes",
+    )),
+    Bad("data nowhere", {}, f"{DRIVE} --data shapes=nowhere", ("--data shapes=nowhere: no such folder: nowhere",)),
+    Bad("data without a name", {}, f"{DRIVE} --data nowhere", ("--data nowhere: write NAME=PATH",)),
+    Bad("data not said", {"base.yaml": PHOTOS}, RUN, (
+        "data set photos: where is it? Say --data photos=PATH, $PVT_EXP_DATA or site.yaml",
+    )),
+    Bad("no site", {}, RUN, ("here.yaml: no such file",), {"PVT_EXP_SITE": "here.yaml"}),
+    Bad("a site", {"site.yaml": "daat: {photos: x}\n"}, RUN, ("site.yaml:1: daat: unknown key; did you mean data",)),
+    Bad("no weights", {}, f"{RUN} backbone.pretrained=b0.pth", (
+        "override 'backbone.pretrained=b0.pth': backbone.pretrained: no such file: b0.pth",
+    )),
+    Bad("weights of no model", {}, f"{RUN} backbone.pretrained=timm:pvt_v2_b99", (
+        "backbone.pretrained: timm has no model 'pvt_v2_b99'; did you mean pvt_v2_b",
+    )),
+    Bad("a store that is a file", {"runs": "x"}, RUN, ("runs: not a folder",)),
+    Bad("a store that cannot be made", {"x": "x"}, f"{RUN} --store x/runs", ("x/runs: cannot keep runs here: Not a dir",)),
+    # ------------------------------------------------------------ looking
+    Bad("a run id", {}, "runs show xyz", ("'xyz' is no id of a run: up to 12 digits of 0-9 and a-f",)),
+    Bad("a run that is not there", {}, "runs show abc", ("'abc' matches no run in runs",)),
+    Bad("a report of no sweep", {"page.yaml": "title: x\ntables:\n- sweep: seewp.yaml\n"}, "report page.yaml", (
+        "page.yaml:3: tables.0: seewp.yaml: no such file; did you mean sweep.yaml",
+    )),
+    Bad("tables into a file", {"x": "x"}, "report sweep.yaml --out x", ("x/sweep: Not a directory",)),
+]  # fmt: skip
+
+
+def lines(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    """What is said, a problem a line."""
+    said = done.stderr.splitlines()
+    assert all(line.startswith("error: ") for line in said), said
+    return [line.removeprefix("error: ") for line in said]
+
+
+@pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad.name)
+def test_is_told_and_nothing_is_kept(bad: Bad, sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    for name, content in bad.files.items():
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = sorted(tmp_path.rglob("*"))
+    done = cli(*(word.replace("\xa0", " ") for word in bad.words.split(" ")), ok=2, **bad.env)
+    said = lines(done)
+    print(done.stderr)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert len(said) == len(bad.said), said
+    for due, line in zip(bad.said, said, strict=True):
+        assert due in line
