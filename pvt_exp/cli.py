@@ -1,10 +1,12 @@
 """The verbs, thin: read what was typed, call the module that does it, print."""
 
 import errno
+import gc
 import os
 import re
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -23,11 +25,12 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 runs_app = typer.Typer(no_args_is_help=True, help="Look at single runs.")
 app.add_typer(runs_app, name="runs")
 
-SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep's file.")]
+# readable=False: what cannot be read is told by us, as all else is
+SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", readable=False, help="The sweep's file.")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Changes to the base, e.g. optim.lr=1e-3.")
 ]
-Store = Annotated[Path, typer.Option("--store", envvar="PVT_EXP_RUNS", help="The run store.")]
+Store = Annotated[Path, typer.Option("--store", envvar="PVT_EXP_RUNS", readable=False, help="The run store.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; its fields are stable, see docs/json.md.")]
 Seeds = Annotated[str | None, typer.Option(help="Seeds instead of the sweep's: 0-4 or 0,3,7.")]
 Only = Annotated[list[str] | None, typer.Option(help="Only the variants with this name, axis, choice or run id.")]
@@ -43,6 +46,7 @@ Retry = Annotated[list[str] | None, typer.Option(metavar="STATE", help="Also try
 
 def main() -> None:
     """The command ``pvt-exp``. Exit status 0: all is done; 1: some runs are not; 2: what was typed cannot be used."""
+    gc.set_threshold(100_000)  # by default it looks through a plan of 10,000 runs so often that it takes a fifth longer
     try:
         app()
     except (ConfigError, DataError) as error:
@@ -90,8 +94,13 @@ def plan_command(
 
 @app.command()
 def status(
-    sweep: Annotated[Path | None, typer.Argument(metavar="[SWEEP.yaml]", help="Only this sweep's runs.")] = None,
+    sweep: Annotated[
+        Path | None, typer.Argument(metavar="[SWEEP.yaml]", readable=False, help="Only this sweep's runs.")
+    ] = None,
+    overrides: Overrides = None,
     store_: Store = Path("runs"),
+    seeds: Seeds = None,
+    only: Only = None,
     as_json: Json = False,
 ) -> None:
     """How the runs of a sweep, or of the whole store, stand."""
@@ -102,7 +111,7 @@ def status(
         found = views.store_json(store_)
         views.print_json(found) if as_json else views.print_store(_console(), found, store_)
         return
-    _, planned = _plan(sweep, None, None, None)
+    _, planned = _plan(sweep, overrides, seeds, only)
     found = views.status_json(planned, store_, store.outcomes(store_, planned.runs))
     views.print_json(found) if as_json else views.print_status(_console(), found)
 
@@ -191,13 +200,13 @@ def sweep_command(
     placement = _placement(workers, micro_batch, keep, wandb)
     status = _drive(planned, store_, launcher, placement, data, retry)
     if status != 130:
-        _report(planned, store_, out / planned.name, TableOf(sweep=str(sweep)))
+        _report(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)
     raise SystemExit(status)
 
 
 @app.command()
 def run(
-    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="One complete run.")],
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", readable=False, help="One complete run.")],
     overrides: Overrides = None,
     store_: Store = Path("runs"),
     data: Data = None,
@@ -231,8 +240,13 @@ def run(
 
 @app.command()
 def report(
-    file: Annotated[Path, typer.Argument(metavar="SWEEP.yaml|REPORT.yaml", help="A sweep, or a page of tables.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="SWEEP.yaml|REPORT.yaml", readable=False, help="A sweep, or a page of tables.")
+    ],
+    overrides: Overrides = None,
     store_: Store = Path("runs"),
+    seeds: Seeds = None,
+    only: Only = None,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
     best: Annotated[
         bool, typer.Option("--best", help="Each run's best epoch instead of its last; it flatters.")
@@ -247,12 +261,14 @@ def report(
     store.check(store_)
     document = config.read(file)
     if "tables" not in document.value:
-        _, planned = _plan(file, None, None, None)
+        _, planned = _plan(file, overrides, seeds, only)
         options = TableOf(sweep=str(file), epoch="best" if best else "last")
         table = _report(planned, store_, out / planned.name, options, data, quiet=as_json)
         if as_json:
             views.print_json(writer.as_json(table))
         return
+    if overrides or seeds or only or best:
+        raise ConfigError(f"{file}: overrides, --seeds, --only and --best are for a sweep; a report says what it shows")
     page = config.validate(Report, document)
     tables = []
     for number, options in enumerate(page.tables):
@@ -320,7 +336,7 @@ def _launcher(settings: Any, gpus: str | None, slots: int | None) -> Any:
     try:
         launcher.slots()
     except ValueError as error:
-        raise ConfigError(f"launcher: {error}") from None
+        raise ConfigError(f"{'launcher' if gpus is None else f'--gpus {gpus}'}: {error}") from None
     return launcher
 
 
@@ -362,12 +378,14 @@ def _drive(
         return 0 if all(seen.state == "done" for seen in outcomes.values()) else 1
     board = Board(planned, outcomes)
     slots = launcher.slots()
-    on = f"{len(slots)} on the CPU" if not slots[0].gpus else f"GPUs {','.join(str(s.gpus[0]) for s in slots)}"
+    gpus = Counter(slot.gpus[0] for slot in slots if slot.gpus)
+    on = ", ".join(f"{runs} on GPU {gpu}" for gpu, runs in gpus.items()) or f"{len(slots)} on the CPU"
     have = len(outcomes) - to_do
     console.print(
         f"{planned.name}: {len(planned.variants)} variants x {len(planned.seeds)} seeds = {len(outcomes)} runs, "
         f"{have} known already, {to_do} to train; at once: {on}",
         highlight=False,
+        soft_wrap=True,
     )
     where = Where(store_.resolve(), launcher, roots, placement)
     view = View(console)

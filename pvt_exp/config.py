@@ -23,7 +23,8 @@ class ConfigError(ValueError):
     """What a person wrote cannot be used. One line for each thing that is wrong: where, which field, why."""
 
     def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        told = [problems] if isinstance(problems, str) else problems
+        self.problems = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in problem) for problem in told]
         super().__init__("\n".join(self.problems))
 
 
@@ -252,23 +253,17 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
     for item in error.errors():
         if item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
             continue  # long enough as it was written: its entries are wrong, and are told
-        keys, owners = _walk(model, item["loc"])
+        keys, owners = _walk(model, item["loc"], document)
         why = f": {_why(item, keys, owners, model)}"
         if item["type"] == "value_error":  # a check of several fields begins with the one it is about
             word = re.split("[: ]", why[2:], maxsplit=1)[0]
             blamed = (*keys, *split(word))
             if blamed in document.origins or ("." in word and blamed[:-1] in document.origins):
                 keys, why = blamed, why[2 + len(word) :]
-        field = ".".join(map(_visible, keys)) or "(the whole file)"
+        field = ".".join(map(str, keys)) or "(the whole file)"
         lines[f"{document.origin(keys)}: {field}{why}"] = field
     meant = {line.rpartition("did you mean ")[2] for line in lines}
     return [line for line, field in lines.items() if not (field in meant and line.endswith(": is missing"))]
-
-
-def _visible(key: str | int) -> str:
-    """A key in one line, whatever stands in it."""
-    word = str(key)
-    return word if word.isprintable() else repr(word)
 
 
 def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseModel]) -> str:
@@ -315,7 +310,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in typing.get_args(annotation) for model in _models(part)]
 
 
-def _walk(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[Keys, list[type[BaseModel]]]:
+def _walk(model: type[BaseModel], loc: tuple[str | int, ...], document: Document) -> tuple[Keys, list[type[BaseModel]]]:
     """The keys a person wrote (pydantic's place less the kinds it puts in), and the models that own the last one."""
     keys: list[str | int] = []
     here, owners = [model], [model]
@@ -325,8 +320,8 @@ def _walk(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[Keys, lis
             here = kinds
             continue
         fields = [m.model_fields[part].annotation for m in here if isinstance(part, str) and part in m.model_fields]
-        if not fields and isinstance(part, str) and "[" in part:  # pydantic's words for a step of its own
-            continue
+        if not fields and isinstance(part, str) and "[" in part and (*keys, part) not in document.origins:
+            continue  # pydantic's words for a step of its own
         keys.append(part)
         owners = here
         here = [found for annotation in fields for found in _models(annotation)] if fields else here

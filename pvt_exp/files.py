@@ -38,9 +38,11 @@ def _beside(path: Path, text: str) -> Path:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             Path(name).unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which
         raise
     return Path(name)
 

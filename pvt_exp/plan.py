@@ -98,7 +98,7 @@ def _read_base(path: Path, sweep: Sweep, document: Document) -> Document:
     try:
         base = config.read(place)
     except ConfigError as error:
-        raise ConfigError(f"{document.origin(('base',))}: base: {error}") from None
+        raise ConfigError(f"{document.origin(('base',))}: base: {problem}" for problem in error.problems) from None
     if "base" in base.value or "blocks" in base.value:
         where = document.origin(("base",))
         raise ConfigError(f"{where}: base: {place} is a sweep; the base is an experiment, one complete run")

@@ -8,5 +8,19 @@ import torchvision
 import wandb
 
 from pvt_exp import cli, train, worker
+from pvt_exp.nn import classification, loader, pvt
 
-__all__ = ["cli", "pytorch_lightning", "timm", "torch", "torchmetrics", "torchvision", "train", "wandb", "worker"]
+__all__ = [
+    "classification",
+    "cli",
+    "loader",
+    "pvt",
+    "pytorch_lightning",
+    "timm",
+    "torch",
+    "torchmetrics",
+    "torchvision",
+    "train",
+    "wandb",
+    "worker",
+]

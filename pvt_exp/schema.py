@@ -5,7 +5,7 @@ import json
 from functools import cache, cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from pvt_exp.component import Component, kinds, one_of
 from pvt_exp.config import Frozen
@@ -93,6 +93,11 @@ class Run(Frozen):
     """``32`` is true float32, ``tf32`` lets GPUs round inputs of products to 10 bits."""
     seed: int = Field(0, ge=0, lt=2**32)
 
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _a_word(cls, value: Any) -> Any:
+        return "32" if value == 32 else value
+
     @model_validator(mode="before")
     @classmethod
     def _whole_batch(cls, value: Any) -> Any:
@@ -158,16 +163,23 @@ _to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 def _canonical(value: Any) -> str:
     """A run, or any part of it, as JSON in plain ASCII with its keys sorted."""
-    if isinstance(value, tuple):
+    kind = type(value)
+    if kind is int:
+        return str(value)
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is tuple:
         return f"[{','.join(map(_canonical, value))}]"
     if isinstance(value, float):  # 1 and 1.0 are one number, however it was written
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else float.__repr__(value)
-    if value is None or isinstance(value, str | int) or not isinstance(value, BaseModel):
-        return str(value) if type(value) is int else _to_json(value)
+    if kind is str or not isinstance(value, BaseModel):
+        return _to_json(value)
     try:
         return _component(value, value.revision) if isinstance(value, Component) else _fields(value)
     except TypeError:  # a third party's, with a field that has no hash
-        return _fields(value, value.revision)
+        return _fields(value, getattr(value, "revision", 1))
 
 
 @lru_cache(1000)
@@ -239,7 +251,6 @@ class Site(Frozen):
 
 
 # ---------------------------------------------------------------- a sweep: the question
-
 
 
 def _plain(name: str) -> str:

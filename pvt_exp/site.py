@@ -61,12 +61,12 @@ def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Pa
     used = {run.dataset.name for run in plan.runs}
     if unknown := sorted(set(flags) - used):
         raise ConfigError(f"--data {unknown[0]}: {plan.name} uses no such data set; it uses {', '.join(sorted(used))}")
-    looked: dict[tuple[object, ...], None] = {}
+    looked: set[tuple[object, ...]] = set()
     for run in plan.runs:
-        name, key = run.dataset.name, (run.dataset, run.task)
+        name, key = run.dataset.name, (run.dataset, run.task, run.batch_size)
         if key in looked:
             continue
-        looked[key] = None
+        looked.add(key)
         root = locate(run.dataset, flags, site)
         if root is None:
             problems.append(f"data set {name}: where is it? Say --data {name}=PATH, $PVT_EXP_DATA or site.yaml")
@@ -75,6 +75,8 @@ def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Pa
         try:
             found = run.dataset.inspect(root)
             run.task.check_data(found)
+            if found.images["train"] < run.batch_size:
+                raise DataError(f"{found.images['train']} training images do not fill one batch of {run.batch_size}")
         except DataError as error:
             problems.append(f"data set {name}: {error}")
         else:

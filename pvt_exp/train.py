@@ -1,5 +1,6 @@
 """The only module that knows the Lightning Trainer: callbacks, loggers, resume."""
 
+import logging
 import math
 import os
 import resource
@@ -19,6 +20,7 @@ from torch import nn
 from pvt_exp import files, provenance, store, tracking
 from pvt_exp.datasets import Facts
 from pvt_exp.nn import macs, pretrained
+from pvt_exp.nn.classification import Diverged
 from pvt_exp.schema import Placement, Run
 
 PROGRESS_EVERY_S = 0.5
@@ -77,7 +79,9 @@ def fit(run: Run, placement: Placement, attempt: Path) -> dict[str, Any]:
 
 
 def _set_up(run: Run, placement: Placement) -> None:
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    for library in ("pytorch_lightning", "lightning_fabric"):  # tips and expected oddities; a run's log has the rest
+        warnings.filterwarnings("ignore", module=library)
+        logging.getLogger(library).setLevel(logging.WARNING)
     torch.set_num_threads(placement.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = run.precision != "32"
     torch.backends.cudnn.benchmark = True
@@ -171,8 +175,8 @@ class Record(pl.Callback):
     def result(self, module: pl.LightningModule, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
         """``result.json``; its fields are described in docs/results.md."""
         self._count_time()
-        if not self.last or not all(map(math.isfinite, self.last.values())):
-            raise RuntimeError(f"the last epoch gave no finite metrics: {self.last}")
+        if not all(map(math.isfinite, self.last.values())):
+            raise Diverged(module.global_step, self.run.lr, math.nan)
         facts, diff = provenance.code()
         if diff:
             (self.attempt / "code.diff").write_text(diff)

@@ -79,7 +79,7 @@ class Classifier(pl.LightningModule):
         self.skipped["train"] += batch["skipped"]
         target = batch["target"]
         smoothing = 0.0 if target.is_floating_point() else self.task.label_smoothing
-        logits = self.network(batch["image"].contiguous(memory_format=torch.channels_last))
+        logits = self.network(batch["image"])
         loss = F.cross_entropy(logits, target, label_smoothing=smoothing)
         self._last_loss = loss.detach()
         self.log("train/loss", self._last_loss, on_step=True, on_epoch=True, batch_size=len(target))
@@ -128,7 +128,7 @@ class Classifier(pl.LightningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         self.skipped["val"] += batch["skipped"]
         target = batch["target"]
-        logits = self(batch["image"].contiguous(memory_format=torch.channels_last)).float()
+        logits = self(batch["image"]).float()
         self.accuracy.update(logits, target)
         self.val_loss.update(F.cross_entropy(logits, target), weight=len(target))
 

@@ -77,7 +77,8 @@ class Groups(Dataset[Batch]):
                 assert self.seed is not None
                 draw_from(derive(self.seed, "mix", keys[0].epoch, keys[0].position // len(keys)))
                 image, target = self.mixer(image, target)
-            batch |= {"image": image, "target": target}
+            # Where the models want them; a batch that is turned on the GPU is there twice.
+            batch |= {"image": image.contiguous(memory_format=torch.channels_last), "target": target}
         return batch
 
     def _load(self, key: Key) -> tuple[Any, int]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pvt_exp.config import Frozen
 from pvt_exp.datasets import DataError, Facts
@@ -23,13 +23,21 @@ class Augment(Frozen):
     flip: float = Field(0.5, ge=0, le=1)
     """Probability of a horizontal flip."""
     color_jitter: float | None = Field(None, gt=0)
-    """Strength of brightness, contrast and saturation jitter; used only where `rand_augment` is off, as in timm."""
+    """Strength of brightness, contrast and saturation jitter; not beside `rand_augment`, as in timm."""
     rand_augment: str | None = Field(None, pattern=r"^rand(-[a-z]+[0-9.]+)+$")
     """timm's word for RandAugment (arXiv 1909.13719), for instance ``rand-m9-mstd0.5-inc1``."""
     erasing: float = Field(0.0, ge=0, le=1)
     """Probability of random erasing with noise (arXiv 1708.04896)."""
     repeats: int = Field(1, ge=1)
     """How often an image is drawn in one epoch, each time augmented anew, of correspondingly fewer images (1902.05509)."""
+
+    @model_validator(mode="after")
+    def _all_take_effect(self) -> "Augment":
+        if self.color_jitter is not None and self.rand_augment is not None:
+            raise ValueError("color_jitter has no effect beside rand_augment; leave one out")
+        if self.crop_scale is None and self.crop_ratio != type(self).model_fields["crop_ratio"].default:
+            raise ValueError("crop_ratio has no effect where crop_scale is null")
+        return self
 
 
 class Mixing(Frozen):
@@ -43,6 +51,12 @@ class Mixing(Frozen):
     """How likely a group is mixed at all."""
     switch: float = Field(0.5, ge=0, le=1)
     """How likely a mixed group gets CutMix rather than mixup, where both are on."""
+
+    @model_validator(mode="after")
+    def _mixes(self) -> "Mixing":
+        if not self.mixup and not self.cutmix:
+            raise ValueError("mixup and cutmix are both 0; write mixing: null")
+        return self
 
 
 class Settings(Task):

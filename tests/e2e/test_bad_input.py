@@ -73,6 +73,9 @@ CASES = [
     Bad("a binary file", {"base.yaml": bytes(range(256))}, RUN, ("base.yaml: not a text file",)),
     Bad("bytes of zero", {"base.yaml": bytes(64)}, RUN, ("base.yaml: not YAML: unacceptable character #x0000",)),
     Bad("a list", {"base.yaml": "- 1\n"}, RUN, ("base.yaml: a mapping of fields is due here, not a list",)),
+    Bad("a key of odd letters", experiment("epochs: 2", 'epochs: 2\n"a\\n[\\e[31m": 1'), RUN, (
+        r"base.yaml:13: a\n[\x1b[31m: unknown key",
+    )),
     # ------------------------------------------------------------ components
     Bad("an unknown kind", experiment("kind: adamw", "kind: adam"), RUN, (
         "base.yaml:10: optim: unknown kind 'adam'; did you mean adamw",
@@ -100,6 +103,9 @@ CASES = [
     Bad("a group that does not divide", {}, f"{RUN} group_size=5", (
         "override 'group_size=5': group_size 5 does not divide batch_size 16",
     )),
+    Bad("a warm-up without end", experiment("warmup_epochs: 0", "warmup_epochs: 2"), RUN, (
+        "base.yaml:11: schedule.warmup_epochs 2 leaves none of 2 epochs",
+    )),
     Bad("data for another task", experiment("kind: classification", "kind: detection"), RUN, ("base.yaml:1: task",)),
     Bad("a data set's name", {"base.yaml": PHOTOS.replace("photos", "../photos")}, RUN, ("base.yaml:2: dataset.name: ",)),
     Bad("a split outside", {"base.yaml": PHOTOS.replace("photos", "photos, train: ../x")}, RUN, (
@@ -112,8 +118,12 @@ CASES = [
     Bad("an experiment to sweep", {}, "sweep base.yaml", (
         "base.yaml: this is an experiment; a sweep has a base and blocks (to train it: pvt-exp run)",
     )),
-    Bad("a report to sweep", {"page.yaml": "tables: [{sweep: sweep.yaml}]\n"}, "sweep page.yaml", ("page.yaml: this is a report; to write it: pvt-exp report page.yaml",)),
-    Bad("a report to run", {"page.yaml": "tables: [{sweep: sweep.yaml}]\n"}, "run page.yaml", ("page.yaml: this is a report; to write it: pvt-exp report page.yaml",)),
+    Bad("a report to sweep", {"page.yaml": "tables: [{sweep: sweep.yaml}]\n"}, "sweep page.yaml", (
+        "page.yaml: this is a report; to write it: pvt-exp report page.yaml",
+    )),
+    Bad("a report to run", {"page.yaml": "tables: [{sweep: sweep.yaml}]\n"}, "run page.yaml", (
+        "page.yaml: this is a report; to write it: pvt-exp report page.yaml",
+    )),
     Bad("a base that is missing", {"sweep.yaml": SWEEP.replace("base.yaml", "bsae.yaml")}, DRIVE, (
         "sweep.yaml:1: base: bsae.yaml: no such file; did you mean base.yaml",
     )),
@@ -127,7 +137,9 @@ CASES = [
     Bad("an axis into a number", blocks("  - product:\n      depth:\n        a: {epochs.x: 1}\n"), DRIVE, (
         "sweep.yaml:5: epochs.x: 'x' leads into 2, which has no fields",
     )),
-    Bad("an empty grid", blocks("  - product: {depth: {}}\n"), DRIVE, ("sweep.yaml:3: blocks.0.product.depth: must have at least 1 entries",)),
+    Bad("an empty grid", blocks("  - product: {depth: {}}\n"), DRIVE, (
+        "sweep.yaml:3: blocks.0.product.depth: must have at least 1 entries",
+    )),
     Bad("no blocks", blocks("  []\n"), DRIVE, ("sweep.yaml:2: blocks: must have at least 1 entries",)),
     Bad("a filter that keeps none", blocks("  - variants: {a: {}}\nwhere: epochs > 5\n"), DRIVE, (
         "sweep.yaml:4: where: removes all 1 variants",
@@ -139,10 +151,10 @@ CASES = [
         "sweep.yaml:4: two different variants are called",
     )),
     Bad("a line end in a name", blocks('  - variants: {"a\\nb": {epochs: 3}}\n'), DRIVE, (
-        "sweep.yaml:3: blocks.0.variants.'a\\nb': a name is a line of plain text",
+        "sweep.yaml:3: blocks.0.variants.a\\nb: a name is a line of plain text",
     )),
     Bad("a zero byte in an axis", blocks('  - product: {"a\\0b": {c: {epochs: 3}}}\n'), DRIVE, (
-        "sweep.yaml:3: blocks.0.product.'a\\x00b': a name is a line of plain text",
+        "sweep.yaml:3: blocks.0.product.a\\x00b: a name is a line of plain text",
     )),
     Bad("no name", blocks('  - variants: {"": {epochs: 3}}\n'), DRIVE, ("sweep.yaml:3: blocks.0.variants.: a name is",)),
     Bad("seeds in the file", blocks("  - variants: {a: {}}\n", "base: base.yaml\nseeds: [1, 1]\nblocks:\n"), DRIVE, (
@@ -158,7 +170,7 @@ CASES = [
     Bad("seeds without end", {}, f"{DRIVE} --seeds {'9' * 5000}", ("--seeds 9999",)),
     Bad("seeds of nothing", {}, f"{DRIVE} --seeds=", ("--seeds : write numbers",)),
     Bad("GPUs", {}, f"{DRIVE} --gpus all", ("--gpus all: write numbers, for instance 0-3 or 0,2,5",)),
-    Bad("a GPU that is not there", {}, f"{DRIVE} --gpus 97", ("no GPU 97 here; there are",)),
+    Bad("a GPU that is not there", {}, f"{DRIVE} --gpus 97", ("--gpus 97: no GPU 97 here; there are",)),
     Bad("only what is not there", {}, f"{DRIVE} --only depht", ("--only depht: no variant, axis, choice or run of sweep",)),
     Bad("a state", {}, f"{DRIVE} --retry broken", ("--retry broken: one of failed, diverged, out_of_memory",)),
     Bad("a micro-batch", {}, f"{DRIVE} --micro-batch 5", ("--micro-batch 5: does not divide the run's group_size 16",)),
@@ -176,6 +188,9 @@ CASES = [
     Bad("a site", {"site.yaml": "daat: {photos: x}\n"}, RUN, ("site.yaml:1: daat: unknown key; did you mean data",)),
     Bad("no weights", {}, f"{RUN} backbone.pretrained=b0.pth", (
         "override 'backbone.pretrained=b0.pth': backbone.pretrained: no such file: b0.pth",
+    )),
+    Bad("no weights in a choice", blocks("  - variants:\n      a: {backbone.pretrained: b0.pth}\n"), DRIVE, (
+        "sweep.yaml:4: backbone.pretrained: no such file: b0.pth",
     )),
     Bad("weights of no model", {}, f"{RUN} backbone.pretrained=timm:pvt_v2_b99", (
         "backbone.pretrained: timm has no model 'pvt_v2_b99'; did you mean pvt_v2_b",
@@ -206,8 +221,268 @@ def test_is_told_and_nothing_is_kept(bad: Bad, sweep: Path, cli: Cli, tmp_path: 
     before = sorted(tmp_path.rglob("*"))
     done = cli(*(word.replace("\xa0", " ") for word in bad.words.split(" ")), ok=2, **bad.env)
     said = lines(done)
-    print(done.stderr)
     assert sorted(tmp_path.rglob("*")) == before
     assert len(said) == len(bad.said), said
     for due, line in zip(bad.said, said, strict=True):
         assert due in line
+
+
+# ---------------------------------------------------------------- data
+
+
+def photos(folder: Path, **splits: dict[str, int]) -> Path:
+    """``train={"cat": 2}``: images in the layout of an image folder, and the experiment that wants them."""
+    rng = np.random.default_rng(0)
+    for split, classes in splits.items():
+        for name, number in classes.items():
+            (folder / "photos" / split / name).mkdir(parents=True)
+            for n in range(number):
+                pixels = rng.integers(0, 255, (12, 12, 3), np.uint8)
+                Image.fromarray(pixels).save(folder / "photos" / split / name / f"{n}.png")
+    (folder / "base.yaml").write_text(PHOTOS)
+    return folder / "photos"
+
+
+SOME = {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        ({"train": SOME}, "photos/val: no such folder"),
+        (
+            {"train": {"a": 1, "b": 0}, "val": SOME},
+            "photos/train: no images in the class folder b; known suffixes: .bmp",
+        ),
+        ({"train": {"a": 2}, "val": {"a": 1}}, "photos/train: one class only, a; there is nothing to tell apart"),
+        ({"train": SOME, "val": {**SOME, "c": 1}}, "photos/val: classes that train lacks: c"),
+        ({"train": {**SOME, "c": 1}, "val": SOME}, "3 classes and the run says task.num_classes: 2"),
+    ],
+    ids=["no val", "an empty class", "one class", "more in val", "num_classes"],
+)
+def test_data_that_do_not_fit(splits: dict[str, dict[str, int]], said: str, cli: Cli, tmp_path: Path) -> None:
+    photos(tmp_path, **splits)
+    (line,) = lines(cli("run", "base.yaml", "--data", "photos=photos", ok=2))
+    assert line.startswith("data set photos: ")
+    assert said in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_data_that_are_not_there(cli: Cli, tmp_path: Path) -> None:
+    root = photos(tmp_path)
+    (tmp_path / "site.yaml").write_text("data: {photos: photos}\n")
+    assert lines(cli("run", "base.yaml", ok=2)) == [f"data set photos: {root}: no such folder"]
+    root.mkdir()
+    assert lines(cli("run", "base.yaml", ok=2)) == [f"data set photos: {root}/train: no such folder"]
+    for split in ("train", "val"):
+        (root / split).mkdir()
+    assert "photos/train: empty; a folder for each class is due" in lines(cli("run", "base.yaml", ok=2))[0]
+    shutil.rmtree(root)
+    root.touch()
+    assert lines(cli("run", "base.yaml", ok=2)) == [f"data set photos: {root}: a file, where a folder is due"]
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def as_anyone() -> list[str]:
+    """What makes a command obey the permissions of files, also for root."""
+    if os.geteuid():
+        return []
+    powers = "-dac_override,-dac_read_search"
+    command = ["setpriv", "--bounding-set", powers, "--inh-caps", powers]
+    if not shutil.which("setpriv") or subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("root may read everything, and cannot give that up here")
+    return command
+
+
+@pytest.mark.parametrize("place", ["photos", "photos/train/b", "photos/val/a/0.png", "base.yaml", "runs"])
+def test_what_may_not_be_read(place: str, as_anyone: list[str], tmp_path: Path) -> None:
+    photos(tmp_path, train=SOME, val=SOME)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / place).chmod(0)
+    command = [*as_anyone, PVT_EXP, "run", "base.yaml", "--data", "photos=photos"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    (tmp_path / place).chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    (line,) = lines(done)
+    assert f"{place}: " in line
+    assert "Permission denied" in line
+    assert not any((tmp_path / "runs").iterdir())
+
+
+def test_data_for_another_task(cli: Cli, tmp_path: Path) -> None:
+    """A data set of another package that has labels for nothing."""
+    (tmp_path / "words-1.dist-info").mkdir()
+    (tmp_path / "words-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: words\nVersion: 1\n")
+    (tmp_path / "words-1.dist-info/entry_points.txt").write_text("[pvt_exp.datasets]\nwords = words\n")
+    (tmp_path / "words.py").write_text(
+        "from typing import Literal\nfrom pvt_exp.datasets import Dataset\n"
+        "class Settings(Dataset):\n    tasks = frozenset({'detection'})\n    kind: Literal['words'] = 'words'\n"
+    )
+    (tmp_path / "base.yaml").write_text(PHOTOS.replace("kind: image_folder", "kind: words"))
+    (line,) = lines(cli("run", "base.yaml", ok=2, PYTHONPATH=str(tmp_path)))
+    assert line == "base.yaml:2: dataset: kind words has no labels for the task classification; it serves detection"
+
+
+# ---------------------------------------------------------------- the store
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_store_of_a_newer_version(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/store.json").write_text('{"format": 99}')
+    for words in (["sweep", sweep], ["plan", sweep], ["status"], ["report", sweep], ["runs", "list"]):
+        assert lines(cli(*words, ok=2)) == ["runs: made by a newer version of pvt_exp (format 99, this one knows 1)"]
+    assert contents(tmp_path / "runs") == {"store.json": b'{"format": 99}'}
+
+
+def test_an_id_of_several_runs(cli: Cli, tmp_path: Path) -> None:
+    for name in ("abc000000001", "abc000000002"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.yaml").touch()
+    said = lines(cli("runs", "show", "abc", ok=2))
+    assert said == ["'abc' matches 2 runs: abc000000001, abc000000002"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a run of one epoch is done."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "base.yaml").write_text(EXPERIMENT.replace("epochs: 2", "epochs: 1"))
+    subprocess.run([PVT_EXP, "run", "base.yaml"], cwd=folder, env=environment(), check=True, capture_output=True)
+    return folder
+
+
+class Evil:
+    """Leaves a mark where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exec, (f"open({str(self.mark)!r}, 'w')",)
+
+
+def test_a_result_that_is_torn(trained: Path, cli: Cli, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (result,) = tmp_path.glob("runs/*/result.json")
+    whole = json.loads(result.read_text())
+    result.write_text(result.read_text()[:100])
+    evil = result.parent / "attempts/1/checkpoints/epoch=9.ckpt"
+    torch.save({"state_dict": {"a": Evil(tmp_path / "mark")}}, evil)
+    for words in (["status"], ["runs", "list"], ["runs", "show", result.parent.name]):
+        assert "killed" in cli(*words).stdout
+    said = cli("run", "base.yaml").stdout
+    assert "1 to train" in said
+    assert not (tmp_path / "mark").exists()
+    log = (result.parent / "attempts/2/log.txt").read_text()
+    assert f"{evil} cannot be read and is passed over" in log
+    again = json.loads(result.read_text())
+    assert again["metrics"] == whole["metrics"]
+    assert again["provenance"]["resumed"] == 1
+    assert len(list(result.parent.glob("result.set-aside-*.json"))) == 1
+
+
+def test_a_run_that_was_edited(trained: Path, cli: Cli, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (written,) = tmp_path.glob("runs/*/run.yaml")
+    (written.parent / "result.json").unlink()
+    (written.parent / "attempts/1/end.json").unlink()
+    written.write_text(written.read_text().replace("epochs: 1\n", "epochs: 4\n"))
+    before = contents(tmp_path)
+    assert "was it edited?" in lines(cli("run", "base.yaml", ok=2))[0]
+    assert contents(tmp_path) == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8M", "none", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_disk_that_is_full(trained: Path, small_disk: Path, cli: Cli, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    runs = small_disk / "runs"
+    shutil.copytree(tmp_path / "runs", runs)
+    before = {name: text for name, text in contents(runs).items() if text}
+    words = ["run", "base.yaml", "seed=1", "--store", runs]
+    filler = small_disk / "filler"
+
+    def leave(pages: int) -> None:
+        filler.unlink(missing_ok=True)
+        free = os.statvfs(small_disk)
+        filler.write_bytes(bytes((free.f_bavail - pages) * free.f_bsize))
+
+    leave(0)
+    (line,) = lines(cli(*words, ok=1))
+    assert line.startswith(f"{runs}/")
+    assert line.endswith(": No space left on device; make room and type it again")
+    assert {name: text for name, text in contents(runs).items() if text} == before
+
+    def pages(name: str) -> int:
+        return sum(-(-path.stat().st_size // 4096) for path in runs.rglob(name) if path.is_file())
+
+    last = ("store.json", "code.diff", "result.json", "end.json")
+    leave(pages("*") - sum(map(pages, last)))  # enough for all of a run but its result
+    done = cli(*words, ok=1)
+    assert "No space left on device" in done.stdout + done.stderr
+    assert len(list(runs.glob("*/result.json"))) == 1
+    filler.unlink()
+    assert "all 1 runs are done" in cli(*words, "--retry", "failed").stdout
+    assert before.items() <= contents(runs).items()
+
+
+# ---------------------------------------------------------------- what only a run finds out
+
+
+def test_runs_that_cannot_go_well(cli: Cli, tmp_path: Path) -> None:
+    """One sweep of them: each ends with its reason, and touches no other."""
+    root = photos(tmp_path, train={"a": 16, "b": 16}, val=SOME)
+    broken = root / "train/a/5.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    torch.save({"model": {"a": Evil(tmp_path / "mark")}}, tmp_path / "evil.pth")
+    (tmp_path / "bare.pth").write_bytes(pickle.dumps({"a": Evil(tmp_path / "mark")}))
+    torch.save({f"layer{n}.weight": torch.zeros(3) for n in range(9)}, tmp_path / "other.pth")
+    torch.save({"a": torch.zeros(1000)}, tmp_path / "torn.pth")
+    os.truncate(tmp_path / "torn.pth", 1000)
+    weights = "".join(
+        f"      {name}: {{backbone.pretrained: {name}.pth, dataset.on_bad_image: skip}}\n"
+        for name in ("evil", "bare", "other", "torn")
+    )
+    (tmp_path / "sweep.yaml").write_text(f"""{HEAD}  - variants:
+      fails: {{}}
+      skips: {{dataset.on_bad_image: skip}}
+      option: {{backbone: {{kind: timm, name: resnet18, options: {{no_such: 1}}}}, dataset.on_bad_image: skip}}
+      batch: {{batch_size: 64, dataset.on_bad_image: skip}}
+{weights}""")
+    (tmp_path / "base.yaml").write_text(PHOTOS.replace("epochs: 2", "epochs: 1"))
+    said = cli("sweep", "sweep.yaml", "--data", "photos=photos", ok=1).stdout
+    assert "1 of 8 runs are done" in said
+    assert not (tmp_path / "mark").exists()
+    found = json.loads(cli("status", "sweep.yaml", "--json").stdout)
+    runs = {variant["name"]: variant["runs"][0] for variant in found["variants"]}
+    assert runs["skips"]["state"] == "done"
+    result = json.loads((tmp_path / "runs" / runs["skips"]["id"] / "result.json").read_text())
+    assert result["data"]["skipped"] == 1
+    due = {
+        "base": f"{broken}: not a readable image: image file is truncated",
+        "evil": "evil.pth: refused, as it holds code (exec); save its tensors alone",
+        "bare": "bare.pth: not a checkpoint of PyTorch",
+        "other": "this looks like the checkpoint of another architecture",
+        "torn": "torn.pth: torn, or not a checkpoint",
+        "option": "options: resnet18 of timm has none called 'no_such'",
+        "batch": "batch_size is 64, and there are only 32 training images",
+    }
+    for name, reason in due.items():
+        assert runs[name]["state"] == "failed"
+        assert reason in runs[name]["reason"]
+        assert runs[name]["id"] in said

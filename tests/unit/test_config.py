@@ -76,6 +76,8 @@ def test_all_errors_at_once_with_their_lines(tmp_path: Path) -> None:
         ("", "x.yaml: the file is empty"),
         ("# only a comment\n", "x.yaml: the file is empty"),
         ("- 1\n- 2\n", "x.yaml: a mapping of fields is due here, not a list"),
+        ('"a\\n[b": 1\n', "x.yaml:1: a\\n[b: unknown key"),
+        ("net: {kind: large, heads: [1, x]}\n", "x.yaml:1: net.heads.1: must be a valid integer, not 'x'"),
         ("lr: [1\n", "x.yaml:2: expected ',' or ']', but got '<stream end>'"),
         (b"\x80\x81\xff\x00", "x.yaml: not a text file"),
         ("lr: '1'\n", "x.yaml:1: lr: must be a valid number, not '1'"),
