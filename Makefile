@@ -22,8 +22,8 @@ check: $(INSTALLED)  ## format, lint, types, import rules, unit tests: seconds
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing > .import-linter.log || (cat .import-linter.log; false)
-	$(BIN)/pytest -q tests/unit tests/architecture
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q -n 2 tests/unit tests/architecture
 
 test: $(INSTALLED)  ## all tests but the slow ones: minutes
 	$(BIN)/pytest -q -m 'not slow'
@@ -35,4 +35,4 @@ benchmarks: $(INSTALLED)  ## what measures speed, each beside a peer
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 clean:  ## remove caches, not runs and not data
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .import-linter.log build *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 Keys = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
+MOST_BYTES = 2_000_000
 MOST_NODES = 100_000  # a file of a few lines can expand to billions of nodes through aliases
 
 
@@ -137,7 +138,9 @@ def read(path: Path) -> Document:
         ConfigError: if it is missing, unreadable, not text, not YAML, empty, or no mapping.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES).decode("utf-8")
+            rest = file.read(1)
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], 1)
         hint = f"; did you mean {path.parent / near[0]}" if near else ""
@@ -146,6 +149,8 @@ def read(path: Path) -> Document:
         raise ConfigError(f"{path}: not a text file") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if rest:
+        raise ConfigError(f"{path}: larger than {MOST_BYTES // 1000} kB; this is no file of settings")
     document = parse(text, str(path))
     if document.value is None:
         raise ConfigError(f"{path}: the file is empty")

@@ -249,6 +249,7 @@ SOME = {"a": 1, "b": 1}
 @pytest.mark.parametrize(
     ("splits", "said"),
     [
+        ({"train": SOME, "val": SOME}, "2 training images do not fill one batch of 16"),
         ({"train": SOME}, "photos/val: no such folder"),
         (
             {"train": {"a": 1, "b": 0}, "val": SOME},
@@ -258,7 +259,7 @@ SOME = {"a": 1, "b": 1}
         ({"train": SOME, "val": {**SOME, "c": 1}}, "photos/val: classes that train lacks: c"),
         ({"train": {**SOME, "c": 1}, "val": SOME}, "3 classes and the run says task.num_classes: 2"),
     ],
-    ids=["no val", "an empty class", "one class", "more in val", "num_classes"],
+    ids=["no batch", "no val", "an empty class", "one class", "more in val", "num_classes"],
 )
 def test_data_that_do_not_fit(splits: dict[str, dict[str, int]], said: str, cli: Cli, tmp_path: Path) -> None:
     photos(tmp_path, **splits)
@@ -297,7 +298,7 @@ def as_anyone() -> list[str]:
 
 @pytest.mark.parametrize("place", ["photos", "photos/train/b", "photos/val/a/0.png", "base.yaml", "runs"])
 def test_what_may_not_be_read(place: str, as_anyone: list[str], tmp_path: Path) -> None:
-    photos(tmp_path, train=SOME, val=SOME)
+    photos(tmp_path, train={"a": 8, "b": 8}, val=SOME)
     (tmp_path / "runs").mkdir()
     (tmp_path / place).chmod(0)
     command = [*as_anyone, PVT_EXP, "run", "base.yaml", "--data", "photos=photos"]
@@ -462,11 +463,10 @@ def test_runs_that_cannot_go_well(cli: Cli, tmp_path: Path) -> None:
       fails: {{}}
       skips: {{dataset.on_bad_image: skip}}
       option: {{backbone: {{kind: timm, name: resnet18, options: {{no_such: 1}}}}, dataset.on_bad_image: skip}}
-      batch: {{batch_size: 64, dataset.on_bad_image: skip}}
 {weights}""")
     (tmp_path / "base.yaml").write_text(PHOTOS.replace("epochs: 2", "epochs: 1"))
     said = cli("sweep", "sweep.yaml", "--data", "photos=photos", ok=1).stdout
-    assert "1 of 8 runs are done" in said
+    assert "1 of 7 runs are done" in said
     assert not (tmp_path / "mark").exists()
     found = json.loads(cli("status", "sweep.yaml", "--json").stdout)
     runs = {variant["name"]: variant["runs"][0] for variant in found["variants"]}
@@ -480,7 +480,6 @@ def test_runs_that_cannot_go_well(cli: Cli, tmp_path: Path) -> None:
         "other": "this looks like the checkpoint of another architecture",
         "torn": "torn.pth: torn, or not a checkpoint",
         "option": "options: resnet18 of timm has none called 'no_such'",
-        "batch": "batch_size is 64, and there are only 32 training images",
     }
     for name, reason in due.items():
         assert runs[name]["state"] == "failed"

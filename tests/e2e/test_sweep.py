@@ -189,7 +189,13 @@ def test_a_run_that_fails_touches_no_other(sweep: Path, cli: Cli, tmp_path: Path
 
 def test_a_full_disk_loses_nothing(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     """A file may not grow over some kB: the checkpoint cannot be written, and the run says why."""
-    limited = ["bash", "-c", 'ulimit -f 64; trap "" XFSZ; exec "$@"', "-", str(Path(sys.executable).with_name("pvt-exp"))]
+    limited = [
+        "bash",
+        "-c",
+        'ulimit -f 64; trap "" XFSZ; exec "$@"',
+        "-",
+        str(Path(sys.executable).with_name("pvt-exp")),
+    ]
     cli("sweep", sweep, "--only", "base", "--seeds", "0")
     before = results(tmp_path)
     done = subprocess.run(

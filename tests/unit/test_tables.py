@@ -9,7 +9,6 @@ import pytest
 from pvt_exp import tables
 from pvt_exp.config import ConfigError
 from pvt_exp.tables import Cell, Row, Table
-from pvt_exp.tables._seeds import Stat, within_noise
 
 TASK = SimpleNamespace(metric="top1", larger_is_better=True)
 
@@ -174,17 +173,6 @@ def test_no_column_of_differences_without_a_base_and_none_made_up_where_it_faile
     made = table([(BASE, [None] * 3), (({"a": "b"},), [1.0] * 3)])
     assert cell(made, "b", "difference").missing == "no base"
     assert "No differences: the base has no result." in [note.text for note in made.notes]
-
-
-def test_noise_is_welchs_interval():
-    scipy_stats = pytest.importorskip("scipy.stats")
-    for shift in (0.1, 0.4, 0.6, 0.9, 1.4, 3.0):
-        a, b = [70.0, 70.4, 70.9], [70.1 + shift, 70.3 + shift, 70.8 + shift]
-        p = scipy_stats.ttest_ind(a, b, equal_var=False).pvalue
-        stats = [Stat(statistics.fmean(x), statistics.stdev(x), 3) for x in (a, b)]
-        if p < 0.04 or p > 0.06:  # whole degrees of freedom make ours a little wider
-            assert within_noise(*stats) == (p > 0.05)
-    assert not within_noise(Stat(1.0, None, 1), Stat(1.0, None, 1))
 
 
 def test_other_data_are_marked_named_and_never_best():
