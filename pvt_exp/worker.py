@@ -47,9 +47,7 @@ def main(attempt: Path, to_log: bool = True) -> int:
 def _train(attempt: Path) -> int:
     placement = config.load(Placement, attempt / "placement.yaml")
     run = store.load(store.run_folder(attempt))
-    inherited = [word for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if word.strip()]
-    gpus = [inherited[gpu] if inherited else str(gpu) for gpu in placement.gpus]
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     from pvt_exp import train
 
@@ -57,6 +55,12 @@ def _train(attempt: Path) -> int:
     if not store.finish(attempt, result):
         print("another attempt published its result first; this one is dropped")
     return 0
+
+
+def visible(gpus: tuple[int, ...], inherited: str | None) -> str:
+    """What ``CUDA_VISIBLE_DEVICES`` must be for a run on these GPUs, of those that the driver itself was given."""
+    given = [word.strip() for word in (inherited or "").split(",") if word.strip()]
+    return ",".join(given[gpu] if given else str(gpu) for gpu in gpus)
 
 
 def _told(error: BaseException) -> tuple[store.State, str, dict[str, Any]]:

@@ -95,7 +95,9 @@ def test_to_the_end_and_again_and_further(sweep: Path, cli: Cli, tmp_path: Path)
     assert "to train" not in again.stdout
     assert results(tmp_path) == made
 
-    assert "6 runs, 4 known already, 2 to train" in cli("sweep", sweep, "--seeds", "0-2").stdout
+    further = cli("sweep", sweep, "--seeds", "0-2", "--keep", "none")
+    assert "6 runs, 4 known already, 2 to train" in further.stdout
+    assert {p.parents[2].name for p in tmp_path.glob("runs/*/attempts/1/checkpoints")} == set(made)
     assert {k: v for k, v in results(tmp_path).items() if k in made} == made
     assert not list(tmp_path.rglob("*.tmp"))
 

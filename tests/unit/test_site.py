@@ -1,0 +1,57 @@
+"""Where data lie on this machine, and whom W&B tells."""
+
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import site
+from pvt_exp.config import ConfigError
+from pvt_exp.datasets.image_folder import Settings
+from pvt_exp.datasets.shapes import Settings as Shapes
+from pvt_exp.schema import Site, Tracking
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("PVT_EXP_DATA", "PVT_EXP_SITE", "WANDB_MODE", "WANDB_API_KEY", "WANDB_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_flag_before_the_environment_before_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos, here = Settings(name="photos"), Site(data={"photos": str(tmp_path / "site")})
+    assert site.locate(photos, {}, Site()) is None
+    assert site.locate(photos, {}, here) == tmp_path / "site"
+    (tmp_path / "data" / "photos").mkdir(parents=True)
+    monkeypatch.setenv("PVT_EXP_DATA", str(tmp_path / "data"))
+    assert site.locate(photos, {}, here) == tmp_path / "data" / "photos"
+    assert site.locate(photos, {"photos": str(tmp_path / "flag")}, here) == tmp_path / "flag"
+
+
+def test_what_is_made_has_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert site.locate(Shapes(), {}, Site()) == tmp_path / "data" / "shapes"
+    monkeypatch.setenv("PVT_EXP_DATA", str(tmp_path / "elsewhere"))
+    assert site.locate(Shapes(), {}, Site()) == tmp_path / "elsewhere" / "shapes"
+
+
+def test_the_sites_file(tmp_path: Path) -> None:
+    assert site.load() == Site()
+    (tmp_path / "site.yaml").write_text("data: {photos: /data/photos}\nwandb: {mode: disabled, project: mine}\n")
+    assert site.load().data == {"photos": "/data/photos"}
+    assert site.tracking(None, site.load()).mode == "disabled"
+    (tmp_path / "site.yaml").write_text("dat: {}\n")
+    with pytest.raises(ConfigError, match="did you mean data"):
+        site.load()
+
+
+def test_w_and_b_is_offline_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert site.tracking(None, Site()).mode == "offline"
+    assert site.tracking("online", Site()).mode == "online"
+    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+    assert site.tracking(None, Site()).mode == "online"
+    assert site.tracking(None, Site(wandb=Tracking(project="mine"))) == Tracking(mode="online", project="mine")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert site.tracking(None, Site()).mode == "disabled"
+    with pytest.raises(ConfigError, match="one of online, offline, disabled"):
+        site.tracking("of", Site())
