@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
-from pydantic import BaseModel
 from rich.console import Console
 
 from pvt_exp import config, plan, site, store
@@ -160,18 +159,12 @@ def schema(
     out: Annotated[Path, typer.Option(help="Folder for run.json, sweep.json and report.json.")] = Path("docs/schema"),
 ) -> None:
     """Write the JSON Schemas with which editors complete and check the YAML files."""
+    from pvt_exp import json_schema
+
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in json_schemas().items():
+    for name, text in json_schema.texts().items():
         (out / name).write_text(text)
         print(out / name)
-
-
-def json_schemas() -> dict[str, str]:
-    """File name to text of each schema."""
-    from pvt_exp import files
-
-    models: dict[str, type[BaseModel]] = {"run.json": Run, "sweep.json": Sweep, "report.json": Report}
-    return {name: files.dump(model.model_json_schema()) for name, model in models.items()}
 
 
 # ---------------------------------------------------------------- train
@@ -198,6 +191,7 @@ def sweep_command(
     settings, planned = _plan(sweep, overrides, seeds, only)
     launcher = _launcher(settings.launcher, gpus, slots)
     placement = _placement(workers, micro_batch, keep, wandb)
+    out.mkdir(parents=True, exist_ok=True)  # fails now rather than when all is trained
     status = _drive(planned, store_, launcher, placement, data, retry)
     if status != 130:
         _report(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)

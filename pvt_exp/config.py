@@ -32,9 +32,7 @@ class ConfigError(ValueError):
 class Frozen(BaseModel):
     """Base of all that can be configured: immutable, no unknown keys, no silent conversion of types."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Document(NamedTuple):

@@ -128,14 +128,14 @@ class Record(pl.Callback):
         self.last: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         self.pretrained: dict[str, Any] | None = None
-        self.seconds, self.samples, self.resumed = 0.0, 0, 0
+        self.seconds, self.samples, self.skipped, self.resumed = 0.0, 0, 0, 0
         self._since = time.monotonic()
         self._shown = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with."""
         self._count_time()
-        kept = ("last", "best", "pretrained", "seconds", "samples", "resumed")
+        kept = ("last", "best", "pretrained", "seconds", "samples", "skipped", "resumed")
         return {name: getattr(self, name) for name in kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -151,8 +151,14 @@ class Record(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.samples += len(batch["target"]) * trainer.world_size
+        self.skipped += batch["skipped"]
         if time.monotonic() - self._shown > PROGRESS_EVERY_S:
             self._show(trainer.current_epoch, (batch_idx + 1) / max(1, int(trainer.num_training_batches)))
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self.skipped += batch["skipped"]
 
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         task = self.run.task
@@ -191,7 +197,7 @@ class Record(pl.Callback):
                 "fingerprint": self.facts.fingerprint,
                 "classes": len(self.facts.classes),
                 "images": self.facts.images,
-                "skipped": sum(module.skipped.values()),  # type: ignore[operator]
+                "skipped": self.skipped,
             },
             "provenance": {
                 "git": facts,

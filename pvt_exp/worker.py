@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pvt_exp import config, files, store
-from pvt_exp.config import ConfigError
-from pvt_exp.datasets import DataError
 from pvt_exp.schema import Placement
 
 BUSY = 75
@@ -67,7 +65,7 @@ def _told(error: BaseException) -> tuple[store.State, str, dict[str, Any]]:
     """State, reason and numbers of an attempt that ended by an exception."""
     reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
     name = type(error).__name__
-    if isinstance(error, ConfigError | DataError):
+    if isinstance(error, ValueError):
         reason = str(error)
     if name == "Diverged":
         return "diverged", str(error), getattr(error, "numbers", {})

@@ -36,6 +36,7 @@ class Settings(Dataset):
     name: str = Field("cifar10", pattern=r"^[A-Za-z0-9][\w.\-]*$", max_length=64)
     """What the data are called in ``--data NAME=PATH``; ``cifar10`` or ``cifar100`` unless said otherwise."""
     classes: Literal[10, 100] = 10
+    """CIFAR-10 or CIFAR-100."""
 
     @model_validator(mode="before")
     @classmethod

@@ -55,7 +55,6 @@ class Classifier(pl.LightningModule):
             accuracy["top5"] = MulticlassAccuracy(run.task.num_classes, top_k=5, average="micro")
         self.accuracy = MetricCollection(dict(accuracy))
         self.val_loss = MeanMetric()
-        self.skipped = {"train": 0, "val": 0}
         self._last_loss: Tensor | None = None
         self._gradient_norm = torch.zeros(())
 
@@ -76,7 +75,6 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         self._stop_if_diverged()
-        self.skipped["train"] += batch["skipped"]
         target = batch["target"]
         smoothing = 0.0 if target.is_floating_point() else self.task.label_smoothing
         logits = self.network(batch["image"])
@@ -126,7 +124,6 @@ class Classifier(pl.LightningModule):
     # ------------------------------------------------------------ validation
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self.skipped["val"] += batch["skipped"]
         target = batch["target"]
         logits = self(batch["image"]).float()
         self.accuracy.update(logits, target)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import cli
+from pvt_exp import json_schema
 from pvt_exp.component import kinds
 from tests.conftest import ROOT, environment
 
@@ -56,12 +56,13 @@ def test_a_kind_is_the_name_of_its_file(group: str) -> None:
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_field_is_told_in_the_editor(group: str) -> None:
     for kind, settings in kinds(group).items():
-        told = [n for n, f in settings.model_fields.items() if not f.description and n not in ("kind", "mean", "std")]
-        assert not [name for name in told if len(name) < 3], f"{group}/{kind}: {told}"
+        obvious = {"kind", "std", "interpolation", "label_smoothing", "train_images", "val_images", "augment", "mixing"}
+        untold = set(settings.model_fields) - set(json_schema.field_docs(settings)) - obvious
+        assert not untold, f"{group}/{kind}"
 
 
 def test_schemas_are_current() -> None:
-    for name, text in cli.json_schemas().items():
+    for name, text in json_schema.texts().items():
         assert (ROOT / "docs/schema" / name).read_text() == text, "pvt-exp schema writes them anew"
 
 
