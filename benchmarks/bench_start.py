@@ -52,7 +52,7 @@ def attempts(folder: Path) -> Iterator[Path]:
     run = config.load(Run, ROOT / "experiments/quickstart/pvt.yaml")
     store.create(folder)
     for seed in range(2**32):
-        yield store.attempt(folder, run.with_seed(seed), Placement(), "bench")
+        yield store.attempt(folder, run.with_seeds([seed])[0], Placement(), "bench")
 
 
 def forked(waiting: Iterator[Path], count: int) -> list[float]:

@@ -145,7 +145,7 @@ def expand(sweep: Sweep, base: Document, document: Document, name: str, seeds: t
     if base_run.id in found and {} not in found[base_run.id][0]:
         found[base_run.id][0].append({})
     kept = _filter(sweep, document, base_run, list(found.values()))
-    variants = tuple(Variant(tuple(labels), tuple(run.with_seed(seed) for seed in seeds)) for labels, run in kept)
+    variants = tuple(Variant(tuple(labels), run.with_seeds(seeds)) for labels, run in kept)
     return Plan(name, seeds, variants, merged=len(spelled) - len(found), removed=len(found) - len(kept))
 
 

@@ -17,8 +17,8 @@ LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "timm"
 def code() -> tuple[dict[str, Any], str]:
     """The commit and a hash of the package's files; and the diff of what is not committed, to be kept beside it.
 
-    Where the code was copied without its ``.git``, into a container for instance, ``$PVT_EXP_COMMIT`` can say the commit;
-    the hash of the files then shows whether that is so.
+    Where the code was copied without its ``.git``, into a container for instance, ``$PVT_EXP_COMMIT`` can say which commit
+    it is; that is kept as what was told, and the hash of the files shows whether it is so.
     """
     sha = _git("rev-parse", "HEAD")
     diff = _git("diff", "HEAD", "--", ".") if sha else None
@@ -27,7 +27,8 @@ def code() -> tuple[dict[str, Any], str]:
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
     facts = {
-        "sha": sha.strip() if sha else os.environ.get("PVT_EXP_COMMIT"),
+        "sha": sha.strip() if sha else None,
+        "told": None if sha else os.environ.get("PVT_EXP_COMMIT"),
         "dirty": bool(diff or untracked),
         "diff_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
         "files_sha256": digest.hexdigest(),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache, cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
@@ -133,13 +134,13 @@ class Run(Frozen):
         """Twelve hex digits over every field, defaults and seed included: the run's folder and its name everywhere."""
         return identity(self)
 
-    def with_seed(self, seed: int) -> "Run":
-        """The same run with another seed."""
-        if seed == self.seed:
-            return self
-        copy = self.model_copy(update={"seed": seed})
-        copy.__dict__.pop("id", None)  # the cached id of the seed before
-        return copy
+    def with_seeds(self, seeds: Sequence[int]) -> "tuple[Run, ...]":
+        """The same run with other seeds."""
+        texts = _texts(self)
+        copies = tuple(self.model_copy(update={"seed": seed}) for seed in seeds)
+        for copy in copies:
+            copy.__dict__["id"] = _digest({**texts, "seed": str(copy.seed)})  # where `id` keeps what it has computed
+        return copies
 
     @property
     def lr(self) -> float:
@@ -155,7 +156,15 @@ ADDED: dict[str, Any] = {}
 
 def identity(run: Run) -> str:
     """The id of a run; see `Run.id`."""
-    return hashlib.sha256(_canonical(run).encode()).hexdigest()[:12]
+    return _digest(_texts(run))
+
+
+def _digest(texts: dict[str, str]) -> str:
+    return hashlib.sha256(_joined(texts).encode()).hexdigest()[:12]
+
+
+def _joined(texts: dict[str, str]) -> str:
+    return "{" + ",".join([f'"{name}":{text}' for name, text in texts.items()]) + "}"
 
 
 _to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -177,25 +186,26 @@ def _canonical(value: Any) -> str:
     if kind is str or not isinstance(value, BaseModel):
         return _to_json(value)
     try:
-        return _component(value, value.revision) if isinstance(value, Component) else _fields(value)
+        return _component(value, value.revision) if isinstance(value, Component) else _joined(_texts(value))
     except TypeError:  # a third party's, with a field that has no hash
-        return _fields(value, getattr(value, "revision", 1))
+        return _joined(_texts(value, getattr(value, "revision", 1)))
 
 
 @lru_cache(1000)
 def _component(value: Component, revision: int) -> str:
     """The runs of a sweep share most of their components."""
-    return _fields(value, revision)
+    return _joined(_texts(value, revision))
 
 
-def _fields(value: BaseModel, revision: int = 1) -> str:
+def _texts(value: BaseModel, revision: int = 1) -> dict[str, str]:
+    """The name and the canonical text of each field that counts."""
     fields = {name: getattr(value, name) for name in _hashed(type(value))}
     if ADDED:
         place = f"{type(value).__module__.removeprefix('pvt_exp.')}.{type(value).__qualname__}"
         fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
     if revision > 1:
         fields = dict(sorted({**fields, "revision": revision}.items()))
-    return "{" + ",".join([f'"{name}":{_canonical(field)}' for name, field in fields.items()]) + "}"
+    return {name: _canonical(field) for name, field in fields.items()}
 
 
 @cache

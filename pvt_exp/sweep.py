@@ -40,6 +40,8 @@ class Board:
     """When each run that goes now began, on the monotonic clock."""
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The newest ``progress.json`` of each run that goes now."""
+    first: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """When the first progress of each was seen, and how much it was: start-up is not part of a run's pace."""
 
     def count(self, *states: State) -> int:
         """Runs in one of the states."""
@@ -57,9 +59,10 @@ class Board:
                     known.setdefault(variant.name, []).append(seen.result["provenance"]["seconds"])
                 elif run.id in self.started:
                     fraction = self.progress.get(run.id, {}).get("fraction", 0.0)
-                    elapsed = time.monotonic() - self.started[run.id]
-                    if fraction > 0.02:
-                        known.setdefault(variant.name, []).append(elapsed / fraction)
+                    since, at_first = self.first.get(run.id, (0.0, fraction))
+                    if fraction - at_first > 0.02:
+                        pace = (time.monotonic() - since) / (fraction - at_first)
+                        known.setdefault(variant.name, []).append(pace)
                     going.append((variant.name, fraction))
                 elif seen.state in ("pending", "running"):
                     pending.append(variant.name)
@@ -132,6 +135,7 @@ def _return_free(runs: Path, elsewhere: list[Run], waiting: deque[Run]) -> None:
 def _collect(runs: Path, board: Board, run: Run, ended: Ended, elsewhere: list[Run]) -> None:
     board.started.pop(run.id, None)
     board.progress.pop(run.id, None)
+    board.first.pop(run.id, None)
     if ended.code == worker.BUSY:
         elsewhere.append(run)
         return
@@ -148,6 +152,7 @@ def _read_progress(runs: Path, board: Board) -> None:
         seen = files.read_json(tries[-1] / "progress.json") if tries else None
         if seen is not None:
             board.progress[run_id] = seen
+            board.first.setdefault(run_id, (time.monotonic(), seen["fraction"]))
 
 
 def _place(run: Run, variant: Variant, slot: Slot, where: Where, plan: Plan) -> Placement:

@@ -193,7 +193,9 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
             highlight=False,
         )
         git = made["git"]
-        sha = (git["sha"] or "no git")[:12] + (" with changes not committed" if git["dirty"] else "")
+        sha = (git["sha"] or f"files {git['files_sha256']}")[:18] + (
+            " with changes not committed" if git["dirty"] else ""
+        )
         console.print(
             f"{duration(made['seconds'])}, {made['samples_seen']} images seen, batch {made['batch_size']}, "
             f"learning rate {made['lr']:.4g}, data {result['data']['name']} {result['data']['fingerprint']}, code {sha}",

@@ -107,10 +107,16 @@ def data_of(result: Mapping[str, Any]) -> str:
 
 
 def code_of(result: Mapping[str, Any]) -> str:
-    """The code a run was, as its git SHA; ``+`` and the start of the change's hash where it was not committed."""
+    """The code a run was, as its git SHA; ``+`` and the start of the change's hash where it was not committed.
+
+    Where there was no git, the hash of the package's files, and the commit that was told and not checked.
+    """
     git = result["provenance"]["git"]
+    if not git.get("sha"):
+        told = f", said to be git {git['told'][:10]}" if git.get("told") else ""
+        return f"files {(git.get('files_sha256') or 'unknown')[:10]}{told}"
     change = f"+{(git.get('diff_sha256') or '')[:8]}" if git.get("dirty") else ""
-    return (git.get("sha") or "unknown") + change
+    return str(git["sha"]) + change
 
 
 def compare_data(lines: Sequence[Line], notes: Notes) -> str:
@@ -148,6 +154,8 @@ def about_code(lines: Sequence[Line]) -> list[str]:
 
     def words(code: str) -> str:
         sha, dirty, change = code.partition("+")
+        if sha.startswith("files "):
+            return sha
         return f"git {sha[:10]}" + (f" with uncommitted changes{f' {change}' if change else ''}" if dirty else "")
 
     if len(rows) <= 1:

@@ -143,7 +143,7 @@ def test_an_edited_run_is_refused(runs: Path, run: Run) -> None:
 
 def test_find_by_prefix(runs: Path, run: Run) -> None:
     attempt(runs, run)
-    attempt(runs, run.with_seed(5))
+    attempt(runs, run.with_seeds([5])[0])
     assert store.find(runs, run.id[:8]) == run.id
     for prefix, said in [("", "is no id"), ("../x", "is no id"), ("0" * 12, "matches no run")]:
         with pytest.raises(ConfigError, match=said):
