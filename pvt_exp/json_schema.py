@@ -21,7 +21,7 @@ from pvt_exp.schema import Report, Run, Sweep
 def texts() -> dict[str, str]:
     """File name to text of each schema."""
     models: dict[str, type[BaseModel]] = {"run.json": Run, "sweep.json": Sweep, "report.json": Report}
-    return {name: files.dump(model.model_json_schema(schema_generator=_WithHover)) for name, model in models.items()}
+    return {name: files.dump(model.model_json_schema(schema_generator=WithHover)) for name, model in models.items()}
 
 
 def field_docs(model: type[BaseModel]) -> dict[str, str]:
@@ -38,7 +38,9 @@ def field_docs(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-class _WithHover(GenerateJsonSchema):
+class WithHover(GenerateJsonSchema):
+    """Pydantic's generator, with the fields' strings as their descriptions."""
+
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made: dict[str, Any] = super().model_schema(schema)
         for name, text in field_docs(schema["cls"]).items():

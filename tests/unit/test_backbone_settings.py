@@ -13,6 +13,7 @@ from pvt_exp.backbones import Backbone, Pretrained, timm_models
 from pvt_exp.backbones.pvt import PRESETS, Preset, Settings
 from pvt_exp.backbones.timm import Settings as Timm
 from pvt_exp.component import kinds
+from pvt_exp.json_schema import WithHover
 
 KINDS = kinds("backbones")
 
@@ -156,7 +157,7 @@ def test_check_tells_of_images_too_small() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_of_every_kind_has_its_hover_text(kind: str) -> None:
-    schema = KINDS[kind].model_json_schema()
+    schema = KINDS[kind].model_json_schema(schema_generator=WithHover)
     for owner in (schema, *(model for name, model in schema.get("$defs", {}).items() if name != "Tracking")):
         for name, field in owner["properties"].items():
             assert name == "kind" or "description" in field, f"{kind}.{name}"

@@ -204,7 +204,7 @@ def test_code_is_named_and_differing_code_with_its_rows():
         "git aaaaaaaaaa with uncommitted changes dddddddd: b." in [note.text for note in mixed.notes]
     )
     unknown = table([(BASE, [result(71.0, sha=None)] * 3)])
-    assert "Code: git unknown." in [note.text for note in unknown.notes]
+    assert "Code: files unknown." in [note.text for note in unknown.notes]
 
 
 def test_the_best_epoch_is_said_to_flatter():
