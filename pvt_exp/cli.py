@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -188,11 +187,13 @@ def sweep_command(
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
 ) -> None:
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
+    from pvt_exp import session
+
     settings, planned = _plan(sweep, overrides, seeds, only)
     launcher = _launcher(settings.launcher, gpus, slots)
     placement = _placement(workers, micro_batch, keep, wandb)
     out.mkdir(parents=True, exist_ok=True)  # fails now rather than when all is trained
-    status = _drive(planned, store_, launcher, placement, data, retry)
+    status = session.train(_console(), planned, store_, launcher, placement, data or (), retry or ())
     if status != 130:
         _report(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)
     raise SystemExit(status)
@@ -213,7 +214,7 @@ def run(
     retry: Retry = None,
 ) -> None:
     """Train one experiment; trained already, it is only shown."""
-    from pvt_exp import views
+    from pvt_exp import session, views
     from pvt_exp.component import kinds
 
     document = config.read(experiment)
@@ -226,7 +227,8 @@ def run(
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
     planned = plan.single(single, experiment.stem)
-    status = _drive(planned, store_, launcher, _placement(workers, micro_batch, keep, wandb), data, retry)
+    placement = _placement(workers, micro_batch, keep, wandb)
+    status = session.train(_console(), planned, store_, launcher, placement, data or (), retry or ())
     if status != 130:
         views.print_run(_console(), views.run_json(store_, single.id))
     raise SystemExit(status)
@@ -344,90 +346,11 @@ def _placement(workers: int, micro_batch: int | None, keep: Literal["last", "non
     )
 
 
-def _drive(
-    planned: Plan, store_: Path, launcher: Any, placement: Placement, data: Sequence[str] | None, retry: Any
-) -> int:
-    """Train what is missing; the exit status."""
-    from pvt_exp.live import View, duration
-    from pvt_exp.sweep import Board, Where, drive
-
-    known = (*store.ENDED, "stale")
-    if unknown := sorted(set(retry or ()) - set(known)):
-        raise ConfigError(f"--retry {unknown[0]}: one of {', '.join(known)}")
-    if (size := placement.micro_batch) and (bad := next((r for r in planned.runs if r.group_size % size), None)):
-        raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
-    roots, facts, problems = site.inspect(planned, site.places(data or ()), site.load())
-    store.check(store_)
-    outcomes = store.outcomes(store_, planned.runs, _fingerprints(facts))
-    states = (*store.PASSES, *(retry or ()), "running")
-    to_do = sum(seen.state in states for seen in outcomes.values())
-    console = _console()
-    if to_do and problems:
-        raise ConfigError(problems)
-    store.create(store_)
-    for each in planned.runs:
-        store.use(store_, each.id, planned.name)
-    if not to_do:
-        _tell_outcome(console, planned, outcomes)
-        return 0 if all(seen.state == "done" for seen in outcomes.values()) else 1
-    board = Board(planned, outcomes)
-    slots = launcher.slots()
-    gpus = Counter(slot.gpus[0] for slot in slots if slot.gpus)
-    on = ", ".join(f"{runs} on GPU {gpu}" for gpu, runs in gpus.items()) or f"{len(slots)} on the CPU"
-    have = len(outcomes) - to_do
-    console.print(
-        f"{planned.name}: {len(planned.variants)} variants x {len(planned.seeds)} seeds = {len(outcomes)} runs, "
-        f"{have} known already, {to_do} to train; at once: {on}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    where = Where(store_.resolve(), launcher, roots, placement)
-    view = View(console)
-    gc.enable()
-    try:
-        with view:
-            drive(planned, where, board, retry or (), view.show)
-    except KeyboardInterrupt:
-        left = board.count(*store.PASSES, "running")
-        console.print(
-            f"stopped: {board.count('done')} of {len(outcomes)} runs are done, {left} are left. "
-            "What was under way goes on from its last checkpoint with the same command.",
-            highlight=False,
-        )
-        return 130
-    console.print(f"trained {board.trained} runs in {duration(view.seconds)}", highlight=False)
-    _tell_outcome(console, planned, board.outcomes)
-    return 0 if all(seen.state == "done" for seen in board.outcomes.values()) else 1
-
-
-def _fingerprints(facts: dict[str, Any]) -> dict[str, str]:
-    return {name: found.fingerprint for name, found in facts.items() if found.fingerprint}
-
-
-def _tell_outcome(console: Console, planned: Plan, outcomes: dict[str, store.Outcome]) -> None:
-    bad = [seen for seen in outcomes.values() if seen.state != "done"]
-    if not bad:
-        console.print(f"{planned.name}: all {len(outcomes)} runs are done", highlight=False)
-        return
-    console.print(
-        f"{planned.name}: {len(outcomes) - len(bad)} of {len(outcomes)} runs are done; not done:", highlight=False
-    )
-    for seen in bad[:20]:
-        console.print(
-            f"  {seen.id} {seen.state}: {(seen.reason or '').splitlines()[0] if seen.reason else ''}", highlight=False
-        )
-    if len(bad) > 20:
-        console.print(f"  and {len(bad) - 20} more", highlight=False)
-    states = sorted({seen.state for seen in bad} - set(store.PASSES) - {"running"})
-    again = " ".join(f"--retry {state}" for state in states)
-    console.print(f"try them again: the same command{' with ' + again if again else ''}", highlight=False)
-
-
 def _table(planned: Plan, store_: Path, options: TableOf, data: Sequence[str] | None) -> Any:
     from pvt_exp import tables
 
     _, facts, _ = site.inspect(planned, site.places(data or ()), site.load())
-    return tables.build(planned, store.outcomes(store_, planned.runs, _fingerprints(facts)), options)
+    return tables.build(planned, store.outcomes(store_, planned.runs, site.fingerprints(facts)), options)
 
 
 def _report(

@@ -1,13 +1,12 @@
 """Run, Sweep, Report and Placement: what can be configured, and nothing that runs."""
 
-import hashlib
-import json
 from collections.abc import Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from pvt_exp import identity
 from pvt_exp.component import Component, kinds, one_of
 from pvt_exp.config import Frozen
 
@@ -132,14 +131,16 @@ class Run(Frozen):
     @cached_property
     def id(self) -> str:
         """Twelve hex digits over every field, defaults and seed included: the run's folder and its name everywhere."""
-        return identity(self)
+        return identity.digest(identity.texts(self))
 
     def with_seeds(self, seeds: Sequence[int]) -> "tuple[Run, ...]":
         """The same run with other seeds."""
-        texts = _texts(self)
+        texts = identity.texts(self)
         copies = tuple(self.model_copy(update={"seed": seed}) for seed in seeds)
         for copy in copies:
-            copy.__dict__["id"] = _digest({**texts, "seed": str(copy.seed)})  # where `id` keeps what it has computed
+            copy.__dict__["id"] = identity.digest(
+                {**texts, "seed": str(copy.seed)}
+            )  # where `id` keeps what it has computed
         return copies
 
     @property
@@ -147,70 +148,6 @@ class Run(Frozen):
         """The learning rate at its peak, scaled with the batch where the run says so."""
         lr: float = self.optim.lr
         return lr * self.batch_size / self.optim.lr_batch if self.optim.lr_batch else lr
-
-
-# Fields that came after a release, with the value that computes what was computed before they came: left out of the
-# hash while they have it, so that no id moves. {"Run.new_field": value}
-ADDED: dict[str, Any] = {}
-
-
-def identity(run: Run) -> str:
-    """The id of a run; see `Run.id`."""
-    return _digest(_texts(run))
-
-
-def _digest(texts: dict[str, str]) -> str:
-    return hashlib.sha256(_joined(texts).encode()).hexdigest()[:12]
-
-
-def _joined(texts: dict[str, str]) -> str:
-    return "{" + ",".join([f'"{name}":{text}' for name, text in texts.items()]) + "}"
-
-
-_to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
-
-def _canonical(value: Any) -> str:
-    """A run, or any part of it, as JSON in plain ASCII with its keys sorted."""
-    kind = type(value)
-    if kind is int:
-        return str(value)
-    if value is None:
-        return "null"
-    if kind is bool:
-        return "true" if value else "false"
-    if kind is tuple:
-        return f"[{','.join(map(_canonical, value))}]"
-    if isinstance(value, float):  # 1 and 1.0 are one number, however it was written
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else float.__repr__(value)
-    if kind is str or not isinstance(value, BaseModel):
-        return _to_json(value)
-    try:
-        return _component(value, value.revision) if isinstance(value, Component) else _joined(_texts(value))
-    except TypeError:  # a third party's, with a field that has no hash
-        return _joined(_texts(value, getattr(value, "revision", 1)))
-
-
-@lru_cache(1000)
-def _component(value: Component, revision: int) -> str:
-    """The runs of a sweep share most of their components."""
-    return _joined(_texts(value, revision))
-
-
-def _texts(value: BaseModel, revision: int = 1) -> dict[str, str]:
-    """The name and the canonical text of each field that counts."""
-    fields = {name: getattr(value, name) for name in _hashed(type(value))}
-    if ADDED:
-        place = f"{type(value).__module__.removeprefix('pvt_exp.')}.{type(value).__qualname__}"
-        fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
-    if revision > 1:
-        fields = dict(sorted({**fields, "revision": revision}.items()))
-    return {name: _canonical(field) for name, field in fields.items()}
-
-
-@cache
-def _hashed(model: type[BaseModel]) -> list[str]:
-    return sorted(name for name, field in model.model_fields.items() if not field.exclude)
 
 
 # ---------------------------------------------------------------- placement: where and how a run is computed

@@ -84,6 +84,11 @@ def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Pa
     return roots, facts, list(dict.fromkeys(problems))
 
 
+def fingerprints(facts: dict[str, Facts]) -> dict[str, str]:
+    """The fingerprint of each data set that is made already."""
+    return {name: found.fingerprint for name, found in facts.items() if found.fingerprint}
+
+
 def tracking(mode: str | None, site: Site) -> Tracking:
     """W&B's settings here: ``--wandb``, ``$WANDB_MODE``, `site.yaml`, else online with an API key and offline without.
 

@@ -1,0 +1,73 @@
+"""What a run's id is taken over: every field that counts, written in one way only.
+
+The text is JSON in plain ASCII with sorted keys and numbers in their shortest form, so that the same settings have the same
+id however they were spelled, and on every machine.
+"""
+
+import hashlib
+import json
+from functools import cache, lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from pvt_exp.component import Component
+
+# Fields that came after a release, with the value that computes what was computed before they came: left out of the
+# hash while they have it, so that no id moves. {"schema.Run.new_field": value}
+ADDED: dict[str, Any] = {}
+
+
+def digest(texts: dict[str, str]) -> str:
+    """Twelve hex digits of a model's `texts`."""
+    return hashlib.sha256(_joined(texts).encode()).hexdigest()[:12]
+
+
+def _joined(texts: dict[str, str]) -> str:
+    return "{" + ",".join([f'"{name}":{text}' for name, text in texts.items()]) + "}"
+
+
+_to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def _canonical(value: Any) -> str:
+    """A run, or any part of it, as JSON in plain ASCII with its keys sorted."""
+    kind = type(value)
+    if kind is int:
+        return str(value)
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is tuple:
+        return f"[{','.join(map(_canonical, value))}]"
+    if isinstance(value, float):  # 1 and 1.0 are one number, however it was written
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else float.__repr__(value)
+    if kind is str or not isinstance(value, BaseModel):
+        return _to_json(value)
+    try:
+        return _component(value, value.revision) if isinstance(value, Component) else _joined(texts(value))
+    except TypeError:  # a third party's, with a field that has no hash
+        return _joined(texts(value, getattr(value, "revision", 1)))
+
+
+@lru_cache(1000)
+def _component(value: Component, revision: int) -> str:
+    """The runs of a sweep share most of their components."""
+    return _joined(texts(value, revision))
+
+
+def texts(value: BaseModel, revision: int = 1) -> dict[str, str]:
+    """The name and the canonical text of each field that counts."""
+    fields = {name: getattr(value, name) for name in _hashed(type(value))}
+    if ADDED:
+        place = f"{type(value).__module__.removeprefix('pvt_exp.')}.{type(value).__qualname__}"
+        fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
+    if revision > 1:
+        fields = dict(sorted({**fields, "revision": revision}.items()))
+    return {name: _canonical(field) for name, field in fields.items()}
+
+
+@cache
+def _hashed(model: type[BaseModel]) -> list[str]:
+    return sorted(name for name, field in model.model_fields.items() if not field.exclude)
