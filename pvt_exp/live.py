@@ -31,6 +31,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def several(count: int, word: str) -> str:
+    """``1 run``, ``3 runs``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 class View:
     """Shows a `Board`; a context manager whose `show` is what `sweep.drive` calls."""
 

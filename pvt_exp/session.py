@@ -10,7 +10,7 @@ from rich.console import Console
 from pvt_exp import site, store
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
-from pvt_exp.live import View, duration
+from pvt_exp.live import View, duration, several
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement
 from pvt_exp.store import Outcome, State
@@ -58,7 +58,8 @@ def train(
     on = ", ".join(f"{runs} on GPU {gpu}" for gpu, runs in gpus.items()) or f"{len(slots)} on the CPU"
     have = len(outcomes) - to_do
     console.print(
-        f"{planned.name}: {len(planned.variants)} variants x {len(planned.seeds)} seeds = {len(outcomes)} runs, "
+        f"{planned.name}: {several(len(planned.variants), 'variant')} x {several(len(planned.seeds), 'seed')} = "
+        f"{several(len(outcomes), 'run')}, "
         f"{have} known already, {to_do} to train; at once: {on}",
         highlight=False,
         soft_wrap=True,
@@ -77,7 +78,7 @@ def train(
             highlight=False,
         )
         return 130
-    console.print(f"trained {board.trained} runs in {duration(view.seconds)}", highlight=False)
+    console.print(f"trained {several(board.trained, 'run')} in {duration(view.seconds)}", highlight=False)
     tell(console, planned, board.outcomes)
     return 0 if all(seen.state == "done" for seen in board.outcomes.values()) else 1
 
@@ -86,7 +87,12 @@ def tell(console: Console, planned: Plan, outcomes: dict[str, Outcome]) -> None:
     """Which runs are done, why the others are not, and how to go on."""
     bad = [seen for seen in outcomes.values() if seen.state != "done"]
     if not bad:
-        console.print(f"{planned.name}: all {len(outcomes)} runs are done", highlight=False)
+        console.print(
+            f"{planned.name}: all {len(outcomes)} runs are done"
+            if len(outcomes) > 1
+            else f"{planned.name}: the run is done",
+            highlight=False,
+        )
         return
     console.print(
         f"{planned.name}: {len(outcomes) - len(bad)} of {len(outcomes)} runs are done; not done:", highlight=False

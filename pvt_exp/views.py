@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pvt_exp import cost, files, store
 from pvt_exp.component import kinds
-from pvt_exp.live import COLOURS, duration
+from pvt_exp.live import COLOURS, duration, several
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.store import Outcome
 
@@ -86,7 +86,9 @@ def print_plan(console: Console, plan: Plan, outcomes: dict[str, Outcome], most:
     console.print(table)
     if most is not None and (more := len(plan.variants) - most) > 0:
         console.print(f"… and {more} more variants (--all shows them)")
-    words = [f"{len(plan.variants)} variants x {len(plan.seeds)} seeds = {len(plan.runs)} runs"]
+    words = [
+        f"{several(len(plan.variants), 'variant')} x {several(len(plan.seeds), 'seed')} = {several(len(plan.runs), 'run')}"
+    ]
     words += [f"{count} {state}" for state, count in _states(outcomes).items()]
     if plan.merged:
         words.append(f"{plan.merged} spelled twice and merged")

@@ -250,3 +250,24 @@ def test_a_resumed_run_ends_bit_equal(sweep: Path, cli: Cli, driver: Driver, tmp
     (whole,) = [json.loads(p.read_text()) for p in tmp_path.glob("undisturbed/*/result.json")]
     assert whole["metrics"] == resumed["metrics"]
     assert whole["provenance"]["samples_seen"] == resumed["provenance"]["samples_seen"]  # type: ignore[index]
+
+
+def test_weights_to_start_from(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    """A checkpoint under timm's names is taken up; it counts by its content, and the result says how it matched."""
+    make = (
+        "import timm, torch; torch.manual_seed(1); "
+        "model = timm.create_model('pvt_v2_b0', embed_dims=(8, 16, 16, 16), num_heads=(1, 2, 2, 2), depths=(1, 1, 1, 1), "
+        "mlp_ratios=(2, 2, 2, 2)); torch.save({'state_dict': model.state_dict()}, 'start.pth')"
+    )
+    subprocess.run([sys.executable, "-c", make], cwd=tmp_path, env=environment(), check=True)
+    base = sweep.with_name("base.yaml")
+    base.write_text(EXPERIMENT.replace("preset: pvt_v2_b0", "preset: pvt_v2_b0\n  pretrained: start.pth"))
+    cli("sweep", sweep, "--only", "base", "--seeds", "0")
+    (made,) = results(tmp_path).values()
+    match = made["provenance"]["pretrained"]  # type: ignore[index]
+    assert match["matched"] > 50
+    assert match["missing"] == []
+    assert all(name.startswith("head") for name in match["unexpected"])
+    (tmp_path / "start.pth").rename(tmp_path / "elsewhere.pth")
+    base.write_text(base.read_text().replace("start.pth", "elsewhere.pth"))
+    assert "the run is done" in cli("sweep", sweep, "--only", "base", "--seeds", "0").stdout
