@@ -438,7 +438,7 @@ def test_a_disk_that_is_full(trained: Path, small_disk: Path, cli: Cli, tmp_path
     assert "No space left on device" in done.stdout + done.stderr
     assert len(list(runs.glob("*/result.json"))) == 1
     filler.unlink()
-    assert "all 1 runs are done" in cli(*words, "--retry", "failed").stdout
+    assert "the run is done" in cli(*words, "--retry", "failed").stdout
     assert before.items() <= contents(runs).items()
 
 
