@@ -26,10 +26,10 @@ check: $(INSTALLED)  ## format, lint, types, import rules, unit tests: seconds
 	$(BIN)/pytest -q -n 2 tests/unit tests/architecture
 
 test: $(INSTALLED)  ## all tests but the slow ones: minutes
-	$(BIN)/pytest -q -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal -m 'not slow'
 
 test-all: $(INSTALLED)  ## all tests
-	$(BIN)/pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal
 
 benchmarks: $(INSTALLED)  ## what measures speed, each beside a peer
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

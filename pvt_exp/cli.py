@@ -192,7 +192,9 @@ def sweep_command(
     settings, planned = _plan(sweep, overrides, seeds, only)
     launcher = _launcher(settings.launcher, gpus, slots)
     placement = _placement(workers, micro_batch, keep, wandb)
-    out.mkdir(parents=True, exist_ok=True)  # fails now rather than when all is trained
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
     status = session.train(_console(), planned, store_, launcher, placement, data or (), retry or ())
     if status != 130:
         _report(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)
