@@ -108,11 +108,11 @@ def main() -> None:
         taken: dict[str, list[float]] = {name: [] for name in (*commands, "torch")}
         for _ in range(ROUNDS):
             for name, words in commands.items():
-                taken[name].append(process(["-m", "pvt_exp.cli", *words], folder)[0])
+                taken[name].append(process(["-m", "pvt_exp", *words], folder)[0])
             taken["torch"].append(process(["-c", "import torch"], folder)[0])
         least = {name: min(each) for name, each in taken.items()}
         for name, words in commands.items():
-            imported = process(["-X", "importtime", "-m", "pvt_exp.cli", *words], folder)[1]
+            imported = process(["-X", "importtime", "-m", "pvt_exp", *words], folder)[1]
             modules = {line.rpartition("|")[2].strip() for line in imported.splitlines() if "import time:" in line}
             heavy = sorted(modules & {"torch", "timm", "torchvision", "pytorch_lightning", "pandas", "numpy"})
             print(f"  {name}: {least[name]:.2f} s; heavy modules imported: {', '.join(heavy) or 'none'}")

@@ -367,7 +367,3 @@ def _report(
         for path in paths:
             print(path)
     return table
-
-
-if __name__ == "__main__":
-    main()
