@@ -101,10 +101,10 @@ class View:
 
     def _table(self, board: Board) -> RenderableType:
         table = Table(box=None, pad_edge=False, title=f"[bold]{board.plan.name}[/]", title_justify="left")
-        table.add_column("variant", overflow="ellipsis", no_wrap=True, ratio=3)
-        table.add_column("done", justify="right")
-        table.add_column("metric", justify="right")
-        table.add_column("now", no_wrap=True, ratio=2)
+        table.add_column("variant", no_wrap=True)
+        table.add_column("done", justify="right", no_wrap=True)
+        table.add_column(board.plan.runs[0].task.metric, justify="right", no_wrap=True)
+        table.add_column("now", no_wrap=True)
         room = max(4, self.console.size.height - 5)
         shown = _most_telling(board, room)
         for variant in shown:
@@ -118,7 +118,7 @@ class View:
         seen = [board.outcomes[run.id] for run in variant.runs]
         metric = variant.runs[0].task.metric
         values = [s.result["metrics"][metric] for s in seen if s.result is not None]
-        mean = Text(f"{metric} {sum(values) / len(values):.2f}") if values else Text("")
+        mean = Text(f"{sum(values) / len(values):.2f}" if values else "")
         done = sum(s.result is not None for s in seen)
         now: RenderableType = Text("")
         going = [run for run in variant.runs if run.id in board.started]
@@ -131,7 +131,9 @@ class View:
             now = line
         elif states := [s.state for s in seen if s.state not in ("done", "pending")]:
             now = Text(", ".join(states), COLOURS[states[0]])
-        return Text(variant.name), Text(f"{done}/{len(seen)}", "green" if done == len(seen) else ""), mean, now
+        name = Text(variant.name)
+        name.truncate(max(12, self.console.size.width - 60), overflow="ellipsis")  # the rest is never cut
+        return name, Text(f"{done}/{len(seen)}", "green" if done == len(seen) else ""), mean, now
 
 
 def _most_telling(board: Board, room: int) -> list[Variant]:
