@@ -16,7 +16,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 quickstart: $(INSTALLED)  ## train a small ablation on the CPU (minutes) and print its table
-	$(BIN)/pvt-exp sweep sweeps/quickstart.yaml
+	$(BIN)/pvt-exp sweep sweeps/quickstart.yaml --gpus none
 
 check: $(INSTALLED)  ## format, lint, types, import rules, unit tests: seconds
 	$(BIN)/ruff format --check --quiet .

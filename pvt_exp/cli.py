@@ -36,7 +36,9 @@ Data = Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help="Where
 Gpus = Annotated[str | None, typer.Option(help="0-7 or 0,0,1 (two runs on GPU 0), auto, or none for the CPU.")]
 Slots = Annotated[int | None, typer.Option(min=1, help="Runs at once on the CPU; by default one a core.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that load data, a run.")]
-MicroBatch = Annotated[int | None, typer.Option(min=1, help="Images a GPU holds at once; the result stays the same.")]
+MicroBatch = Annotated[
+    int | None, typer.Option(min=1, help="Images a GPU holds at once; gradients add up to the same batch.")
+]
 Keep = Annotated[Literal["last", "none"], typer.Option(help="Which checkpoints stay when a run is done.")]
 WandbMode = Annotated[str | None, typer.Option("--wandb", help="online, offline or disabled.")]
 Retry = Annotated[list[str] | None, typer.Option(metavar="STATE", help="Also try runs again that ended so.")]
@@ -83,7 +85,7 @@ def plan_command(
 
     _, planned = _plan(sweep, overrides, seeds, only)
     store.check(store_)
-    outcomes = store.outcomes(store_, planned.runs)
+    outcomes = _outcomes(planned, store_, ())
     if as_json:
         views.print_json(views.plan_json(planned, outcomes))
     else:
@@ -110,7 +112,7 @@ def status(
         views.print_json(found) if as_json else views.print_store(_console(), found, store_)
         return
     _, planned = _plan(sweep, overrides, seeds, only)
-    found = views.status_json(planned, store_, store.outcomes(store_, planned.runs))
+    found = views.status_json(planned, store_, _outcomes(planned, store_, ()))
     views.print_json(found) if as_json else views.print_status(_console(), found)
 
 
@@ -351,8 +353,13 @@ def _placement(workers: int, micro_batch: int | None, keep: Literal["last", "non
 def _table(planned: Plan, store_: Path, options: TableOf, data: Sequence[str] | None) -> Any:
     from pvt_exp import tables
 
-    _, facts, _ = site.inspect(planned, site.places(data or ()), site.load())
-    return tables.build(planned, store.outcomes(store_, planned.runs, site.fingerprints(facts)), options)
+    return tables.build(planned, _outcomes(planned, store_, data or ()), options)
+
+
+def _outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, store.Outcome]:
+    """What became of the runs, those of other data than the ones at hand told as stale."""
+    _, facts, _ = site.inspect(planned, site.places(data), site.load())
+    return store.outcomes(store_, planned.runs, site.fingerprints(facts))
 
 
 def _report(

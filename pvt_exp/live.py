@@ -117,9 +117,9 @@ class View:
     def _row(self, board: Board, variant: Variant) -> tuple[RenderableType, ...]:
         seen = [board.outcomes[run.id] for run in variant.runs]
         metric = variant.runs[0].task.metric
-        values = [s.result["metrics"][metric] for s in seen if s.result is not None]
+        values = [s.result["metrics"][metric] for s in seen if s.result is not None and s.state == "done"]
         mean = Text(f"{sum(values) / len(values):.2f}" if values else "")
-        done = sum(s.result is not None for s in seen)
+        done = sum(s.state == "done" for s in seen)
         now: RenderableType = Text("")
         going = [run for run in variant.runs if run.id in board.started]
         if going:

@@ -88,6 +88,8 @@ def load(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None 
     if "base" not in document.value and "tables" in document.value:
         raise ConfigError(f"{path}: this is a report; to write it: pvt-exp report {path}")
     sweep = config.validate(Sweep, document)
+    if seeded := [word for word in overrides if word.partition("=")[0] == "seed"]:
+        raise ConfigError(f"override '{seeded[0]}': a sweep has seeds; write --seeds")
     base = config.override(_read_base(path, sweep, document), overrides)
     plan = expand(sweep, base, document, path.stem, tuple(seeds) if seeds else sweep.seeds)
     return sweep, plan
@@ -196,6 +198,8 @@ def _apply(base: Document, base_run: Run, document: Document, parts: tuple[tuple
     value = base.value
     for keys, changes in parts:
         for dotted, change in changes.items():
+            if dotted == "seed":
+                raise ConfigError(f"{document.origin((*keys, dotted))}: seed: no choice has a seed; write seeds")
             try:
                 value = config.put(value, dotted, change)
             except ConfigError as error:

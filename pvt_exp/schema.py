@@ -180,7 +180,7 @@ class Placement(Frozen):
     workers: int = Field(0, ge=0)
     """Processes that load data; 0: the run's own."""
     micro_batch: int | None = Field(None, ge=1)
-    """Images a GPU holds at once; none: a group."""
+    """Images a GPU holds at once; none: a group. Drop path then draws other masks, with the same rates."""
     keep: Literal["last", "none"] = "last"
     """Which checkpoints stay when the run is done."""
     tracking: Tracking = Tracking()

@@ -64,7 +64,7 @@ def train(
         highlight=False,
         soft_wrap=True,
     )
-    where = Where(runs.resolve(), launcher, roots, placement)
+    where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement)
     view = View(console)
     gc.enable()
     try:

@@ -49,20 +49,20 @@ def locate(dataset: Dataset, flags: dict[str, str], site: Site) -> Path | None:
     return Path("data", name).resolve() if dataset.made else None
 
 
-def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Path], dict[str, Facts], list[str]]:
+def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Path], dict[Dataset, Facts], list[str]]:
     """Where each data set of a plan lies, what it holds, and what is wrong, a line each. Nothing is made or decoded.
 
     Raises:
         ConfigError: for a ``--data`` name that no run of the plan uses.
     """
     roots: dict[str, Path] = {}
-    facts: dict[str, Facts] = {}
+    facts: dict[Dataset, Facts] = {}
     problems: list[str] = []
-    used = {run.dataset.name for run in plan.runs}
+    used = {variant.runs[0].dataset.name for variant in plan.variants}
     if unknown := sorted(set(flags) - used):
         raise ConfigError(f"--data {unknown[0]}: {plan.name} uses no such data set; it uses {', '.join(sorted(used))}")
     looked: set[tuple[object, ...]] = set()
-    for run in plan.runs:
+    for run in (variant.runs[0] for variant in plan.variants):
         name, key = run.dataset.name, (run.dataset, run.task, run.batch_size)
         if key in looked:
             continue
@@ -80,13 +80,13 @@ def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Pa
         except DataError as error:
             problems.append(f"data set {name}: {error}")
         else:
-            facts[name] = found
+            facts[run.dataset] = found
     return roots, facts, list(dict.fromkeys(problems))
 
 
-def fingerprints(facts: dict[str, Facts]) -> dict[str, str]:
-    """The fingerprint of each data set that is made already."""
-    return {name: found.fingerprint for name, found in facts.items() if found.fingerprint}
+def fingerprints(facts: dict[Dataset, Facts]) -> dict[Dataset, str]:
+    """The fingerprint of each data set that is at hand."""
+    return {dataset: found.fingerprint for dataset, found in facts.items() if found.fingerprint}
 
 
 def tracking(mode: str | None, site: Site) -> Tracking:

@@ -16,7 +16,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ import yaml
 
 from pvt_exp import config, files
 from pvt_exp.config import ConfigError
+from pvt_exp.datasets import Dataset
 from pvt_exp.schema import Placement, Run
 
 FORMAT = 1
@@ -94,7 +95,7 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
         )
     elif (other := load(folder)).id != run.id:
         raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
-    if files.read_json(folder / "result.json") is None:
+    if (folder / "result.json").exists() and result(folder) is None:
         set_aside_result(folder)  # torn: it counts as not finished, and must not keep the next one from being published
     number = max((int(p.name) for p in (folder / "attempts").iterdir() if p.name.isdecimal()), default=0)
     while True:
@@ -162,9 +163,9 @@ def _flock(handle: int, how: int) -> bool:
 # ---------------------------------------------------------------- out
 
 
-def finish(attempt: Path, result: dict[str, Any]) -> bool:
+def finish(attempt: Path, content: dict[str, Any]) -> bool:
     """Publish the result of an attempt; False if another attempt was first, whose result stays."""
-    first = files.publish(run_folder(attempt) / "result.json", files.dump({"format": FORMAT, **result}))
+    first = files.publish(run_folder(attempt) / "result.json", files.dump({"format": FORMAT, **content}))
     end(attempt, "done" if first else "killed", None if first else "another attempt finished first")
     return first
 
@@ -188,12 +189,8 @@ def now() -> str:
 def outcome(store: Path, run_id: str) -> Outcome:
     """What became of a run, from its files."""
     folder = f"{store}/{run_id}"
-    result = files.read_json(f"{folder}/result.json")
-    if result is not None:
-        if result.get("format") != FORMAT:
-            raise ConfigError(f"{folder}/result.json: format {result.get('format')} is not of this version ({FORMAT})")
-        if isinstance(result.get("metrics"), dict):
-            return Outcome(run_id, "done", result=result)
+    if (found := result(folder)) is not None:
+        return Outcome(run_id, "done", result=found)
     latest = attempts(Path(folder))
     if not latest:
         return Outcome(run_id, "pending")
@@ -203,9 +200,25 @@ def outcome(store: Path, run_id: str) -> Outcome:
     ended = files.read_json(latest[-1] / "end.json")
     if ended is None or ended.get("state") not in ENDED:
         torn = ended is not None and ended.get("state") == "done"
+        if torn and (found := result(folder)) is not None:  # it was published while we looked
+            return Outcome(run_id, "done", result=found)
         why = "its result cannot be read" if torn else "it went away without a word: killed, or its machine lost"
         return Outcome(run_id, "killed", why, attempts=count)
     return Outcome(run_id, ended["state"], ended.get("reason"), attempts=count)
+
+
+def result(folder: Path | str) -> dict[str, Any] | None:
+    """The result in a run's folder; None where there is none, or none that can be read.
+
+    Raises:
+        ConfigError: if a newer version wrote it.
+    """
+    found = files.read_json(f"{folder}/result.json")
+    if found is None or not isinstance(found.get("metrics"), dict):
+        return None
+    if found.get("format") != FORMAT:
+        raise ConfigError(f"{folder}/result.json: format {found.get('format')} is not of this version ({FORMAT})")
+    return found
 
 
 def attempts(folder: Path) -> list[Path]:
@@ -217,13 +230,13 @@ def attempts(folder: Path) -> list[Path]:
     return [folder / "attempts" / name for name in sorted((n for n in names if n.isdecimal()), key=int)]
 
 
-def outcomes(store: Path, runs: Iterable[Run], fingerprints: dict[str, str] | None = None) -> dict[str, Outcome]:
-    """What became of each run. A result of other data than those at hand (by data set's name) is ``stale``."""
+def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, str] | None = None) -> dict[str, Outcome]:
+    """What became of each run. A result of other data than those at hand (by data set) is ``stale``."""
     found = {}
     there = set(os.listdir(store)) if store.is_dir() else set()  # noqa: PTH208 - names alone, fast
     for run in runs:
         seen = outcome(store, run.id) if run.id in there else Outcome(run.id, "pending")
-        at_hand = (fingerprints or {}).get(run.dataset.name)
+        at_hand = (fingerprints or {}).get(run.dataset)
         if seen.result is not None and at_hand and (trained_on := seen.result["data"]["fingerprint"]) != at_hand:
             seen = replace(seen, state="stale", reason=f"trained on data {trained_on}; at hand are {at_hand}")
         found[run.id] = seen

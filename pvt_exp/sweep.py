@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pvt_exp import files, store, worker
+from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Placement, Run
@@ -23,6 +24,8 @@ class Where:
     launcher: Launcher
     roots: dict[str, Path]
     """Folder of each data set."""
+    fingerprints: dict[Dataset, str]
+    """Of the data at hand."""
     placement: Placement
     """What all runs share: workers, tracking, keep, command."""
 
@@ -90,16 +93,17 @@ def drive(
         _return_free(where.store, elsewhere, waiting)
         while waiting:
             run = waiting.popleft()
-            if board.outcomes[run.id].state == "stale":
-                store.set_aside_result(where.store / run.id)
-            if store.is_locked(where.store / run.id):
+            before, now = board.outcomes[run.id], store.outcomes(where.store, [run], where.fingerprints)[run.id]
+            if now.state == "running" or store.is_locked(where.store / run.id):
                 elsewhere.append(run)
-            elif (seen := store.outcome(where.store, run.id)).result is not None:
-                board.outcomes[run.id] = seen
+            elif now.state not in tried or (now.state in retry and now.attempts > before.attempts):
+                board.outcomes[run.id] = now  # another driver has brought it to an end meanwhile
             else:
+                if now.state == "stale":
+                    store.set_aside_result(where.store / run.id)
                 attempt = store.attempt(where.store, run, _place(run, variant_of[run.id], slot, where, plan), plan.name)
                 board.started[run.id] = time.monotonic()
-                board.outcomes[run.id] = Outcome(run.id, "running")
+                board.outcomes[run.id] = Outcome(run.id, "running", attempts=int(attempt.name))
                 return attempt
         return None
 
@@ -143,7 +147,7 @@ def _collect(runs: Path, board: Board, run: Run, ended: Ended, elsewhere: list[R
         name = signal.Signals(-ended.code).name if ended.code < 0 else f"exit status {ended.code}"
         store.end(ended.attempt, "killed", f"ended by {name}")
     board.outcomes[run.id] = store.outcome(runs, run.id)
-    board.trained += 1
+    board.trained += ended.attempt.exists()
 
 
 def _read_progress(runs: Path, board: Board) -> None:

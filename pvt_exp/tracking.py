@@ -1,6 +1,7 @@
 """What a run is told to W&B. The record is the run's folder; W&B mirrors it, and its absence never fails a run."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pytorch_lightning.loggers import WandbLogger
 from pvt_exp.schema import Run, Tracking
 
 INIT_TIMEOUT_S = 20
+FINISH_TIMEOUT_S = 20
 
 
 class Wandb(WandbLogger):
@@ -20,7 +22,18 @@ class Wandb(WandbLogger):
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Log at the run's step."""
-        self.experiment.log({**metrics, "trainer/global_step": step}, step=step)
+        self._try(lambda: self.experiment.log({**metrics, "trainer/global_step": step}, step=step))
+
+    def close(self, summary: dict[str, Any]) -> None:
+        """Say how it ended, and give W&B a limited time to take it in."""
+        self._try(lambda: self.experiment.summary.update(summary))
+        self._try(self.experiment.finish)
+
+    def _try(self, tell: Callable[[], Any]) -> None:
+        try:
+            tell()
+        except Exception as error:
+            print(f"W&B: {error}")
 
 
 def wandb(run: Run, tracking: Tracking, folder: Path) -> Wandb | None:
@@ -29,7 +42,7 @@ def wandb(run: Run, tracking: Tracking, folder: Path) -> Wandb | None:
         return None
     import wandb as client
 
-    settings = client.Settings(init_timeout=INIT_TIMEOUT_S, console="off")
+    settings = client.Settings(init_timeout=INIT_TIMEOUT_S, finish_timeout=FINISH_TIMEOUT_S, console="off")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

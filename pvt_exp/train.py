@@ -27,11 +27,15 @@ PROGRESS_EVERY_S = 0.5
 PRECISION: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
 
 
-def fit(run: Run, placement: Placement, attempt: Path) -> dict[str, Any]:
-    """Train the run and give its result; goes on from the newest good checkpoint of its earlier attempts.
+def fit(run: Run, placement: Placement, attempt: Path) -> bool:
+    """Train the run and publish its result; goes on from the newest good checkpoint of its earlier attempts.
+
+    Returns:
+        False if another attempt had published a result meanwhile, which stays.
 
     Raises:
         DataError: if the data are not as the run says.
+        ValueError: for weights that do not match, and for a micro-batch that would change what is computed.
         pvt_exp.nn.classification.Diverged: when the loss is NaN or Inf.
     """
     _set_up(run, placement)
@@ -40,27 +44,31 @@ def fit(run: Run, placement: Placement, attempt: Path) -> dict[str, Any]:
         run.dataset.make(root)
     facts = run.dataset.inspect(root)
     run.task.check_data(facts)
+    record = Record(run, attempt, facts)
     readers = [run.dataset.open(root, split, run.task.kind) for split in ("train", "val")]
     train_loader, val_loader = run.task.loaders(run, *readers, placement)
+    pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)
     cost = _cost(run, module)
-    checkpoint = newest_checkpoint(store.run_folder(attempt))
-    record = Record(run, attempt, facts)
+    micro_batch = placement.micro_batch or run.group_size
+    _refuse_other_statistics(module, micro_batch, run.group_size)
+    checkpoint = newest_checkpoint(store.run_folder(attempt), facts.fingerprint)
     if run.backbone.pretrained is not None and checkpoint is None:
         weights = Path(placement.weights) if placement.weights else None
         match = pretrained.load(module.network.backbone, run.backbone, weights)
         record.pretrained = {**asdict(match), "matched": len(match.matched)}
-    logger = tracking.wandb(run, placement.tracking, attempt)
-    steps = len(train_loader)
+        if module.ema is not None:
+            module.ema.set(module.network)
+    wandb = tracking.wandb(run, placement.tracking, attempt)
     trainer = pl.Trainer(
         default_root_dir=attempt,
         accelerator="gpu" if placement.gpus else "cpu",
         devices=len(placement.gpus) or 1,
         precision=PRECISION[run.precision],
         max_epochs=run.epochs,
-        accumulate_grad_batches=run.batch_size // (placement.micro_batch or run.group_size),
-        logger=[CSVLogger(attempt, name="", version=""), *([logger] if logger else [])],
-        log_every_n_steps=max(1, min(50, steps // 2)),
+        accumulate_grad_batches=run.batch_size // micro_batch,
+        logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])],
+        log_every_n_steps=max(1, min(50, len(train_loader) // 2)),
         callbacks=[record, _checkpoints(attempt)],
         num_sanity_val_steps=0,
         enable_progress_bar=False,
@@ -68,14 +76,27 @@ def fit(run: Run, placement: Placement, attempt: Path) -> dict[str, Any]:
         use_distributed_sampler=False,
     )
     trainer.fit(module, train_loader, val_loader, ckpt_path=checkpoint)
-    result = record.result(module, placement, cost)
-    if logger:
-        logger.experiment.summary.update({"best": record.best, **cost})
-        logger.experiment.finish()
-    if placement.keep == "none":
-        for each in store.attempts(store.run_folder(attempt)):
+    # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
+    first = store.finish(attempt, record.result(module, placement, cost))
+    _clean(attempt, placement.keep)
+    if wandb:
+        wandb.close({"best": record.best, **cost})
+    return first
+
+
+def _refuse_other_statistics(module: nn.Module, micro_batch: int, group_size: int) -> None:
+    if micro_batch < group_size and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules()):
+        raise ValueError(
+            f"--micro-batch {micro_batch} is less than the run's group_size {group_size}, over which this model's "
+            "BatchNorm takes its statistics: that would be another run"
+        )
+
+
+def _clean(attempt: Path, keep: str) -> None:
+    """Remove the checkpoints that are not kept: all, or all but the last attempt's."""
+    for each in store.attempts(store.run_folder(attempt)):
+        if keep == "none" or each != attempt:
             shutil.rmtree(each / "checkpoints", ignore_errors=True)
-    return result
 
 
 def _set_up(run: Run, placement: Placement) -> None:
@@ -85,7 +106,6 @@ def _set_up(run: Run, placement: Placement) -> None:
     torch.set_num_threads(placement.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = run.precision != "32"
     torch.backends.cudnn.benchmark = True
-    pl.seed_everything(run.seed, verbose=False)
 
 
 def _cost(run: Run, module: pl.LightningModule) -> dict[str, Any]:
@@ -107,16 +127,18 @@ def _checkpoints(attempt: Path) -> ModelCheckpoint:
     )
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint of a run that can be read, over all its attempts."""
+def newest_checkpoint(folder: Path, fingerprint: str | None) -> Path | None:
+    """The newest checkpoint of a run that can be read and was trained on these data, over all its attempts."""
     found = [p for each in store.attempts(folder) for p in (each / "checkpoints").glob("*.ckpt")]
     for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True):
         try:
-            torch.load(path, map_location="cpu", weights_only=True)
+            kept = torch.load(path, map_location="cpu", weights_only=True)["callbacks"][Record.__qualname__]
         except Exception as error:
             print(f"{path} cannot be read and is passed over: {error}")
-        else:
+            continue
+        if kept["fingerprint"] == fingerprint:
             return path
+        print(f"{path} was trained on data {kept['fingerprint']}, at hand are {fingerprint}; it is passed over")
     return None
 
 
@@ -128,14 +150,18 @@ class Record(pl.Callback):
         self.last: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         self.pretrained: dict[str, Any] | None = None
+        self.fingerprint = facts.fingerprint
         self.seconds, self.samples, self.skipped, self.resumed = 0.0, 0, 0, 0
+        self.code, diff = provenance.code()  # now, while it is what was imported
+        if diff:
+            (attempt / "code.diff").write_text(diff)
         self._since = time.monotonic()
         self._shown = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with."""
         self._count_time()
-        kept = ("last", "best", "pretrained", "seconds", "samples", "skipped", "resumed")
+        kept = ("last", "best", "pretrained", "seconds", "samples", "skipped", "resumed", "fingerprint")
         return {name: getattr(self, name) for name in kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -179,13 +205,10 @@ class Record(pl.Callback):
         temporary.replace(self.attempt / "progress.json")  # no fsync: it is for looking at
 
     def result(self, module: pl.LightningModule, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
-        """``result.json``; its fields are described in docs/results.md."""
+        """``result.json``; its fields are described in docs/json.md."""
         self._count_time()
         if not all(map(math.isfinite, self.last.values())):
             raise Diverged(module.global_step, self.run.lr, math.nan)
-        facts, diff = provenance.code()
-        if diff:
-            (self.attempt / "code.diff").write_text(diff)
         return {
             "run": self.run.id,
             "epoch": self.run.epochs,
@@ -200,7 +223,7 @@ class Record(pl.Callback):
                 "skipped": self.skipped,
             },
             "provenance": {
-                "git": facts,
+                "git": self.code,
                 "versions": provenance.versions(),
                 "hardware": {**provenance.machine(), **_devices(placement)},
                 "command": list(placement.command),

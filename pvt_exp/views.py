@@ -79,7 +79,7 @@ def print_plan(console: Console, plan: Plan, outcomes: dict[str, Outcome], most:
     table.add_column("done", justify="right")
     table.add_column("runs", overflow="fold", style="dim")
     for variant in plan.variants[:most]:
-        done = sum(outcomes[run.id].result is not None for run in variant.runs)
+        done = sum(outcomes[run.id].state == "done" for run in variant.runs)
         also = [", ".join(label.values()) for label in variant.labels if label] if variant.is_base else []
         name = variant.name + (f" ({', '.join(also)})" if also else "")
         table.add_row(Text(name), f"{done}/{len(variant.runs)}", " ".join(run.id for run in variant.runs))

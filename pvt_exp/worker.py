@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import config, files, store
+from pvt_exp import config, store
 from pvt_exp.schema import Placement
 
 BUSY = 75
@@ -23,7 +23,7 @@ def main(attempt: Path, to_log: bool = True) -> int:
     """Train the run of an attempt's folder; 0: done, 1: ended otherwise (``end.json`` says how), 75: `BUSY`."""
     folder = store.run_folder(attempt)
     with store.lock(folder) as mine:
-        if not mine or files.read_json(folder / "result.json") is not None:
+        if not mine or store.result(folder) is not None:
             shutil.rmtree(attempt, ignore_errors=True)
             return 0 if mine else BUSY
         if to_log:
@@ -49,8 +49,7 @@ def _train(attempt: Path) -> int:
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     from pvt_exp import train
 
-    result = train.fit(run, placement, attempt)
-    if not store.finish(attempt, result):
+    if not train.fit(run, placement, attempt):
         print("another attempt published its result first; this one is dropped")
     return 0
 

@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -118,8 +119,13 @@ def _gpus() -> tuple[int, ...]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return tuple(range(len([word for word in visible.split(",") if word.strip() not in ("", "-1")])))
+    return tuple(range(_counted()))
+
+
+@cache
+def _counted() -> int:
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return tuple(range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines())))
+        return 0
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())

@@ -1,5 +1,6 @@
 """Image classification as a LightningModule: a linear head on any backbone's feature."""
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -35,7 +36,8 @@ class Diverged(RuntimeError):
     """The loss is no number any more."""
 
     def __init__(self, step: int, lr: float, gradient_norm: float) -> None:
-        self.numbers = {"step": step, "lr": lr, "gradient_norm": gradient_norm}
+        norm = gradient_norm if math.isfinite(gradient_norm) else str(gradient_norm)  # JSON has no NaN
+        self.numbers = {"step": step, "lr": lr, "gradient_norm": norm}
         super().__init__(
             f"loss is NaN or Inf at step {step} (learning rate {lr:.3g}, gradient norm {gradient_norm:.3g})"
         )
@@ -72,6 +74,7 @@ class Classifier(pl.LightningModule):
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
         # Drop path draws from (seed, epoch, batch), so that a resumed run draws what an undisturbed one does.
         torch.manual_seed(derive(self.run.seed, "step", self.current_epoch, batch_idx, self.global_rank))
+        self._lr: float = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         self._stop_if_diverged()
@@ -86,8 +89,7 @@ class Classifier(pl.LightningModule):
     def _stop_if_diverged(self) -> None:
         # The loss of the step before: reading it does not make the GPU wait for this one.
         if self._last_loss is not None and not torch.isfinite(self._last_loss):
-            lr = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
-            raise Diverged(self.global_step, lr, float(self._gradient_norm))
+            raise Diverged(self.global_step, self._lr, float(self._gradient_norm))
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
@@ -101,8 +103,7 @@ class Classifier(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self._stop_if_diverged()
-        lr = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
-        self.log_dict({"lr": lr, "train/gradient_norm": self._gradient_norm})
+        self.log_dict({"lr": self._lr, "train/gradient_norm": self._gradient_norm})
 
     def configure_optimizers(self) -> Any:
         exempt = {f"backbone.{name}" for name in self.network.backbone.no_weight_decay()}  # type: ignore[operator]

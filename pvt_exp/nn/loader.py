@@ -43,7 +43,7 @@ def loaders(
     """
     skip = getattr(run.dataset, "on_bad_image", "fail") == "skip"
     group, micro = run.group_size, placement.micro_batch or run.group_size
-    if group % min(micro, group):
+    if group % micro:
         raise ValueError(f"a micro-batch of {micro} images does not divide the run's group_size {group}")
     order = Order(
         len(train), run.batch_size, group, repeats=task.augment.repeats, seed=run.seed, rank=rank, world=world

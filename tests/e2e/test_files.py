@@ -63,7 +63,7 @@ def data(tmp_path: Path) -> Path:
 def trained(run: Run, data: Path, tmp_path: Path) -> None:
     placement = Placement(data=str(data), threads=2, keep="none")
     attempt = store.attempt(tmp_path / "runs", run, placement, "test")
-    assert store.finish(attempt, train.fit(run, placement, attempt))
+    assert train.fit(run, placement, attempt)
     result = json.loads((store.run_folder(attempt) / "result.json").read_text())
     assert result["run"] == run.id
     assert result["provenance"]["samples_seen"] == IMAGES

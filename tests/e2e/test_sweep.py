@@ -271,3 +271,23 @@ def test_weights_to_start_from(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "start.pth").rename(tmp_path / "elsewhere.pth")
     base.write_text(base.read_text().replace("start.pth", "elsewhere.pth"))
     assert "the run is done" in cli("sweep", sweep, "--only", "base", "--seeds", "0").stdout
+
+
+def test_data_that_changed_are_told_and_never_mixed(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    """A result of other data is stale: told, not used, and trained from the start, not from the old data's checkpoint."""
+    words = ("--only", "base", "--seeds", "0")
+    cli("sweep", sweep, *words)
+    ((run_id, old),) = results(tmp_path).items()
+    meta = next(tmp_path.glob("data/shapes/*/meta.json"))
+    meta.write_text(meta.read_text().replace(old["data"]["fingerprint"], "0123456789abcdef"))  # type: ignore[index]
+    said = cli("sweep", sweep, *words, ok=1).stdout
+    assert f"{run_id} stale: trained on data" in said
+    assert "--retry stale" in said
+    assert '"stale": 1' in cli("plan", sweep, *words, "--json").stdout
+    assert "stale" in (tmp_path / "reports/out/sweep/table.md").read_text()
+    cli("sweep", sweep, *words, "--retry", "stale")
+    new = results(tmp_path)[run_id]
+    assert new["data"]["fingerprint"] == "0123456789abcdef"  # type: ignore[index]
+    assert new["provenance"]["resumed"] == 0  # type: ignore[index]
+    assert new["provenance"]["samples_seen"] == old["provenance"]["samples_seen"]  # type: ignore[index]
+    assert len(list(tmp_path.glob("runs/*/result.set-aside-*.json"))) == 1

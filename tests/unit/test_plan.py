@@ -155,6 +155,7 @@ def test_errors_name_the_line_of_the_choice(experiment: Path) -> None:
             "two different variants are called",
         ),
         ("  - variants: {a: {}}\n", "seeds: [1, 1]\n", "the same seed twice"),
+        ("  - variants: {a: {seed: 5}}\n", "", "no choice has a seed; write seeds"),
         ("  - variants: {a: {}}\n", "seeds: [-1]\n", "seeds.0"),
     ],
 )
@@ -172,6 +173,11 @@ def test_a_base_that_is_missing_or_a_sweep(sweep: Path) -> None:
         plan.load(other)
     with pytest.raises(ConfigError, match="this is an experiment"):
         plan.load(sweep.with_name("base.yaml"))
+
+
+def test_a_sweep_has_seeds_and_takes_no_seed(sweep: Path) -> None:
+    with pytest.raises(ConfigError, match="override 'seed=7': a sweep has seeds"):
+        plan.load(sweep, ["seed=7"])
 
 
 def test_only(experiment: Path) -> None:

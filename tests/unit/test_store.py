@@ -88,9 +88,9 @@ def test_a_torn_end_is_killed(runs: Path, run: Run) -> None:
 
 def test_stale_results_are_told(runs: Path, run: Run) -> None:
     store.finish(attempt(runs, run), RESULT)
-    assert store.outcomes(runs, [run], {"shapes": "aa"})[run.id].state == "done"
+    assert store.outcomes(runs, [run], {run.dataset: "aa"})[run.id].state == "done"
     assert store.outcomes(runs, [run], {})[run.id].state == "done"
-    seen = store.outcomes(runs, [run], {"shapes": "bb"})[run.id]
+    seen = store.outcomes(runs, [run], {run.dataset: "bb"})[run.id]
     assert seen.state == "stale"
     assert "aa" in (seen.reason or "")
     assert "bb" in (seen.reason or "")

@@ -1,0 +1,25 @@
+"""Data sets of one name and other settings are told apart."""
+
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import plan, site, store
+from pvt_exp.schema import Placement, Site
+
+
+def test_two_settings_of_one_data_set(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(experiment.parent)
+    sweep = experiment.with_name("sizes.yaml")
+    sweep.write_text("base: base.yaml\nblocks: [{one_at_a_time: {images: {more: {dataset.train_images: 128}}}}]\n")
+    _, planned = plan.load(sweep)
+    runs = store.create(experiment.parent / "runs")
+    for run in planned.runs:
+        run.dataset.make(Path("data/shapes"))
+        found = run.dataset.inspect(Path("data/shapes")).fingerprint
+        attempt = store.attempt(runs, run, Placement(), "sizes")
+        store.finish(attempt, {"metrics": {"top1": 1.0}, "data": {"fingerprint": found}})
+    _, facts, problems = site.inspect(planned, {}, Site())
+    assert not problems
+    assert len(set(site.fingerprints(facts).values())) == 2
+    assert {seen.state for seen in store.outcomes(runs, planned.runs, site.fingerprints(facts)).values()} == {"done"}
