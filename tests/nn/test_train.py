@@ -7,7 +7,6 @@ import torch
 
 from pvt_exp import config, store, train
 from pvt_exp.schema import Placement, Run
-from tests.conftest import EXPERIMENT
 
 
 def attempt(tmp_path: Path, run: Run, **placement: object) -> tuple[Run, Placement, Path]:
@@ -16,9 +15,8 @@ def attempt(tmp_path: Path, run: Run, **placement: object) -> tuple[Run, Placeme
 
 
 def test_a_moving_average_starts_at_the_pretrained_weights(experiment: Path, tmp_path: Path) -> None:
-    run = config.load(Run, experiment, ["epochs=1", "ema_decay=0.999999", "optim.lr=1e-9", "schedule.min_lr=0"])
     torch.manual_seed(3)
-    state = run.backbone.build(32).state_dict()
+    state = config.load(Run, experiment).backbone.build(32).state_dict()
     torch.save(state, tmp_path / "start.pth")
     run = config.load(
         Run,
@@ -37,7 +35,6 @@ def test_a_micro_batch_may_not_change_batchnorms_statistics(experiment: Path, tm
     run = config.load(Run, experiment, ["epochs=1", "backbone={kind: timm, name: resnet10t}"])
     with pytest.raises(ValueError, match="BatchNorm takes its statistics"):
         train.fit(*attempt(tmp_path, run, micro_batch=8))
-    assert EXPERIMENT.count("batch_size: 16") == 1
 
 
 def test_a_checkpoint_of_other_data_is_passed_over(experiment: Path, tmp_path: Path) -> None:
