@@ -7,7 +7,7 @@ Documents merge, so a sweep's choice laid over its base still says in an error w
 import difflib
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -162,7 +162,7 @@ def read(path: Path) -> Document:
 
 def merge(base: Any, change: Any) -> Any:
     """Lay ``change`` over ``base``: mappings merge, all else replaces; a mapping that names its ``kind`` replaces."""
-    if not isinstance(base, Mapping) or not isinstance(change, Mapping) or "kind" in change:
+    if not isinstance(base, dict) or not isinstance(change, dict) or "kind" in change:
         return change
     return {**base, **{key: merge(base[key], value) if key in base else value for key, value in change.items()}}
 
@@ -182,7 +182,7 @@ def put(value: Any, dotted: str, change: Any) -> Any:
             if not key.isdecimal() or int(key) >= len(node):
                 raise ConfigError(f"{dotted}: '{key}' is no place in a list of {len(node)}")
             return [descend(item, rest) if i == int(key) else item for i, item in enumerate(node)]
-        if node is not None and not isinstance(node, Mapping):
+        if node is not None and not isinstance(node, dict):
             raise ConfigError(f"{dotted}: '{key}' leads into {node!r}, which has no fields")
         node = node or {}
         return {**node, key: descend(node.get(key), rest)}
