@@ -107,6 +107,20 @@ def _read_base(path: Path, sweep: Sweep, document: Document) -> Document:
     return base
 
 
+def experiment(path: Path, overrides: Sequence[str] = ()) -> Run:
+    """Read an experiment: one complete run.
+
+    Raises:
+        ConfigError: for all that is wrong in the file, and for a file of another kind.
+    """
+    document = config.read(path)
+    if "base" in document.value or "blocks" in document.value:
+        raise ConfigError(f"{path}: this is a sweep; to drive it: pvt-exp sweep {path}")
+    if "tables" in document.value:
+        raise ConfigError(f"{path}: this is a report; to write it: pvt-exp report {path}")
+    return config.validate(Run, config.override(document, overrides))
+
+
 def single(run: Run, name: str) -> Plan:
     """The plan of one run."""
     return Plan(name, (run.seed,), (Variant(({},), (run,)),))
