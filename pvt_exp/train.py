@@ -18,12 +18,14 @@ from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
 from pvt_exp import files, provenance, store, tracking
-from pvt_exp.datasets import Facts
-from pvt_exp.nn import macs, pretrained
-from pvt_exp.nn.classification import Diverged
+from pvt_exp.datasets import Facts, Split
+from pvt_exp.nn import pretrained
+from pvt_exp.nn.loader import loaders
+from pvt_exp.nn.training import Diverged, Training
 from pvt_exp.schema import Placement, Run
 
 PROGRESS_EVERY_S = 0.5
+SPLITS: tuple[Split, ...] = ("train", "val")
 PRECISION: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
 
 
@@ -36,7 +38,7 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     Raises:
         DataError: if the data are not as the run says.
         ValueError: for weights that do not match, and for a micro-batch that would change what is computed.
-        pvt_exp.nn.classification.Diverged: when the loss is NaN or Inf.
+        pvt_exp.nn.training.Diverged: when the loss is NaN or Inf.
     """
     _set_up(run, placement)
     root = Path(placement.data or "")
@@ -45,11 +47,11 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     facts = run.dataset.inspect(root)
     run.task.check_data(facts)
     record = Record(run, attempt, facts)
-    readers = [run.dataset.open(root, split, run.task.kind) for split in ("train", "val")]
-    train_loader, val_loader = run.task.loaders(run, *readers, placement)
+    train, val = (run.dataset.open(root, split, run.task.kind) for split in SPLITS)
+    train_loader, val_loader = loaders(run, run.task.pipeline(), train, val, placement)
     pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)
-    cost = _cost(run, module)
+    cost = _cost(module)
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size)
     checkpoint = newest_checkpoint(store.run_folder(attempt), facts.fingerprint)
@@ -108,15 +110,14 @@ def _set_up(run: Run, placement: Placement) -> None:
     torch.backends.cudnn.benchmark = True
 
 
-def _cost(run: Run, module: pl.LightningModule) -> dict[str, Any]:
-    network: nn.Module = module.network  # type: ignore[assignment]
-    parameters = list(network.parameters())
-    height, width = run.task.train_px
+def _cost(module: Training) -> dict[str, Any]:
+    parameters = list(module.network.parameters())
+    macs, size = module.count_macs()
     return {
         "params": sum(p.numel() for p in parameters),
         "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
-        "macs": macs.count(network, torch.empty(1, 3, height, width, device="meta")),
-        "input_px": [height, width],
+        "macs": macs,
+        "input_px": list(size),
     }
 
 

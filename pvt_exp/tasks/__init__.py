@@ -1,13 +1,13 @@
 """What is learnt: loss, head, augmentation, metrics. Each file is a kind; here is what they share."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pvt_exp.component import Component
 from pvt_exp.datasets import Facts
 
 if TYPE_CHECKING:
-    import pytorch_lightning as pl
-
+    from pvt_exp.nn.loader import Pipeline
+    from pvt_exp.nn.training import Training
     from pvt_exp.schema import Run
 
 
@@ -26,10 +26,10 @@ class Task(Component):
     def check_data(self, facts: Facts) -> None:
         """Raise DataError if the data do not fit what the run says of them."""
 
-    def build(self, run: "Run") -> "pl.LightningModule":
+    def build(self, run: "Run") -> "Training":
         """The model with its loss, metrics, optimizer and schedule."""
         raise NotImplementedError
 
-    def loaders(self, run: "Run", *args: Any) -> Any:
-        """The training and the validation loader; see `pvt_exp.nn.loader`."""
+    def pipeline(self) -> "Pipeline":
+        """From what a reader gives to batches; see `pvt_exp.nn.loader`."""
         raise NotImplementedError
