@@ -73,7 +73,7 @@ def ellipse(box: list[float], width: int, height: int) -> dict[str, Any]:
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     corners = np.stack([x + w / 2 * (1 + np.cos(angle)), y + h / 2 * (1 + np.sin(angle))], axis=1)
     encoded: dict[str, Any] = rle.frPyObjects([corners.ravel().tolist()], height, width)[0]
-    return encoded
+    return {**encoded, "counts": encoded["counts"].decode()}  # text, as in a file of results
 
 
 def peer(truth: dict[str, Any], found: list[dict[str, Any]], kind: coco_eval.Kind) -> list[float]:
