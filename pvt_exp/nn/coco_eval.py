@@ -4,6 +4,7 @@ Computed by faster-coco-eval, in the figures of pycocotools: a test holds them e
 lists to pycocotools, which gets them wrong without a word: a mask's size class follows from the mask even where the
 detection has a box too; an annotation may have the id 0; and there is an AP where ``max_dets`` is not 100.
 Nothing is printed, and what is handed in stays as it is.
+Legend: T IoUs, R recalls, K classes, A ranges of area, M detections that count; N detections, H x W pixels.
 """
 
 import contextlib
@@ -75,8 +76,7 @@ def evaluate(
         ValueError: if a detection is of an unknown image or category, has a number that is none, or a mask of another size
             than its image; or if an annotation lacks what is compared.
     """
-    if max_dets < 1:
-        raise ValueError(f"max_dets is {max_dets}; at least one detection of an image has to count")
+    assert max_dets >= 1
     coco, evaluation, library = _library(engine)
     images = [dict(image) for image in ground_truth["images"]]
     categories = sorted((dict(each) for each in ground_truth["categories"]), key=lambda each: int(each["id"]))
@@ -100,10 +100,7 @@ def evaluate(
         run.params.maxDets = [*(n for n in (1, 10) if n < max_dets), max_dets]
         run.evaluate()
         run.accumulate()
-    precision_TRKAM, recall_TKAM = (
-        run.eval["precision"],
-        run.eval["recall"],
-    )  # IoUs, recalls, classes, areas, detections
+    precision_TRKAM, recall_TKAM = run.eval["precision"], run.eval["recall"]
     rows = (
         ClassScore(
             str(each["name"]), _mean(precision_TRKAM[:, :, k, 0, -1]), _mean(precision_TRKAM[0, :, k, 0, -1]), number
@@ -136,7 +133,7 @@ def _library(engine: Engine) -> tuple[Callable[[], Any], Callable[..., Any], str
         with contextlib.suppress(ImportError):
             from faster_coco_eval import COCO, COCOeval_faster
 
-            # More threads than one took longer, and how many there may be is not for an evaluation to say.
+            # More threads than one gained nothing, and how many there may be is not for an evaluation to say.
             evaluation = partial(COCOeval_faster, print_function=_say_nothing, rle_iou_max_workers=1)
             return partial(COCO, print_function=_say_nothing), evaluation, "faster-coco-eval"
     from pycocotools import coco, cocoeval
