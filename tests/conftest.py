@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SHARED_DATA = Path(os.environ.get("PVT_EXP_TEST_DATA") or ROOT.parent / "shared" / "data")
+"""Real data that some tests want and skip without."""
 
 EXPERIMENT = """\
 task: {kind: classification, num_classes: 4, image_px: 32}
@@ -35,6 +37,13 @@ blocks:
         deeper: {backbone.depths: [2, 1, 1, 1]}
         same as the base: {backbone.depths: [1, 1, 1, 1]}
 """
+
+
+def real_data(name: str) -> Path:
+    """The folder of a real data set; skips the test where there is none."""
+    if not (SHARED_DATA / name).is_dir():
+        pytest.skip(f"no data at {SHARED_DATA / name}")
+    return SHARED_DATA / name
 
 
 @pytest.fixture
