@@ -5,10 +5,12 @@ Shapes, as suffixes of names:
     H, W height and width of a map    P boxes
 
 Boxes are x1, y1, x2, y2 in pixels. An image is padded at its right and its bottom, to the batch's size; what lies there
-is neither trained on nor detected.
+is neither trained on nor detected. The networks themselves do see it: a convolution within its reach of the edge,
+RoIAlign at the edge, and PVT's attention, like v1's table of positions, all over the image.
 """
 
 from math import sqrt
+
 import torch
 from torch import Tensor, nn
 from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
@@ -92,4 +94,3 @@ def to_original(boxes_P4: Tensor, size: tuple[int, int], original: tuple[int, in
 def whole(images: Tensor, sizes: Sizes | None) -> Sizes:
     """The images' sizes, which without word of any padding are the batch's."""
     return sizes if sizes is not None else [tuple(images.shape[2:])] * len(images)  # type: ignore[list-item]
-

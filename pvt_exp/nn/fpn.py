@@ -17,8 +17,8 @@ class FPN(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(channels[i], width, 1) for i in self._kept)
         self.smooth = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in self._kept)
         for conv in (*self.lateral, *self.smooth):
-            nn.init.xavier_uniform_(conv.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+            nn.init.xavier_uniform_(conv.weight)
+            nn.init.zeros_(conv.bias)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """The pyramid [B, width, H, W] of a backbone's maps, fine to coarse."""

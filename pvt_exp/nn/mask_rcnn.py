@@ -26,7 +26,7 @@ BOX_SIDE, MASK_SIDE = 7, 14  # of a region's features
 TINY = torch.finfo(torch.float32).tiny
 
 
-class Proposals(RegionProposalNetwork):
+class Proposals(RegionProposalNetwork):  # type: ignore[misc]
     """Regions that may hold an object, and the losses (``rpn_class``, ``rpn_box``) of saying so."""
 
     def __init__(self, anchors: Anchors, width: int, most: int) -> None:
@@ -56,7 +56,11 @@ class Proposals(RegionProposalNetwork):
 
 
 class RegionAlign(nn.Module):
-    """The features [P, C, side, side] of each region, from the map on which it is 14 to 28 cells wide (1612.03144, eq. 1)."""
+    """The features [P, C, side, side] of each region, from the map on which it is 14 to 28 cells wide.
+
+    That is equation 1 of arXiv 1612.03144. Torchvision's own learns the strides from the first image that it sees, and
+    from its size without padding, so that a small first image would put every region on the wrong map.
+    """
 
     def __init__(self, strides: tuple[int, ...], side: int) -> None:
         super().__init__()
@@ -67,8 +71,7 @@ class RegionAlign(nn.Module):
         regions = torch.cat([torch.cat(image), torch.cat(boxes)], 1)
         sides = (regions[:, 3:] - regions[:, 1:3]).prod(1).sqrt()
         level = (sides / (14 * self.strides[0]) + 1e-6).log2().floor().clamp(0, len(self.strides) - 1)
-        features = levels[0].new_zeros(len(regions), levels[0].shape[1], self.side, self.side)
-        features = wide(features)
+        features = wide(levels[0].new_zeros(len(regions), levels[0].shape[1], self.side, self.side))
         for i, stride in enumerate(self.strides):
             here = torch.where(level == i)[0]
             x_BCHW = wide(levels[i])
@@ -90,7 +93,7 @@ class BoxPredictor(nn.Module):
         return wide(self.classify(features)), pad(wide(self.regress(features)), (4, 0))
 
 
-class Regions(RoIHeads):
+class Regions(RoIHeads):  # type: ignore[misc]
     """What is in each proposal: its class, its box and, if there is a mask head, its mask."""
 
     def forward(
@@ -105,7 +108,7 @@ class Regions(RoIHeads):
             labels = torch.cat([each["labels"] for each in detections])
             masks = self.masks(levels, [each["boxes"] for each in detections], labels).sigmoid()
             counts = [len(each["labels"]) for each in detections]
-            for each, masks_PSS in zip(detections, masks.split(counts), strict=True):
+            for each, masks_PSS in zip(detections, torch.split(masks, counts), strict=True):
                 each["masks"] = masks_PSS
         return detections, {}
 
@@ -121,8 +124,8 @@ class Regions(RoIHeads):
         logits = self.masks(levels, boxes, torch.cat([x[i] for x, i in zip(labels, held, strict=True)]))
         objects = [x[i] for x, i in zip(matched, held, strict=True)]
         wanted = [
-            cut(target["masks"], *each, side=logits.shape[-1])
-            for target, *each in zip(targets, boxes, objects, strict=True)
+            cut(target["masks"], boxes_P4, objects_P, logits.shape[-1])
+            for target, boxes_P4, objects_P in zip(targets, boxes, objects, strict=True)
         ]
         # the mean over no region is no number; the sum still reaches every weight
         some = len(logits) > 0
@@ -152,7 +155,7 @@ class FasterRCNN(nn.Module):
         nms_threshold: float = 0.5,
         max_detections: int = 100,
     ) -> None:
-        """``anchor_scale`` is an anchor's side over its map's stride, at least 1; ``sampled_regions`` are an image's in training."""
+        """``anchor_scale`` is an anchor's side over its map's stride, at least 1; ``sampled_regions`` are of each image."""
         super().__init__()
         self.backbone, self.neck, self.num_classes, self.max_proposals = backbone, neck, num_classes, max_proposals
         pyramid: Any = neck
@@ -174,7 +177,7 @@ class FasterRCNN(nn.Module):
         return [*levels, max_pool2d(levels[-1], 1, 2)]
 
     def raw(self, images: Tensor) -> list[Any]:
-        """What a model's cost is counted over: all of one image but RoIAlign and NMS, with as many regions as there may be."""
+        """What a model's cost is counted over: all but RoIAlign and NMS, with as many regions as one image may have."""
         regions = images.new_zeros(self.max_proposals, self.width, BOX_SIDE, BOX_SIDE)
         return [
             self.proposals.head(self.pyramid(images)),

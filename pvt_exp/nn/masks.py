@@ -16,7 +16,7 @@ AT_ONCE = 16
 def cut(masks_GHW: Tensor, boxes_P4: Tensor, objects_P: Tensor, side: int) -> Tensor:
     """The part of its object's mask that each box covers, as 0 and 1 in a square of ``side`` [P, S, S]."""
     parts = [boxes_P4.new_zeros(0, side, side)]
-    for boxes, objects in zip(boxes_P4.split(AT_ONCE), objects_P.split(AT_ONCE), strict=True):
+    for boxes, objects in zip(torch.split(boxes_P4, AT_ONCE), torch.split(objects_P, AT_ONCE), strict=True):
         masks = masks_GHW[objects].to(boxes.dtype)[:, None]
         regions = torch.cat([torch.arange(len(boxes), device=boxes.device)[:, None].to(boxes), boxes], 1)
         parts.append(roi_align(masks, regions, side, aligned=True)[:, 0])

@@ -136,7 +136,7 @@ class RetinaNet(nn.Module):
     ) -> dict[str, Tensor]:
         """The detections of one image: the best scores of each map, decoded, and NMS over all."""
         boxes, scores, labels = [], [], []
-        for level in zip(*(x.split(counts) for x in (scores_NK, offsets_N4, anchors_N4)), strict=True):
+        for level in zip(*(torch.split(x, counts) for x in (scores_NK, offsets_N4, anchors_N4)), strict=True):
             scores_Q = level[0].flatten()
             candidates = torch.where(scores_Q > self.score_threshold)[0]
             scores_Q, order = scores_Q[candidates].topk(min(CANDIDATES, len(candidates)))

@@ -2,7 +2,7 @@
 
 from math import log2
 
-from timm.layers import LayerNorm2d
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 STRIDES = (4, 8, 16, 32)
