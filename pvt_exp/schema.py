@@ -122,10 +122,7 @@ class Run(Frozen):
         mixing = getattr(self.task, "mixing", None)
         if mixing is not None and self.group_size % 2:
             raise ValueError(f"task.mixing pairs images, so group_size must be even, not {self.group_size}")
-        try:
-            self.backbone.check(*self.task.train_px)
-        except ValueError as error:
-            raise ValueError(f"backbone: {error}; see also the task's image size") from None
+        self.task.check_backbone(self.backbone)
         return self
 
     @cached_property
