@@ -12,6 +12,7 @@ import torch
 from timm.data.mixup import Mixup
 from torch.utils.data import DataLoader, Dataset
 
+from pvt_exp.datasets import DataError
 from pvt_exp.nn.augment import Transform, draw_from, generators_kept, mixup, test_transform, train_transform
 from pvt_exp.nn.images import BadImage
 from pvt_exp.nn.order import InOrder, Key, Order
@@ -167,9 +168,9 @@ class Loader:
     def _read(self) -> Iterator[Batch]:
         try:
             yield from self.groups
-        except BadImage as error:  # a worker's has its traceback in it; the last line is what a person needs
-            last = str(error).strip().splitlines()[-1]
-            raise BadImage(last.removeprefix(f"{BadImage.__module__}.{BadImage.__qualname__}: ")) from None
+        except DataError as error:  # a worker's has its traceback in it; the last line is what a person needs
+            last, kind = str(error).strip().splitlines()[-1], type(error)
+            raise kind(last.removeprefix(f"{kind.__module__}.{kind.__qualname__}: ")) from None
 
     def _cut(self, group: Batch, skipped: int) -> Iterator[Batch]:
         images, targets = group["image"].chunk(self.parts), group["target"].chunk(self.parts)
