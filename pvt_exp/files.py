@@ -1,9 +1,13 @@
 """Writing whole or not at all, and reading what may be torn."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +49,63 @@ def _beside(path: Path, text: str) -> Path:
             error.filename = str(path)  # a full disk does not say which
         raise
     return Path(name)
+
+
+def make_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Make a folder unless it is there; ``fill`` writes what is in it, and it appears whole, by one rename, or not at all.
+
+    Several processes may call it at once: one fills, the others wait, and where locks do not work they throw theirs away.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    if folder.exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.parent / f".{folder.name}.lock") as alone:
+        if not folder.exists():
+            if alone:
+                for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a maker that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+            _fill_and_rename(folder, fill)
+
+
+def _fill_and_rename(folder: Path, fill: Callable[[Path], None]) -> None:
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
+        fill(part)
+        for file in part.glob("**/*"):
+            if file.is_file():
+                _sync(file)
+        part.rename(folder)
+        _sync(folder.parent)
+    except OSError as error:
+        # Where locks do not work, another maker may have been first; what it made is the same.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[bool]:
+    """Wait for and hold the lock, which the kernel frees however its holder ends; False where locks do not work."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def read_json(path: Path | str) -> dict[str, Any] | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Split = Literal["train", "val"]
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Of the files that are taken for images."""
 
 
 class DataError(ValueError):
@@ -31,6 +33,18 @@ class Facts(NamedTuple):
     classes: tuple[str, ...]
     images: dict[str, int]
     """Number of images by split."""
+    counts: dict[str, dict[str, int]] = {}  # noqa: RUF012 - nobody writes to it
+    """What else was counted, by split: annotations, crowds, and what was left out."""
+    background: str | None = None
+    """The name of a class 0 that semantic segmentation has beside ``classes``: what belongs to no object."""
+    unfit: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
+    """By task: why these data cannot serve it though their kind can."""
+
+    def class_names(self, task: str) -> tuple[str, ...]:
+        """The classes in the order of a task's labels."""
+        if task == "semantic" and self.background is not None:
+            return self.background, *self.classes
+        return self.classes
 
 
 class Dataset(Component):
@@ -56,11 +70,24 @@ class Dataset(Component):
         raise NotImplementedError
 
     def open(self, root: Path, split: Split, task: str) -> "Sequence[tuple[Any, Any]]":
-        """A reader: ``len(reader)`` and ``reader[i] -> (RGB PIL image, target)``; for classification, the class index.
+        """A reader: ``len(reader)`` and ``reader[i] -> (RGB PIL image, target)``.
+
+        A target is, by task:
+
+        - ``classification``: the class index.
+        - ``detection``: `nn.instances.Target`, a dict of arrays. ``instance``: the same with ``masks``. Both readers also
+          have ``category_ids``, ``sizes()`` and ``ground_truth()``, see `nn.instances.Instances`.
+        - ``semantic``: uint8 [H, W] of class indices in the order of `Facts.class_names`, 255 where nothing is to be learnt.
 
         It pickles small, as loading processes may be spawned. A file that is no image raises `nn.images.BadImage`.
         """
         raise NotImplementedError
+
+
+def some(names: Iterable[object], most: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    listed = [str(name) for name in names]
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
 
 
 def fingerprint(root: Path, files: Iterable[tuple[str, int]], read: int = 64) -> str:

@@ -1,17 +1,14 @@
 """Images in one folder a class, the layout of ImageNet (arXiv 1409.0575): ``train/<class>/*`` and ``val/<class>/*``."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp.datasets import DataError, Dataset, Facts, Split, fingerprint, listing, scan
+from pvt_exp.datasets import SUFFIXES, DataError, Dataset, Facts, Split, fingerprint, listing, scan, some
 
 if TYPE_CHECKING:
     from pvt_exp.nn.image_folder import ImageFolder
-
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 class Settings(Dataset):
@@ -49,14 +46,14 @@ class Settings(Dataset):
                 raise DataError(f"{where}: empty; a folder for each class is due here, with images in it")
             filled = {classes[n] for n, _, _ in files}
             if bare := [name for name in classes if name not in filled]:
-                raise DataError(f"{where}: no images in the class folder {_some(bare)}; known suffixes: {_suffixes()}")
+                raise DataError(f"{where}: no images in the class folder {some(bare)}; known suffixes: {_suffixes()}")
             if self.on_bad_image == "fail" and (void := [name for _, name, size in files if size == 0]):
-                raise DataError(f"{root}: 0 bytes long: {_some(void)}; mend them, or set dataset.on_bad_image: skip")
+                raise DataError(f"{root}: 0 bytes long: {some(void)}; mend them, or set dataset.on_bad_image: skip")
         classes = found["train"][0]
         if len(classes) == 1:
-            raise DataError(f"{root / self.train}: one class only, {_some(classes)}; there is nothing to tell apart")
+            raise DataError(f"{root / self.train}: one class only, {some(classes)}; there is nothing to tell apart")
         if unknown := sorted(set(found["val"][0]) - set(classes)):
-            raise DataError(f"{root / self.val}: classes that {self.train} lacks: {_some(unknown)}")
+            raise DataError(f"{root / self.val}: classes that {self.train} lacks: {some(unknown)}")
         print_id = fingerprint(root, [(name, size) for _, files in found.values() for _, name, size in files])
         return Facts(print_id, tuple(classes), {split: len(files) for split, (_, files) in found.items()})
 
@@ -87,11 +84,6 @@ def classes_of(folder: Path) -> list[str]:
     if odd := [name for name in classes if not name.isprintable()]:
         raise DataError(f"{folder}: a class folder's name is not plain text: {odd[0]!a}")
     return classes
-
-
-def _some(names: Iterable[str], most: int = 5) -> str:
-    listed = list(names)
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
 
 
 def _suffixes() -> str:

@@ -4,33 +4,30 @@ Everything follows from the settings: the same settings give the same bytes on e
 says how), so the fingerprint is as good as that of downloaded data.
 """
 
-import contextlib
-import errno
-import fcntl
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from pvt_exp import files
 from pvt_exp.datasets import DataError, Dataset, Facts, Split
 
 if TYPE_CHECKING:
     from pvt_exp.nn.shapes import Shapes
 
 SHAPES = ("disc", "square", "triangle", "star", "cross", "ring", "crescent", "heart", "hexagon", "arrow")
+GROUND = "ground"
 
 
 class Settings(Dataset):
-    """One large shape, which is the image's class, partly hidden by smaller ones of other classes."""
+    """One large shape, which is the image's class, partly hidden by smaller ones of other classes.
 
-    # Instances and their classes are on disk too, so that detection and segmentation can be served once they exist.
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    Each visible shape is an instance, with the box of what is seen of it; for semantic segmentation the ground is class 0.
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "detection", "instance", "semantic"})
     made: ClassVar[bool] = True
 
     kind: Literal["shapes"] = "shapes"
@@ -68,91 +65,50 @@ class Settings(Dataset):
             for name, size in meta["bytes"].items():
                 if (folder / name).stat().st_size != size:
                     raise ValueError(f"{name} is not {size} bytes long")
-            return Facts(meta["fingerprint"], tuple(meta["classes"]), meta["images"])
+            return Facts(meta["fingerprint"], tuple(meta["classes"]), meta["images"], background=GROUND)
         except NotADirectoryError:
             raise DataError(f"{root}: a file, where the folder for made data is due") from None
         except FileNotFoundError:
             if folder.exists():
                 raise DataError(f"{folder}: files are missing; delete the folder, and it is made anew") from None
             images = {"train": self.train_images, "val": self.val_images}
-            return Facts(None, SHAPES[: self.num_classes], images)
+            return Facts(None, SHAPES[: self.num_classes], images, background=GROUND)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{folder}: damaged ({error}); delete the folder, and it is made anew") from None
 
     def make(self, root: Path) -> Path:
-        """Draw the data unless they lie there; the folder appears whole, by one rename, or not at all."""
+        """Draw the data unless they lie there; the folder appears whole or not at all."""
         folder = self.folder(root)
-        if folder.exists():
-            return folder
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            with _alone(root / f".{folder.name}.lock") as alone:
-                if not folder.exists():
-                    if alone:
-                        for left in root.glob(f".{folder.name}.*.part"):  # by a maker that was killed
-                            shutil.rmtree(left, ignore_errors=True)
-                    self._draw_into(folder)
+            files.make_folder(folder, self._draw)
         except OSError as error:
             raise DataError(f"{root}: the data set '{self.name}' cannot be made there: {error.strerror}") from None
         return folder
 
-    def _draw_into(self, folder: Path) -> None:
+    def _draw(self, part: Path) -> None:
         import numpy as np
 
         from pvt_exp.nn.draw_shapes import draw
 
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-        try:
-            part.chmod(0o755)  # mkdtemp's 0700 would hide the data from colleagues
-            digest = hashlib.sha256()
-            for split, images in (("train", self.train_images), ("val", self.val_images)):
-                (part / split).mkdir()
-                draw(self, split, images, part / split)
-                for file in sorted((part / split).iterdir()):
-                    array = np.load(file, mmap_mode="r", allow_pickle=False)
-                    digest.update(repr((split, file.stem, array.dtype.str, array.shape)).encode())
-                    digest.update(array.data)
-                    _sync(file)
-            meta = {
-                "fingerprint": digest.hexdigest()[:16],
-                "classes": SHAPES[: self.num_classes],
-                "images": {"train": self.train_images, "val": self.val_images},
-                "bytes": {str(f.relative_to(part)): f.stat().st_size for f in sorted(part.glob("*/*"))},
-                "settings": self.model_dump(exclude={"name"}),
-            }
-            (part / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
-            _sync(part / "meta.json")
-            part.rename(folder)
-            _sync(folder.parent)
-        except OSError as error:
-            # Where locks do not work, another maker may have been first; its data are the same.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        digest = hashlib.sha256()
+        for split, images in (("train", self.train_images), ("val", self.val_images)):
+            (part / split).mkdir()
+            draw(self, split, images, part / split)
+            for file in sorted((part / split).iterdir()):
+                array = np.load(file, mmap_mode="r", allow_pickle=False)
+                digest.update(repr((split, file.stem, array.dtype.str, array.shape)).encode())
+                digest.update(array.data)
+        meta = {
+            "fingerprint": digest.hexdigest()[:16],
+            "classes": SHAPES[: self.num_classes],
+            "images": {"train": self.train_images, "val": self.val_images},
+            "bytes": {str(f.relative_to(part)): f.stat().st_size for f in sorted(part.glob("*/*"))},
+            "settings": self.model_dump(exclude={"name"}),
+        }
+        (part / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
 
     def open(self, root: Path, split: Split, task: str) -> "Shapes":
         """The reader; makes the data first where that has not been done."""
         from pvt_exp.nn.shapes import Shapes
 
-        return Shapes(self.make(root) / split)
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[bool]:
-    """Wait for and hold the lock, which the kernel frees however its holder ends; False where locks do not work."""
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            yield False
-        else:
-            yield True
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return Shapes(self.make(root) / split, SHAPES[: self.num_classes], task)

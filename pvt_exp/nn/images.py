@@ -6,7 +6,9 @@ under them. Here transparency is composited on white, the paper that most cut-ou
 profiles are not applied, as in every reference implementation. Of an animation the first frame counts.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -25,10 +27,16 @@ def open_rgb(path: str | os.PathLike[str]) -> Image.Image:
         BadImage: if the file is no image, or broken, truncated or absurdly large.
         OSError: if it cannot be read at all; a lost disk is no bad image, and must not be skipped like one.
     """
+    with reading(path), Image.open(path) as image:
+        image.load()
+        return to_rgb(ImageOps.exif_transpose(image))
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever Pillow stumbles over at ``path`` as BadImage; an OSError of the system stays one."""
     try:
-        with Image.open(path) as image:
-            image.load()
-            return to_rgb(ImageOps.exif_transpose(image))
+        yield
     except MemoryError:
         raise
     except (

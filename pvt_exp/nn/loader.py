@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pvt_exp.datasets import DataError
 from pvt_exp.nn.images import BadImage
 from pvt_exp.nn.order import InOrder, Key, Order
 from pvt_exp.nn.seeding import derive, draw_from, generators_kept
@@ -154,7 +155,7 @@ class Loader:
         micro: int | None = None,
         group: int | None = None,
     ) -> None:
-        self.sampler, self.micro = sampler, micro
+        self.sampler, self.micro, self._groups = sampler, micro, groups
         self.parts = group // micro if group and micro and micro < group else 1
         workers = min(placement.workers, len(sampler))
         big = sampler.group_size >= 256  # a worker that is two groups ahead would hold a gigabyte at 224 pixels
@@ -169,6 +170,11 @@ class Loader:
             generator=torch.Generator(),  # else each epoch draws a number from the generator that training uses
         )
         weakref.finalize(self, _stop_workers, self.groups)
+
+    @property
+    def reader(self) -> Any:
+        """What it reads from."""
+        return self._groups.reader
 
     def set_epoch(self, epoch: int) -> None:
         """Which epoch the next iteration is."""
@@ -198,9 +204,9 @@ class Loader:
     def _read(self) -> Iterator[Batch]:
         try:
             yield from self.groups
-        except BadImage as error:  # a worker's has its traceback in it; the last line is what a person needs
-            last = str(error).strip().splitlines()[-1]
-            raise BadImage(last.removeprefix(f"{BadImage.__module__}.{BadImage.__qualname__}: ")) from None
+        except DataError as error:  # a worker's has its traceback in it; the last line is what a person needs
+            last, kind = str(error).strip().splitlines()[-1], type(error)
+            raise kind(last.removeprefix(f"{kind.__module__}.{kind.__qualname__}: ")) from None
 
     def _cut(self, group: Batch, skipped: int) -> Iterator[Batch]:
         size = -(-len(group["target"]) // self.parts)

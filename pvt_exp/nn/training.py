@@ -33,6 +33,8 @@ class Training(pl.LightningModule):
         self.run, self.task = run, run.task
         self.network = network
         self.ema = ModelEmaV3(network, decay=run.ema_decay) if run.ema_decay else None
+        self.per_class: list[dict[str, Any]] = []
+        """Of the newest validation, a line a class."""
         self._last_loss: Tensor | None = None
         self._gradient_norm = torch.zeros(())
 

@@ -222,6 +222,18 @@ def test_a_bad_image_ends_the_epoch_by_its_path(workers: int) -> None:
         assert str(error.value) == "/data/5.png: not a readable image: cut short"
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_other_flaws_of_the_data_end_the_epoch_in_one_line_too(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mask_of_colours(*_: object) -> None:
+        raise DataError("/data/5.png: pixels of mode RGB")
+
+    monkeypatch.setattr(Noise, "__getitem__", mask_of_colours)
+    for loader in made(on_bad="skip", workers=workers):
+        with pytest.raises(DataError) as error:
+            list(loader)
+        assert str(error.value) == "/data/5.png: pixels of mode RGB"
+
+
 def test_skipped_images_are_replaced_in_training_and_left_out_in_validation() -> None:
     train, val = made(number=48, bad=[5, 6], on_bad="skip", augment=Augment(repeats=1))
     batches = list(train)

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvt_exp.datasets import DataError, fingerprint
+from pvt_exp import files
+from pvt_exp.datasets import DataError, Facts, fingerprint
 from pvt_exp.datasets.cifar import Settings as Cifar
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
-from pvt_exp.datasets.shapes import SHAPES
+from pvt_exp.datasets.shapes import GROUND, SHAPES
 from pvt_exp.datasets.shapes import Settings as Shapes
 
 SMALL = {"image_px": 16, "train_images": 70, "val_images": 20}
@@ -164,10 +165,10 @@ def test_missing_cifar_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_shapes_are_the_same_everywhere(tmp_path: Path) -> None:
     before = FEW.inspect(tmp_path)
-    assert before == (None, SHAPES, {"train": 70, "val": 20})
+    assert before == Facts(None, SHAPES, {"train": 70, "val": 20}, background=GROUND)
     made = FEW.make(tmp_path)
     facts = FEW.inspect(tmp_path)
-    assert facts == (GOLDEN, SHAPES, {"train": 70, "val": 20}), "raise `revision` if the drawing has changed on purpose"
+    assert facts == before._replace(fingerprint=GOLDEN), "raise `revision` if the drawing has changed on purpose"
     stamp = made.stat().st_mtime_ns
     assert FEW.make(tmp_path) == made
     assert made.stat().st_mtime_ns == stamp
@@ -237,7 +238,7 @@ def test_a_killed_maker_leaves_nothing_that_looks_finished(tmp_path: Path, start
 
 def test_a_second_maker_without_locks_throws_its_work_away(tmp_path: Path) -> None:
     made = FEW.make(tmp_path)
-    FEW._draw_into(made)
+    files._fill_and_rename(made, FEW._draw)
     assert FEW.inspect(tmp_path).fingerprint == GOLDEN
     assert not list(tmp_path.glob(".*.part"))
 

@@ -1,0 +1,95 @@
+"""Reads images and their objects by the arrays that `coco_index` made of a COCO annotation file.
+
+Legend: N objects of an image.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pvt_exp.nn.coco_index import corners
+from pvt_exp.nn.coco_masks import draw, unpack
+from pvt_exp.nn.images import BadImage, open_rgb
+from pvt_exp.nn.instances import Target
+
+
+class Coco(Sequence[tuple[Image.Image, Target]]):
+    """(image, its objects) in the order of the file's images; ``classes`` are the training split's (id, name)."""
+
+    def __init__(self, folder: Path, arrays: Path, classes: tuple[tuple[int, str], ...], task: str) -> None:
+        self.folder, self.arrays, self.classes, self.task = folder, arrays, classes, task
+        self.category_ids = tuple(number for number, _ in classes)
+        self.images = np.load(arrays / "images.npy", mmap_mode="r", allow_pickle=False)
+        self.annotations = np.load(arrays / "annotations.npy", mmap_mode="r", allow_pickle=False)
+        # One array rather than a list of strings, whose reference counts would make forked workers copy their pages.
+        self.names = np.array([os.fsencode(name) for name in json.loads((arrays / "names.json").read_bytes())])
+
+    def __reduce__(self) -> tuple[type["Coco"], tuple[Path, Path, tuple[tuple[int, str], ...], str]]:
+        return Coco, (self.folder, self.arrays, self.classes, self.task)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> Any:
+        identity, height, width, first, end = self.images[index].item()
+        image = self._open(index, height, width)
+        rows_N = self.annotations[first:end]
+        target = Target(
+            image_id=identity,
+            boxes=corners(rows_N["bbox"], height, width),
+            labels=np.searchsorted(self.category_ids, rows_N["category"]).astype(np.int64),
+            crowd=np.array(rows_N["crowd"]),
+            area=rows_N["area"].astype(np.float32),
+        )
+        if self.task == "instance":
+            target["masks"] = draw(self._segmentations(rows_N, height, width), height, width)
+        return image, target
+
+    def _open(self, index: int, height: int, width: int) -> Image.Image:
+        path = self.folder / os.fsdecode(self.names[index])
+        image = open_rgb(path)
+        if image.size != (width, height):
+            turned = (
+                "; it is turned by its EXIF tag, and was annotated unturned" if image.size == (height, width) else ""
+            )
+            had = f"{image.width} x {image.height} pixels"
+            raise BadImage(f"{path}: {had}, where its annotations are of {width} x {height}{turned}")
+        return image
+
+    def _segmentations(self, rows: Any, height: int, width: int) -> list[Any]:
+        found = []
+        with (self.arrays / "masks.bin").open("rb") as file:
+            for row in rows:
+                file.seek(row["at"])
+                found.append(unpack(row["form"], file.read(row["size"]), height, width))
+        return found
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each image, as the file says."""
+        return list(zip(self.images["height"].tolist(), self.images["width"].tolist(), strict=True))
+
+    def ground_truth(self) -> dict[str, Any]:
+        """The annotations with the file's own ids, boxes and areas, less those of zero size; masks for ``instance``."""
+        images, annotations = [], []
+        for name, image in zip(self.names.tolist(), self.images, strict=True):
+            identity, height, width, first, end = image.item()
+            images.append({"id": identity, "height": height, "width": width, "file_name": os.fsdecode(name)})
+            rows = self.annotations[first:end]
+            masks = self._segmentations(rows, height, width) if self.task == "instance" else [None] * len(rows)
+            for row, mask in zip(rows, masks, strict=True):
+                annotation = {
+                    "id": int(row["id"]),
+                    "image_id": identity,
+                    "category_id": int(row["category"]),
+                    "bbox": row["bbox"].tolist(),
+                    "area": float(row["area"]),
+                    "iscrowd": int(row["crowd"]),
+                }
+                annotations.append(annotation if mask is None else {**annotation, "segmentation": mask})
+        categories = [{"id": number, "name": name} for number, name in self.classes]
+        return {"images": images, "annotations": annotations, "categories": categories}

@@ -1,0 +1,108 @@
+"""The masks of a COCO file, checked and packed: polygons, run lengths (RLE) and compressed run lengths.
+
+Legend: N objects of an image, H W its pixels, P numbers of packed polygons.
+"""
+
+import math
+from array import array
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+
+NO_MASK, POLYGONS, RLE = range(3)
+
+
+class Flaw(ValueError):
+    """What is wrong with a mask, and a detail of this one."""
+
+
+def pack(segmentation: Any, height: int, width: int) -> tuple[int, bytes]:
+    """The form of a mask, and its bytes: polygons as float64 [count, lengths, coordinates], run lengths compressed.
+
+    Raises:
+        Flaw: if it is none of these, or does not fit the image.
+    """
+    if not segmentation:
+        return NO_MASK, b""
+    if isinstance(segmentation, list):
+        return POLYGONS, _pack_polygons(segmentation, max(height, width))
+    if not isinstance(segmentation, dict) or not {"size", "counts"} <= set(segmentation):
+        raise Flaw("masks that are neither polygons nor RLE", "")
+    size, counts = segmentation["size"], segmentation["counts"]
+    if size != [height, width]:
+        raise Flaw("RLE masks of another size than their image", f", {size} where {[height, width]} is due")
+    try:
+        coded = rle.frPyObjects(segmentation, height, width)["counts"] if isinstance(counts, list) else counts.encode()
+        lengths = _run_lengths(coded)
+    except (AttributeError, TypeError, ValueError, OverflowError, IndexError):
+        raise Flaw("RLE masks whose counts cannot be read", "") from None
+    # pycocotools leaves what the counts do not reach as the memory happens to be
+    if sum(lengths) != height * width or min(lengths) < 0:
+        raise Flaw(
+            "RLE masks whose counts do not add up to their image", f", {sum(lengths)} of {height * width} pixels"
+        )
+    return RLE, coded
+
+
+def _pack_polygons(polygons: list[Any], side: int) -> bytes:
+    try:
+        flat = array("d", chain.from_iterable(polygons))
+        lengths = array("d", map(len, polygons))
+    except (TypeError, OverflowError):
+        raise Flaw("masks that are neither polygons nor RLE", "") from None
+    if min(lengths) < 6 or any(length % 2 for length in lengths):
+        raise Flaw("polygons of fewer than three points, or of half a point", "")
+    # Far points would make pycocotools ask for memory without end.
+    if not (math.isfinite(sum(flat)) and min(flat) >= -side and max(flat) <= 2 * side):
+        raise Flaw("polygons far outside their image", "")
+    return (array("d", [len(lengths)]) + lengths + flat).tobytes()
+
+
+def _run_lengths(coded: bytes) -> list[int]:
+    """The lengths in a compressed RLE: numbers of 5 bits a character, from the fourth on less the last but one.
+
+    Raises:
+        IndexError: if it ends inside a number.
+        ValueError: for a character that is none of these.
+    """
+    lengths: list[int] = []
+    at = 0
+    while at < len(coded):
+        value = shift = 0
+        more = 1
+        while more:
+            bits = coded[at] - 48
+            if not 0 <= bits < 64:
+                raise ValueError
+            value |= (bits & 0x1F) << shift
+            more = bits & 0x20
+            at, shift = at + 1, shift + 5
+        if bits & 0x10:
+            value -= 1 << shift
+        lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
+    return lengths
+
+
+def unpack(form: int, packed: bytes, height: int, width: int) -> Any:
+    """The mask as COCO writes it: a list of polygons, or compressed run lengths with their size."""
+    if form == RLE:
+        return {"size": [height, width], "counts": packed.decode()}
+    numbers_P = np.frombuffer(packed, dtype=np.float64)
+    count = int(numbers_P[0])
+    ends = count + 1 + np.cumsum(numbers_P[1 : count + 1].astype(int))
+    return [part.tolist() for part in np.split(numbers_P, [count + 1, *ends[:-1]])[1:]]
+
+
+def draw(segmentations: Iterable[Any], height: int, width: int) -> NDArray[np.uint8]:
+    """Masks uint8 [N, H, W] of 0 and 1, from what `unpack` gives."""
+    coded = [
+        rle.merge(rle.frPyObjects(mask, height, width)) if isinstance(mask, list) else mask for mask in segmentations
+    ]
+    if not coded:
+        return np.zeros((0, height, width), dtype=np.uint8)
+    masks_NHW: NDArray[np.uint8] = np.ascontiguousarray(rle.decode(coded).transpose(2, 0, 1))
+    return masks_NHW

@@ -1,0 +1,45 @@
+"""What readers of objects give: the targets of detection and of instance segmentation.
+
+Legend: N objects of an image, H W its pixels.
+"""
+
+from typing import Any, NotRequired, Protocol, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+class Target(TypedDict):
+    """The objects of one image. Crowds are among them: training leaves them out, evaluation ignores what falls on them."""
+
+    image_id: int
+    boxes: NDArray[np.float32]
+    """[N, 4], left, top, right and bottom edge in pixels; inside the image and larger than nothing."""
+    labels: NDArray[np.int64]
+    """[N], a class's place in the data set's list of classes, from 0."""
+    crowd: NDArray[np.bool_]
+    """[N], whether the box is around many objects that were not told apart."""
+    area: NDArray[np.float32]
+    """[N], pixels of the mask, or of the box where there is none; sorts objects into small, medium and large."""
+    masks: NotRequired[NDArray[np.uint8]]
+    """[N, H, W] of 0 and 1; for the task ``instance``."""
+
+
+class Instances(Protocol):
+    """A reader of the task ``detection`` or ``instance``."""
+
+    category_ids: tuple[int, ...]
+    """The id in `ground_truth` of each class."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, Target]: ...
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each image, without decoding one."""
+        ...
+
+    def ground_truth(self) -> dict[str, Any]:
+        """The annotations as pycocotools wants them: ``images``, ``annotations`` and ``categories`` by id."""
+        ...
