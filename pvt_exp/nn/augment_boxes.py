@@ -55,7 +55,7 @@ class Objects:
         keep = ~torch.from_numpy(target["crowd"])
         size = (image.height, image.width)
         boxes = torch.from_numpy(target["boxes"])[keep]
-        self.boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size)  # type: ignore[call-overload]
+        self.boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size)
         self.labels = torch.from_numpy(target["labels"])[keep]
         self.masks = tv_tensors.Mask(torch.from_numpy(target["masks"])[keep]) if "masks" in target else None
 

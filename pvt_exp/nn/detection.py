@@ -11,7 +11,6 @@ from pvt_exp.nn.training import Training
 from pvt_exp.schema import Run
 from pvt_exp.tasks._dense import whole
 
-
 PREFIXES: dict[str, dict[Kind, str]] = {"detection": {"boxes": ""}, "instance": {"boxes": "box_", "masks": "mask_"}}
 """By task: what is compared, and how the names of its metrics begin."""
 
@@ -52,7 +51,9 @@ class Detector(Training):
         reader = self.trainer.val_dataloaders.reader  # type: ignore[union-attr]
         if self.found is None:
             most = self.task.detector.max_detections
-            self.found = Detections(reader.ground_truth(), reader.category_ids, kinds=tuple(self.prefixes), max_dets=most)
+            self.found = Detections(
+                reader.ground_truth(), reader.category_ids, kinds=tuple(self.prefixes), max_dets=most
+            )
         self.found.reset()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -67,7 +68,9 @@ class Detector(Training):
         found: list[dict[str, Tensor]] = []
         for image, size, original in zip(batch["image"], batch["sizes"], batch["originals"], strict=True):
             alone = image[None, :, : whole(size[0]), : whole(size[1])]
-            found += self.scored(alone.contiguous(memory_format=torch.channels_last), sizes=[size], originals=[original])
+            found += self.scored(
+                alone.contiguous(memory_format=torch.channels_last), sizes=[size], originals=[original]
+            )
         return found
 
     def on_validation_epoch_end(self) -> None:

@@ -106,7 +106,9 @@ class Settings(Boxes):
         if self.detector.kind == "retinanet":
             from pvt_exp.nn.retinanet import RetinaNet as OneStage
 
-            return OneStage(backbone, self.neck.build(backbone.channels, backbone.strides, 8), self.num_classes, **settings)
+            return OneStage(
+                backbone, self.neck.build(backbone.channels, backbone.strides, 8), self.num_classes, **settings
+            )
         from pvt_exp.nn.mask_rcnn import FasterRCNN as BoxesOnly
 
         return BoxesOnly(backbone, self.neck.build(backbone.channels, backbone.strides), self.num_classes, **settings)
