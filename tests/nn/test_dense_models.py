@@ -288,6 +288,15 @@ def test_an_object_is_matched_within_the_image_though_an_anchor_in_the_padding_f
     losses = model.losses(torch.zeros(1, 2, 1), torch.zeros(1, 2, 4), anchors, torch.tensor([[False, True]]), [truth])
     assert losses["box"] > 0
 
+    class Given(nn.Module):
+        def forward(self, *_: Any) -> tuple[Tensor, Tensor]:
+            return anchors[[0, 1, 1]], torch.tensor([[False, True, True]])
+
+    model = detector("faster_rcnn", Local(), 1)
+    model.proposals.anchor_generator = Given()
+    _, losses = model.proposals([torch.zeros(1, 16, 1, 1)], [(10, 30)], [truth])
+    assert losses["rpn_box"] > 0
+
 
 # ---------------------------------------------------------------- parts
 
