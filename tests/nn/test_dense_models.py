@@ -236,19 +236,19 @@ def pair() -> tuple[list[Size], Tensor, list[Tensor]]:
 
 def test_retinanet_detects_in_a_batch_what_it_detects_alone() -> None:
     sizes, images, alone = pair()
-    model = make_local(detector("retinanet", Local(), max_detections=50))
+    model = make_local(detector("retinanet", Local(), max_detections=5000, nms_threshold=0.9))
     with torch.no_grad():
         together = model(images, sizes=sizes)
         for each, image, size in zip(together, alone, sizes, strict=True):
             (own,) = model(image, sizes=[size])
-            assert len(each["boxes"]) == 50
+            assert len(each["boxes"]) > 200
             for key, value in own.items():
-                torch.testing.assert_close(each[key], value)
+                torch.testing.assert_close(each[key], value, atol=1e-3, rtol=0)  # of a pixel
 
 
 def test_a_two_stage_detector_proposes_in_a_batch_what_it_proposes_alone() -> None:
     sizes, images, alone = pair()
-    model: Any = make_local(detector("mask_rcnn", Local(), max_proposals=60))
+    model: Any = make_local(detector("mask_rcnn", Local(), max_proposals=5000))
     inner = torch.tensor([[5.0, 8.0, 50.0, 33.0], [10.0, 2.0, 30.0, 50.0]])  # RoIAlign sees beyond the edge it is at
     with torch.no_grad():
         levels = model.pyramid(images)
@@ -257,12 +257,12 @@ def test_a_two_stage_detector_proposes_in_a_batch_what_it_proposes_alone() -> No
         for i, (image, size) in enumerate(zip(alone, sizes, strict=True)):
             own = model.pyramid(image)
             (proposals,), _ = model.proposals(own, [size], None)
-            assert len(proposals) > 5
-            torch.testing.assert_close(together[i], proposals)
+            assert len(proposals) > 50
+            torch.testing.assert_close(together[i], proposals, atol=1e-3, rtol=0)
             (found,), _ = model.regions(own, [inner], [size], None)
             assert len(found["boxes"])
             for key, value in found.items():
-                torch.testing.assert_close(regions[i][key], value)
+                torch.testing.assert_close(regions[i][key], value, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["retinanet", "faster_rcnn"])
@@ -279,6 +279,23 @@ def test_padding_is_not_trained_on(name: str, monkeypatch: pytest.MonkeyPatch) -
         losses.append(model(changed, targets, sizes))
     for key, loss in losses[0].items():
         torch.testing.assert_close(losses[1][key], loss)
+
+
+def test_an_object_is_matched_within_the_image_though_an_anchor_in_the_padding_fits_better() -> None:
+    model = detector("retinanet", Local(), 1)
+    anchors = torch.tensor([[0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0]])
+    truth = target([[9, 0, 29, 10]], [0], (10, 30))
+    losses = model.losses(torch.zeros(1, 2, 1), torch.zeros(1, 2, 4), anchors, torch.tensor([[False, True]]), [truth])
+    assert losses["box"] > 0
+
+    class Given(nn.Module):
+        def forward(self, *_: Any) -> tuple[Tensor, Tensor]:
+            return anchors[[0, 1, 1]], torch.tensor([[False, True, True]])
+
+    model = detector("faster_rcnn", Local(), 1)
+    model.proposals.anchor_generator = Given()
+    _, losses = model.proposals([torch.zeros(1, 16, 1, 1)], [(10, 30)], [truth])
+    assert losses["rpn_box"] > 0
 
 
 # ---------------------------------------------------------------- parts
@@ -350,7 +367,7 @@ def test_anchors_are_torchvisions_but_for_its_rounding() -> None:
     assert not outside[0].any()
     # 5 of 8 rows of stride 8 begin within 33 pixels, and 3 of 4 of stride 16
     assert outside[1].sum() == 9 * (3 * 16 + 1 * 8)
-    with pytest.raises(ValueError, match="anchor_scale must be at least 1, not 0.5"):
+    with pytest.raises(ValueError, match=r"anchor_scale must be at least 1, not 0\.5"):
         Anchors((8, 16), [0.5])
 
 
@@ -373,6 +390,8 @@ def test_masks_are_cut_out_and_pasted_back() -> None:
     discs = torch.stack([((xs - x) / 20) ** 2 + ((ys - y) / 14) ** 2 <= 1 for x, y in ((30, 20), (60, 50))])
     objects = torch.tensor([1, 0] * 20)  # more than are worked on at once
     boxes = torch.tensor([[40.0, 36, 80, 64], [10, 6, 50, 34]]).repeat(20, 1)
+    there = cut(discs.to(torch.uint8), torch.tensor([[35.0, 30, 70, 65]]), torch.tensor([1]), 35)
+    assert torch.equal(there[0].bool(), discs[1, 30:65, 35:70])
     squares = cut(discs.to(torch.uint8), boxes, objects, 28)
     assert squares.shape == (40, 28, 28)
     assert set(squares.unique().tolist()) == {0, 1}
@@ -382,6 +401,8 @@ def test_masks_are_cut_out_and_pasted_back() -> None:
     out = paste(torch.ones(2, 28, 28), torch.tensor([[-5.0, -5, 20, 10], [80, 60, 95.5, 75]]), (70, 90))
     assert out[0].sum() == 20 * 10
     assert out[1].sum() == 10 * 10
+    stripe = torch.tensor([1.0, 0, 0, 0]).expand(1, 4, 4)
+    assert paste(stripe, torch.tensor([[2.0, 1, 18, 17]]), (20, 20))[0, 8].nonzero().flatten().tolist() == [2, 3, 4, 5]
     assert paste(torch.zeros(0, 28, 28), torch.zeros(0, 4), (7, 9)).shape == (0, 7, 9)
 
 
