@@ -51,6 +51,7 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     train_loader, val_loader = loaders(run, run.task.pipeline(), train, val, placement)
     pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)
+    module.classes = facts.class_names(run.task.kind)
     cost = _cost(module)
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size)
@@ -149,6 +150,7 @@ class Record(pl.Callback):
     def __init__(self, run: Run, attempt: Path, facts: Facts) -> None:
         self.run, self.attempt, self.facts = run, attempt, facts
         self.last: dict[str, float] = {}
+        self.per_class: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
         self.pretrained: dict[str, Any] | None = None
         self.fingerprint = facts.fingerprint
@@ -158,11 +160,12 @@ class Record(pl.Callback):
             (attempt / "code.diff").write_text(diff)
         self._since = time.monotonic()
         self._shown = 0.0
+        self._waiting = Stopwatch()
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with."""
         self._count_time()
-        kept = ("last", "best", "pretrained", "seconds", "samples", "skipped", "resumed", "fingerprint")
+        kept = ("last", "per_class", "best", "pretrained", "seconds", "samples", "skipped", "resumed", "fingerprint")
         return {name: getattr(self, name) for name in kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -176,9 +179,19 @@ class Record(pl.Callback):
         self.seconds += now - self._since
         self._since = now
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self._waiting = Stopwatch()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+        self._waiting.stop()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        module.log("train/waiting_for_data", self._waiting.share)
+
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.samples += len(batch["target"]) * trainer.world_size
         self.skipped += batch["skipped"]
+        self._waiting.start()
         if time.monotonic() - self._shown > PROGRESS_EVERY_S:
             self._show(trainer.current_epoch, (batch_idx + 1) / max(1, int(trainer.num_training_batches)))
 
@@ -190,7 +203,7 @@ class Record(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         task = self.run.task
         metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
-        self.last = metrics
+        self.last, self.per_class = metrics, module.per_class
         sign = 1 if task.larger_is_better else -1
         value = metrics[task.metric]
         if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
@@ -214,6 +227,7 @@ class Record(pl.Callback):
             "run": self.run.id,
             "epoch": self.run.epochs,
             "metrics": self.last,
+            "per_class": self.per_class,
             "best": self.best,
             "cost": cost,
             "data": {
@@ -240,6 +254,25 @@ class Record(pl.Callback):
             },
             "finished": store.now(),
         }
+
+
+class Stopwatch:
+    """What part of an epoch's time is spent between steps, where the next batch is fetched. It goes when it is made."""
+
+    def __init__(self) -> None:
+        self.begun = self._started = time.monotonic()
+        self.spent = 0.0
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        self.spent += time.monotonic() - self._started
+
+    @property
+    def share(self) -> float:
+        """Of the time since it was made, from 0 to 1."""
+        return self.spent / max(time.monotonic() - self.begun, 1e-9)
 
 
 def _devices(placement: Placement) -> dict[str, Any]:

@@ -50,5 +50,4 @@ class Segmenter(Training):
         scores = self.overlap.compute()
         self.overlap.reset()
         self.log_dict(scores.metrics)
-        names = self.trainer.val_dataloaders.reader.classes  # type: ignore[union-attr]
-        self.per_class = [{"class": name, "IoU": iou} for name, iou in zip(names, scores.iou, strict=True)]
+        self.per_class = [{"class": name, "IoU": iou} for name, iou in zip(self.classes, scores.iou, strict=True)]

@@ -33,6 +33,8 @@ class Training(pl.LightningModule):
         self.run, self.task = run, run.task
         self.network = network
         self.ema = ModelEmaV3(network, decay=run.ema_decay) if run.ema_decay else None
+        self.classes: tuple[str, ...] = tuple(map(str, range(run.task.num_classes)))
+        """Names of the data's classes in the order of the labels; set by whoever knows the data."""
         self.per_class: list[dict[str, Any]] = []
         """Of the newest validation, a line a class."""
         self._last_loss: Tensor | None = None

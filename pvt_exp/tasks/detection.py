@@ -1,4 +1,4 @@
-"""Boxes: RetinaNet (arXiv 1708.02002) or Faster R-CNN (1506.01497), in the set-up of PVT's papers (2102.12122, section 5.2)."""
+"""Boxes: RetinaNet (arXiv 1708.02002) or Faster R-CNN (1506.01497), set up as in PVT's papers (2102.12122, section 5.2)."""
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
