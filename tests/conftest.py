@@ -9,6 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+REAL = Path(os.environ.get("PVT_EXP_TEST_DATA", ROOT.parent / "shared" / "data"))
+"""Real data for the tests that skip without: ``$PVT_EXP_TEST_DATA``, or a folder beside the repository."""
+
+
+def real(name: str) -> Path:
+    """The folder of a real data set; skips the test where it is absent."""
+    if not (REAL / name).is_dir():
+        pytest.skip(f"no data at {REAL / name}")
+    return REAL / name
+
 
 EXPERIMENT = """\
 task: {kind: classification, num_classes: 4, image_px: 32}
@@ -51,6 +61,14 @@ def sweep(experiment: Path) -> Path:
     path = experiment.with_name("sweep.yaml")
     path.write_text(SWEEP)
     return path
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
 
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
