@@ -3,45 +3,40 @@
 import errno
 import gc
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from pvt_exp import config, plan, site, store
+from pvt_exp import config, options, plan, site, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
+from pvt_exp.options import (
+    Data,
+    Gpus,
+    Json,
+    Keep,
+    MicroBatch,
+    Only,
+    Overrides,
+    Retry,
+    Seeds,
+    Slots,
+    Store,
+    SweepFile,
+    WandbMode,
+    Workers,
+)
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Report, Run, Sweep, TableOf
+from pvt_exp.schema import Report, TableOf
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 runs_app = typer.Typer(no_args_is_help=True, help="Look at single runs.")
 app.add_typer(runs_app, name="runs")
-
-# readable=False: what cannot be read is told by us, as all else is
-SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", readable=False, help="The sweep's file.")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Changes to the base, e.g. optim.lr=1e-3.")
-]
-Store = Annotated[Path, typer.Option("--store", envvar="PVT_EXP_RUNS", readable=False, help="The run store.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON; its fields are stable, see docs/json.md.")]
-Seeds = Annotated[str | None, typer.Option(help="Seeds instead of the sweep's: 0-4 or 0,3,7.")]
-Only = Annotated[list[str] | None, typer.Option(help="Only the variants with this name, axis, choice or run id.")]
-Data = Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a data set lies on this machine.")]
-Gpus = Annotated[str | None, typer.Option(help="0-7 or 0,0,1 (two runs on GPU 0), auto, or none for the CPU.")]
-Slots = Annotated[int | None, typer.Option(min=1, help="Runs at once on the CPU; by default one a core.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that load data, a run.")]
-MicroBatch = Annotated[
-    int | None, typer.Option(min=1, help="Images a GPU holds at once; gradients add up to the same batch.")
-]
-Keep = Annotated[Literal["last", "none"], typer.Option(help="Which checkpoints stay when a run is done.")]
-WandbMode = Annotated[str | None, typer.Option("--wandb", help="online, offline or disabled.")]
-Retry = Annotated[list[str] | None, typer.Option(metavar="STATE", help="Also try runs again that ended so.")]
 
 
 def main() -> None:
@@ -83,7 +78,7 @@ def plan_command(
     """What a sweep would train: its variants, runs, and what is done already. Trains nothing, touches nothing."""
     from pvt_exp import views
 
-    _, planned = _plan(sweep, overrides, seeds, only)
+    _, planned = options.read_plan(sweep, overrides, seeds, only)
     store.check(store_)
     outcomes = _outcomes(planned, store_, ())
     if as_json:
@@ -111,7 +106,7 @@ def status(
         found = views.store_json(store_)
         views.print_json(found) if as_json else views.print_store(_console(), found, store_)
         return
-    _, planned = _plan(sweep, overrides, seeds, only)
+    _, planned = options.read_plan(sweep, overrides, seeds, only)
     found = views.status_json(planned, store_, _outcomes(planned, store_, ()))
     views.print_json(found) if as_json else views.print_status(_console(), found)
 
@@ -191,9 +186,9 @@ def sweep_command(
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
     from pvt_exp import session
 
-    settings, planned = _plan(sweep, overrides, seeds, only)
-    launcher = _launcher(settings.launcher, gpus, slots)
-    placement = _placement(workers, micro_batch, keep, wandb)
+    settings, planned = options.read_plan(sweep, overrides, seeds, only)
+    launcher = options.choose_launcher(settings.launcher, gpus, slots)
+    placement = options.make_placement(workers, micro_batch, keep, wandb)
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
@@ -221,17 +216,12 @@ def run(
     from pvt_exp import session, views
     from pvt_exp.component import kinds
 
-    document = config.read(experiment)
-    if "base" in document.value or "blocks" in document.value:
-        raise ConfigError(f"{experiment}: this is a sweep; to drive it: pvt-exp sweep {experiment}")
-    if "tables" in document.value:
-        raise ConfigError(f"{experiment}: this is a report; to write it: pvt-exp report {experiment}")
-    single = config.validate(Run, config.override(document, overrides or ()))
-    launcher = _launcher(kinds("launchers")["local"](), gpus, slots)
+    single = plan.experiment(experiment, overrides or ())
+    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
     planned = plan.single(single, experiment.stem)
-    placement = _placement(workers, micro_batch, keep, wandb)
+    placement = options.make_placement(workers, micro_batch, keep, wandb)
     status = session.train(_console(), planned, store_, launcher, placement, data or (), retry or ())
     if status != 130:
         views.print_run(_console(), views.run_json(store_, single.id))
@@ -261,9 +251,9 @@ def report(
     store.check(store_)
     document = config.read(file)
     if "tables" not in document.value:
-        _, planned = _plan(file, overrides, seeds, only)
-        options = TableOf(sweep=str(file), epoch="best" if best else "last")
-        table = _report(planned, store_, out / planned.name, options, data, quiet=as_json)
+        _, planned = options.read_plan(file, overrides, seeds, only)
+        shown = TableOf(sweep=str(file), epoch="best" if best else "last")
+        table = _report(planned, store_, out / planned.name, shown, data, quiet=as_json)
         if as_json:
             views.print_json(writer.as_json(table))
         return
@@ -271,10 +261,10 @@ def report(
         raise ConfigError(f"{file}: overrides, --seeds, --only and --best are for a sweep; a report says what it shows")
     page = config.validate(Report, document)
     tables = []
-    for number, options in enumerate(page.tables):
+    for number, shown in enumerate(page.tables):
         try:
-            _, planned = _plan(file.parent / options.sweep, None, None, None)
-            tables.append(_table(planned, store_, options, data))
+            _, planned = options.read_plan(file.parent / shown.sweep, None, None, None)
+            tables.append(_table(planned, store_, shown, data))
         except ConfigError as error:
             where = f"{document.origin(('tables', number, 'sweep'))}: tables.{number}: "
             raise ConfigError(where + problem for problem in error.problems) from None
@@ -300,60 +290,10 @@ def _console() -> Console:
     return Console(soft_wrap=False) if sys.stdout.isatty() else Console(width=120)
 
 
-def _numbers(option: str, text: str) -> tuple[int, ...]:
-    """``0-3,7`` as numbers."""
-    found: list[int] = []
-    for word in text.split(","):
-        span = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", word, re.ASCII)
-        first, last = (int(span[1]), int(span[2] or span[1])) if span else (0, -1)
-        if not 0 <= last - first <= 10_000 or last >= 2**32:
-            raise ConfigError(f"{option} {text}: write numbers, for instance 0-3 or 0,2,5")
-        found += range(first, last + 1)
-    return tuple(found)
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    seeds = _numbers("--seeds", text)
-    if len(set(seeds)) < len(seeds):
-        raise ConfigError(f"--seeds {text}: the same seed twice")
-    return seeds
-
-
-def _plan(
-    sweep: Path, overrides: Sequence[str] | None, seeds: str | None, only: Sequence[str] | None
-) -> tuple[Sweep, Plan]:
-    settings, planned = plan.load(sweep, overrides or (), None if seeds is None else _seeds(seeds))
-    return settings, planned.only(only) if only else planned
-
-
-def _launcher(settings: Any, gpus: str | None, slots: int | None) -> Any:
-    changes: dict[str, Any] = {}
-    if gpus is not None:
-        changes["gpus"] = "auto" if gpus == "auto" else () if gpus == "none" else _numbers("--gpus", gpus)
-    if slots is not None:
-        changes["cpu_slots"] = slots
-    launcher = settings.model_copy(update=changes)
-    try:
-        launcher.slots()
-    except ValueError as error:
-        raise ConfigError(f"{'launcher' if gpus is None else f'--gpus {gpus}'}: {error}") from None
-    return launcher
-
-
-def _placement(workers: int, micro_batch: int | None, keep: Literal["last", "none"], wandb: str | None) -> Placement:
-    return Placement(
-        workers=workers,
-        micro_batch=micro_batch,
-        keep=keep,
-        tracking=site.tracking(wandb, site.load()),
-        command=("pvt-exp", *sys.argv[1:]),
-    )
-
-
-def _table(planned: Plan, store_: Path, options: TableOf, data: Sequence[str] | None) -> Any:
+def _table(planned: Plan, store_: Path, shown: TableOf, data: Sequence[str] | None) -> Any:
     from pvt_exp import tables
 
-    return tables.build(planned, _outcomes(planned, store_, data or ()), options)
+    return tables.build(planned, _outcomes(planned, store_, data or ()), shown)
 
 
 def _outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, store.Outcome]:
@@ -363,11 +303,11 @@ def _outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, sto
 
 
 def _report(
-    planned: Plan, store_: Path, out: Path, options: TableOf, data: Sequence[str] | None = None, quiet: bool = False
+    planned: Plan, store_: Path, out: Path, shown: TableOf, data: Sequence[str] | None = None, quiet: bool = False
 ) -> Any:
     from pvt_exp import report as writer
 
-    table = _table(planned, store_, options, data)
+    table = _table(planned, store_, shown, data)
     paths = writer.write(table, out, _typed())
     if not quiet:
         _console().print(writer.show(table))

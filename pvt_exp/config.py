@@ -1,225 +1,38 @@
-"""YAML to a frozen pydantic model, where every error names file, line and field.
+"""YAML to a frozen pydantic model, where every error names file, line and field."""
 
-A ``Document`` is what was written plus where: each field's origin is ``file:line`` or the command line's override.
-Documents merge, so a sweep's choice laid over its base still says in an error which of the two lines is wrong.
-"""
-
-import difflib
-import re
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-Keys = tuple[str | int, ...]
+from pvt_exp.document import ConfigError, Document, Keys, merge, override, parse, put, read, split
+from pvt_exp.explain import explain
+
+__all__ = [
+    "ConfigError",
+    "Document",
+    "Frozen",
+    "Keys",
+    "explain",
+    "load",
+    "make",
+    "merge",
+    "override",
+    "parse",
+    "put",
+    "read",
+    "split",
+    "validate",
+]
+
 M = TypeVar("M", bound=BaseModel)
-MOST_BYTES = 2_000_000
-MOST_NODES = 100_000  # a file of a few lines can expand to billions of nodes through aliases
-
-
-class ConfigError(ValueError):
-    """What a person wrote cannot be used. One line for each thing that is wrong: where, which field, why."""
-
-    def __init__(self, problems: str | Iterable[str]) -> None:
-        told = [problems] if isinstance(problems, str) else problems
-        self.problems = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in problem) for problem in told]
-        super().__init__("\n".join(self.problems))
 
 
 class Frozen(BaseModel):
     """Base of all that can be configured: immutable, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Document(NamedTuple):
-    """A value as it was written, and the origin of each of its fields."""
-
-    value: Any
-    origins: dict[Keys, str]
-
-    def origin(self, keys: Keys) -> str:
-        """Where the field, or the nearest of its parents that was written down, stands."""
-        return next(self.origins[keys[:n]] for n in range(len(keys), -1, -1) if keys[:n] in self.origins)
-
-
-# ---------------------------------------------------------------- reading
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's scalars: ``1e-3`` is a number, and ``on``, ``no`` and ``1:30`` are words."""
-
-    yaml_implicit_resolvers: typing.ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
-
-
-for _tag, _pattern, _first in (
-    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
-    ("bool", r"^(?:true|false)$", list("tf")),
-    ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
-    ("float", r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
-
-
-def _scalar(node: yaml.ScalarNode) -> Any:
-    kind = node.tag.rpartition(":")[2]
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return node.value == "true"
-    if kind in ("int", "float"):
-        return {"int": int, "float": float}[kind](node.value)
-    return node.value
-
-
-def parse(text: str, name: str, lines: bool = True) -> Document:
-    """Read YAML text; ``name`` is what errors call it, with the line unless ``lines`` is off.
-
-    Raises:
-        ConfigError: for what is not YAML, and for every key that stands twice in one mapping.
-    """
-    origins: dict[Keys, str] = {}
-    problems: list[str] = []
-
-    def at(node: yaml.Node) -> str:
-        return f"{name}:{node.start_mark.line + 1}" if lines else name
-
-    def read(node: yaml.Node, keys: Keys, origin: str) -> Any:
-        origins[keys] = origin
-        if len(origins) > MOST_NODES:
-            raise ConfigError(f"{name}: more than {MOST_NODES} values; aliases that expand without end?")
-        if isinstance(node, yaml.MappingNode):
-            value: dict[str, Any] = {}
-            for key_node, child in node.value:
-                if not isinstance(key_node, yaml.ScalarNode):
-                    problems.append(f"{at(key_node)}: a key must be a plain word")
-                elif key_node.value in value:
-                    problems.append(f"{at(key_node)}: {key_node.value}: this key stands here twice")
-                else:
-                    value[key_node.value] = read(child, (*keys, key_node.value), at(key_node))
-            return value
-        if isinstance(node, yaml.SequenceNode):
-            return [read(child, (*keys, i), at(child)) for i, child in enumerate(node.value)]
-        if not isinstance(node, yaml.ScalarNode):  # pragma: no cover - YAML has no fourth kind
-            raise ConfigError(f"{at(node)}: not a value")
-        if len(node.value) > 4_000 and node.tag.endswith("int"):
-            problems.append(f"{at(node)}: a number of {len(node.value)} digits")
-            return None
-        return _scalar(node)
-
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-        value = None if root is None else read(root, (), at(root))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{name}:{mark.line + 1}" if mark and lines else name
-        why = error.problem or error.context or "not YAML"
-        if "'\\t'" in why:
-            why = "a tab: YAML is indented with spaces"
-        raise ConfigError(f"{where}: {why}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        why = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
-        raise ConfigError(f"{name}: not YAML: {why}") from None
-    if problems:
-        raise ConfigError(problems)
-    origins.setdefault((), name)
-    return Document(value, origins)
-
-
-def read(path: Path) -> Document:
-    """Read a YAML file that holds a mapping.
-
-    Raises:
-        ConfigError: if it is missing, unreadable, not text, not YAML, empty, or no mapping.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(MOST_BYTES).decode("utf-8")
-            rest = file.read(1)
-    except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], 1)
-        hint = f"; did you mean {path.parent / near[0]}" if near else ""
-        raise ConfigError(f"{path}: no such file{hint}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not a text file") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    if rest:
-        raise ConfigError(f"{path}: larger than {MOST_BYTES // 1000} kB; this is no file of settings")
-    document = parse(text, str(path))
-    if document.value is None:
-        raise ConfigError(f"{path}: the file is empty")
-    if not isinstance(document.value, dict):
-        raise ConfigError(f"{path}: a mapping of fields is due here, not a {type(document.value).__name__}")
-    return document
-
-
-# ---------------------------------------------------------------- merging
-
-
-def merge(base: Any, change: Any) -> Any:
-    """Lay ``change`` over ``base``: mappings merge, all else replaces; a mapping that names its ``kind`` replaces."""
-    if not isinstance(base, Mapping) or not isinstance(change, Mapping) or "kind" in change:
-        return change
-    return {**base, **{key: merge(base[key], value) if key in base else value for key, value in change.items()}}
-
-
-def put(value: Any, dotted: str, change: Any) -> Any:
-    """A copy of ``value`` with the field at ``a.b.c`` merged with ``change``; ``a.0`` is the first of a list.
-
-    Raises:
-        ConfigError: if the path leads through something that holds no fields.
-    """
-
-    def descend(node: Any, keys: list[str]) -> Any:
-        if not keys:
-            return merge(node, change)
-        key, rest = keys[0], keys[1:]
-        if isinstance(node, list):
-            if not key.isdecimal() or int(key) >= len(node):
-                raise ConfigError(f"{dotted}: '{key}' is no place in a list of {len(node)}")
-            return [descend(item, rest) if i == int(key) else item for i, item in enumerate(node)]
-        if node is not None and not isinstance(node, Mapping):
-            raise ConfigError(f"{dotted}: '{key}' leads into {node!r}, which has no fields")
-        node = node or {}
-        return {**node, key: descend(node.get(key), rest)}
-
-    return descend(value, dotted.split("."))
-
-
-def split(dotted: str) -> Keys:
-    """``a.b.0`` as the keys of a `Document`."""
-    return tuple(int(key) if key.isdecimal() else key for key in dotted.split("."))
-
-
-def override(document: Document, overrides: Iterable[str]) -> Document:
-    """Lay ``a.b=value`` words of the command line over a document; the value is YAML."""
-    value, origins = document.value, dict(document.origins)
-    problems = []
-    for word in overrides:
-        dotted, equals, text = word.partition("=")
-        name = f"override '{word}'"
-        try:
-            if not equals or not dotted:
-                raise ConfigError("write field=value, for instance optim.lr=1e-3")
-            change = parse(text, name, lines=False)
-            value = put(value, dotted, change.value)
-        except ConfigError as error:
-            problems += [p if p.startswith(name) else f"{name}: {p}" for p in error.problems]
-        else:
-            keys = split(dotted)
-            for n in range(1, len(keys)):
-                origins.setdefault(keys[:n], name)
-            origins.update({keys + below: name for below in change.origins})
-    if problems:
-        raise ConfigError(problems)
-    return Document(value, origins)
-
-
-# ---------------------------------------------------------------- validating
 
 
 def validate(model: type[M], document: Document) -> M:
@@ -248,95 +61,3 @@ def _immutable(value: Any) -> Any:
 def load(model: type[M], path: Path, overrides: Iterable[str] = ()) -> M:
     """Read, override and validate one file; see `validate`."""
     return validate(model, override(read(path), overrides))
-
-
-def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[str]:
-    """Pydantic's errors as a person wants them: where it was written, the field, why, and what was meant."""
-    lines: dict[str, str] = {}
-    for item in error.errors():
-        if item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
-            continue  # long enough as it was written: its entries are wrong, and are told
-        keys, owners = _walk(model, item["loc"], document)
-        why = f": {_why(item, keys, owners, model)}"
-        if item["type"] == "value_error":  # a check of several fields begins with the one it is about
-            word = re.split("[: ]", why[2:], maxsplit=1)[0]
-            blamed = (*keys, *split(word))
-            if blamed in document.origins or ("." in word and blamed[:-1] in document.origins):
-                keys, why = blamed, why[2 + len(word) :]
-        field = ".".join(map(str, keys)) or "(the whole file)"
-        lines[f"{document.origin(keys)}: {field}{why}"] = field
-    meant = {line.rpartition("did you mean ")[2] for line in lines}
-    return [line for line, field in lines.items() if not (field in meant and line.endswith(": is missing"))]
-
-
-def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseModel]) -> str:
-    kind, context = item["type"], item.get("ctx", {})
-    if kind == "extra_forbidden":
-        near = _near(str(keys[-1]), [name for owner in owners for name in owner.model_fields])
-        here = ".".join(map(str, keys))
-        places = [d for d in dict.fromkeys(_dotted(model)) if d.split(".")[-1] == str(keys[-1]) and d != here]
-        elsewhere = [] if near else places
-        meant = [".".join(map(str, (*keys[:-1], n))) for n in near] or elsewhere[:2]
-        return "unknown key" + (f"; did you mean {' or '.join(meant)}" if meant else "")
-    if kind == "union_tag_invalid":
-        kinds = re.findall(r"'([^']*)'", context["expected_tags"])
-        near = _near(context["tag"], kinds)
-        return f"unknown kind '{context['tag']}'" + (f"; did you mean {near[0]}" if near else f"; one of {_or(kinds)}")
-    if kind == "union_tag_not_found":
-        return "this mapping must say its kind"
-    if kind == "literal_error":
-        return f"must be {context['expected']}, not {item['input']!r}"
-    if kind == "missing":
-        return "is missing"
-    if kind in ("too_short", "too_long"):
-        least = kind == "too_short"
-        return f"must have at {'least' if least else 'most'} {context['min_length' if least else 'max_length']} entries"
-    message: str = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    message = message.replace("valid tuple", "valid list").replace("valid dictionary", "valid mapping")
-    given = item["input"]
-    shown = f", not {given!r}" if isinstance(given, str | int | float) and kind != "value_error" else ""
-    return (message if kind == "value_error" else f"must be {message}") + shown
-
-
-def _or(words: list[str]) -> str:
-    return ", ".join(words)
-
-
-def _near(word: str, words: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(word, list(dict.fromkeys(words)), 1)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models that a field's annotation may hold: itself, or the members of a union or a list."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in typing.get_args(annotation) for model in _models(part)]
-
-
-def _walk(model: type[BaseModel], loc: tuple[str | int, ...], document: Document) -> tuple[Keys, list[type[BaseModel]]]:
-    """The keys a person wrote (pydantic's place less the kinds it puts in), and the models that own the last one."""
-    keys: list[str | int] = []
-    here, owners = [model], [model]
-    for part in loc:
-        kinds = [m for m in here if "kind" in m.model_fields and m.model_fields["kind"].default == part]
-        if kinds and not any(part in m.model_fields for m in here):
-            here = kinds
-            continue
-        fields = [m.model_fields[part].annotation for m in here if isinstance(part, str) and part in m.model_fields]
-        if not fields and isinstance(part, str) and "[" in part and (*keys, part) not in document.origins:
-            continue  # pydantic's words for a step of its own
-        keys.append(part)
-        owners = here
-        here = [found for annotation in fields for found in _models(annotation)] if fields else here
-    return tuple(keys), owners
-
-
-def _dotted(model: type[BaseModel], before: str = "") -> list[str]:
-    return [
-        path
-        for name, field in model.model_fields.items()
-        for path in (
-            f"{before}{name}",
-            *(p for inner in _models(field.annotation) for p in _dotted(inner, f"{before}{name}.")),
-        )
-    ]

@@ -6,7 +6,7 @@ id however they were spelled, and on every machine.
 
 import hashlib
 import json
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -41,30 +41,35 @@ def _canonical(value: Any) -> str:
         return "true" if value else "false"
     if kind is tuple:
         return f"[{','.join(map(_canonical, value))}]"
-    if isinstance(value, float):  # 1 and 1.0 are one number, however it was written
+    if kind is float:  # 1 and 1.0 are one number, however it was written
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else float.__repr__(value)
     if kind is str or not isinstance(value, BaseModel):
         return _to_json(value)
-    try:
-        return _component(value, value.revision) if isinstance(value, Component) else _joined(texts(value))
-    except TypeError:  # a third party's, with a field that has no hash
-        return _joined(texts(value, getattr(value, "revision", 1)))
+    return _component(value) if isinstance(value, Component) else _joined(texts(value))
 
 
-@lru_cache(1000)
-def _component(value: Component, revision: int) -> str:
-    """The runs of a sweep share most of their components."""
-    return _joined(texts(value, revision))
+_KNOWN: dict[int, tuple[Component, int, str]] = {}
 
 
-def texts(value: BaseModel, revision: int = 1) -> dict[str, str]:
+def _component(value: Component) -> str:
+    """The runs of a sweep share most of their components, as one object, and hashing one costs as much as a text."""
+    known, revision, text = _KNOWN.get(id(value), (None, 0, ""))
+    if known is not value or revision != value.revision:
+        if len(_KNOWN) > 1000:
+            _KNOWN.clear()
+        text = _joined(texts(value))
+        _KNOWN[id(value)] = (value, value.revision, text)
+    return text
+
+
+def texts(value: BaseModel) -> dict[str, str]:
     """The name and the canonical text of each field that counts."""
     fields = {name: getattr(value, name) for name in _hashed(type(value))}
     if ADDED:
         place = f"{type(value).__module__.removeprefix('pvt_exp.')}.{type(value).__qualname__}"
         fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
-    if revision > 1:
-        fields = dict(sorted({**fields, "revision": revision}.items()))
+    if isinstance(value, Component) and value.revision > 1:
+        fields = dict(sorted({**fields, "revision": value.revision}.items()))
     return {name: _canonical(field) for name, field in fields.items()}
 
 

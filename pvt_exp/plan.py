@@ -107,6 +107,20 @@ def _read_base(path: Path, sweep: Sweep, document: Document) -> Document:
     return base
 
 
+def experiment(path: Path, overrides: Sequence[str] = ()) -> Run:
+    """Read an experiment: one complete run.
+
+    Raises:
+        ConfigError: for all that is wrong in the file, and for a file of another kind.
+    """
+    document = config.read(path)
+    if "base" in document.value or "blocks" in document.value:
+        raise ConfigError(f"{path}: this is a sweep; to drive it: pvt-exp sweep {path}")
+    if "tables" in document.value:
+        raise ConfigError(f"{path}: this is a report; to write it: pvt-exp report {path}")
+    return config.validate(Run, config.override(document, overrides))
+
+
 def single(run: Run, name: str) -> Plan:
     """The plan of one run."""
     return Plan(name, (run.seed,), (Variant(({},), (run,)),))
@@ -126,6 +140,7 @@ def expand(sweep: Sweep, base: Document, document: Document, name: str, seeds: t
         raise ConfigError(f"{document.origin(('seeds',))}: seeds: the same seed twice")
     base = Document({**base.value, "seed": seeds[0]}, base.origins)
     base_run = config.validate(Run, base)
+    components = {name: part for name, part in base_run if isinstance(part, BaseModel) and name in base.value}
     found: dict[str, tuple[list[dict[str, str]], Run]] = {}
     problems: list[str] = []
     named: dict[tuple[tuple[str, str], ...], str] = {}
@@ -133,7 +148,7 @@ def expand(sweep: Sweep, base: Document, document: Document, name: str, seeds: t
     for label, parts in spelled:
         where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
         try:
-            run = _apply(base, base_run, document, parts) if parts else base_run
+            run = _apply(base, components, document, parts) if parts else base_run
         except ConfigError as error:
             problems += error.problems
             continue
@@ -193,7 +208,9 @@ def _spell(block: Block, index: int) -> Iterator[_Spelled]:
             yield from (_Spelled({"": name}, (((*place, name), changes),)) for name, changes in content.items())
 
 
-def _apply(base: Document, base_run: Run, document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> Run:
+def _apply(
+    base: Document, components: dict[str, BaseModel], document: Document, parts: tuple[tuple[Keys, Changes], ...]
+) -> Run:
     """Lay the changes over the base, in order. What they leave alone is the base's own, which was validated once."""
     value = base.value
     for keys, changes in parts:
@@ -204,11 +221,7 @@ def _apply(base: Document, base_run: Run, document: Document, parts: tuple[tuple
                 value = config.put(value, dotted, change)
             except ConfigError as error:
                 raise ConfigError(f"{document.origin((*keys, dotted))}: {error}") from None
-    kept = {
-        name: part
-        for name, part in base_run
-        if isinstance(part, BaseModel) and name in base.value and value[name] is base.value[name]
-    }
+    kept = {name: part for name, part in components.items() if value[name] is base.value[name]}
     try:
         return config.make(Run, {**value, **kept})
     except ValidationError as error:

@@ -123,7 +123,7 @@ def show(table: Table) -> "rich.table.Table":
     widths = []
     for column, cells in zip(table.columns, columns_of(table), strict=True):
         head = column.title.replace(" ", "\n").split("\n")
-        widths.append(max(len(text) for text in (*head, *(compact(cell, column) for cell in cells))))
+        widths.append(max(map(len, (*head, *(compact(cell, column) for cell in cells[:MOST_SHOWN])))))
         # justified by hand: rich would set a number with a mark further left than one without
         seen.add_column(Text("\n".join(f"{line:>{widths[-1]}}" for line in head)), no_wrap=True)
     room = MOST_SHOWN

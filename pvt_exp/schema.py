@@ -122,26 +122,27 @@ class Run(Frozen):
         mixing = getattr(self.task, "mixing", None)
         if mixing is not None and self.group_size % 2:
             raise ValueError(f"task.mixing pairs images, so group_size must be even, not {self.group_size}")
-        try:
-            self.backbone.check(*self.task.train_px)
-        except ValueError as error:
-            raise ValueError(f"backbone: {error}; see also the task's image size") from None
+        self.task.check_backbone(self.backbone)
         return self
 
     @cached_property
     def id(self) -> str:
         """Twelve hex digits over every field, defaults and seed included: the run's folder and its name everywhere."""
-        return identity.digest(identity.texts(self))
+        return identity.digest(self._texts)
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return identity.texts(self)
 
     def with_seeds(self, seeds: Sequence[int]) -> "tuple[Run, ...]":
         """The same run with other seeds."""
-        texts = identity.texts(self)
-        copies = tuple(self.model_copy(update={"seed": seed}) for seed in seeds)
-        for copy in copies:
-            copy.__dict__["id"] = identity.digest(
-                {**texts, "seed": str(copy.seed)}
-            )  # where `id` keeps what it has computed
-        return copies
+        return tuple(self if seed == self.seed else self._with_seed(seed) for seed in seeds)
+
+    def _with_seed(self, seed: int) -> "Run":
+        copy = self.model_copy(update={"seed": seed})
+        copy.__dict__["_texts"] = {**self._texts, "seed": str(seed)}  # where cached properties keep what they computed
+        copy.__dict__["id"] = identity.digest(copy._texts)
+        return copy
 
     @property
     def lr(self) -> float:

@@ -18,12 +18,14 @@ from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
 from pvt_exp import files, provenance, store, tracking
-from pvt_exp.datasets import Facts
-from pvt_exp.nn import macs, pretrained
-from pvt_exp.nn.classification import Diverged
+from pvt_exp.datasets import Facts, Split
+from pvt_exp.nn import pretrained
+from pvt_exp.nn.loader import loaders
+from pvt_exp.nn.training import Diverged, Training
 from pvt_exp.schema import Placement, Run
 
 PROGRESS_EVERY_S = 0.5
+SPLITS: tuple[Split, ...] = ("train", "val")
 PRECISION: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
 
 
@@ -36,7 +38,7 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     Raises:
         DataError: if the data are not as the run says.
         ValueError: for weights that do not match, and for a micro-batch that would change what is computed.
-        pvt_exp.nn.classification.Diverged: when the loss is NaN or Inf.
+        pvt_exp.nn.training.Diverged: when the loss is NaN or Inf.
     """
     _set_up(run, placement)
     root = Path(placement.data or "")
@@ -45,11 +47,12 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     facts = run.dataset.inspect(root)
     run.task.check_data(facts)
     record = Record(run, attempt, facts)
-    readers = [run.dataset.open(root, split, run.task.kind) for split in ("train", "val")]
-    train_loader, val_loader = run.task.loaders(run, *readers, placement)
+    train, val = (run.dataset.open(root, split, run.task.kind) for split in SPLITS)
+    train_loader, val_loader = loaders(run, run.task.pipeline(), train, val, placement)
     pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)
-    cost = _cost(run, module)
+    module.classes = facts.class_names(run.task.kind)
+    cost = _cost(module)
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size)
     checkpoint = newest_checkpoint(store.run_folder(attempt), facts.fingerprint)
@@ -108,15 +111,14 @@ def _set_up(run: Run, placement: Placement) -> None:
     torch.backends.cudnn.benchmark = True
 
 
-def _cost(run: Run, module: pl.LightningModule) -> dict[str, Any]:
-    network: nn.Module = module.network  # type: ignore[assignment]
-    parameters = list(network.parameters())
-    height, width = run.task.train_px
+def _cost(module: Training) -> dict[str, Any]:
+    parameters = list(module.network.parameters())
+    macs, size = module.count_macs()
     return {
         "params": sum(p.numel() for p in parameters),
         "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
-        "macs": macs.count(network, torch.empty(1, 3, height, width, device="meta")),
-        "input_px": [height, width],
+        "macs": macs,
+        "input_px": list(size),
     }
 
 
@@ -148,6 +150,7 @@ class Record(pl.Callback):
     def __init__(self, run: Run, attempt: Path, facts: Facts) -> None:
         self.run, self.attempt, self.facts = run, attempt, facts
         self.last: dict[str, float] = {}
+        self.per_class: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
         self.pretrained: dict[str, Any] | None = None
         self.fingerprint = facts.fingerprint
@@ -157,11 +160,12 @@ class Record(pl.Callback):
             (attempt / "code.diff").write_text(diff)
         self._since = time.monotonic()
         self._shown = 0.0
+        self._waiting = Stopwatch()
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with."""
         self._count_time()
-        kept = ("last", "best", "pretrained", "seconds", "samples", "skipped", "resumed", "fingerprint")
+        kept = ("last", "per_class", "best", "pretrained", "seconds", "samples", "skipped", "resumed", "fingerprint")
         return {name: getattr(self, name) for name in kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -175,9 +179,19 @@ class Record(pl.Callback):
         self.seconds += now - self._since
         self._since = now
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self._waiting = Stopwatch()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+        self._waiting.stop()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        module.log("train/waiting_for_data", self._waiting.share)
+
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.samples += len(batch["target"]) * trainer.world_size
         self.skipped += batch["skipped"]
+        self._waiting.start()
         if time.monotonic() - self._shown > PROGRESS_EVERY_S:
             self._show(trainer.current_epoch, (batch_idx + 1) / max(1, int(trainer.num_training_batches)))
 
@@ -189,7 +203,7 @@ class Record(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         task = self.run.task
         metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
-        self.last = metrics
+        self.last, self.per_class = metrics, module.per_class
         sign = 1 if task.larger_is_better else -1
         value = metrics[task.metric]
         if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
@@ -213,6 +227,7 @@ class Record(pl.Callback):
             "run": self.run.id,
             "epoch": self.run.epochs,
             "metrics": self.last,
+            "per_class": self.per_class,
             "best": self.best,
             "cost": cost,
             "data": {
@@ -239,6 +254,25 @@ class Record(pl.Callback):
             },
             "finished": store.now(),
         }
+
+
+class Stopwatch:
+    """What part of an epoch's time is spent between steps, where the next batch is fetched. It goes when it is made."""
+
+    def __init__(self) -> None:
+        self.begun = self._started = time.monotonic()
+        self.spent = 0.0
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        self.spent += time.monotonic() - self._started
+
+    @property
+    def share(self) -> float:
+        """Of the time since it was made, from 0 to 1."""
+        return self.spent / max(time.monotonic() - self.begun, 1e-9)
 
 
 def _devices(placement: Placement) -> dict[str, Any]:

@@ -9,16 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-REAL = Path(os.environ.get("PVT_EXP_TEST_DATA", ROOT.parent / "shared" / "data"))
-"""Real data for the tests that skip without: ``$PVT_EXP_TEST_DATA``, or a folder beside the repository."""
-
-
-def real(name: str) -> Path:
-    """The folder of a real data set; skips the test where it is absent."""
-    if not (REAL / name).is_dir():
-        pytest.skip(f"no data at {REAL / name}")
-    return REAL / name
-
+SHARED_DATA = Path(os.environ.get("PVT_EXP_TEST_DATA") or ROOT.parent / "shared" / "data")
+"""Real data that some tests want and skip without."""
 
 EXPERIMENT = """\
 task: {kind: classification, num_classes: 4, image_px: 32}
@@ -45,6 +37,13 @@ blocks:
         deeper: {backbone.depths: [2, 1, 1, 1]}
         same as the base: {backbone.depths: [1, 1, 1, 1]}
 """
+
+
+def real_data(name: str) -> Path:
+    """The folder of a real data set; skips the test where there is none."""
+    if not (SHARED_DATA / name).is_dir():
+        pytest.skip(f"no data at {SHARED_DATA / name}")
+    return SHARED_DATA / name
 
 
 @pytest.fixture

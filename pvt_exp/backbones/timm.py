@@ -6,9 +6,10 @@ A name is checked against a list made from timm, which takes seconds to import; 
 import re
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pvt_exp.backbones import Backbone, require_timm_model
+from pvt_exp.config import Frozen
 
 if TYPE_CHECKING:
     from pvt_exp.nn.timm import TimmBackbone
@@ -32,6 +33,22 @@ TAKEN = {
 }
 
 
+class Freeze(Frozen):
+    """What stays as its checkpoint has it. The default is that of both papers' ResNets in detection (mmdetection)."""
+
+    stages: int | None = Field(1, ge=0)
+    """So many stages, and the stem before them, are not trained and compute as in testing; 0: the stem; null: none."""
+    norm: Literal["statistics", "all"] | None = "statistics"
+    """Every BatchNorm keeps its running ``statistics``, as in mmdetection, or its weight and bias too: ``all``, as in
+    detectron2 and torchvision; null: outside the frozen stages they are trained."""
+
+    @model_validator(mode="after")
+    def _freezes(self) -> "Freeze":
+        if self.stages is None and self.norm is None:
+            raise ValueError("stages and norm are both null, so nothing is frozen; write frozen: null")
+        return self
+
+
 class Settings(Backbone):
     """A backbone of timm by its name: all its maps from stride 4 on, or its pooled feature."""
 
@@ -40,6 +57,8 @@ class Settings(Backbone):
     """timm's name of the architecture, without a tag: ``resnet18``, ``deit_tiny_patch16_224``."""
     options: dict[str, Scalar | tuple[Scalar, ...]] = Field({})
     """Arguments of timm's model, for instance ``{drop_rate: 0.1}``."""
+    frozen: Freeze | None = None
+    """What is not trained; only with `pretrained`. ``{}`` is the usual way with ResNet in detection."""
 
     @field_validator("name")
     @classmethod
@@ -60,6 +79,12 @@ class Settings(Backbone):
                 raise ValueError(f"{option} is null, which timm takes for not written: leave it out")
         return value
 
+    @model_validator(mode="after")
+    def _keeps_something_learnt(self) -> "Settings":
+        if self.frozen is not None and self.pretrained is None:
+            raise ValueError("frozen without pretrained would keep random weights: write pretrained, or frozen: null")
+        return self
+
     def check(self, height: int, width: int) -> None:
         patch = re.search(r"_patch(\d+)", self.name)
         side = self.options.get("patch_size", int(patch[1]) if patch else 1)
@@ -70,7 +95,8 @@ class Settings(Backbone):
         """The module; ``image_px`` sizes a ViT's table of positions, which is interpolated to other images.
 
         Raises:
-            ValueError: if the model has no such option, no stochastic depth where `drop_path` asks for it, or no maps.
+            ValueError: if the model has no such option, no stochastic depth where `drop_path` asks for it, no maps, or no
+                such stages or BatchNorm as `frozen` says.
         """
         from pvt_exp.nn.timm import TimmBackbone
 

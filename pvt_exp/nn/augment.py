@@ -1,12 +1,10 @@
 """What is done to an image before the network sees it: DeiT's augmentation (arXiv 2012.12877, table 9), and its test.
 
 The order and the details are those of timm's ``create_transform``. All randomness is drawn from the global generators
-of torch, Python and numpy, as torchvision and timm do; `draw_from` makes it follow from the sample.
+of torch, Python and numpy, as torchvision and timm do; `seeding.draw_from` makes it follow from the sample.
 """
 
-import contextlib
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,32 +18,50 @@ from timm.data.transforms import str_to_pil_interp
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
+from pvt_exp.nn.loader import Batch, Pipeline
+
 if TYPE_CHECKING:
     from pvt_exp.tasks.classification import Settings
 
 Transform = Callable[[Image.Image], Tensor]
 
 
-@contextlib.contextmanager
-def generators_kept() -> Iterator[None]:
-    """Afterwards the global random generators stand where they stood before.
-
-    A loader without worker processes draws in the process that trains, whose own draws it must not move.
-    """
-    kept = torch.default_generator.get_state(), random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        torch.default_generator.set_state(kept[0])
-        random.setstate(kept[1])
-        np.random.set_state(kept[2])
+def pipeline(task: "Settings") -> Pipeline:
+    """From images and labels to batches, in training and in testing."""
+    mixer = mixup(task)
+    return Pipeline(
+        Labelled(train_transform(task)),
+        Labelled(test_transform(task)),
+        stack,
+        mix=None if mixer is None else Mixed(mixer),
+        repeats=task.augment.repeats,
+    )
 
 
-def draw_from(seed: int) -> None:
-    """Start the global random generators from ``seed``; within `generators_kept`."""
-    torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which would seed the GPUs too
-    random.seed(seed)
-    np.random.seed((seed % 2**32, seed >> 32))
+class Labelled:
+    """A transform of the image alone; the label stays."""
+
+    def __init__(self, transform: Transform) -> None:
+        self.transform = transform
+
+    def __call__(self, image: Image.Image, label: int) -> tuple[Tensor, int]:
+        return self.transform(image), label
+
+
+class Mixed:
+    """Mixup or CutMix of a whole group; its labels become shares of classes."""
+
+    def __init__(self, mixer: Mixup) -> None:
+        self.mixer = mixer
+
+    def __call__(self, batch: Batch) -> Batch:
+        image, target = self.mixer(batch["image"], batch["target"])
+        return {**batch, "image": image, "target": target}
+
+
+def stack(samples: list[tuple[Tensor, int]]) -> Batch:
+    """``image`` float [B, 3, H, W], ``target`` long [B]."""
+    return {"image": torch.stack([image for image, _ in samples]), "target": torch.tensor([n for _, n in samples])}
 
 
 class ToNormalTensor:

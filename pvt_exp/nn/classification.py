@@ -1,19 +1,15 @@
 """Image classification as a LightningModule: a linear head on any backbone's feature."""
 
-import math
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from pvt_exp import optim
-from pvt_exp.nn.seeding import derive
+from pvt_exp.nn import macs
+from pvt_exp.nn.training import Training
 from pvt_exp.schema import Run
 
 
@@ -32,95 +28,30 @@ class Network(nn.Module):
         return logits
 
 
-class Diverged(RuntimeError):
-    """The loss is no number any more."""
-
-    def __init__(self, step: int, lr: float, gradient_norm: float) -> None:
-        norm = gradient_norm if math.isfinite(gradient_norm) else str(gradient_norm)  # JSON has no NaN
-        self.numbers = {"step": step, "lr": lr, "gradient_norm": norm}
-        super().__init__(
-            f"loss is NaN or Inf at step {step} (learning rate {lr:.3g}, gradient norm {gradient_norm:.3g})"
-        )
-
-
-class Classifier(pl.LightningModule):
+class Classifier(Training):
     """Trains a `Network`; scores top-1, top-5 (of more than five classes) in percent, and the loss."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run, self.task = run, run.task
         backbone = run.backbone.build(run.task.image_px).to(memory_format=torch.channels_last)
-        self.network = Network(backbone, run.task.num_classes)
-        self.ema = ModelEmaV3(self.network, decay=run.ema_decay) if run.ema_decay else None
+        super().__init__(run, Network(backbone, run.task.num_classes))
         accuracy = {"top1": MulticlassAccuracy(run.task.num_classes, top_k=1, average="micro")}
         if run.task.num_classes > 5:
             accuracy["top5"] = MulticlassAccuracy(run.task.num_classes, top_k=5, average="micro")
         self.accuracy = MetricCollection(dict(accuracy))
         self.val_loss = MeanMetric()
-        self._last_loss: Tensor | None = None
-        self._gradient_norm = torch.zeros(())
-
-    @property
-    def scored(self) -> nn.Module:
-        """What is validated and kept: the moving average of the weights where there is one."""
-        return self.ema.module if self.ema is not None else self.network
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.scored(images)
         return logits
 
-    # ------------------------------------------------------------ training
-
-    def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
-        # Drop path draws from (seed, epoch, batch), so that a resumed run draws what an undisturbed one does.
-        torch.manual_seed(derive(self.run.seed, "step", self.current_epoch, batch_idx, self.global_rank))
-        self._lr: float = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
-
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        self._stop_if_diverged()
+    def loss(self, batch: dict[str, Any]) -> Tensor:
         target = batch["target"]
         smoothing = 0.0 if target.is_floating_point() else self.task.label_smoothing
-        logits = self.network(batch["image"])
-        loss = F.cross_entropy(logits, target, label_smoothing=smoothing)
-        self._last_loss = loss.detach()
-        self.log("train/loss", self._last_loss, on_step=True, on_epoch=True, batch_size=len(target))
-        return loss
+        return F.cross_entropy(self.network(batch["image"]), target, label_smoothing=smoothing)
 
-    def _stop_if_diverged(self) -> None:
-        # The loss of the step before: reading it does not make the GPU wait for this one.
-        if self._last_loss is not None and not torch.isfinite(self._last_loss):
-            raise Diverged(self.global_step, self._lr, float(self._gradient_norm))
-
-    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        self._gradient_norm = get_total_norm(gradients, foreach=True)
-        if self.run.optim.clip_norm is not None:
-            clip_grads_with_norm_(self.network.parameters(), self.run.optim.clip_norm, self._gradient_norm)
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        if self.ema is not None and not self.trainer.fit_loop._should_accumulate():
-            self.ema.update(self.network)
-
-    def on_train_epoch_end(self) -> None:
-        self._stop_if_diverged()
-        self.log_dict({"lr": self._lr, "train/gradient_norm": self._gradient_norm})
-
-    def configure_optimizers(self) -> Any:
-        exempt = {f"backbone.{name}" for name in self.network.backbone.no_weight_decay()}  # type: ignore[operator]
-        groups = optim.parameter_groups(self.network, self.run.optim, exempt)
-        optimizer = optim.optimizer(groups, self.run.optim, self.run.lr, fused=self.run.precision != "16-mixed")
-        steps = int(self.trainer.estimated_stepping_batches) // self.run.epochs
-        scheduler = optim.scheduler(optimizer, self.run.schedule, self.run.epochs, steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": self.run.schedule.per, "name": "lr"},
-        }
-
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        if self.run.schedule.per == "step":
-            scheduler.step_update(self.global_step)
-        else:
-            scheduler.step(self.current_epoch + 1)
+    def count_macs(self) -> tuple[int, tuple[int, int]]:
+        size = self.task.train_px
+        return macs.count(self.network, torch.empty(1, 3, *size, device="meta")), size
 
     # ------------------------------------------------------------ validation
 

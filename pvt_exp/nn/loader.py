@@ -5,31 +5,47 @@ Legend: B images of a micro-batch, C classes.
 """
 
 import weakref
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from timm.data.mixup import Mixup
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pvt_exp.datasets import DataError
-from pvt_exp.nn.augment import Transform, draw_from, generators_kept, mixup, test_transform, train_transform
 from pvt_exp.nn.images import BadImage
 from pvt_exp.nn.order import InOrder, Key, Order
-from pvt_exp.nn.seeding import derive
+from pvt_exp.nn.seeding import derive, draw_from, generators_kept
 
 if TYPE_CHECKING:
     from pvt_exp.schema import Placement, Run
-    from pvt_exp.tasks.classification import Settings
 
 Batch = dict[str, Any]
-"""``image`` float [B, 3, H, W], ``target`` long [B] or float [B, C], ``skipped`` int: bad images met on the way."""
+"""``image`` float [B, 3, H, W] and ``target``, with B entries, among what else the task's `Pipeline.collate` gives, all
+tensors or lists of B entries; and ``skipped`` int: bad images met on the way."""
 VAL_IMAGES = 64  # a batch in validation at least, where it is not said what fits
+
+
+class Pipeline(NamedTuple):
+    """What a task does to what its reader gives. Everything in it pickles, as loading processes may be spawned."""
+
+    train: Callable[[Any, Any], tuple[Tensor, Any]]
+    """(PIL image, target) to the transformed pair; draws from the global generators."""
+    test: Callable[[Any, Any], tuple[Tensor, Any]]
+    collate: Callable[[list[Any]], Batch]
+    """Transformed pairs to ``image``, ``target`` and what else the task needs."""
+    mix: Callable[[Batch], Batch] | None = None
+    """What is done to a whole group in training; draws from the global generators."""
+    repeats: int = 1
+    """How often an image is drawn in one epoch, of correspondingly fewer images."""
+    shapes: Callable[[Any], Sequence[int]] | None = None
+    """Of a reader, the kind of each image's shape: a training group holds one kind, so that padding wastes little."""
+    val_images: int = VAL_IMAGES
 
 
 def loaders(
     run: "Run",
-    task: "Settings",
+    pipeline: Pipeline,
     train: Sequence[Any],
     val: Sequence[Any],
     placement: "Placement",
@@ -46,13 +62,21 @@ def loaders(
     group, micro = run.group_size, placement.micro_batch or run.group_size
     if group % micro:
         raise ValueError(f"a micro-batch of {micro} images does not divide the run's group_size {group}")
+    shapes = pipeline.shapes(train) if pipeline.shapes else None
     order = Order(
-        len(train), run.batch_size, group, repeats=task.augment.repeats, seed=run.seed, rank=rank, world=world
+        len(train),
+        run.batch_size,
+        group,
+        repeats=pipeline.repeats,
+        seed=run.seed,
+        shapes=shapes,
+        rank=rank,
+        world=world,
     )
-    groups = Groups(train, train_transform(task), run.seed, mixup(task), "next" if skip else "fail")
+    groups = Groups(train, pipeline.train, pipeline.collate, pipeline.mix, run.seed, "next" if skip else "fail")
     # Validating holds far less for an image than training does, so only a micro-batch that was asked for binds it.
-    in_order = InOrder(len(val), placement.micro_batch or max(group, VAL_IMAGES), rank, world)
-    tests = Groups(val, test_transform(task), None, None, "leave out" if skip else "fail")
+    in_order = InOrder(len(val), placement.micro_batch or max(group, pipeline.val_images), rank, world)
+    tests = Groups(val, pipeline.test, pipeline.collate, None, None, "leave out" if skip else "fail")
     return Loader(groups, order, placement, micro, order.group_size), Loader(tests, in_order, placement)
 
 
@@ -60,9 +84,16 @@ class Groups(Dataset[Batch]):
     """A group of keys to its images and targets: what a loading process does."""
 
     def __init__(
-        self, reader: Sequence[Any], transform: Transform, seed: int | None, mixer: Mixup | None, on_bad: str
+        self,
+        reader: Sequence[Any],
+        transform: Callable[[Any, Any], tuple[Tensor, Any]],
+        collate: Callable[[list[Any]], Batch],
+        mix: Callable[[Batch], Batch] | None,
+        seed: int | None,
+        on_bad: str,
     ) -> None:
-        self.reader, self.transform, self.seed, self.mixer, self.on_bad = reader, transform, seed, mixer, on_bad
+        self.reader, self.transform, self.collate, self.mix = reader, transform, collate, mix
+        self.seed, self.on_bad = seed, on_bad
 
     def __getitem__(self, keys: list[Key]) -> Batch:
         with generators_kept():
@@ -71,19 +102,19 @@ class Groups(Dataset[Batch]):
     def _batch(self, keys: list[Key]) -> Batch:
         loaded = [self._load(key) for key in keys]
         samples = [sample for sample, _ in loaded if sample is not None]
-        batch: Batch = {"skipped": sum(skipped for _, skipped in loaded)}
-        if samples:
-            image, target = torch.stack([image for image, _ in samples]), torch.tensor([label for _, label in samples])
-            if self.mixer is not None:
-                assert self.seed is not None
-                draw_from(derive(self.seed, "mix", keys[0].epoch, keys[0].position // len(keys)))
-                image, target = self.mixer(image, target)
-            # Where the models want them; a batch that is turned on the GPU is there twice.
-            batch |= {"image": image.contiguous(memory_format=torch.channels_last), "target": target}
-        return batch
+        skipped = {"skipped": sum(skipped for _, skipped in loaded)}
+        if not samples:
+            return skipped
+        batch = self.collate(samples)
+        if self.mix is not None:
+            assert self.seed is not None
+            draw_from(derive(self.seed, "mix", keys[0].epoch, keys[0].position // len(keys)))
+            batch = self.mix(batch)
+        # Channels-last is where the models want images; a batch that is turned on the GPU is there twice.
+        return {**batch, "image": batch["image"].contiguous(memory_format=torch.channels_last), **skipped}
 
     def _load(self, key: Key) -> tuple[Any, int]:
-        """The transformed image and its label, none if it is left out; and whether it counts as bad."""
+        """The transformed image and its target, none if it is left out; and whether it counts as bad."""
         try:
             return self._transformed(key, key.image), 0
         except BadImage:
@@ -99,11 +130,11 @@ class Groups(Dataset[Batch]):
                 continue
         raise BadImage("none of the images can be read")
 
-    def _transformed(self, key: Key, index: int) -> tuple[Any, int]:
-        image, label = self.reader[index]
+    def _transformed(self, key: Key, index: int) -> tuple[Any, Any]:
+        image, target = self.reader[index]
         if self.seed is not None:
             draw_from(derive(self.seed, "sample", key.epoch, key.image, key.repeat))
-        return self.transform(image), label
+        return self.transform(image, target)
 
 
 class Loader:
@@ -124,7 +155,7 @@ class Loader:
         micro: int | None = None,
         group: int | None = None,
     ) -> None:
-        self.sampler, self.micro = sampler, micro
+        self.sampler, self.micro, self._groups = sampler, micro, groups
         self.parts = group // micro if group and micro and micro < group else 1
         workers = min(placement.workers, len(sampler))
         big = sampler.group_size >= 256  # a worker that is two groups ahead would hold a gigabyte at 224 pixels
@@ -139,6 +170,11 @@ class Loader:
             generator=torch.Generator(),  # else each epoch draws a number from the generator that training uses
         )
         weakref.finalize(self, _stop_workers, self.groups)
+
+    @property
+    def reader(self) -> Any:
+        """What it reads from."""
+        return self._groups.reader
 
     def set_epoch(self, epoch: int) -> None:
         """Which epoch the next iteration is."""
@@ -173,9 +209,10 @@ class Loader:
             raise kind(last.removeprefix(f"{kind.__module__}.{kind.__qualname__}: ")) from None
 
     def _cut(self, group: Batch, skipped: int) -> Iterator[Batch]:
-        images, targets = group["image"].chunk(self.parts), group["target"].chunk(self.parts)
-        for n, (image, target) in enumerate(zip(images, targets, strict=True)):
-            yield {"image": image, "target": target, "skipped": 0 if n else skipped}
+        size = -(-len(group["target"]) // self.parts)
+        for start in range(0, len(group["target"]), size):
+            part = {name: value[start : start + size] for name, value in group.items() if name != "skipped"}
+            yield {**part, "skipped": 0 if start else skipped}
 
 
 def _stop_workers(groups: "DataLoader[Batch]") -> None:

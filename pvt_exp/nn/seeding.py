@@ -1,9 +1,37 @@
 """Random numbers that follow from what they are for, so that none depends on workers, order or a resume."""
 
+import contextlib
 import hashlib
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
 
 
 def derive(*what: int | str) -> int:
     """A 63-bit seed for a purpose: ``derive(run.seed, "sample", epoch, index)``."""
     words = "\0".join(map(str, what)).encode()
     return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "big") >> 1
+
+
+@contextlib.contextmanager
+def generators_kept() -> Iterator[None]:
+    """Afterwards the global random generators stand where they stood before.
+
+    A loader without worker processes draws in the process that trains, whose own draws it must not move.
+    """
+    kept = torch.default_generator.get_state(), random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(kept[0])
+        random.setstate(kept[1])
+        np.random.set_state(kept[2])
+
+
+def draw_from(seed: int) -> None:
+    """Start the global random generators from ``seed``; within `generators_kept`."""
+    torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which would seed the GPUs too
+    random.seed(seed)
+    np.random.seed((seed % 2**32, seed >> 32))

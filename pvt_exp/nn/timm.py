@@ -1,11 +1,12 @@
 """timm's models behind the contract of a backbone: maps by ``features_only``, the feature by ``num_classes=0``."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 if TYPE_CHECKING:
     from pvt_exp.backbones.timm import Settings
@@ -48,6 +49,38 @@ def create(settings: "Settings", image_px: int, **purpose: Any) -> tuple[nn.Modu
             raise ValueError(f"timm cannot build {settings.name}{purposes} for {image_px} pixels: {why}") from error
 
 
+def stages(model: nn.Module) -> list[str]:
+    """Names of the modules that give the maps of strides from 4 on, one for each stage; none for a plain ViT."""
+    info: Any = getattr(model, "feature_info", [])
+    entries = info.get_dicts() if hasattr(info, "get_dicts") else info
+    ends = {entry["reduction"]: entry["module"] for entry in entries if entry["reduction"] >= FINEST_STRIDE}
+    if len(ends) < 2:
+        return []
+    names = {plain_name(name): name for name, _ in model.named_modules()}
+    found = [names.get(plain_name(module)) for _, module in sorted(ends.items())]
+    return [name for name in found if name is not None] if None not in found else []
+
+
+def up_to(model: nn.Module, count: int) -> list[str]:
+    """Names of the stem's modules and of the first ``count`` stages', in the order in which they compute.
+
+    Raises:
+        ValueError: if the model has no such stages.
+    """
+    ends, order = stages(model), [name for name, _ in model.named_modules()]
+    if not ends:
+        raise ValueError("the model has no stages; write stages: null")
+    if count > len(ends):
+        raise ValueError(f"the model has {len(ends)} stages, not {count}")
+    if count:
+        inside = [i for i, name in enumerate(order) if f"{name}.".startswith(f"{ends[count - 1]}.")]
+        order = order[: inside[-1] + 1]
+    else:
+        order = order[: order.index(ends[0])]
+    # not what they are in: that holds the rest too
+    return [name for name in order if name and not any(end.startswith(f"{name}.") for end in ends[count:])]
+
+
 class TimmBackbone(nn.Module):
     """A model of timm. It has either maps (`channels`, `strides`, `forward`) or a feature (`embed_dim`, `embed`)."""
 
@@ -58,6 +91,8 @@ class TimmBackbone(nn.Module):
         self.model, self.options = create(settings, image_px, **purpose)
         if settings.drop_path > 0 and not any(getattr(m, "drop_prob", None) for m in self.model.modules()):
             raise ValueError(f"{settings.name} of timm takes drop_path and drops none: it must be 0")
+        self._fixed: set[str] = set()  # names of modules that compute as in testing
+        self._freeze()
         self.channels: tuple[int, ...] = ()
         self.strides: tuple[int, ...] = ()
         self.embed_dim = 0
@@ -72,6 +107,32 @@ class TimmBackbone(nn.Module):
         else:
             model: Any = self.model
             self.embed_dim = getattr(model, "head_hidden_size", None) or model.num_features
+
+    def _freeze(self) -> None:
+        frozen, name = self._settings.frozen, self._settings.name
+        if frozen is None:
+            return
+        modules = dict(self.model.named_modules())
+        try:
+            held = up_to(self.model, frozen.stages) if frozen.stages is not None else []
+        except ValueError as error:
+            raise ValueError(f"frozen.stages: {name} of timm: {error}") from None
+        norms = [key for key, module in modules.items() if isinstance(module, _BatchNorm)]
+        if frozen.norm is not None and not norms:
+            raise ValueError(f"frozen.norm: {name} of timm has no BatchNorm; write norm: null")
+        for key in held + (norms if frozen.norm == "all" else []):
+            for parameter in modules[key].parameters(recurse=False):
+                parameter.requires_grad_(False)
+        self._fixed = set(held) | (set(norms) if frozen.norm is not None else set())
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or testing; what is frozen stays at testing. By name, as modules are exchanged (SyncBatchNorm)."""
+        super().train(mode)
+        for name, module in self.model.named_modules():
+            if name in self._fixed:
+                module.training = False
+        return self
 
     def _plain(self) -> nn.Module:
         """The model with its head, as its checkpoints have it; names only."""

@@ -8,6 +8,7 @@ the text that is shown, so that no format rounds or decides anything; `pvt_exp.r
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ class Replicate(NamedTuple):
     """``done`` if it counts, else why it does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A number as it is and as it is shown, or why there is none. All empty: nothing is due here."""
 
     value: float | None = None
@@ -58,7 +58,7 @@ class Column:
     kind: Literal["metric", "count", "difference", "cost"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """One variant."""
 
@@ -74,7 +74,7 @@ class Row:
     code: tuple[str, ...] = ()
     """Git SHA of the code that its runs were, with a ``+`` where changes were not committed."""
 
-    @property
+    @cached_property
     def runs(self) -> tuple[str, ...]:
         """Ids of the runs that its numbers come from."""
         return tuple(replicate.run for replicate in self.replicates if replicate.state == "done")
@@ -98,7 +98,7 @@ class Note:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """Everything that is said in one table."""
 
@@ -111,7 +111,7 @@ class Table:
     notes: tuple[Note, ...]
     seeds: tuple[int, ...]
 
-    @property
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         """All rows, the groups' one after the other."""
         return tuple(row for group in self.groups for row in group.rows)

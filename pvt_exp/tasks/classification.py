@@ -1,6 +1,6 @@
 """Image classification with the DeiT-style recipe of both PVT papers (arXiv 2102.12122, section 5.1; 2106.13797, 4.1)."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,7 @@ from pvt_exp.tasks import Task
 
 if TYPE_CHECKING:
     from pvt_exp.nn.classification import Classifier
+    from pvt_exp.nn.loader import Pipeline
     from pvt_exp.schema import Run
 
 
@@ -94,7 +95,7 @@ class Settings(Task):
 
         return Classifier(run)
 
-    def loaders(self, run: "Run", *args: Any) -> Any:
-        from pvt_exp.nn.loader import loaders
+    def pipeline(self) -> "Pipeline":
+        from pvt_exp.nn.augment import pipeline
 
-        return loaders(run, self, *args)
+        return pipeline(self)

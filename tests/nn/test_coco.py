@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pvt_exp.datasets import DataError, Split
 from pvt_exp.datasets.coco import Settings
 from pvt_exp.nn.images import BadImage
-from tests.conftest import real
+from tests.conftest import real_data
 from tests.examples.coco import box, put, train, val
 from tests.nn.test_datasets import check_readers
 
@@ -115,7 +115,7 @@ def test_boxes_without_masks_are_refused_for_instances(tmp_path: Path) -> None:
 def test_real_sets_are_read(
     name: str, dataset: Settings, images: Any, annotations: Any, crowds: Any, bare: int, classes: int
 ) -> None:
-    root = real(name)
+    root = real_data(name)
     facts = dataset.inspect(root)
     counts = [facts.counts[split] for split in ("train", "val")]
     assert tuple(facts.images.values()) == images
@@ -130,7 +130,7 @@ def test_real_sets_are_read(
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_masks_are_those_of_pycocotools(split: Split) -> None:
-    root = real("coco_tiny100")
+    root = real_data("coco_tiny100")
     coco = COCO()
     coco.dataset = json.loads((root / f"annotations/instances_{split}2017.json").read_bytes())
     coco.createIndex()

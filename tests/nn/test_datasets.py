@@ -18,7 +18,7 @@ from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.datasets.shapes import GROUND, SHAPES
 from pvt_exp.datasets.shapes import Settings as Shapes
 from pvt_exp.nn.images import BadImage
-from tests.conftest import real
+from tests.conftest import real_data
 from tests.examples.cifar import write as write_cifar
 
 KINDS = kinds("datasets")
@@ -155,7 +155,7 @@ def check_ground_truth(reader: Any, classes: tuple[str, ...], task: str) -> None
 
 @pytest.mark.parametrize("name", ["cls_cifar10", "cls_clothing10", "cls_fashion_gray"])
 def test_folders_of_real_images(name: str) -> None:
-    check_readers(ImageFolder(name=name), real(name))
+    check_readers(ImageFolder(name=name), real_data(name))
 
 
 def test_validation_has_the_class_numbers_of_training(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def made(
     task = {"num_classes": 4, "image_px": 16, "augment": EVERYTHING, **task}
     return loaders(
         SimpleNamespace(batch_size=16, group_size=8, seed=seed, dataset=dataset),  # type: ignore[arg-type]
-        Classification(**task),
+        Classification(**task).pipeline(),
         Noise(number, bad),
         Noise(number, bad),
         Placement(workers=workers, micro_batch=micro),

@@ -10,7 +10,7 @@ from PIL import Image
 from pvt_exp.datasets import DataError
 from pvt_exp.datasets.semantic_folder import Settings
 from pvt_exp.nn.images import BadImage
-from tests.conftest import real
+from tests.conftest import real_data
 from tests.examples.semantic_folder import VALUES, put, write
 from tests.nn.test_datasets import check_readers
 
@@ -79,7 +79,7 @@ def test_flawed_masks_are_said_when_read(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_camvid_is_read_as_it_lies() -> None:
-    root = real("sem_camvid11")
+    root = real_data("sem_camvid11")
     dataset = Settings(name="camvid", ignore_index=11)
     facts = dataset.inspect(root)
     assert facts.images == {"train": 160, "val": 61}
@@ -93,7 +93,7 @@ def test_camvid_is_read_as_it_lies() -> None:
 
 
 def test_nuclei_are_read_as_they_lie() -> None:
-    root = real("inst_nuclei")
+    root = real_data("inst_nuclei")
     folders = {f"{split}_{what}_folder": f"{at}/{split}" for split in ("train", "val") for what, at in FOLDERS.items()}
     dataset = Settings(name="nuclei", classes=("background", "nucleus"), **folders)  # type: ignore[arg-type]
     assert dataset.inspect(root).images == {"train": 170, "val": 60}

@@ -106,6 +106,73 @@ def test_exempt_parameters_are_timms() -> None:
     assert Settings(name="resnet18").build(64).no_weight_decay() == set()
 
 
+# ---------------------------------------------------------------- what is frozen
+
+
+def frozen(name: str, maps: bool = True, **freeze: Any) -> Any:
+    return Settings(name=name, pretrained={"timm": name}, frozen=freeze).build(64, maps)
+
+
+@pytest.mark.parametrize("maps", [False, True])
+@pytest.mark.parametrize(
+    ("freeze", "held"),
+    [
+        ({"stages": 0, "norm": None}, ("conv1", "bn1")),
+        ({"stages": 1, "norm": None}, ("conv1", "bn1", "layer1")),
+        ({"stages": 4, "norm": None}, ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")),
+        ({"stages": None, "norm": "statistics"}, ()),
+    ],
+)
+def test_frozen_stages_are_not_trained(freeze: dict[str, Any], held: tuple[str, ...], maps: bool) -> None:
+    model = frozen("resnet18", maps, **freeze)
+    for name, parameter in model.model.named_parameters():
+        assert parameter.requires_grad == (name.partition(".")[0] not in held), name
+
+
+@pytest.mark.parametrize("norm", [None, "statistics", "all"])
+def test_frozen_norms_keep_what_they_have(norm: Any) -> None:
+    model = frozen("resnet18", stages=1, norm=norm)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1, weight_decay=0.1)
+    torch.stack([m.mean() for m in model.train()(torch.randn(2, 3, 64, 64) + 3)]).sum().backward()
+    optimizer.step()
+    changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert not [name for name in changed if name.startswith(("model.conv1", "model.bn1", "model.layer1"))]
+    assert ("model.layer3.0.bn1.running_mean" in changed) == (norm is None)
+    assert ("model.layer3.0.bn1.weight" in changed) == (norm != "all")
+    assert "model.layer3.0.conv1.weight" in changed
+    model.eval().train()
+    training = {module.training for module in model.modules() if isinstance(module, nn.BatchNorm2d)}
+    assert training == ({False, True} if norm is None else {False})
+
+
+def test_frozen_norms_stay_so_when_they_are_synchronised() -> None:
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(frozen("resnet18", stages=None, norm="statistics")).train()
+    norms = [module for module in model.modules() if isinstance(module, nn.SyncBatchNorm)]
+    assert norms
+    assert not any(module.training for module in norms)
+
+
+def test_stages_are_those_of_any_pyramid() -> None:
+    model = frozen("convnext_atto", stages=1, norm=None, maps=False)
+    held = {name.partition(".")[0] for name, p in model.model.named_parameters() if not p.requires_grad}
+    assert held == {"stem", "stages"}
+    assert not any(p.requires_grad for p in model.model.stages[0].parameters())
+    assert all(p.requires_grad for p in model.model.stages[1].parameters())
+    assert model.train().model.training
+    assert model.model.stages.training
+
+
+def test_what_cannot_be_frozen_is_an_error() -> None:
+    for name, freeze, said in (
+        ("convnext_atto", {}, "frozen.norm: convnext_atto of timm has no BatchNorm; write norm: null"),
+        ("resnet18", {"stages": 5}, "frozen.stages: resnet18 of timm: the model has 4 stages, not 5"),
+        ("vit_tiny_patch16_224", {}, "frozen.stages: vit_tiny_patch16_224 of timm: the model has no stages"),
+    ):
+        with torch.device("meta"), pytest.raises(ValueError, match=said):
+            frozen(name, **freeze)
+
+
 def test_the_list_of_models_is_timms() -> None:
     """If it fails, write ``"\\n".join(timm.list_models())`` to ``pvt_exp/backbones/timm_models.txt``."""
     assert timm_models() == set(timm.list_models())

@@ -110,6 +110,12 @@ def test_pvt_says_what_is_wrong(text: str, said: str) -> None:
         ("{name: resnet18, options: {num_classes: 3}}", "num_classes is not for options: the task sets it"),
         ("{name: resnet18, options: {drop_path_rate: 0.1}}", "write backbone.drop_path"),
         ("{name: resnet18, options: {drop_rate: null}}", "drop_rate is null"),
+        ("{name: resnet18, frozen: {}}", "frozen without pretrained would keep random weights: write pretrained, or"),
+        (
+            "{name: resnet18, pretrained: timm:resnet18, frozen: {stages: null, norm: null}}",
+            "stages and norm are both null, so nothing is frozen; write frozen: null",
+        ),
+        ("{name: resnet18, pretrained: timm:resnet18, frozen: {norm: yes}}", "norm: must be 'statistics' or 'all'"),
         ("{name: resnet18, pretrained: timm:resnet19}", "pretrained: timm has no model 'resnet19'; did you mean"),
     ],
 )
@@ -120,6 +126,12 @@ def test_timm_says_what_is_wrong(text: str, said: str) -> None:
 def test_timm_takes_options() -> None:
     settings = config.validate(Timm, config.parse("{name: resnet18, options: {drop_rate: 0.1, layers: [1, 1]}}", ""))
     assert settings.options == {"drop_rate": 0.1, "layers": (1, 1)}
+
+
+def test_the_usual_freezing_of_resnet_is_the_default() -> None:
+    settings = config.validate(Timm, config.parse("{name: resnet18, pretrained: timm:resnet18, frozen: {}}", ""))
+    assert settings.frozen is not None
+    assert settings.frozen.model_dump() == {"stages": 1, "norm": "statistics"}
 
 
 def test_pretrained_needs_one_source(tmp_path: Any) -> None:

@@ -1,0 +1,89 @@
+"""Detection and instance segmentation as a LightningModule, scored as COCO does."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pvt_exp.nn import macs
+from pvt_exp.nn.coco_eval import ClassScore, Detections, Kind
+from pvt_exp.nn.training import Training
+from pvt_exp.schema import Run
+from pvt_exp.tasks._dense import whole
+
+PREFIXES: dict[str, dict[Kind, str]] = {"detection": {"boxes": ""}, "instance": {"boxes": "box_", "masks": "mask_"}}
+"""By task: what is compared, and how the names of its metrics begin."""
+
+
+class Raw(nn.Module):
+    """All of a detector but matching, RoIAlign and NMS, which is what its cost is counted over."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Any:
+        return self.network.raw(images)
+
+
+class Detector(Training):
+    """Trains any detector of `pvt_exp.nn` over any backbone; average precisions are in percent."""
+
+    def __init__(self, run: Run) -> None:
+        backbone = run.backbone.build(run.task.table_px, maps=True).to(memory_format=torch.channels_last)
+        super().__init__(run, run.task.model(backbone))
+        self.prefixes = PREFIXES[run.task.kind]
+        self.found: Detections | None = None
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        losses = self.network(batch["image"], batch["target"], batch["sizes"])
+        size = len(batch["target"])
+        self.log_dict({f"train/{name}": part.detach() for name, part in losses.items()}, batch_size=size)
+        return torch.stack(list(losses.values())).sum()
+
+    def count_macs(self) -> tuple[int, tuple[int, int]]:
+        size = self.task.macs_px or self.task.train_px
+        return macs.count(Raw(self.network), torch.empty(1, 3, *size, device="meta")), size
+
+    # ------------------------------------------------------------ validation
+
+    def on_validation_epoch_start(self) -> None:
+        reader = self.trainer.val_dataloaders.reader  # type: ignore[union-attr]
+        if self.found is None:
+            most = self.task.detector.max_detections
+            self.found = Detections(
+                reader.ground_truth(), reader.category_ids, kinds=tuple(self.prefixes), max_dets=most
+            )
+        self.found.reset()
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        assert self.found is not None
+        self.found.update(batch["ids"], self.predict(batch))
+
+    def predict(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
+        """The detections of each image, in the pixels of the image on disk.
+
+        Images are padded as if each came alone, so that what is found depends on no other image.
+        """
+        found: list[dict[str, Tensor]] = []
+        for image, size, original in zip(batch["image"], batch["sizes"], batch["originals"], strict=True):
+            alone = image[None, :, : whole(size[0]), : whole(size[1])]
+            found += self.scored(
+                alone.contiguous(memory_format=torch.channels_last), sizes=[size], originals=[original]
+            )
+        return found
+
+    def on_validation_epoch_end(self) -> None:
+        assert self.found is not None
+        scores = self.found.compute()
+        for kind, found in scores.items():
+            prefix = self.prefixes[kind]
+            self.log_dict({prefix + name: value for name, value in found.metrics.items() if name.startswith("AP")})
+        self.per_class = [self._line(each) for each in zip(*(found.classes for found in scores.values()), strict=True)]
+
+    def _line(self, scores: tuple[ClassScore, ...]) -> dict[str, Any]:
+        """A class: its objects, and what it scored by each kind."""
+        line: dict[str, Any] = {"class": scores[0].name, "instances": scores[0].instances}
+        for prefix, score in zip(self.prefixes.values(), scores, strict=True):
+            line |= {f"{prefix}AP": score.ap, f"{prefix}AP50": score.ap50}
+        return line

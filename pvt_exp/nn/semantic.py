@@ -1,0 +1,53 @@
+"""Semantic segmentation as a LightningModule, scored at each image's own size over the whole set."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from pvt_exp.nn import macs
+from pvt_exp.nn.augment_semantic import IGNORED
+from pvt_exp.nn.miou import MeanIoU
+from pvt_exp.nn.training import Training
+from pvt_exp.schema import Run
+
+
+class Segmenter(Training):
+    """Trains a network that gives logits at a fourth of the image; scores are in percent."""
+
+    def __init__(self, run: Run) -> None:
+        backbone = run.backbone.build(run.task.table_px, maps=True).to(memory_format=torch.channels_last)
+        super().__init__(run, run.task.model(backbone))
+        self.overlap = MeanIoU(run.task.num_classes, IGNORED)
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        labels_BHW = torch.stack(batch["target"]).long()
+        logits = F.interpolate(self.network(batch["image"]), labels_BHW.shape[1:], mode="bilinear", align_corners=False)
+        losses_BHW = F.cross_entropy(logits, labels_BHW, ignore_index=IGNORED, reduction="none")
+        return losses_BHW.mean()  # over all pixels, those that are ignored too, as mmsegmentation does
+
+    def count_macs(self) -> tuple[int, tuple[int, int]]:
+        size = self.task.macs_px or self.task.train_px
+        return macs.count(self.network, torch.empty(1, 3, *size, device="meta")), size
+
+    # ------------------------------------------------------------ validation
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        for predicted_HW, labels_HW in zip(self.predict(batch), batch["target"], strict=True):
+            self.overlap.update(predicted_HW[None], labels_HW[None])
+
+    def predict(self, batch: dict[str, Any]) -> list[Tensor]:
+        """The class [H, W] of each pixel of each image on disk; images are not padded, so none depends on another."""
+        found = []
+        for image, (height, width), original in zip(batch["image"], batch["sizes"], batch["originals"], strict=True):
+            alone = image[None, :, :height, :width].contiguous(memory_format=torch.channels_last)
+            logits = F.interpolate(self.scored(alone).float(), original, mode="bilinear", align_corners=False)
+            found.append(logits[0].argmax(0))
+        return found
+
+    def on_validation_epoch_end(self) -> None:
+        scores = self.overlap.compute()
+        self.overlap.reset()
+        self.log_dict(scores.metrics)
+        self.per_class = [{"class": name, "IoU": iou} for name, iou in zip(self.classes, scores.iou, strict=True)]

@@ -1,0 +1,90 @@
+"""What can be typed after the verbs, and what it means."""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from pvt_exp import plan, site
+from pvt_exp.config import ConfigError
+from pvt_exp.plan import Plan
+from pvt_exp.schema import Placement, Sweep
+
+# readable=False: what cannot be read is told by us, as all else is
+SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", readable=False, help="The sweep's file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Changes to the base, e.g. optim.lr=1e-3.")
+]
+Store = Annotated[Path, typer.Option("--store", envvar="PVT_EXP_RUNS", readable=False, help="The run store.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; its fields are stable, see docs/json.md.")]
+Seeds = Annotated[str | None, typer.Option(help="Seeds instead of the sweep's: 0-4 or 0,3,7.")]
+Only = Annotated[list[str] | None, typer.Option(help="Only the variants with this name, axis, choice or run id.")]
+Data = Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a data set lies on this machine.")]
+Gpus = Annotated[str | None, typer.Option(help="0-7 or 0,0,1 (two runs on GPU 0), auto, or none for the CPU.")]
+Slots = Annotated[int | None, typer.Option(min=1, help="Runs at once on the CPU; by default one a core.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that load data, a run.")]
+MicroBatch = Annotated[
+    int | None, typer.Option(min=1, help="Images a GPU holds at once; gradients add up to the same batch.")
+]
+Keep = Annotated[Literal["last", "none"], typer.Option(help="Which checkpoints stay when a run is done.")]
+WandbMode = Annotated[str | None, typer.Option("--wandb", help="online, offline or disabled.")]
+Retry = Annotated[list[str] | None, typer.Option(metavar="STATE", help="Also try runs again that ended so.")]
+
+
+def numbers(option: str, text: str) -> tuple[int, ...]:
+    """``0-3,7`` as numbers."""
+    found: list[int] = []
+    for word in text.split(","):
+        span = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", word, re.ASCII)
+        first, last = (int(span[1]), int(span[2] or span[1])) if span else (0, -1)
+        if not 0 <= last - first <= 10_000 or last >= 2**32:
+            raise ConfigError(f"{option} {text}: write numbers, for instance 0-3 or 0,2,5")
+        found += range(first, last + 1)
+    return tuple(found)
+
+
+def seed_numbers(text: str) -> tuple[int, ...]:
+    """``--seeds`` as numbers, none of them twice."""
+    seeds = numbers("--seeds", text)
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seeds {text}: the same seed twice")
+    return seeds
+
+
+def read_plan(
+    sweep: Path, overrides: Sequence[str] | None, seeds: str | None, only: Sequence[str] | None
+) -> tuple[Sweep, Plan]:
+    """The sweep's file and its plan, as far as ``--only`` asks for it."""
+    settings, planned = plan.load(sweep, overrides or (), None if seeds is None else seed_numbers(seeds))
+    return settings, planned.only(only) if only else planned
+
+
+def choose_launcher(settings: Any, gpus: str | None, slots: int | None) -> Any:
+    """The sweep's launcher with what the command line says otherwise; ConfigError for places that are not here."""
+    changes: dict[str, Any] = {}
+    if gpus is not None:
+        changes["gpus"] = "auto" if gpus == "auto" else () if gpus == "none" else numbers("--gpus", gpus)
+    if slots is not None:
+        changes["cpu_slots"] = slots
+    launcher = settings.model_copy(update=changes)
+    try:
+        launcher.slots()
+    except ValueError as error:
+        raise ConfigError(f"{'launcher' if gpus is None else f'--gpus {gpus}'}: {error}") from None
+    return launcher
+
+
+def make_placement(
+    workers: int, micro_batch: int | None, keep: Literal["last", "none"], wandb: str | None
+) -> Placement:
+    """What all runs of this command share."""
+    return Placement(
+        workers=workers,
+        micro_batch=micro_batch,
+        keep=keep,
+        tracking=site.tracking(wandb, site.load()),
+        command=("pvt-exp", *sys.argv[1:]),
+    )

@@ -1,0 +1,34 @@
+"""Boxes and masks: Mask R-CNN (arXiv 1703.06870), in the set-up of PVT's papers (2102.12122, section 5.2)."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from pvt_exp.tasks.detection import Boxes, TwoStage
+
+
+class MaskRCNN(TwoStage):
+    """Two stages, boxes and a mask in each."""
+
+    kind: Literal["mask_rcnn"] = "mask_rcnn"
+    mask_width: int = Field(256, ge=1)
+    """Channels of the mask head."""
+    mask_convs: int = Field(4, ge=1)
+    """Convolutions of the mask head."""
+
+
+class Settings(Boxes):
+    """Objects and their masks, scored as COCO does, by the mask and by the box."""
+
+    metric: ClassVar[str] = "mask_AP"
+    shown: ClassVar[tuple[str, ...]] = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")
+
+    kind: Literal["instance"] = "instance"
+    detector: MaskRCNN = MaskRCNN()
+
+    def model(self, backbone: Any) -> Any:
+        """The detector over a built backbone."""
+        from pvt_exp.nn.mask_rcnn import MaskRCNN as Model
+
+        neck = self.neck.build(backbone.channels, backbone.strides)
+        return Model(backbone, neck, self.num_classes, **self.detector.model_dump(exclude={"kind"}))
