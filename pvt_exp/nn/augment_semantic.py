@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 IGNORED = 255
 TRIES = 10
-VAL_IMAGES = 8
+VAL_IMAGES = 16
 
 
 def pipeline(task: "Settings") -> Pipeline:
