@@ -112,9 +112,9 @@ def test_the_moving_average_is_what_is_scored(kind: str, tmp_path: Path) -> None
     slow, fast = (
         fit(run(kind, ema_decay=0.9999999, optim={"kind": "adamw", "lr": lr}), tmp_path) for lr in (1e-4, 1e-2)
     )
-    assert slow["metrics"] == fast["metrics"]
+    assert slow["metrics"] == pytest.approx(fast["metrics"], abs=0.01)
     other = fit(run(kind, ema_decay=0.1, optim={"kind": "adamw", "lr": 1e-2}), tmp_path)
-    assert other["metrics"] != fast["metrics"]
+    assert other["metrics"] != pytest.approx(fast["metrics"], abs=0.01)
 
 
 def test_a_task_refuses_data_of_another_number_of_classes(tmp_path: Path) -> None:
