@@ -174,42 +174,42 @@ def test_what_is_loaded_depends_on_no_worker_and_no_micro_batch(shapes: Mixed) -
 
 
 def striped(height: int, width: int) -> tuple[Image.Image, Any]:
-    """An image whose left tenth is of class 1 and the rest of class 0; brighter where it is class 1."""
+    """An image whose left tenth is of class 9 and the rest of class 0; brighter where it is class 9."""
     labels = np.zeros((height, width), np.uint8)
-    labels[:, : width // 10] = 1
-    return Image.fromarray(np.repeat(labels[:, :, None] * 200, 3, 2)), labels
+    labels[:, : width // 10] = 9
+    return Image.fromarray(np.repeat(labels[:, :, None] * 20, 3, 2)), labels
 
 
 def test_a_part_of_one_class_is_drawn_anew() -> None:
     image, labels = striped(64, 320)
     shares = {}
     for most in (1.0, 0.75):
-        task = Semantic(num_classes=2, short_px=64, long_px=320, crop_px=(64, 64), scale=(1.0, 1.0), crop_most=most)
+        task = Semantic(num_classes=10, short_px=64, long_px=320, crop_px=(64, 64), scale=(1.0, 1.0), crop_most=most)
         found = []
         for seed in range(40):
             draw_from(seed)
             target = task.pipeline().train(image, labels)[1]["target"]
-            found.append(float((target == 1).float().mean()))
+            found.append(float((target == 9).float().mean()))
         shares[most] = sum(share >= 0.25 for share in found)
     assert shares[0.75] > 2 * shares[1.0]
 
 
 def test_the_map_of_classes_follows_its_image() -> None:
-    task = Semantic(num_classes=2, short_px=64, long_px=320, crop_px=(64, 64), scale=(0.7, 1.4), photometric=False)
+    task = Semantic(num_classes=10, short_px=64, long_px=320, crop_px=(64, 64), scale=(0.7, 1.4), photometric=False)
     image, labels = striped(64, 320)
     for seed in range(30):
         draw_from(seed)
         pixels, rest = task.pipeline().train(image, labels)
         bright = pixels[0] > pixels[0].mean()
         target = rest["target"]
-        assert set(target.unique().tolist()) <= {0, 1, 255}
-        if 0.1 < float((target == 1).float().mean()) < 0.9:
-            same = (bright == (target == 1))[target != 255].float().mean()
+        assert set(target.unique().tolist()) <= {0, 9, 255}
+        if 0.1 < float((target == 9).float().mean()) < 0.9:
+            same = (bright == (target == 9))[target != 255].float().mean()
             assert same > 0.95
 
 
 def test_what_is_padded_is_ignored_and_zero() -> None:
-    task = Semantic(num_classes=2, short_px=32, long_px=320, crop_px=(64, 64), scale=(1.0, 1.0))
+    task = Semantic(num_classes=10, short_px=32, long_px=320, crop_px=(64, 64), scale=(1.0, 1.0))
     pixels, rest = task.pipeline().train(*striped(32, 40))
     assert (rest["target"][32:] == 255).all()
     assert (rest["target"][:, 40:] == 255).all()
@@ -219,6 +219,6 @@ def test_what_is_padded_is_ignored_and_zero() -> None:
 
 def test_testing_resizes_to_multiples_of_32_and_keeps_the_truth() -> None:
     image, labels = striped(50, 90)
-    pixels, rest = Semantic(num_classes=2, short_px=64, long_px=320).pipeline().test(image, labels)
+    pixels, rest = Semantic(num_classes=10, short_px=64, long_px=320).pipeline().test(image, labels)
     assert tuple(pixels.shape[1:]) == rest["size"] == (64, 128)
     assert np.array_equal(rest["target"].numpy(), labels)
