@@ -79,8 +79,14 @@ DENSE = {
 FOUND = {"score_threshold": 0.05, "nms_threshold": 0.5, "max_detections": 100}
 RETINANET = {"kind": "retinanet", **FOUND, "head_width": 256, "head_convs": 4, "anchor_scale": 4.0}
 MASK_RCNN = {
-    **{"kind": "mask_rcnn", **FOUND, "head_width": 1024, "anchor_scale": 8.0},
-    **{"max_proposals": 1000, "sampled_regions": 512, "mask_width": 256, "mask_convs": 4},
+    "kind": "mask_rcnn",
+    **FOUND,
+    "head_width": 1024,
+    "anchor_scale": 8.0,
+    "max_proposals": 1000,
+    "sampled_regions": 512,
+    "mask_width": 256,
+    "mask_convs": 4,
 }
 COCO = {
     "kind": "coco",
@@ -115,8 +121,14 @@ def boxes(recipe: str, short_px: list[int], crop: Any = None) -> dict[str, Any]:
     kind, detector = {"retinanet": ("detection", RETINANET), "mask_rcnn": ("instance", MASK_RCNN)}[recipe]
     test = {"test_short_px": 800, "test_long_px": 1333, "macs_px": [800, 1280]}
     return {
-        **{"kind": kind, "num_classes": 80, "detector": detector, **DENSE, **test},
-        **{"short_px": short_px, "long_px": 1333, "crop": crop},
+        "kind": kind,
+        "num_classes": 80,
+        "detector": detector,
+        **DENSE,
+        **test,
+        "short_px": short_px,
+        "long_px": 1333,
+        "crop": crop,
     }
 
 
@@ -128,13 +140,27 @@ def steps(epochs: int, lr: float) -> dict[str, Any]:
 
 
 SEMANTIC = {
-    **{"kind": "semantic", "num_classes": 150, **DENSE, "head_width": 128, "dropout": 0.1, "macs_px": [512, 512]},
-    **{"short_px": 512, "long_px": 2048, "scale": [0.5, 2.0], "crop_px": [512, 512], "crop_most": 0.75},
+    "kind": "semantic",
+    "num_classes": 150,
+    **DENSE,
+    "head_width": 128,
+    "dropout": 0.1,
+    "macs_px": [512, 512],
+    "short_px": 512,
+    "long_px": 2048,
+    "scale": [0.5, 2.0],
+    "crop_px": [512, 512],
+    "crop_most": 0.75,
     "photometric": True,
 }
 POLY = {
-    **{"kind": "poly", "per": "step", "warmup_epochs": 0, "warmup_steps": 0, "warmup_lr": 1e-6},
-    **{"power": 0.9, "min_lr": 0.0},
+    "kind": "poly",
+    "per": "step",
+    "warmup_epochs": 0,
+    "warmup_steps": 0,
+    "warmup_lr": 1e-6,
+    "power": 0.9,
+    "min_lr": 0.0,
 }
 
 
@@ -216,9 +242,16 @@ def test_mask_rcnn_3x_is_the_released_one(name: str, overrides: list[str], preci
     crop = {"short_px": [400, 500, 600], "side_px": [384, 600]}
     optim = {"kind": "adamw", **ADAMW, "lr": 1e-4, "lr_batch": None, "weight_decay": 0.05, "spare": "norms"}
     assert run.model_dump(mode="json") == {
-        **{**SHARED, "task": boxes("mask_rcnn", DETR_SCALES, crop), "dataset": COCO, "schedule": steps(36, 1e-4)},
-        **{"optim": {**optim, "clip_norm": None}, "epochs": 36, "batch_size": 16, "group_size": 2},
-        **{"backbone": backbone_of("mask_rcnn", name), "precision": precision},
+        **SHARED,
+        "task": boxes("mask_rcnn", DETR_SCALES, crop),
+        "dataset": COCO,
+        "schedule": steps(36, 1e-4),
+        "optim": {**optim, "clip_norm": None},
+        "epochs": 36,
+        "batch_size": 16,
+        "group_size": 2,
+        "backbone": backbone_of("mask_rcnn", name),
+        "precision": precision,
     }
 
 
