@@ -51,6 +51,8 @@ def small(run: Run, *more: str) -> Run:
     images = IMAGES if task == "classification" else FEW
     words = [*SMALL[task], "schedule.warmup_epochs=0", "epochs=1"]
     words += [f"batch_size={images}", f"group_size={min(run.group_size, images)}"]
+    if run.schedule.kind == "step":
+        words.append("schedule.milestones=[1]")  # none is reached
     if getattr(run.task, "crop", None) is not None:
         words.append(CROP)
     if run.dataset.kind != "image_folder":
@@ -65,13 +67,15 @@ def name(path: Path) -> str:
 
 
 def distinct_variants() -> list[object]:
-    """Each run that some sweep has, once; it keeps the name of the first sweep that has it."""
-    found = {}
+    """Each run that some sweep has, once; it keeps the name of the first sweep that has it.
+
+    Of runs that are alike when they are small, such as a 1x and a 3x, the first.
+    """
+    found: dict[str, tuple[Path, int, str]] = {}
     for path in SWEEPS:
         _, planned = plan.load(path)
         for number, variant in enumerate(planned.variants):
-            run = variant.runs[0]
-            found.setdefault(run.id, (path, number, f"{name(path)}-{variant.name}"))
+            found.setdefault(small(variant.runs[0]).id, (path, number, f"{name(path)}-{variant.name}"))
     return [pytest.param(path, number, id=word) for path, number, word in found.values()]
 
 
