@@ -163,7 +163,7 @@ class Loader:
             groups,
             sampler=sampler,
             batch_size=None,  # an item is a group already
-            collate_fn=_as_it_is,  # else tuples become lists
+            collate_fn=_as_it_is,  # type: ignore[arg-type]  # else tuples become lists
             num_workers=workers,
             prefetch_factor=(1 if big else 2) if workers else None,
             persistent_workers=workers > 0,
