@@ -19,7 +19,7 @@ from torch import nn
 
 from pvt_exp import files, provenance, store, tracking
 from pvt_exp.datasets import Facts, Split
-from pvt_exp.nn import pretrained
+from pvt_exp.nn import pretrained, samples
 from pvt_exp.nn.loader import loaders
 from pvt_exp.nn.training import Diverged, Training
 from pvt_exp.schema import Placement, Run
@@ -52,6 +52,7 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)
     module.classes = facts.class_names(run.task.kind)
+    module.category_ids = tuple(getattr(val, "category_ids", ()))
     cost = _cost(module)
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size)
@@ -82,7 +83,9 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
     first = store.finish(attempt, record.result(module, placement, cost))
     _clean(attempt, placement.keep)
+    drawn = samples.write(module, val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
     if wandb:
+        wandb.show(drawn, record.per_class, trainer.global_step)
         wandb.close({"best": record.best, **cost})
     return first
 
@@ -218,7 +221,7 @@ class Record(pl.Callback):
         temporary.write_text(text)
         temporary.replace(self.attempt / "progress.json")  # no fsync: it is for looking at
 
-    def result(self, module: pl.LightningModule, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
+    def result(self, module: Training, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
         """``result.json``; its fields are described in docs/json.md."""
         self._count_time()
         if not all(map(math.isfinite, self.last.values())):
@@ -234,6 +237,8 @@ class Record(pl.Callback):
                 "name": self.run.dataset.name,
                 "fingerprint": self.facts.fingerprint,
                 "classes": len(self.facts.classes),
+                "class_names": list(module.classes),
+                "category_ids": list(module.category_ids),
                 "images": self.facts.images,
                 "skipped": self.skipped,
             },

@@ -41,6 +41,8 @@ class Pipeline(NamedTuple):
     shapes: Callable[[Any], Sequence[int]] | None = None
     """Of a reader, the kind of each image's shape: a training group holds one kind, so that padding wastes little."""
     val_images: int = VAL_IMAGES
+    blank: Any = 0
+    """The target of an image of which nothing is known, as `test` takes it."""
 
 
 def loaders(
