@@ -40,7 +40,7 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
         ValueError: for weights that do not match, and for a micro-batch that would change what is computed.
         pvt_exp.nn.training.Diverged: when the loss is NaN or Inf.
     """
-    _set_up(run, placement)
+    set_up(run, placement)
     root = Path(placement.data or "")
     if run.dataset.made:
         run.dataset.make(root)
@@ -90,6 +90,11 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     return first
 
 
+def metrics(trainer: pl.Trainer) -> dict[str, float]:
+    """What the newest validation scored."""
+    return {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
+
+
 def _refuse_other_statistics(module: nn.Module, micro_batch: int, group_size: int) -> None:
     if micro_batch < group_size and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules()):
         raise ValueError(
@@ -105,7 +110,8 @@ def _clean(attempt: Path, keep: str) -> None:
             shutil.rmtree(each / "checkpoints", ignore_errors=True)
 
 
-def _set_up(run: Run, placement: Placement) -> None:
+def set_up(run: Run, placement: Placement) -> None:
+    """Threads, precision and quiet, before anything is computed."""
     for library in ("pytorch_lightning", "lightning_fabric"):  # tips and expected oddities; a run's log has the rest
         warnings.filterwarnings("ignore", module=library)
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -205,12 +211,11 @@ class Record(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         task = self.run.task
-        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
-        self.last, self.per_class = metrics, module.per_class
+        self.last, self.per_class = metrics(trainer), module.per_class
         sign = 1 if task.larger_is_better else -1
-        value = metrics[task.metric]
+        value = self.last[task.metric]
         if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
-            self.best = {"epoch": trainer.current_epoch + 1, "metrics": metrics}
+            self.best = {"epoch": trainer.current_epoch + 1, "metrics": self.last}
         self._show(trainer.current_epoch, 1.0)
 
     def _show(self, epoch: int, part: float) -> None:
