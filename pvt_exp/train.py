@@ -1,4 +1,4 @@
-"""The only module that knows the Lightning Trainer: callbacks, loggers, resume."""
+"""Sets up Lightning's Trainer to train one run: callbacks, loggers, resume."""
 
 import logging
 import math

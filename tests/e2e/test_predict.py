@@ -93,9 +93,12 @@ def test_a_run_keeps_pictures_of_validation(task: str, trained: dict[str, Any], 
 @pytest.mark.parametrize("task", TASKS)
 def test_predict(task: str, trained: dict[str, Any], cli: Cli) -> None:
     folder = trained["folder"]
+    out = folder / "predictions" / trained[task]
+    out.mkdir(parents=True)  # as an earlier prediction left it
+    (out / "predictions.json").write_text('{"images": [{"picture": "z.jpg"}]}')
+    (out / "z.jpg").touch()
     kept = tree(folder / "runs")
     said = cli("predict", trained[task][:8], "images", "--score", "0.05", "--gpus", "none", cwd=folder).stdout
-    out = folder / "predictions" / trained[task]
     assert said.split() == [str(out / "predictions.json"), str(out)]
     told = json.loads((out / "predictions.json").read_text())
     files = ["images/a.png", "images/b.jpg", "images/more/a.png"]
@@ -129,18 +132,16 @@ def test_predict(task: str, trained: dict[str, Any], cli: Cli) -> None:
                 assert rle.decode(each["segmentation"]).shape == (height, width)
 
 
-def test_predict_again_replaces_its_own_and_nothing_else(trained: dict[str, Any], cli: Cli, tmp_path: Path) -> None:
-    words = ("predict", trained["classification"], "--store", trained["folder"] / "runs", "--gpus", "none")
-    folder = trained["folder"] / "images"
-    (tmp_path / "p/q").mkdir(parents=True)
-    (tmp_path / "p/q/predictions.json").write_text('{"images": [{"picture": "a.jpg", "mask": "masks/a.png"}]}')
-    (tmp_path / "p/q/a.jpg").touch()
-    cli(*words, folder / "b.jpg", "--out", "p/q")
-    assert tree(tmp_path / "p") == {"q/predictions.json", "q/b.jpg"}
-    (tmp_path / "p/q/mine.txt").touch()
-    (said,) = lines(cli(*words, folder / "b.jpg", "--out", "p/q", ok=2))
-    assert said == "--out p/q: holds other things than predictions, such as mine.txt"
-    assert tree(tmp_path) == {"p/q/predictions.json", "p/q/b.jpg", "p/q/mine.txt"}
+def test_nothing_but_predictions_is_replaced(trained: dict[str, Any], cli: Cli) -> None:
+    mine = trained["folder"] / "mine"
+    mine.mkdir()
+    (mine / "predictions.json").write_text('{"images": [{"picture": "z.jpg"}]}')
+    for name in ("z.jpg", "notes.txt"):
+        (mine / name).touch()
+    before = tree(mine)
+    (said,) = lines(cli("predict", trained["semantic"], "images", "--out", "mine", ok=2, cwd=trained["folder"]))
+    assert said == "--out mine: holds other things than predictions, such as notes.txt"
+    assert tree(mine) == before
 
 
 def test_an_image_that_cannot_be_read(trained: dict[str, Any], cli: Cli, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from pvt_exp import config
+from pvt_exp import config, tracking
 from pvt_exp.nn import paint, pictures, samples
 from pvt_exp.nn.images import BadImage
 from pvt_exp.schema import Run
@@ -208,3 +208,13 @@ def test_pictures_that_fail_fail_nothing(
     monkeypatch.setattr(broken, "predict", SimpleNamespace())
     assert samples.write(broken, Reader(), tmp_path / "pictures", "cpu") == []  # type: ignore[arg-type]
     assert capsys.readouterr().out.count("no more pictures of validation than 0") == 2
+
+
+def test_w_and_b_is_told_the_pictures_and_the_table_of_classes(tmp_path: Path) -> None:
+    path = samples.save(GREY, tmp_path / "000003.jpg")
+    lines = [{"class": "disc", "instances": 3, "AP": 41.5}, {"class": "square", "instances": 0, "AP": None}]
+    told = tracking._shown([path], lines)
+    assert [image._caption for image in told["val/pictures"]] == ["000003"]
+    assert told["val/per_class"].columns == ["class", "instances", "AP"]
+    assert told["val/per_class"].data == [["disc", 3, 41.5], ["square", 0, None]]
+    assert tracking._shown([], []) == {}
