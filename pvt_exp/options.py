@@ -1,5 +1,6 @@
 """What can be typed after the verbs, and what it means."""
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pvt_exp import plan, site
+from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
+from pvt_exp.launchers import Slot
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Sweep
 
@@ -75,6 +78,13 @@ def choose_launcher(settings: Any, gpus: str | None, slots: int | None) -> Any:
     except ValueError as error:
         raise ConfigError(f"{'launcher' if gpus is None else f'--gpus {gpus}'}: {error}") from None
     return launcher
+
+
+def one_slot(gpus: str | None) -> Slot:
+    """The place for a single process: the first GPU of ``--gpus``, else all cores of the CPU."""
+    launcher = choose_launcher(kinds("launchers")["local"](), gpus, None)
+    slot: Slot = launcher.slots()[0]
+    return slot if slot.gpus else Slot((), len(os.sched_getaffinity(0)))
 
 
 def make_placement(

@@ -1,7 +1,7 @@
 """What a run is told to W&B. The record is the run's folder; W&B mirrors it, and its absence never fails a run."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ class Wandb(WandbLogger):
         """Log at the run's step."""
         self._try(lambda: self.experiment.log({**metrics, "trainer/global_step": step}, step=step))
 
+    def show(self, pictures: Sequence[Path], per_class: Sequence[dict[str, Any]], step: int) -> None:
+        """Log pictures of validation, and the table of classes where there is one."""
+        self._try(lambda: self.experiment.log(_shown(pictures, per_class), step=step))
+
     def close(self, summary: dict[str, Any]) -> None:
         """Say how it ended, and give W&B a limited time to take it in."""
         self._try(lambda: self.experiment.summary.update(summary))
@@ -34,6 +38,18 @@ class Wandb(WandbLogger):
             tell()
         except Exception as error:
             print(f"W&B: {error}")
+
+
+def _shown(pictures: Sequence[Path], per_class: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    import wandb as client
+
+    shown: dict[str, Any] = {}
+    if pictures:
+        shown["val/pictures"] = [client.Image(str(path), caption=path.stem) for path in pictures]
+    if per_class:
+        rows: list[Any] = [list(line.values()) for line in per_class]
+        shown["val/per_class"] = client.Table(columns=list(per_class[0]), data=rows)
+    return shown
 
 
 def wandb(run: Run, tracking: Tracking, folder: Path) -> Wandb | None:

@@ -1,4 +1,4 @@
-"""The only module that knows the Lightning Trainer: callbacks, loggers, resume."""
+"""Sets up Lightning's Trainer to train one run: callbacks, loggers, resume."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ from torch import nn
 
 from pvt_exp import files, provenance, store, tracking
 from pvt_exp.datasets import Facts, Split
-from pvt_exp.nn import pretrained
+from pvt_exp.nn import pretrained, samples
 from pvt_exp.nn.loader import loaders
 from pvt_exp.nn.training import Diverged, Training
 from pvt_exp.schema import Placement, Run
@@ -40,7 +40,7 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
         ValueError: for weights that do not match, and for a micro-batch that would change what is computed.
         pvt_exp.nn.training.Diverged: when the loss is NaN or Inf.
     """
-    _set_up(run, placement)
+    set_up(run, placement)
     root = Path(placement.data or "")
     if run.dataset.made:
         run.dataset.make(root)
@@ -52,6 +52,7 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)
     module.classes = facts.class_names(run.task.kind)
+    module.category_ids = tuple(getattr(val, "category_ids", ()))
     cost = _cost(module)
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size)
@@ -82,9 +83,16 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
     first = store.finish(attempt, record.result(module, placement, cost))
     _clean(attempt, placement.keep)
+    drawn = samples.write(module, val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
     if wandb:
+        wandb.show(drawn, record.per_class, trainer.global_step)
         wandb.close({"best": record.best, **cost})
     return first
+
+
+def metrics(trainer: pl.Trainer) -> dict[str, float]:
+    """What the newest validation scored."""
+    return {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
 
 
 def _refuse_other_statistics(module: nn.Module, micro_batch: int, group_size: int) -> None:
@@ -102,7 +110,8 @@ def _clean(attempt: Path, keep: str) -> None:
             shutil.rmtree(each / "checkpoints", ignore_errors=True)
 
 
-def _set_up(run: Run, placement: Placement) -> None:
+def set_up(run: Run, placement: Placement) -> None:
+    """Threads, precision and quiet, before anything is computed."""
     for library in ("pytorch_lightning", "lightning_fabric"):  # tips and expected oddities; a run's log has the rest
         warnings.filterwarnings("ignore", module=library)
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -202,12 +211,11 @@ class Record(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         task = self.run.task
-        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
-        self.last, self.per_class = metrics, module.per_class
+        self.last, self.per_class = metrics(trainer), module.per_class
         sign = 1 if task.larger_is_better else -1
-        value = metrics[task.metric]
+        value = self.last[task.metric]
         if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
-            self.best = {"epoch": trainer.current_epoch + 1, "metrics": metrics}
+            self.best = {"epoch": trainer.current_epoch + 1, "metrics": self.last}
         self._show(trainer.current_epoch, 1.0)
 
     def _show(self, epoch: int, part: float) -> None:
@@ -218,7 +226,7 @@ class Record(pl.Callback):
         temporary.write_text(text)
         temporary.replace(self.attempt / "progress.json")  # no fsync: it is for looking at
 
-    def result(self, module: pl.LightningModule, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
+    def result(self, module: Training, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
         """``result.json``; its fields are described in docs/json.md."""
         self._count_time()
         if not all(map(math.isfinite, self.last.values())):
@@ -234,6 +242,8 @@ class Record(pl.Callback):
                 "name": self.run.dataset.name,
                 "fingerprint": self.facts.fingerprint,
                 "classes": len(self.facts.classes),
+                "class_names": list(module.classes),
+                "category_ids": list(module.category_ids),
                 "images": self.facts.images,
                 "counts": self.facts.counts,
                 "skipped": self.skipped,

@@ -170,6 +170,7 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
         "sweeps": store.sweeps(folder),
         "folder": str(folder),
         "log": str(latest[-1] / "log.txt") if latest else None,
+        "pictures": next((str(each / "pictures") for each in latest[::-1] if (each / "pictures").is_dir()), None),
         "ends": [files.read_json(each / "end.json") for each in latest],
         "result": seen.result,
     }
@@ -209,6 +210,8 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
     console.print(f"files: {found['folder']}", highlight=False, soft_wrap=True)
     if found["log"]:
         console.print(f"log: {found['log']}", highlight=False, soft_wrap=True)
+    if found["pictures"]:
+        console.print(f"pictures of validation: {found['pictures']}", highlight=False, soft_wrap=True)
     console.print(
         yaml.safe_dump(found["settings"], sort_keys=False, allow_unicode=True, default_flow_style=None),
         highlight=False,

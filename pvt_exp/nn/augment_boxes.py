@@ -28,7 +28,8 @@ LEAST_PX = 1.0  # sides of what a crop leaves of a box; less is no object any mo
 
 def pipeline(task: "Boxes") -> Pipeline:
     """From images and their objects to padded batches."""
-    return Pipeline(Train(task), Test(task), collate, shapes=orientations, val_images=VAL_IMAGES)
+    blank = {"image_id": 0}
+    return Pipeline(Train(task), Test(task), collate, shapes=orientations, val_images=VAL_IMAGES, blank=blank)
 
 
 def orientations(reader: Any) -> list[int]:

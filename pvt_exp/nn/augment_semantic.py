@@ -29,7 +29,7 @@ VAL_IMAGES = 16
 
 def pipeline(task: "Settings") -> Pipeline:
     """From images and maps of classes to batches."""
-    return Pipeline(Train(task), Test(task), collate, val_images=VAL_IMAGES)
+    return Pipeline(Train(task), Test(task), collate, val_images=VAL_IMAGES, blank=np.zeros((1, 1), np.uint8))
 
 
 class Train:

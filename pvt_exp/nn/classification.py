@@ -3,12 +3,13 @@
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from pvt_exp.nn import macs
+from pvt_exp.nn import macs, pictures
 from pvt_exp.nn.training import Training
 from pvt_exp.schema import Run
 
@@ -52,6 +53,13 @@ class Classifier(Training):
     def count_macs(self) -> tuple[int, tuple[int, int]]:
         size = self.task.train_px
         return macs.count(self.network, torch.empty(1, 3, *size, device="meta")), size
+
+    def predict(self, batch: dict[str, Any]) -> list[Tensor]:
+        """The probability of each class [num_classes], of each image."""
+        return list(self(batch["image"]).float().softmax(1))
+
+    def picture(self, image: Image.Image, found: Any, truth: Any = None, least: float = 0.5) -> Image.Image:
+        return pictures.classes(image, self.classes, found, truth)
 
     # ------------------------------------------------------------ validation
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from pvt_exp.nn import macs
+from pvt_exp.nn import macs, pictures
 from pvt_exp.nn.coco_eval import ClassScore, Detections, Kind
 from pvt_exp.nn.training import Training, alike
 from pvt_exp.schema import Run
@@ -76,6 +77,9 @@ class Detector(Training):
             )
             found |= dict(zip(places, seen, strict=True))
         return [found[place] for place in range(len(batch["sizes"]))]
+
+    def picture(self, image: Image.Image, found: Any, truth: Any = None, least: float = 0.5) -> Image.Image:
+        return pictures.objects(image, self.classes, found, truth, least)
 
     def on_validation_epoch_end(self) -> None:
         assert self.found is not None

@@ -41,6 +41,8 @@ class Pipeline(NamedTuple):
     shapes: Callable[[Any], Sequence[int]] | None = None
     """Of a reader, the kind of each image's shape: a training group holds one kind, so that padding wastes little."""
     val_images: int = VAL_IMAGES
+    blank: Any = 0
+    """The target of an image of which nothing is known, as `test` takes it."""
 
 
 def loaders(
@@ -74,10 +76,19 @@ def loaders(
         world=world,
     )
     groups = Groups(train, pipeline.train, pipeline.collate, pipeline.mix, run.seed, "next" if skip else "fail")
+    tests = val_loader(run, pipeline, val, placement, rank=rank, world=world)
+    return Loader(groups, order, placement, micro, order.group_size), tests
+
+
+def val_loader(
+    run: "Run", pipeline: Pipeline, val: Sequence[Any], placement: "Placement", *, rank: int = 0, world: int = 1
+) -> "Loader":
+    """The validation loader alone, which no batch size has to fit."""
+    skip = getattr(run.dataset, "on_bad_image", "fail") == "skip"
     # Validating holds far less for an image than training does, so only a micro-batch that was asked for binds it.
-    in_order = InOrder(len(val), placement.micro_batch or max(group, pipeline.val_images), rank, world)
+    size = placement.micro_batch or max(run.group_size, pipeline.val_images)
     tests = Groups(val, pipeline.test, pipeline.collate, None, None, "leave out" if skip else "fail")
-    return Loader(groups, order, placement, micro, order.group_size), Loader(tests, in_order, placement)
+    return Loader(tests, InOrder(len(val), size, rank, world), placement)
 
 
 class Groups(Dataset[Batch]):

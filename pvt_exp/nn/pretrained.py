@@ -51,20 +51,28 @@ class Report:
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by their names there. No code in it is ever run.
+    """The tensors of a checkpoint by their names there, those of its backbone where it says which they are.
 
     Raises:
-        ValueError: if it is missing, torn, holds more than data, or is no checkpoint.
+        ValueError: as `content` does, or if it is no checkpoint.
+    """
+    return tensors_of(content(file), str(file))
+
+
+def content(file: Path) -> Any:
+    """What a checkpoint holds. No code in it is ever run.
+
+    Raises:
+        ValueError: if it is missing, torn, or holds more than data.
     """
     if not file.is_file():
         raise ValueError(f"no such file: {file}")
     try:
         if file.suffix == ".safetensors":
-            content: Any = safetensors.torch.load_file(file)
-        else:
-            # a Namespace of arguments is inert, and the authors' training code puts one into its checkpoints
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                content = torch.load(file, map_location="cpu", weights_only=True)
+            return safetensors.torch.load_file(file)
+        # a Namespace of arguments is inert, and the authors' training code puts one into its checkpoints
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+\w)", str(error))  # the name of what would have been called
         if found:
@@ -72,7 +80,6 @@ def read(file: Path) -> dict[str, Tensor]:
         raise ValueError(f"{file}: not a checkpoint of PyTorch") from None
     except Exception as error:  # what a torn file makes a reader raise has no end
         raise ValueError(f"{file}: torn, or not a checkpoint: {_first_line(error)}") from None
-    return tensors_of(content, str(file))
 
 
 def _first_line(error: Exception) -> str:
@@ -85,14 +92,7 @@ def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
     Raises:
         ValueError: if there is none.
     """
-    wrapper = next((w for w in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(w), Mapping)), None)
-    if wrapper:
-        content = content[wrapper]
-    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"{source}: holds no state dict; expected tensors by name, bare or in {', '.join(WRAPPERS)}")
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    if all(name.startswith("module.") for name in tensors):  # saved from DistributedDataParallel
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    tensors = unwrapped(content, source)
     own = {name: tensor for name, tensor in tensors.items() if name.startswith("backbone.")}
     return {name.removeprefix("backbone."): tensor for name, tensor in own.items()} or tensors  # of a detector, say
 
@@ -114,6 +114,23 @@ def fetch(tag: str, backbone: nn.Module) -> dict[str, Tensor]:
     return dict(model.state_dict())
 
 
+def unwrapped(content: Any, source: str) -> dict[str, Tensor]:
+    """All tensors in a checkpoint, out of its wrappers.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    wrapper = next((w for w in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(w), Mapping)), None)
+    if wrapper:
+        content = content[wrapper]
+    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"{source}: holds no state dict; expected tensors by name, bare or in {', '.join(WRAPPERS)}")
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if all(name.startswith("module.") for name in tensors):  # saved from DistributedDataParallel
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
 # ---------------------------------------------------------------- names
 
 
@@ -131,7 +148,8 @@ def pvt_name(name: str) -> str:
     return re.sub(r"^stages[._](\d+)\.", r"stages.\1.", name).replace(".downsample.", ".embed.")
 
 
-def _translator(backbone: nn.Module) -> Callable[[str], str]:
+def translator(backbone: nn.Module) -> Callable[[str], str]:
+    """Gives a backbone's own name of a tensor from the one in a checkpoint."""
     if isinstance(backbone, PVT):
         return pvt_name
     if isinstance(backbone, TimmBackbone):
@@ -203,7 +221,7 @@ def match(
     Raises:
         ValueError: listing all that does not fit and that neither the backbone nor ``pretrained.allow`` lets pass.
     """
-    own, translate, surplus = backbone.state_dict(), _translator(backbone), _is_surplus(backbone)
+    own, translate, surplus = backbone.state_dict(), translator(backbone), _is_surplus(backbone)
     translated = {name: translate(name) for name in theirs}
 
     def allowed(*names: str) -> bool:

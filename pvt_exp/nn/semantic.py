@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pvt_exp.nn import macs
+from pvt_exp.nn import macs, pictures
 from pvt_exp.nn.augment_semantic import IGNORED
 from pvt_exp.nn.miou import MeanIoU
 from pvt_exp.nn.training import Training, alike
@@ -47,6 +48,9 @@ class Segmenter(Training):
                 sized = F.interpolate(logits[None], original, mode="bilinear", align_corners=False)
                 found[place] = sized[0].argmax(0)
         return [found[place] for place in range(len(batch["sizes"]))]
+
+    def picture(self, image: Image.Image, found: Any, truth: Any = None, least: float = 0.5) -> Image.Image:
+        return pictures.regions(image, self.classes, found, truth)
 
     def on_validation_epoch_end(self) -> None:
         scores = self.overlap.compute()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
@@ -43,6 +44,8 @@ class Training(pl.LightningModule):
         self.ema = ModelEmaV3(network, decay=run.ema_decay) if run.ema_decay else None
         self.classes: tuple[str, ...] = tuple(map(str, range(run.task.num_classes)))
         """Names of the data's classes in the order of the labels; set by whoever knows the data."""
+        self.category_ids: tuple[int, ...] = ()
+        """Their ids in the data's own annotations, where there are any; set likewise."""
         self.per_class: list[dict[str, Any]] = []
         """Of the newest validation, a line a class."""
         self._last_loss: Tensor | None = None
@@ -59,6 +62,17 @@ class Training(pl.LightningModule):
 
     def count_macs(self) -> tuple[int, tuple[int, int]]:
         """Multiply-accumulates of one image's forward pass, and the height and width they were counted at."""
+        raise NotImplementedError
+
+    def predict(self, batch: dict[str, Any]) -> list[Any]:
+        """What is found in each image of a batch of validation, in the pixels of the image on disk."""
+        raise NotImplementedError
+
+    def picture(self, image: Image.Image, found: Any, truth: Any = None, least: float = 0.5) -> Image.Image:
+        """An image with what `predict` found on it, beside the reader's target if there is one.
+
+        ``least`` is the score from which on objects are drawn.
+        """
         raise NotImplementedError
 
     # ------------------------------------------------------------ training

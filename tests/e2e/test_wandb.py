@@ -55,6 +55,11 @@ def test_an_offline_run_has_its_config_and_its_curve_goes_on(
     assert any("top1" in row for row in second)
     assert any("train/loss" in row or "train/loss_step" in row for row in second)
     result = json.loads((tmp_path / "runs" / run_id / "result.json").read_text())
+    ((count, files),) = [
+        (row["val/pictures.count"], row["val/pictures.filenames"]) for row in second if "val/pictures.count" in row
+    ]
+    assert count == len(files) == 8
+    assert all((parts[1] / "files" / name).exists() for name in files)
     assert [row["top1"] for row in second if "top1" in row][-1] == result["metrics"]["top1"]
 
 

@@ -1,0 +1,146 @@
+"""The process of ``pvt-exp evaluate``: scores a finished run, or published weights, and prints. Writes nothing.
+
+The data, the loader, the scoring and their order are those of training's own validation, so that the figures are too.
+"""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+
+from pvt_exp import config, provenance, train, trained
+from pvt_exp.datasets import Facts
+from pvt_exp.nn import weights
+from pvt_exp.nn.loader import val_loader
+from pvt_exp.nn.pretrained import Report
+from pvt_exp.nn.training import Training
+from pvt_exp.schema import Placement, Run
+
+
+def main(request: dict[str, Any]) -> None:
+    """Score what the request names, and print it."""
+    run = config.make(Run, request["run"])
+    placement = config.make(Placement, request["placement"])
+    train.set_up(run, placement)
+    root = Path(placement.data or "")
+    if run.dataset.made:
+        run.dataset.make(root)
+    facts = run.dataset.inspect(root)
+    run.task.check_data(facts)
+    match: Report | None = None
+    if request["weights"] is None:
+        module = weights.restore(run, Path(request["checkpoint"]))
+    else:
+        module, match = weights.published(run, request["weights"])
+    module.classes = facts.class_names(run.task.kind)
+    print_as = _print_json if request["json"] else _print
+    print_as(_score(run, placement, module, facts, root, request, match))
+
+
+def _score(
+    run: Run, placement: Placement, module: Training, facts: Facts, root: Path, request: dict[str, Any], match: Any
+) -> dict[str, Any]:
+    """Fields of ``pvt-exp evaluate --json``; see docs/json.md."""
+    reader = run.dataset.open(root, "val", run.task.kind)
+    loader = val_loader(run, run.task.pipeline(), reader, placement)
+    pace = Pace(len(reader), show=not request["json"])
+    trainer = pl.Trainer(
+        accelerator="gpu" if placement.gpus else "cpu",
+        devices=1,
+        precision=train.PRECISION[run.precision],
+        logger=False,
+        callbacks=[pace],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    trainer.validate(module, loader, verbose=False)
+    told = (
+        weights.recipe(request["weights"].removeprefix("timm:")) if str(request["weights"]).startswith("timm:") else {}
+    )
+    return {
+        "run": run.id if request["weights"] is None else None,
+        "task": run.task.kind,
+        "weights": request["weights"] or request["checkpoint"],
+        "metrics": train.metrics(trainer),
+        "per_class": module.per_class,
+        "data": {
+            "name": run.dataset.name,
+            "folder": str(root),
+            "fingerprint": facts.fingerprint,
+            "trained_on": request.get("fingerprint"),
+            "images": pace.images,
+            "skipped": pace.skipped,
+        },
+        "match": None if match is None else asdict(match),
+        "recipe": {
+            name: {"weights": value, "experiment": getattr(run.task, name)}
+            for name, value in told.items()
+            if value != getattr(run.task, name)
+        },
+        "images_per_second": round(pace.images / pace.seconds, 1),
+        "device": torch.cuda.get_device_name() if placement.gpus else provenance.machine()["processor"],
+    }
+
+
+class Pace(pl.Callback):
+    """How many images were scored and how long that took, loading included; the scores' own computing is not."""
+
+    def __init__(self, length: int, show: bool) -> None:
+        self.length, self.images, self.skipped = length, 0, 0
+        self.console = Console(stderr=True) if show and sys.stderr.isatty() else None
+        self.seconds = 0.0
+
+    def on_validation_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self._begun = time.monotonic()
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self.images += len(batch["target"])
+        self.skipped += batch["skipped"]
+        if self.console:
+            self.console.print(f"{self.images} of {self.length} images", end="\r", highlight=False)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        if trainer.strategy.root_device.type == "cuda":
+            torch.cuda.synchronize()
+        self.seconds = time.monotonic() - self._begun
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    print(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+def _print(found: dict[str, Any]) -> None:
+    """For a person."""
+    say = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True).print
+    if (match := found["match"]) is not None:
+        resized = f", {len(match['resized'])} of them resized" if match["resized"] else ""
+        fit = len(match["matched"]) + len(match["resized"])
+        say(f"{match['source']}: {fit} tensors matched{resized}, 0 missing, 0 unexpected")
+    for name, values in found["recipe"].items():
+        say(
+            f"note: timm scores these weights with {name} {values['weights']}, the experiment has {values['experiment']}"
+        )
+    say("  ".join(f"{name} {value:.4g}" for name, value in found["metrics"].items()))
+    for line in found["per_class"]:
+        scores = (f"{name} {value:.2f}" for name, value in line.items() if isinstance(value, float))
+        say(f"  {line['class']}: {'  '.join(scores) or 'not there'}")
+    data = found["data"]
+    other = data["trained_on"] and data["trained_on"] != data["fingerprint"]
+    trained = f", trained on {data['trained_on']}" if other else ""
+    skipped = f", {data['skipped']} skipped" if data["skipped"] else ""
+    say(f"data {data['name']} {data['fingerprint']}{trained}: {data['images']} images{skipped} in {data['folder']}")
+    say(f"{found['images_per_second']:.4g} images/s on {found['device']}")
+
+
+if __name__ == "__main__":
+    trained.answer(main)

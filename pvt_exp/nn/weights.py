@@ -1,0 +1,145 @@
+"""The weights of a whole network, head and all: out of a run's own checkpoint, or out of a published one.
+
+Nothing may be missing and nothing left over: a network that is scored is that of the checkpoint, or none.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from pvt_exp.nn.classification import Classifier
+from pvt_exp.nn.pretrained import SHOWN, Report, content, fetch, fit_positions, translator, unwrapped
+from pvt_exp.nn.timm import TimmBackbone
+from pvt_exp.nn.training import Training
+from pvt_exp.schema import Run
+
+OURS = ("ema.module.", "network.")
+"""How the names in our checkpoints begin; the moving average is what counts where there is one."""
+
+
+def restore(run: Run, checkpoint: Path) -> Training:
+    """The module of a finished run, as it was at its end and ready for testing.
+
+    Raises:
+        ValueError: if the checkpoint cannot be read, or is not of this run.
+    """
+    module: Training = run.task.build(run)
+    kept = content(checkpoint)
+    try:
+        module.load_state_dict(kept["state_dict"])
+    except (RuntimeError, TypeError, LookupError):
+        raise ValueError(f"{checkpoint}: not a checkpoint of run {run.id}") from None
+    return module.eval()
+
+
+def published(run: Run, words: str) -> tuple[Training, Report]:
+    """The module of an experiment with the weights of a file or of ``timm:<tag>``, and how they matched.
+
+    For classification a file is the authors', timm's or ours; for the other tasks it is ours.
+
+    Raises:
+        ValueError: if the weights cannot be had, or are not those of exactly this network.
+    """
+    module: Any = run.task.build(run)
+    module.ema = None  # what is loaded is what is scored
+    if words.startswith("timm:"):
+        if not isinstance(module, Classifier):
+            raise ValueError(f"{words}: timm's models classify; for {run.task.kind} give a checkpoint of a run")
+        backbone: Any = module.network.backbone
+        theirs, source = fetch(words.removeprefix("timm:"), backbone), words
+    else:
+        theirs, source = own_part(unwrapped(content(Path(words)), words)), words
+    return module.eval(), fill(module.network, theirs, source)
+
+
+def own_part(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network in a checkpoint of ours, its moving average if there is one; anything else as it is."""
+    for prefix in OURS:
+        if found := {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}:
+            return found
+    return tensors
+
+
+def fill(network: Any, theirs: dict[str, Tensor], source: str) -> Report:
+    """Put all of a checkpoint's tensors into all of a network's; the network stays as it was unless they fit.
+
+    Raises:
+        ValueError: listing what is missing, left over, or of another shape.
+    """
+    own, translate = network.state_dict(), _translator(network)
+    report, fitting, misshapen = Report(source), dict[str, Tensor](), list[str]()
+    for name, tensor in theirs.items():
+        ours = name if name in own else translate(name)
+        if ours not in own or ours in fitting:
+            report.unexpected.append(name)
+        elif tensor.shape == own[ours].shape:
+            fitting[ours] = tensor
+            report.matched.append(ours)
+        elif (table := _table(ours, tensor, own[ours])) is not None:
+            fitting[ours] = table
+            report.resized.append(ours)
+        else:
+            misshapen.append(f"{ours} {list(tensor.shape)} there and {list(own[ours].shape)} here")
+    shaped = {line.partition(" ")[0] for line in misshapen}
+    report.missing = [name for name in own if name not in fitting and name not in shaped]
+    wrong = {"missing": report.missing, "left over": report.unexpected, "of another shape": misshapen}
+    if any(wrong.values()):
+        raise ValueError(_complaint(source, wrong, len(fitting), len(own)))
+    with torch.no_grad():
+        for name, tensor in fitting.items():
+            own[name].copy_(tensor)
+    return report
+
+
+def _table(name: str, theirs: Tensor, ours: Tensor) -> Tensor | None:
+    """A table of positions at the size that is due, if it is one and can be brought there."""
+    is_table = name.endswith(("position", "pos_embed")) and theirs.ndim == 3 and theirs.shape[::2] == ours.shape[::2]
+    return fit_positions(theirs, ours.shape[1]) if is_table else None
+
+
+def _translator(network: Any) -> Callable[[str], str]:
+    """Our name of a tensor of a classifier from the authors' or timm's: the backbone's names, and those of the head."""
+    inner = translator(network.backbone)
+    head = f"{head_name(network.backbone)}."
+
+    def ours(name: str) -> str:
+        return f"head.{name.removeprefix(head)}" if name.startswith(head) else f"backbone.{inner(name)}"
+
+    return ours
+
+
+def head_name(backbone: nn.Module) -> str:
+    """What the linear classifier is called in a checkpoint of this architecture."""
+    if isinstance(backbone, TimmBackbone):
+        config: Any = getattr(backbone.model, "pretrained_cfg", None) or {}
+        named = config.get("classifier") or "head"
+        return named if isinstance(named, str) else str(named[0])
+    return "head"
+
+
+def recipe(tag: str) -> dict[str, Any]:
+    """How timm says that the weights of a tag want their images, by the fields of our task."""
+    config: Any = timm.models.get_pretrained_cfg(tag)
+    if config is None:
+        return {}
+    return {
+        "image_px": (config.test_input_size or config.input_size)[-1],
+        "crop_share": config.test_crop_pct or config.crop_pct,
+        "interpolation": config.interpolation,
+        "mean": tuple(config.mean),
+        "std": tuple(config.std),
+    }
+
+
+def _complaint(source: str, wrong: dict[str, list[str]], fit: int, of: int) -> str:
+    lines = [f"{source}: {fit} of the network's {of} tensors fit"]
+    for what, names in wrong.items():
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            lines.append(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}")
+    lines.append("to be scored a network needs all of its weights, the head's too, and a checkpoint must be used whole")
+    return "; ".join(lines)

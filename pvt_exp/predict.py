@@ -1,0 +1,93 @@
+"""The process of ``pvt-exp predict``: what a finished run finds on images, as pictures and as ``predictions.json``.
+
+Images go through one at a time, so that what is found depends on no other. The folder appears when all is done.
+Light until it has seen that all images can be read; only then does it import what computes.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import track
+
+from pvt_exp import config, files, trained
+from pvt_exp.nn.images import open_rgb
+from pvt_exp.schema import Placement, Run
+
+if TYPE_CHECKING:
+    from pvt_exp.nn.training import Training
+
+
+def main(request: dict[str, Any]) -> None:
+    """Look at the images that the request names, and write what is found."""
+    run, placement = config.make(Run, request["run"]), config.make(Placement, request["placement"])
+    paths, out = [Path(each) for each in request["images"]], Path(request["out"])
+    for path in paths:
+        open_rgb(path)
+    from pvt_exp import train
+    from pvt_exp.nn import weights
+
+    train.set_up(run, placement)
+    module = weights.restore(run, Path(request["checkpoint"]))
+    module.to("cuda" if placement.gpus else "cpu")
+    module.classes = tuple(request["class_names"] or module.classes)
+    module.category_ids = tuple(request["category_ids"] or ())
+    above = next(folder for folder in out.parents if folder.exists())
+    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=above))
+    try:
+        _write(module, paths, request["score"], part)
+        part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.exists():
+            shutil.rmtree(out)  # an earlier prediction, which trained.room has looked at
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    for path in (out / "predictions.json", out):
+        print(path)
+
+
+def _write(module: "Training", paths: list[Path], score: float, folder: Path) -> None:
+    from pvt_exp.nn import samples
+    from pvt_exp.nn.records import records
+
+    pipeline, found_on, lines = module.task.pipeline(), records(module, folder), []
+    for number, (path, name) in enumerate(_shown(list(zip(paths, _names(paths), strict=True))), 1):
+        image = open_rgb(path)
+        found = samples.find(module, pipeline, image)
+        samples.save(module.picture(image, found, least=score), folder / f"{name}.jpg")
+        size = {"width": image.width, "height": image.height}
+        line = {"id": number, "file_name": str(path), **size, "picture": f"{name}.jpg"}
+        lines.append({**line, **found_on.add(number, name, found)})
+    told = {"run": module.run.id, "task": module.task.kind, "images": lines, **found_on.rest()}
+    files.write(folder / "predictions.json", files.dump(told))
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """A name for the files of each image: its own, and a number where another has it."""
+    names: dict[str, None] = {}
+    for path in paths:
+        tries = (path.stem if n == 1 else f"{path.stem}.{n}" for n in count(1))
+        names[next(name for name in tries if name not in names)] = None
+    return list(names)
+
+
+def _shown(images: list[Any]) -> Iterable[Any]:
+    """The same, with a bar on a terminal and a line now and then elsewhere."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        yield from track(images, "images", console=console, transient=True)
+        return
+    for n, image in enumerate(images):
+        if n and n % 100 == 0:
+            print(f"{n} of {len(images)} images", file=sys.stderr)
+        yield image
+
+
+if __name__ == "__main__":
+    trained.answer(main)

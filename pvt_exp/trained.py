@@ -1,0 +1,209 @@
+"""Finished runs put to use: which run, which checkpoint, which images; and the process that computes with them.
+
+Nothing here imports torch; what does is started as a process of its own, with its GPUs and threads set before.
+"""
+
+import glob
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pvt_exp import config, files, site, store, worker
+from pvt_exp.backbones import require_timm_model
+from pvt_exp.config import ConfigError
+from pvt_exp.datasets import SUFFIXES, DataError, listing
+from pvt_exp.launchers import Slot
+from pvt_exp.schema import Placement, Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that is done, with the weights it ended with."""
+
+    run: Run
+    result: dict[str, Any]
+    checkpoint: Path
+    placement: Placement
+    """Of the attempt that finished it."""
+
+
+def find(runs: Path, prefix: str) -> Trained:
+    """The finished run whose id begins so.
+
+    Raises:
+        ConfigError: if there is none, if it is not done, or if its checkpoint was not kept.
+    """
+    store.check(runs)
+    run_id = store.find(runs, prefix)
+    seen = store.outcome(runs, run_id)
+    if seen.result is None:
+        why = f": {seen.reason.splitlines()[0]}" if seen.reason else ""
+        raise ConfigError(f"run {run_id} is not done but {seen.state}{why}")
+    attempt = runs / run_id / "attempts" / str(seen.result["provenance"]["attempt"])
+    kept = sorted((attempt / "checkpoints").glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
+    if not kept:
+        raise ConfigError(f"run {run_id} has no checkpoint; runs keep theirs unless they are trained with --keep none")
+    placement = config.load(Placement, attempt / "placement.yaml")
+    return Trained(store.load(runs / run_id), seen.result, kept[-1].resolve(), placement)
+
+
+def images(words: Sequence[str]) -> list[Path]:
+    """The image files that are meant: files, all in folders, and what patterns match, each once.
+
+    Raises:
+        ConfigError: for a word that means no image.
+        DataError: for a folder that cannot be read.
+    """
+    found: dict[Path, None] = {}
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir():
+            there = [path / name for name, _ in sorted(listing(path, "."))]
+            meant = [each for each in there if each.suffix.lower() in SUFFIXES]
+        elif path.exists():
+            meant = [path]
+        else:
+            meant = [Path(each) for each in sorted(glob.glob(str(path), recursive=True)) if Path(each).is_file()]  # noqa: PTH207
+        if not meant:
+            what = "no image in it" if path.is_dir() else "no such file, and nothing matches it"
+            raise ConfigError(f"{word}: {what}; images end in: {' '.join(sorted(SUFFIXES))}")
+        found |= dict.fromkeys(Path(os.path.normpath(each)) for each in meant)
+    return list(found)
+
+
+def data_of(run: Run, words: Sequence[str], class_names: Sequence[str] | None = None) -> Path:
+    """The folder of a run's data set here, looked into; ``class_names`` are those that the run learnt, if it did.
+
+    Raises:
+        ConfigError: if it is not said where the data are, or if they cannot serve the run.
+    """
+    flags, name = site.places(words), run.dataset.name
+    if unknown := sorted(set(flags) - {name}):
+        raise ConfigError(f"--data {unknown[0]}: the run's data set is called {name}")
+    root = site.locate(run.dataset, flags, site.load())
+    if root is None:
+        raise ConfigError(f"data set {name}: where is it? Say --data {name}=PATH, $PVT_EXP_DATA or site.yaml")
+    try:
+        facts = run.dataset.inspect(root)
+        run.task.check_data(facts)
+    except DataError as error:
+        raise ConfigError(f"data set {name}: {error}") from None
+    for learnt, there in zip(class_names or (), facts.class_names(run.task.kind), strict=False):
+        if learnt != there:
+            raise ConfigError(
+                f"data set {name}: {root}: its classes are not the run's: '{there}' where that has '{learnt}'"
+            )
+    return root
+
+
+def room(out: Path) -> None:
+    """Raise ConfigError unless a folder can be made, or holds nothing but what `pvt-exp predict` wrote."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out}: a file, where a folder is due")
+    there = {str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()} if out.exists() else set()
+    told = files.read_json(out / "predictions.json") or {}
+    ours = {"predictions.json"}
+    for each in told.get("images") or []:
+        ours |= {each.get("picture"), each.get("mask")}
+    if there - ours:
+        raise ConfigError(f"--out {out}: holds other things than predictions, such as {min(there - ours)}")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise ConfigError(f"--out {out}: cannot be written to")
+
+
+# ---------------------------------------------------------------- requests
+
+
+def predict(found: Trained, paths: Sequence[Path], out: Path, score: float, slot: Slot) -> int:
+    """Have what a run finds on images written to a folder; the exit status."""
+    data = found.result["data"]
+    request = {
+        "run": found.run.model_dump(mode="json"),
+        "placement": place(found.placement, slot).model_dump(mode="json"),
+        "checkpoint": str(found.checkpoint),
+        "class_names": data.get("class_names"),
+        "category_ids": data.get("category_ids"),
+        "images": [str(path) for path in paths],
+        "out": str(out.absolute()),
+        "score": score,
+    }
+    return compute("predict", slot, request)
+
+
+def evaluate_run(found: Trained, words: Sequence[str], slot: Slot, workers: int, as_json: bool) -> int:
+    """Have a finished run scored and the figures printed; the exit status."""
+    if not slot.gpus and not found.placement.gpus:
+        slot = Slot((), min(slot.threads, found.placement.threads))  # rounding follows from the threads
+    data = found.result["data"]
+    root = data_of(found.run, words, data.get("class_names"))
+    request = {"checkpoint": str(found.checkpoint), "weights": None, "fingerprint": data["fingerprint"]}
+    return _evaluate(found.run, place(found.placement, slot, data=str(root), workers=workers), slot, as_json, request)
+
+
+def evaluate_weights(run: Run, weights: str, words: Sequence[str], slot: Slot, workers: int, as_json: bool) -> int:
+    """Have published weights scored in an experiment's set-up and the figures printed; the exit status.
+
+    Raises:
+        ConfigError: for a file that is not there, or a model that timm does not have.
+    """
+    try:
+        if weights.startswith("timm:"):
+            require_timm_model(weights.removeprefix("timm:"))
+        elif not Path(weights).is_file():
+            raise ValueError(f"no such file: {weights}")
+    except ValueError as error:
+        raise ConfigError(f"--weights {weights}: {error}") from None
+    placed = place(Placement(), slot, data=str(data_of(run, words)), workers=workers)
+    return _evaluate(run, placed, slot, as_json, {"weights": weights})
+
+
+def _evaluate(run: Run, placement: Placement, slot: Slot, as_json: bool, request: dict[str, Any]) -> int:
+    whole = {"run": run.model_dump(mode="json"), "placement": placement.model_dump(mode="json"), "json": as_json}
+    return compute("evaluate", slot, {**whole, **request})
+
+
+# ---------------------------------------------------------------- the process
+
+
+def place(placement: Placement, slot: Slot, **changes: Any) -> Placement:
+    """A placement on the GPUs and threads of a slot, which does not tell W&B."""
+    silent = placement.tracking.model_copy(update={"mode": "disabled"})
+    return placement.model_copy(update={"gpus": slot.gpus, "threads": slot.threads, "tracking": silent, **changes})
+
+
+def compute(module: str, slot: Slot, request: dict[str, Any]) -> int:
+    """Run a module of this package as a process that gets the request; its exit status.
+
+    Raises:
+        KeyboardInterrupt: at Ctrl-C, when it has gone.
+    """
+    environment = {
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": worker.visible(slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
+        "OMP_NUM_THREADS": str(slot.threads),
+    }
+    command = [sys.executable, "-m", f"pvt_exp.{module}"]
+    done = subprocess.run(command, input=json.dumps(request), text=True, env=environment, check=False)
+    return done.returncode
+
+
+def answer(work: Callable[[dict[str, Any]], None]) -> None:
+    """In that process: do what the request asks. What is wrong with it is told, a line each, with exit status 2."""
+    try:
+        work(json.load(sys.stdin))
+    except ValueError as error:  # DataError and ConfigError among them
+        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,120 @@
+"""A whole network out of a checkpoint: the authors', timm's, or ours; all of it, or an error."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from torch import Tensor
+
+from pvt_exp import config
+from pvt_exp.nn import weights
+from pvt_exp.schema import Run
+
+PX = 32
+
+
+def run(experiment: Path, **backbone: Any) -> Run:
+    given = ", ".join(f"{key}: {value}" for key, value in backbone.items())
+    return config.load(Run, experiment, [f"backbone={{{given}}}"] if backbone else [])
+
+
+def same_outputs(module: Any, theirs: Any) -> None:
+    images = torch.randn(2, 3, PX, PX)
+    with torch.inference_mode():
+        torch.testing.assert_close(module.eval()(images), theirs.eval()(images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "name", "options"),
+    [
+        ({"kind": "pvt", "preset": "pvt_v2_b0"}, "pvt_v2_b0", {}),
+        ({"kind": "timm", "name": "resnet10t"}, "resnet10t", {}),
+        ({"kind": "timm", "name": "convnext_atto"}, "convnext_atto", {}),
+        ({"kind": "timm", "name": "deit_tiny_patch16_224"}, "deit_tiny_patch16_224", {"img_size": PX}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_timms_networks_with_their_heads(
+    backbone: dict[str, Any], name: str, options: dict[str, Any], experiment: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model(name, num_classes=4, **options)
+    torch.nn.init.normal_(theirs.get_classifier().weight)
+    torch.save({"model": theirs.state_dict()}, tmp_path / "whole.pth")
+    module, report = weights.published(run(experiment, **backbone), str(tmp_path / "whole.pth"))
+    assert len(report.matched) == len(theirs.state_dict())
+    same_outputs(module, theirs)
+
+
+def authors(experiment: Path) -> tuple[Any, dict[str, Tensor]]:
+    """A PVT v1, and its tensors under the names of the authors' checkpoints."""
+    settings = {"kind": "pvt", "preset": "pvt_tiny", "embed_dims": [8, 16, 16, 16], "heads": [1, 2, 2, 2]}
+    module = run(experiment, **settings).task.build(run(experiment, **settings))
+    parts = {"embed": "patch_embed", "position": "pos_embed", "blocks": "block", "norm": "norm"}
+    names = {}
+    for name, tensor in module.network.state_dict().items():
+        words = name.removeprefix("backbone.").split(".")
+        if words[0] == "stages":
+            words = [parts[words[2]] + str(int(words[1]) + 1), *words[3:]]
+        names[".".join(words).replace("class_token", "cls_token")] = tensor + 1
+    return module.network, names
+
+
+def test_the_authors_names(experiment: Path) -> None:
+    network, theirs = authors(experiment)
+    assert {"pos_embed4", "cls_token", "block3.0.attn.q.weight", "patch_embed1.proj.weight", "head.bias"} <= set(theirs)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    report = weights.fill(network, theirs, "b.pth")
+    assert len(report.matched) == len(before) == len(theirs)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name] + 1)
+
+
+def test_tables_of_positions_are_resized_and_told(experiment: Path) -> None:
+    network, theirs = authors(experiment)
+    theirs["pos_embed1"] = torch.randn(1, 16 * 16, 8)
+    report = weights.fill(network, theirs, "b.pth")
+    assert report.resized == ["backbone.stages.0.position"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.pop("head.bias"), "1 missing: head.bias"),
+        (lambda t: t.pop("norm4.weight", None) or t.pop("norm.weight"), "1 missing: backbone."),
+        (lambda t: t.update(extra=torch.ones(1)), "1 left over: extra"),
+        (lambda t: t.update({"head_dist.weight": torch.ones(4, 16)}), "1 left over: head_dist.weight"),
+        (
+            lambda t: t.update({"head.weight": torch.ones(9, 16)}),
+            "1 of another shape: head.weight [9, 16] there and [4, 16]",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_an_error_and_changes_nothing(change: Any, said: str, experiment: Path) -> None:
+    network, theirs = authors(experiment)
+    change(theirs)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ValueError, match="to be scored a network needs all") as error:
+        weights.fill(network, theirs, "b.pth")
+    assert said in str(error.value)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_moving_average_of_ours_is_what_counts(experiment: Path, tmp_path: Path) -> None:
+    averaged = config.load(Run, experiment, ["ema_decay=0.5"])
+    trained: Any = averaged.task.build(averaged)
+    torch.nn.init.ones_(trained.ema.module.head.weight)
+    torch.save({"state_dict": trained.state_dict()}, tmp_path / "epoch=1.ckpt")
+    for settings in (averaged, run(experiment)):
+        module: Any = weights.published(settings, str(tmp_path / "epoch=1.ckpt"))[0]
+        assert torch.equal(module.scored.head.weight, torch.ones_like(module.scored.head.weight))
+    same_outputs(weights.restore(averaged, tmp_path / "epoch=1.ckpt"), trained.ema.module)
+    with pytest.raises(ValueError, match=r"epoch=1.ckpt: not a checkpoint of run"):
+        weights.restore(run(experiment), tmp_path / "epoch=1.ckpt")
+
+
+def test_timms_own_words_on_a_tag() -> None:
+    said = weights.recipe("pvt_v2_b0.in1k")
+    assert (said["image_px"], said["crop_share"], said["interpolation"]) == (224, 0.9, "bicubic")
