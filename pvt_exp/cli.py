@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from pvt_exp import config, options, plan, site, store
+from pvt_exp import config, options, plan, site, stages, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
 from pvt_exp.options import (
@@ -78,7 +78,7 @@ def plan_command(
     """What a sweep would train: its variants, runs, and what is done already. Trains nothing, touches nothing."""
     from pvt_exp import views
 
-    _, planned = options.read_plan(sweep, overrides, seeds, only)
+    _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     outcomes = _outcomes(planned, store_, ())
     if as_json:
@@ -106,7 +106,7 @@ def status(
         found = views.store_json(store_)
         views.print_json(found) if as_json else views.print_store(_console(), found, store_)
         return
-    _, planned = options.read_plan(sweep, overrides, seeds, only)
+    _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     found = views.status_json(planned, store_, _outcomes(planned, store_, ()))
     views.print_json(found) if as_json else views.print_status(_console(), found)
 
@@ -186,7 +186,7 @@ def sweep_command(
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
     from pvt_exp import session
 
-    settings, planned = options.read_plan(sweep, overrides, seeds, only)
+    settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     launcher = options.choose_launcher(settings.launcher, gpus, slots)
     placement = options.make_placement(workers, micro_batch, keep, wandb)
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
@@ -216,7 +216,7 @@ def run(
     from pvt_exp import session, views
     from pvt_exp.component import kinds
 
-    single = plan.experiment(experiment, overrides or ())
+    single = stages.experiment(experiment, overrides or (), options.finder(store_))
     launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
@@ -251,7 +251,7 @@ def report(
     store.check(store_)
     document = config.read(file)
     if "tables" not in document.value:
-        _, planned = options.read_plan(file, overrides, seeds, only)
+        _, planned = options.read_plan(file, overrides, seeds, only, store_)
         shown = TableOf(sweep=str(file), epoch="best" if best else "last")
         table = _report(planned, store_, out / planned.name, shown, data, quiet=as_json)
         if as_json:
@@ -263,7 +263,7 @@ def report(
     tables = []
     for number, shown in enumerate(page.tables):
         try:
-            _, planned = options.read_plan(file.parent / shown.sweep, None, None, None)
+            _, planned = options.read_plan(file.parent / shown.sweep, None, None, None, store_)
             tables.append(_table(planned, store_, shown, data))
         except ConfigError as error:
             where = f"{document.origin(('tables', number, 'sweep'))}: tables.{number}: "
