@@ -5,20 +5,29 @@ from typing import Any
 import torch
 from timm.scheduler.cosine_lr import CosineLRScheduler
 from timm.scheduler.multistep_lr import MultiStepLRScheduler
+from timm.scheduler.poly_lr import PolyLRScheduler
 from timm.scheduler.scheduler import Scheduler
 from torch import nn
 
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
+
 
 def parameter_groups(model: nn.Module, optim: Any, exempt: set[str]) -> list[dict[str, Any]]:
-    """Parameters with and without weight decay. Vectors (biases, norms) and the ``exempt`` names are spared.
+    """Parameters with and without weight decay, as ``optim.spare`` says; those without a gradient are in neither.
 
-    The rule of the released PVT code (architectures: ImageNet recipe of DeiT, arXiv 2012.12877), unless ``decay_all``.
+    ``vectors`` spares biases, norms and the ``exempt`` names, the rule of the released PVT code (that of DeiT, arXiv
+    2012.12877); ``norms`` is mmdetection's ``norm_decay_mult: 0``.
     """
+    norms = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
     decayed: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            spare = not optim.decay_all and (parameter.ndim <= 1 or name in exempt)
+            spare = {
+                "vectors": parameter.ndim <= 1 or name in exempt,
+                "norms": id(parameter) in norms,
+                "nothing": False,
+            }[optim.spare]
             (spared if spare else decayed).append(parameter)
     groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": spared, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
@@ -39,11 +48,15 @@ def scheduler(optimizer: torch.optim.Optimizer, schedule: Any, epochs: int, step
     """Timm's scheduler, in units of steps or of epochs as the settings say; the rate is a pure function of the time."""
     unit = steps_per_epoch if schedule.per == "step" else 1
     warmup = {
-        "warmup_t": schedule.warmup_epochs * unit,
+        "warmup_t": schedule.warmup_epochs * unit + schedule.warmup_steps,
         "warmup_lr_init": schedule.warmup_lr,
         "t_in_epochs": schedule.per == "epoch",
     }
     if schedule.kind == "cosine":
         return CosineLRScheduler(optimizer, t_initial=epochs * unit, lr_min=schedule.min_lr, **warmup)
+    if schedule.kind == "poly":
+        return PolyLRScheduler(
+            optimizer, t_initial=epochs * unit, power=schedule.power, lr_min=schedule.min_lr, **warmup
+        )
     milestones = [milestone * unit for milestone in schedule.milestones]
     return MultiStepLRScheduler(optimizer, decay_t=milestones, decay_rate=schedule.factor, **warmup)

@@ -14,6 +14,9 @@ from pvt_exp.config import Frozen, or_text
 # ---------------------------------------------------------------- a run: what is computed, never where or how fast
 
 
+Spare = Literal["vectors", "norms", "nothing"]
+
+
 class AdamW(Component):
     """Adam with decoupled weight decay (arXiv 1711.05101)."""
 
@@ -23,8 +26,8 @@ class AdamW(Component):
     lr_batch: int | None = Field(None, ge=1)
     """The batch size that `lr` is meant for: the rate used is ``lr * batch_size / lr_batch``. None: `lr` as it stands."""
     weight_decay: float = Field(0.05, ge=0)
-    decay_all: bool = False
-    """Decay every parameter, rather than sparing vectors (biases, norms) and what the backbone exempts."""
+    spare: Spare = "vectors"
+    """What is not decayed: ``vectors`` (biases, norms) and what the backbone exempts, or ``norms`` alone, or ``nothing``."""
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = Field(1e-8, gt=0)
     clip_norm: float | None = Field(None, gt=0)
@@ -40,28 +43,44 @@ class SGD(Component):
     lr_batch: int | None = Field(None, ge=1)
     """The batch size that `lr` is meant for: the rate used is ``lr * batch_size / lr_batch``. None: `lr` as it stands."""
     weight_decay: float = Field(1e-4, ge=0)
-    decay_all: bool = True
-    """Decay every parameter, rather than sparing vectors (biases, norms) and what the backbone exempts."""
+    spare: Spare = "nothing"
+    """What is not decayed: ``vectors`` (biases, norms) and what the backbone exempts, or ``norms`` alone, or ``nothing``."""
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
     clip_norm: float | None = Field(None, gt=0)
     """Largest norm of the whole gradient; none: not clipped."""
 
 
-class Cosine(Component):
+class Schedule(Component):
+    """What all schedules share: a linear warm-up."""
+
+    per: Literal["step", "epoch"] = "step"
+    """How often the rate moves."""
+    warmup_epochs: int = Field(0, ge=0)
+    warmup_steps: int = Field(0, ge=0)
+    """The warm-up in optimizer steps instead of epochs."""
+    warmup_lr: float = Field(1e-6, ge=0)
+    """The rate that the warm-up starts from; not scaled with the batch."""
+
+    @model_validator(mode="after")
+    def _one_warmup(self) -> "Schedule":
+        if self.warmup_steps and self.warmup_epochs:
+            raise ValueError("warmup_steps and warmup_epochs are both given; write one")
+        if self.warmup_steps and self.per == "epoch":
+            raise ValueError("warmup_steps needs per: step, for else the rate moves between epochs only")
+        return self
+
+
+class Cosine(Schedule):
     """Half a cosine from the peak rate to `min_lr` (arXiv 1608.03983) after a linear warm-up."""
 
     kind: Literal["cosine"] = "cosine"
-    per: Literal["step", "epoch"] = "step"
-    """How often the rate moves."""
     warmup_epochs: int = Field(5, ge=0)
-    warmup_lr: float = Field(1e-6, ge=0)
-    """The rate that the warm-up starts from; not scaled with the batch."""
     min_lr: float = Field(1e-5, ge=0)
     """The rate at the end; not scaled with the batch."""
 
 
-class Step(Component):
+class Step(Schedule):
     """The rate falls by `factor` at each of the milestones, after a linear warm-up."""
 
     kind: Literal["step"] = "step"
@@ -70,9 +89,15 @@ class Step(Component):
     milestones: tuple[int, ...] = Field(min_length=1)
     """Epochs."""
     factor: float = Field(0.1, gt=0, lt=1)
-    warmup_epochs: int = Field(0, ge=0)
-    warmup_lr: float = Field(1e-6, ge=0)
-    """The rate that the warm-up starts from; not scaled with the batch."""
+
+
+class Poly(Schedule):
+    """The rate falls as a power of the part that is left, from the peak to `min_lr` (arXiv 1606.00915, section 4.1)."""
+
+    kind: Literal["poly"] = "poly"
+    power: float = Field(0.9, gt=0)
+    min_lr: float = Field(0.0, ge=0)
+    """The rate at the end; not scaled with the batch."""
 
 
 class Pretrain(Frozen):
@@ -116,7 +141,7 @@ class Run(Frozen):
     dataset: one_of("datasets")  # type: ignore[valid-type]
     backbone: one_of("backbones")  # type: ignore[valid-type]
     optim: Annotated[AdamW | SGD, Field(discriminator="kind")]
-    schedule: Annotated[Cosine | Step, Field(discriminator="kind")]
+    schedule: Annotated[Cosine | Step | Poly, Field(discriminator="kind")]
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     """Images an optimizer step, over all GPUs and accumulated parts."""

@@ -235,6 +235,7 @@ class Record(pl.Callback):
                 "fingerprint": self.facts.fingerprint,
                 "classes": len(self.facts.classes),
                 "images": self.facts.images,
+                "counts": self.facts.counts,
                 "skipped": self.skipped,
             },
             "provenance": {

@@ -62,6 +62,14 @@ def sweep(experiment: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 

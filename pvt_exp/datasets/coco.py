@@ -32,11 +32,11 @@ class Settings(Dataset):
     """What the data are called in ``--data NAME=PATH``."""
     train_annotations: str = Field("annotations/instances_train2017.json", min_length=1)
     """The JSON file of the training annotations, relative to the data's folder. Its categories are the classes."""
-    train_images: str = Field("train2017", min_length=1)
+    train_image_folder: str = Field("train2017", min_length=1)
     """The folder that the file names of the training images are relative to."""
     val_annotations: str = Field("annotations/instances_val2017.json", min_length=1)
     """The JSON file of the validation annotations. It may lack categories that training has, and have no others."""
-    val_images: str = Field("val2017", min_length=1)
+    val_image_folder: str = Field("val2017", min_length=1)
     """The folder of the validation images; it may be that of the training images."""
     on_bad_image: Literal["fail", "skip"] = "fail"
     """``fail`` ends the run at a file that cannot be decoded or is not of the size that its annotations say; ``skip``
@@ -44,7 +44,7 @@ class Settings(Dataset):
 
     @model_validator(mode="after")
     def _inside_and_apart(self) -> "Settings":
-        for place in (self.train_annotations, self.train_images, self.val_annotations, self.val_images):
+        for place in (self.train_annotations, self.train_image_folder, self.val_annotations, self.val_image_folder):
             if Path(place).is_absolute() or ".." in Path(place).parts:
                 raise ValueError(f"'{place}' leads out of the data's folder; which lies elsewhere on each machine")
         if self.train_annotations == self.val_annotations:
@@ -84,8 +84,8 @@ class Settings(Dataset):
     def _at(self, split: Split) -> tuple[str, str]:
         """The annotation file and the image folder, relative to the root."""
         if split == "train":
-            return self.train_annotations, self.train_images
-        return self.val_annotations, self.val_images
+            return self.train_annotations, self.train_image_folder
+        return self.val_annotations, self.val_image_folder
 
     def _index(self, root: Path, split: Split) -> Path:
         return index(root / self._at(split)[0], f"dataset.{split}_annotations")
@@ -111,7 +111,7 @@ class Settings(Dataset):
         found = {f"{folder}/{name}": present.get(f"{folder}/{name}") for name in names}
         if missing := [name.removeprefix(f"{folder}/") for name, size in found.items() if size is None]:
             where = f"{root / folder}: images of {self._at(split)[0]} are missing: {some(missing)}"
-            raise DataError(f"{where}; put them there, or set dataset.{split}_images")
+            raise DataError(f"{where}; put them there, or set dataset.{split}_image_folder")
         if self.on_bad_image == "fail" and (void := [name for name, size in found.items() if size == 0]):
             raise DataError(f"{root}: 0 bytes long: {some(void)}; mend them, or set dataset.on_bad_image: skip")
         return {name: size for name, size in found.items() if size is not None}

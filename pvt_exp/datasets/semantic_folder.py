@@ -18,17 +18,17 @@ LOOKED_AT = 8  # masks of each split, before anything is launched
 LAYOUTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "ade20k": {
-        "train_images": "images/training",
-        "train_masks": "annotations/training",
-        "val_images": "images/validation",
-        "val_masks": "annotations/validation",
+        "train_image_folder": "images/training",
+        "train_mask_folder": "annotations/training",
+        "val_image_folder": "images/validation",
+        "val_mask_folder": "annotations/validation",
         "reduce_zero": True,
     },
     "cityscapes": {
-        "train_images": "leftImg8bit/train",
-        "train_masks": "gtFine/train",
-        "val_images": "leftImg8bit/val",
-        "val_masks": "gtFine/val",
+        "train_image_folder": "leftImg8bit/train",
+        "train_mask_folder": "gtFine/train",
+        "val_image_folder": "leftImg8bit/val",
+        "val_mask_folder": "gtFine/val",
         "image_suffix": "_leftImg8bit.png",
         "mask_suffix": "_gtFine_labelTrainIds.png",
     },
@@ -46,13 +46,13 @@ class Settings(Dataset):
     layout: Literal["plain", "ade20k", "cityscapes"] = "plain"
     """``ade20k`` (arXiv 1608.05442, 150 classes) and ``cityscapes`` (1604.01685, 19 classes, with masks of train ids) set
     what is not written beside them."""
-    train_images: str = Field("train/images", min_length=1)
+    train_image_folder: str = Field("train/images", min_length=1)
     """The folder of the training images, relative to the data's; folders in it are looked into."""
-    train_masks: str = Field("train/masks", min_length=1)
+    train_mask_folder: str = Field("train/masks", min_length=1)
     """The folder of the training masks: images of one channel, whose values are class numbers."""
-    val_images: str = Field("val/images", min_length=1)
+    val_image_folder: str = Field("val/images", min_length=1)
     """The folder of the validation images."""
-    val_masks: str = Field("val/masks", min_length=1)
+    val_mask_folder: str = Field("val/masks", min_length=1)
     """The folder of the validation masks."""
     image_suffix: str | None = Field(None, min_length=1)
     """How the name of an image ends; what comes before pairs it with its mask. None: any suffix of an image."""
@@ -78,11 +78,11 @@ class Settings(Dataset):
 
     @model_validator(mode="after")
     def _inside_and_apart(self) -> "Settings":
-        for place in (self.train_images, self.train_masks, self.val_images, self.val_masks):
+        for place in (self.train_image_folder, self.train_mask_folder, self.val_image_folder, self.val_mask_folder):
             if Path(place).is_absolute() or ".." in Path(place).parts:
                 raise ValueError(f"'{place}' leads out of the data's folder; which lies elsewhere on each machine")
-        if self.train_images == self.val_images:
-            same = f"train and val are the same folder, '{self.train_images}'"
+        if self.train_image_folder == self.val_image_folder:
+            same = f"train and val are the same folder, '{self.train_image_folder}'"
             raise ValueError(f"{same}: the score would be of what was learnt")
         if isinstance(self.classes, tuple) and len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name stands there twice")
@@ -172,7 +172,11 @@ class Settings(Dataset):
         return [(image, mask) for (image, _), (mask, _) in self._sized_pairs(root, split)]
 
     def _sized_pairs(self, root: Path, split: Split) -> list[tuple[tuple[str, int], tuple[str, int]]]:
-        at = (self.train_images, self.train_masks) if split == "train" else (self.val_images, self.val_masks)
+        at = (
+            (self.train_image_folder, self.train_mask_folder)
+            if split == "train"
+            else (self.val_image_folder, self.val_mask_folder)
+        )
         images, masks = _by_stem(root, at[0], self.image_suffix), _by_stem(root, at[1], self.mask_suffix)
         if not images:
             ending = self.image_suffix or " ".join(sorted(SUFFIXES))

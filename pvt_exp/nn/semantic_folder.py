@@ -69,7 +69,7 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
             measured = "{} x {} pixels, and its image {} x {}".format(*values_HW.shape[::-1], *size)
             raise BadImage(f"{path}: the mask has {measured}: {self._path(self.images, index)}")
         if values_HW.dtype.itemsize > 2 and not 0 <= values_HW.min() <= values_HW.max() < len(self.table):
-            raise self._no_class(path, values_HW.max())
+            raise self._no_class(path, max(values_HW.max(), values_HW.min(), key=abs))
         labels_HW: NDArray[np.uint8] = self.table[values_HW.astype(np.uint16, copy=False)]
         if (labels_HW == NO_CLASS).any():
             raise self._no_class(path, values_HW[labels_HW == NO_CLASS].max())

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from pvt_exp.schema import TableOf
     from pvt_exp.store import Outcome
 
-TITLES = {"top1": "top-1", "top5": "top-5"}
+TITLES = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "pixel_accuracy": "pixel accuracy",
+    **{f"{kind}_AP{of}": f"{kind} AP{of}" for kind in ("box", "mask") for of in ("", "50", "75", "s", "m", "l")},
+}
 NOISE = "†"
 
 
@@ -81,13 +86,14 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
 
 
 def choose_metrics(asked: Sequence[str], lines: Sequence[Line]) -> tuple[list[str], set[str]]:
-    """The metrics to show, the task's own first, and those of them where smaller is better."""
+    """The metrics to show, those of the task unless others are asked for, and those of them where smaller is better."""
     found = dict.fromkeys(name for line in lines for metrics in line.metrics for name in metrics or ())
     task = lines[0].variant.runs[0].task if lines else None
     first = getattr(task, "metric", None)
     if unknown := [name for name in asked if found and name not in found]:
         raise ConfigError(f"metrics: no result has {', '.join(unknown)}; they have {', '.join(found)}")
-    names = list(asked) or sorted(found, key=lambda name: name != first) or [first or "score"]
+    usual = [name for name in getattr(task, "shown", ()) if name in found]
+    names = list(asked) or usual or sorted(found, key=lambda name: name != first) or [first or "score"]
     smaller = {name for name in names if is_loss(name)}
     if first in names:
         smaller = smaller - {first} if getattr(task, "larger_is_better", True) else smaller | {first}

@@ -70,10 +70,13 @@ class Boxes(Dense):
     short_px: tuple[Px, ...] = Field((800,), min_length=1)
     """Short side of a training image, one of these; less where the long side would be over `long_px`."""
     long_px: Px = 1333
+    """Most that the long side of a training image may be."""
     test_short_px: Px = 800
     """Short side in testing; less where the long side would be over `test_long_px`."""
     test_long_px: Px = 1333
+    """Most that the long side may be in testing."""
     crop: Crop | None = None
+    """Cut a part out of half of the training images first; none: never."""
 
     @property
     def train_px(self) -> tuple[int, int]:
@@ -99,6 +102,7 @@ class Settings(Boxes):
 
     kind: Literal["detection"] = "detection"
     detector: Annotated[RetinaNet | FasterRCNN, Field(discriminator="kind")] = RetinaNet()
+    """What finds the boxes in the pyramid."""
 
     def model(self, backbone: Any) -> Any:
         """The detector over a built backbone."""

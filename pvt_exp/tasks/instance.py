@@ -21,10 +21,11 @@ class Settings(Boxes):
     """Objects and their masks, scored as COCO does, by the mask and by the box."""
 
     metric: ClassVar[str] = "mask_AP"
-    shown: ClassVar[tuple[str, ...]] = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")
+    shown: ClassVar[tuple[str, ...]] = ("mask_AP", "mask_AP50", "box_AP", "box_AP50")
 
     kind: Literal["instance"] = "instance"
     detector: MaskRCNN = MaskRCNN()
+    """What finds the objects in the pyramid."""
 
     def model(self, backbone: Any) -> Any:
         """The detector over a built backbone."""

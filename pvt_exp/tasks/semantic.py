@@ -28,6 +28,7 @@ class Settings(Dense):
     short_px: Px = 512
     """An image is resized until its short side is this, or its long side `long_px`, whichever is first."""
     long_px: Px = 2048
+    """Most that the long side may be."""
     scale: tuple[float, float] = (0.5, 2.0)
     """In training both sides are multiplied by a number that is drawn between these."""
     crop_px: tuple[Side, Side] = (512, 512)

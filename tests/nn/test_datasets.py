@@ -1,23 +1,29 @@
 """What every kind of data set must do; new kinds are found by themselves."""
 
-import hashlib
+import importlib
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools.coco import COCO
 
 from pvt_exp.component import kinds
 from pvt_exp.datasets import DataError, Dataset
 from pvt_exp.datasets.cifar import FILES, FOLDERS
 from pvt_exp.datasets.cifar import Settings as Cifar
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
+from pvt_exp.datasets.shapes import GROUND, SHAPES
 from pvt_exp.datasets.shapes import Settings as Shapes
 from pvt_exp.nn.images import BadImage
+from tests.conftest import real_data
+from tests.examples.cifar import write as write_cifar
 
 KINDS = kinds("datasets")
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+TASKS = {"classification", "detection", "instance", "semantic"}
+IGNORED = 255
 
 
 def settings(kind: str) -> Dataset:
@@ -34,7 +40,7 @@ def settings(kind: str) -> Dataset:
 def test_a_kind_says_what_it_is(kind: str) -> None:
     dataset = settings(kind)
     assert dataset.kind == kind  # type: ignore[attr-defined]
-    assert dataset.tasks <= set(kinds("tasks")) | {"detection", "instance", "segmentation"}
+    assert dataset.tasks <= TASKS
     assert dataset.tasks
 
 
@@ -60,28 +66,96 @@ def test_made_data_are_what_was_promised(kind: str, tmp_path: Path) -> None:
     check_readers(dataset, tmp_path)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].__module__.startswith("pvt_exp.")])
+def test_an_example_is_read(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = importlib.import_module(f"tests.examples.{kind}")  # a new kind needs one
+    dataset = example.write(tmp_path, monkeypatch)
+    if kind == "cifar":  # whose numbers are the official ones
+        facts = dataset.inspect(tmp_path)
+        monkeypatch.setattr(Cifar, "inspect", lambda *_: facts._replace(images={"train": 10, "val": 2}))
+    check_readers(dataset, tmp_path)
+
+
 def check_readers(dataset: Dataset, root: Path) -> None:
+    """What every reader promises, for each task that the data can serve."""
     facts = dataset.inspect(root)
-    for task in dataset.tasks & {"classification"}:
+    assert facts == dataset.inspect(root)
+    served = dataset.tasks - set(facts.unfit)
+    assert served
+    for task in served:
         for split in ("train", "val"):
             reader = dataset.open(root, split, task)  # type: ignore[arg-type]
             assert len(reader) == facts.images[split]
             assert len(pickle.dumps(reader)) < 1_000_000
             again = pickle.loads(pickle.dumps(reader))
-            for index in {0, 1, len(reader) // 2, len(reader) - 1}:
+            for index in {0, 1 % len(reader), len(reader) // 2, len(reader) - 1}:
                 image, target = reader[index]
                 assert isinstance(image, Image.Image)
                 assert image.mode == "RGB"
-                assert type(target) is int
-                assert 0 <= target < len(facts.classes)
                 assert np.array_equal(image, again[index][0])
+                assert pickle.dumps(target) == pickle.dumps(again[index][1])
+                classes = len(facts.class_names(task))
+                {"classification": check_class, "semantic": check_map}.get(task, check_objects)(target, classes, image)
+                assert ("masks" in target if task in ("detection", "instance") else False) == (task == "instance")
+            if task in ("detection", "instance"):
+                check_ground_truth(reader, facts.class_names(task), task)
+
+
+def check_class(target: Any, classes: int, image: Image.Image) -> None:
+    assert type(target) is int
+    assert 0 <= target < classes
+
+
+def check_map(target: Any, classes: int, image: Image.Image) -> None:
+    assert target.dtype == np.uint8
+    assert target.shape == (image.height, image.width)
+    assert ((target < classes) | (target == IGNORED)).all()
+
+
+def check_objects(target: Any, classes: int, image: Image.Image) -> None:
+    number = len(target["boxes"])
+    arrays = {"boxes": (np.float32, (4,)), "labels": (np.int64, ()), "crowd": (np.bool_, ()), "area": (np.float32, ())}
+    for name, (dtype, shape) in arrays.items():
+        assert target[name].dtype == dtype
+        assert target[name].shape == (number, *shape)
+    assert type(target["image_id"]) is int
+    left, top, right, bottom = target["boxes"].T
+    assert ((left >= 0) & (left < right) & (right <= image.width)).all()
+    assert ((top >= 0) & (top < bottom) & (bottom <= image.height)).all()
+    assert ((target["labels"] >= 0) & (target["labels"] < classes)).all()
+    assert (target["area"] > 0).all()
+    if "masks" in target:
+        assert target["masks"].dtype == np.uint8
+        assert target["masks"].shape == (number, image.height, image.width)
+        assert set(np.unique(target["masks"])) <= {0, 1}
+
+
+def check_ground_truth(reader: Any, classes: tuple[str, ...], task: str) -> None:
+    """pycocotools can use it, and it says what the targets say."""
+    coco = COCO()
+    coco.dataset = reader.ground_truth()
+    coco.createIndex()
+    assert [coco.cats[number]["name"] for number in reader.category_ids] == list(classes)
+    assert len(coco.imgs) == len(reader) == len(reader.sizes())
+    assert 0 not in coco.anns, "pycocotools takes a match with id 0 for none"
+    for index in {0, len(reader) // 2, len(reader) - 1}:
+        image, target = reader[index]
+        assert reader.sizes()[index] == (image.height, image.width)
+        told = coco.loadAnns(coco.getAnnIds(target["image_id"]))
+        assert [coco.imgs[target["image_id"]][side] for side in ("height", "width")] == [image.height, image.width]
+        assert [reader.category_ids[label] for label in target["labels"]] == [a["category_id"] for a in told]
+        assert np.allclose(target["area"], [a["area"] for a in told])
+        assert target["crowd"].tolist() == [bool(a["iscrowd"]) for a in told]
+        boxes = np.array([a["bbox"] for a in told]).reshape(-1, 4)
+        edges = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+        assert np.allclose(target["boxes"], np.clip(edges, 0, [image.width, image.height] * 2), atol=1e-3)
+        if task == "instance":
+            assert all(np.array_equal(coco.annToMask(a), m) for a, m in zip(told, target["masks"], strict=True))
 
 
 @pytest.mark.parametrize("name", ["cls_cifar10", "cls_clothing10", "cls_fashion_gray"])
 def test_folders_of_real_images(name: str) -> None:
-    if not (SHARED / name).is_dir():
-        pytest.skip(f"no data at {SHARED / name}")
-    check_readers(ImageFolder(name=name), SHARED / name)
+    check_readers(ImageFolder(name=name), real_data(name))
 
 
 def test_validation_has_the_class_numbers_of_training(tmp_path: Path) -> None:
@@ -102,6 +176,31 @@ def test_shapes_of_two_settings_share_a_folder(tmp_path: Path) -> None:
     assert np.array_equal(first, np.asarray(one.open(tmp_path, "train", "classification")[0][0]))
 
 
+def test_shapes_of_all_tasks_are_the_same_shapes(tmp_path: Path) -> None:
+    dataset = Shapes(image_px=32, train_images=40, val_images=2)
+    assert dataset.inspect(tmp_path).class_names("semantic") == (GROUND, *SHAPES)
+    assert dataset.inspect(tmp_path).class_names("detection") == SHAPES
+    tasks = ("classification", "instance", "semantic")
+    hidden = 0
+    for number, samples in enumerate(zip(*(dataset.open(tmp_path, "train", task) for task in tasks), strict=True)):
+        label, target, labels_HW = (told for _, told in samples)
+        assert target["image_id"] == number
+        assert target["labels"][0] == label
+        assert target["area"].argmax() == 0, "the image's class is that of the largest shape"
+        painted = np.zeros((32, 32), dtype=np.uint8)
+        for shape, mask, (left, top, right, bottom) in zip(
+            target["labels"], target["masks"], target["boxes"].astype(int), strict=True
+        ):
+            assert not (painted * mask).any(), "what is seen of two shapes does not overlap"
+            painted += (mask * (shape + 1)).astype(np.uint8)
+            inside = mask[top:bottom, left:right]
+            assert inside.sum() == mask.sum(), "the box is around the whole shape"
+            assert all(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1])), "and tight"
+        assert np.array_equal(painted, labels_HW)
+        hidden += len(target["labels"]) < 2
+    assert hidden < 40, "some images have more than one shape"
+
+
 # ---------------------------------------------------------------- CIFAR, by files of the official form and other sums
 
 
@@ -114,24 +213,7 @@ class Boom:
 
 @pytest.fixture(params=[10, 100])
 def cifar(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cifar, Path]:
-    classes = request.param
-    at = tmp_path / FOLDERS[classes]
-    at.mkdir()
-    sums = {}
-    for n, name in enumerate(FILES[classes]):
-        pixels = np.full((2, 3072), n, dtype=np.uint8)
-        labels = "labels" if classes == 10 else "fine_labels"
-        content = {"data": pixels, labels: [n, 9], "label_names": ["x"] * 10, "fine_label_names": ["x"] * 100}
-        (at / name).write_bytes(pickle.dumps(content))
-        sums[name] = hashlib.md5((at / name).read_bytes()).hexdigest()
-    from torchvision.datasets import CIFAR10, CIFAR100
-
-    official = {10: CIFAR10, 100: CIFAR100}[classes]
-    tests = FILES[classes][-2]
-    monkeypatch.setattr(official, "train_list", [[n, sums[n]] for n in FILES[classes][:-2]])
-    monkeypatch.setattr(official, "test_list", [[tests, sums[tests]]])
-    monkeypatch.setattr(official, "meta", {**official.meta, "md5": sums[FILES[classes][-1]]})
-    return Cifar(classes=classes), tmp_path
+    return write_cifar(tmp_path, monkeypatch, request.param), tmp_path
 
 
 def test_cifar_is_read(cifar: tuple[Cifar, Path]) -> None:

@@ -71,11 +71,18 @@ RECIPE: dict[str, Any] = {
         "lr": 5e-4,
         "lr_batch": 512,
         "weight_decay": 0.05,
-        "decay_all": False,
+        "spare": "vectors",
         "betas": [0.9, 0.999],
         "eps": 1e-8,
     },
-    "schedule": {"kind": "cosine", "per": "epoch", "warmup_epochs": 5, "warmup_lr": 1e-6, "min_lr": 1e-5},
+    "schedule": {
+        "kind": "cosine",
+        "per": "epoch",
+        "warmup_epochs": 5,
+        "warmup_steps": 0,
+        "warmup_lr": 1e-6,
+        "min_lr": 1e-5,
+    },
     "epochs": 300,
     "batch_size": 1024,
     "group_size": 128,
@@ -124,6 +131,7 @@ def test_the_model_of_a_row_is_the_released_one(sweep: str, name: str) -> None:
     if name in TIMM:
         model, drop_path = TIMM[name]
         due: dict[str, Any] = {"kind": "timm", "name": model, "options": {}, "drop_path": drop_path, "pretrained": None}
+        due |= {"frozen": None}
     else:
         dims, depths, ratios, drop_path, _, attention, switches = PVTS[name]
         stages = {"embed_dims": dims, "depths": depths, "mlp_ratios": ratios, "heads": [1, 2, 5, 8]}

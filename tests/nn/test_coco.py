@@ -1,0 +1,153 @@
+"""The reader of `coco`: its targets, its ground truth, images that are not as annotated, and the real sets."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+from pvt_exp.datasets import DataError, Split
+from pvt_exp.datasets.coco import Settings
+from pvt_exp.nn.images import BadImage
+from tests.conftest import real_data
+from tests.examples.coco import box, put, train, val
+from tests.nn.test_datasets import check_readers
+
+pytestmark = pytest.mark.usefixtures("cache")
+BESIDE = {f"{split}_annotations": f"annotations/instances_{split}.json" for split in ("train", "val")}
+BCCD = Settings(name="bccd", train_image_folder="images", val_image_folder="images", **BESIDE)
+NUCLEI = Settings(name="nuclei", train_image_folder="images/train", val_image_folder="images/val", **BESIDE)
+
+
+def test_targets_are_what_was_written(tmp_path: Path) -> None:
+    reader = Settings().open(put(tmp_path, train=train(), val=val()), "train", "instance")
+    assert reader.category_ids == (3, 7)
+    assert reader.sizes() == [(10, 12)] * 3
+    (_, nine), (_, five), (_, six) = reader
+    assert (nine["image_id"], five["image_id"], six["image_id"]) == (9, 5, 6), "in the order of the file"
+    assert nine["crowd"].tolist() == [True, False]
+    assert nine["labels"].tolist() == [0, 1]
+    square = np.zeros((10, 12), dtype=np.uint8)
+    square[2:5, 3:6] = 1
+    assert (nine["masks"] == square).all(), "plain and compressed run lengths"
+    assert five["boxes"].tolist() == [[2, 1, 6, 7], [0, 4, 4, 10]], "clipped; the one of zero size left out"
+    assert five["labels"].tolist() == [1, 0]
+    assert five["area"].tolist() == [24, 40], "of the file, also where the box was clipped"
+    assert (five["masks"][0, 1:7, 2:6] == 1).all()
+    assert five["masks"][0].sum() == 24
+    assert six["boxes"].shape == (0, 4)
+    assert six["masks"].shape == (0, 10, 12)
+    assert "masks" not in Settings().open(tmp_path, "train", "detection")[0][1]
+
+
+def test_the_ground_truth_is_the_file_less_boxes_of_zero_size(tmp_path: Path) -> None:
+    told = Settings().open(put(tmp_path, train=train(), val=val()), "train", "instance").ground_truth()
+    by_id = {annotation["id"]: annotation for annotation in told["annotations"]}
+    written = {annotation["id"]: annotation for annotation in train()["annotations"]}
+    assert set(by_id) == {101, 102, 103, 105}
+    for number in (101, 103):
+        assert by_id[number] == written[number]
+    for number in (102, 105):
+        assert {**by_id[number], "segmentation": None} == {**written[number], "segmentation": None}
+    assert told["categories"] == [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}]
+    assert [image["file_name"] for image in told["images"]] == ["9.png", "5.png", "6.png"]
+    plain = Settings().open(tmp_path, "train", "detection").ground_truth()
+    assert not any("segmentation" in annotation for annotation in plain["annotations"])
+
+
+def test_validation_has_the_labels_of_training(tmp_path: Path) -> None:
+    document = {**val(), "categories": [{"id": 7, "name": "dog"}]}
+    document["annotations"] = [box(1, 2, 7, [0, 0, 12, 10])]
+    reader = Settings().open(put(tmp_path, train=train(), val=document), "val", "detection")
+    assert reader[1][1]["labels"].tolist() == [1]
+    assert [category["id"] for category in reader.ground_truth()["categories"]] == [3, 7]
+
+
+def test_a_box_that_single_precision_rounds_away_is_dropped(tmp_path: Path) -> None:
+    document = train()
+    document["annotations"].append(box(1, 6, 3, [11.99999999, 0, 5, 5]))
+    root = put(tmp_path, train=document, val=val())
+    assert Settings().inspect(root).counts["train"]["boxes of zero size dropped"] == 2
+    assert len(Settings().open(root, "train", "detection")[2][1]["boxes"]) == 0
+
+
+def test_an_image_of_another_size_is_said_and_a_turned_one_counts_as_turned(tmp_path: Path) -> None:
+    root = put(tmp_path, train=train(), val=val())
+    reader = Settings().open(root, "val", "detection")
+    Image.new("RGB", (13, 10)).save(root / "val2017/1.png")
+    with pytest.raises(BadImage, match=r"val2017/1.png: 13 x 10 pixels, where its annotations are of 12 x 10$"):
+        reader[0]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (10, 12)).save(root / "val2017/1.png", exif=exif)
+    assert reader[0][0].size == (12, 10)
+    Image.new("RGB", (12, 10)).save(root / "val2017/1.png", exif=exif)
+    with pytest.raises(BadImage, match=r"10 x 12 pixels, where .* 12 x 10; it is turned by its EXIF tag"):
+        reader[0]
+    (root / "val2017/1.png").write_bytes(b"no image")
+    with pytest.raises(BadImage, match=r"val2017/1.png: not a readable image"):
+        reader[0]
+
+
+def test_boxes_without_masks_are_refused_for_instances(tmp_path: Path) -> None:
+    document = train()
+    del document["annotations"][0]["segmentation"]
+    root = put(tmp_path, train=document, val=val())
+    assert len(Settings().open(root, "train", "detection")) == 3
+    with pytest.raises(DataError, match=r"1 annotations have no segmentation, the first has id 101"):
+        Settings().open(root, "train", "instance")
+
+
+# ---------------------------------------------------------------- real sets; the numbers are those of their READMEs
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "images", "annotations", "crowds", "bare", "classes"),
+    [
+        ("coco_tiny100", Settings(), (50, 50), (470, 382), (5, 5), 3, 80),
+        ("det_bccd", BCCD, (205, 87), (2804, 1137), (0, 0), 0, 3),
+        ("inst_nuclei", NUCLEI, (170, 60), (4510, 2288), (0, 0), 0, 1),
+    ],
+)
+def test_real_sets_are_read(
+    name: str, dataset: Settings, images: Any, annotations: Any, crowds: Any, bare: int, classes: int
+) -> None:
+    root = real_data(name)
+    facts = dataset.inspect(root)
+    counts = [facts.counts[split] for split in ("train", "val")]
+    assert tuple(facts.images.values()) == images
+    assert tuple(count["annotations"] for count in counts) == annotations
+    assert tuple(count["crowds"] for count in counts) == crowds
+    assert sum(count["images without annotations"] for count in counts) == bare
+    assert sum(count["boxes of zero size dropped"] for count in counts) == 0
+    assert len(facts.classes) == classes
+    assert set(facts.unfit) == ({"instance"} if name == "det_bccd" else set())
+    check_readers(dataset, root)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_masks_are_those_of_pycocotools(split: Split) -> None:
+    root = real_data("coco_tiny100")
+    coco = COCO()
+    coco.dataset = json.loads((root / f"annotations/instances_{split}2017.json").read_bytes())
+    coco.createIndex()
+    reader = Settings().open(root, split, "instance")
+    told = {annotation["id"]: annotation for annotation in reader.ground_truth()["annotations"]}
+    crowds = 0
+    for annotation in coco.dataset["annotations"]:
+        if annotation["iscrowd"]:
+            crowds += 1
+            assert np.array_equal(coco.annToMask(told[annotation["id"]]), coco.annToMask(annotation))
+        else:
+            assert told[annotation["id"]]["segmentation"] == annotation["segmentation"], "to the last digit"
+        for key in ("image_id", "category_id", "bbox", "area", "iscrowd"):
+            assert told[annotation["id"]][key] == annotation[key]
+    assert crowds == 5
+    for index in range(0, len(reader), 7):
+        target = reader[index][1]
+        annotations = coco.loadAnns(coco.getAnnIds(target["image_id"]))
+        for annotation, mask in zip(annotations, target["masks"], strict=True):
+            assert np.array_equal(coco.annToMask(annotation), mask)
