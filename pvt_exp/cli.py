@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from pvt_exp import config, options, plan, site, stages, store
+from pvt_exp import config, options, plan, site, stages, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
 from pvt_exp.options import (
@@ -299,7 +299,7 @@ def _table(planned: Plan, store_: Path, shown: TableOf, data: Sequence[str] | No
 def _outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, store.Outcome]:
     """What became of the runs, those of other data than the ones at hand told as stale."""
     _, facts, _ = site.inspect(planned, site.places(data), site.load())
-    return store.outcomes(store_, planned.runs, site.fingerprints(facts))
+    return standing.outcomes(store_, planned, site.fingerprints(facts))
 
 
 def _report(

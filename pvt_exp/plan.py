@@ -108,11 +108,15 @@ class Plan:
                 add(run)
         return tuple(found.values())
 
+    @property
+    def groups(self) -> "tuple[Pretraining | Variant, ...]":
+        """The pretrainings and the variants: runs that differ in their seed only."""
+        return *self.pretrainings, *self.variants
+
     @cached_property
     def names(self) -> dict[str, str]:
         """What to call each run in one line, by its id: its variant or pretraining."""
-        groups: list[Pretraining | Variant] = [*self.pretrainings, *self.variants]
-        return {run.id: group.name for group in groups for run in group.runs}
+        return {run.id: group.name for group in self.groups for run in group.runs}
 
     def only(self, wanted: Sequence[str]) -> "Plan":
         """The same plan with the variants that one of the words names: a variant, an axis, a choice, or a run's id.

@@ -32,11 +32,16 @@ def options(**more):
     )
 
 
-def sweep(rows, seeds=(0, 1, 2)):
+RANDOM = {"pretrain": None, "backbone": SimpleNamespace(pretrained=None)}
+
+
+def sweep(rows, seeds=(0, 1, 2), starts=None):
     """A plan and its outcomes from {labels of a row: a result, a (state, reason) or None a seed}."""
     variants, outcomes = [], {}
     for i, (labels, given) in enumerate(rows):
-        runs = tuple(SimpleNamespace(id=f"{i:08x}{seed:04x}", task=TASK) for seed in seeds)
+        runs = tuple(
+            SimpleNamespace(id=f"{i:08x}{seed:04x}", task=TASK, **(starts[i] if starts else RANDOM)) for seed in seeds
+        )
         variants.append(SimpleNamespace(labels=labels, runs=runs, is_base={} in labels))
         for run, what in zip(runs, given, strict=True):
             if what is not None:
