@@ -223,7 +223,7 @@ def run(
     planned = plan.single(single, experiment.stem)
     placement = options.make_placement(workers, micro_batch, keep, wandb)
     status = session.train(_console(), planned, store_, launcher, placement, data or (), retry or ())
-    if status != 130:
+    if status != 130 and (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
         views.print_run(_console(), views.run_json(store_, single.id))
     raise SystemExit(status)
 
