@@ -85,11 +85,12 @@ def test_the_editor_finds_the_schema_of(path: Path) -> None:
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
 def test_an_experiment_trains(path: Path, data: Path, tmp_path: Path) -> None:
     kind = config.load(Run, path).dataset.kind
-    trained(config.load(Run, path, small(kind)), data, tmp_path)
+    trained(config.load(Run, path, [*small(kind), "pretrain=null"]), data, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "number", "kind"), distinct_variants())
 def test_a_sweeps_variant_trains(path: Path, number: int, kind: str, data: Path, tmp_path: Path) -> None:
     _, planned = plan.load(path, [*small(kind), "precision='32'"])  # CPUs are slow in float16
-    trained(planned.variants[number].runs[0], data, tmp_path)
+    alone = dict(planned.variants[number].runs[0]) | {"pretrain": None}
+    trained(config.make(Run, alone), data, tmp_path)
