@@ -207,7 +207,8 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...]) 
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"{document.origin(('seeds',))}: seeds: the same seed twice")
     sources = sources._replace(base=sources.base._replace(value={**sources.base.value, "seed": seeds[0]}))
-    first = config.validate(Run, stages.name_runs(sources.base, sources.find))
+    value = stages.name_runs(sources.base.value, sources.find, sources.base.origin)
+    first = config.validate(Run, sources.base._replace(value=value))
     backbone = stages.base_backbone(sources.written, first)
     base_run = stages.complete(first, backbone, sources.read, sources.base.origin(("pretrain",)))
     components = {
@@ -297,12 +298,17 @@ def _apply(
             except ConfigError as error:
                 raise ConfigError(f"{document.origin((*keys, dotted))}: {error}") from None
     kept = {name: part for name, part in components.items() if value[name] is base.value[name]}
-    changed = Document(value, _origins(document, parts))
+
+    def changed() -> Document:
+        return Document(value, _origins(document, parts))
+
     try:
-        run = config.make(Run, {**stages.name_runs(changed, sources.find).value, **kept})
+        run = config.make(Run, {**stages.name_runs(value, sources.find, lambda keys: changed().origin(keys)), **kept})
     except ValidationError as error:
-        raise ConfigError(config.explain(error, Run, changed)) from None
-    return stages.complete(run, backbone, sources.read, changed.origin(("pretrain",)))
+        raise ConfigError(config.explain(error, Run, changed())) from None
+    if run.pretrain is None:
+        return run
+    return stages.complete(run, backbone, sources.read, changed().origin(("pretrain",)))
 
 
 def _origins(document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> dict[Keys, str]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from pvt_exp import config
 from pvt_exp.backbones import RUN, Backbone
-from pvt_exp.config import ConfigError, Document
+from pvt_exp.config import ConfigError, Document, Keys
 from pvt_exp.schema import Pretrain, Run
 
 Find = Callable[[str], str]
@@ -37,8 +37,8 @@ def experiment(
     if "tables" in document.value:
         raise ConfigError(f"{path}: this is a report; to write it: pvt-exp report {path}")
     written = anchor(document, path.parent)
-    whole = name_runs(anchor(config.override(written, overrides)), find)
-    run = config.validate(Run, whole)
+    whole = anchor(config.override(written, overrides))
+    run = config.validate(Run, whole._replace(value=name_runs(whole.value, find, whole.origin)))
     read = reader(path, trail)
     return complete(run, base_backbone(written, run), read, whole.origin(("pretrain",)))
 
@@ -80,21 +80,22 @@ def anchored(dotted: str, value: Any, folder: Path) -> Any:
     return {**mapping, "experiment": str(folder / mapping["experiment"])}
 
 
-def name_runs(document: Document, find: Find | None) -> Document:
-    """The document with the whole id where weights to start from are ``runs/<first digits>``."""
-    backbone = document.value.get("backbone")
+def name_runs(value: dict[str, Any], find: Find | None, origin: Callable[[Keys], str]) -> dict[str, Any]:
+    """The value of a run with the whole id where weights to start from are ``runs/<first digits>``.
+
+    Raises:
+        ConfigError: beginning with the field's ``origin``, for digits that no run's id begins with, or several.
+    """
+    backbone: Any = value.get("backbone")
     written = backbone.get("pretrained") if isinstance(backbone, dict) else None
     named = RUN.fullmatch(written) if isinstance(written, str) else None
-    if named is None or len(named[1]) == 12:
-        return document
+    if named is None or len(named[1]) == 12 or find is None:
+        return value
     try:
-        whole = find(named[1]) if find else None
+        return {**value, "backbone": {**backbone, "pretrained": f"runs/{find(named[1])}"}}
     except ConfigError as error:
-        where = f"{document.origin(('backbone', 'pretrained'))}: backbone.pretrained: "
+        where = f"{origin(('backbone', 'pretrained'))}: backbone.pretrained: "
         raise ConfigError(where + problem for problem in error.problems) from None
-    if whole is None:
-        return document
-    return document._replace(value={**document.value, "backbone": {**backbone, "pretrained": f"runs/{whole}"}})
 
 
 # ---------------------------------------------------------------- the first stage of a run

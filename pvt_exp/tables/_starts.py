@@ -12,15 +12,19 @@ if TYPE_CHECKING:
 
 
 def about_starts(lines: Sequence[Line], notes: Notes) -> tuple[list[str], list[tuple[str, ...]]]:
-    """A sentence for the table where all rows start alike, else a mark for each row; nothing where all start at random."""
+    """Sentences for the table where all rows start alike, and marks for each row where not; none where all are random."""
     starts = [start_of(line.variant.runs[0]) for line in lines]
     taken = [taken_over(line.results) for line in lines]
     unmarked: list[tuple[str, ...]] = [()] * len(lines)
     if not any(starts):
         return [], unmarked
-    if len(set(starts)) == 1 and len(set(filter(None, taken))) <= 1:
-        how = next(filter(None, taken), None)
-        return [f"All rows start from {starts[0]}{f'; {how}' if how else ''}."], unmarked
+    if len(set(starts)) == 1:
+        ways = list(dict.fromkeys(filter(None, taken)))
+        if len(ways) <= 1:
+            return [f"All rows start from {starts[0]}{f'; {ways[0]}' if ways else ''}."], unmarked
+        return [f"All rows start from {starts[0]}."], [
+            (notes.mark(f"at its start {how}"),) if how else () for how in taken
+        ]
     texts = [
         f"starts from {start}{f'; {how}' if how else ''}" for start, how in zip(starts, taken, strict=True) if start
     ]

@@ -82,6 +82,25 @@ def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, t
     assert train.newest_checkpoint(folder, own, "0" * 16) is None  # it started from weights of other data
 
 
+def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -> None:
+    """Of PVT v1 with its class token and its tables of positions, which are made for other sizes."""
+    text = experiment.read_text().replace("preset: pvt_v2_b0", "preset: pvt_tiny")
+    (tmp_path / "first.yaml").write_text(text)
+    task = "{kind: detection, num_classes: 4, short_px: [64], long_px: 64, test_short_px: 64, test_long_px: 64, "
+    task += "table_px: 64, neck: {kind: fpn, width: 16}, detector: {kind: retinanet, head_width: 16, head_convs: 1}}"
+    experiment.write_text(text)
+    words = ["epochs=1", f"task={task}", "dataset.train_images=16", "dataset.val_images=4"]
+    run = stages.experiment(experiment, [*words, f"pretrain={tmp_path}/first.yaml"])
+    assert run.need is not None
+    assert train.fit(*attempt(tmp_path, run.need))
+    second = attempt(tmp_path, run, weights=str(store.weights(tmp_path / "runs", run.need.id)))
+    assert train.fit(*second)
+    report = (store.result(store.run_folder(second[2])) or {})["provenance"]["pretrained"]
+    assert report["missing"] == []
+    assert report["resized"] == [f"stages.{stage}.position" for stage in range(4)]
+    assert {"class_token", "head.weight", "head.bias"} <= set(report["unexpected"])
+
+
 def test_weights_that_runs_start_from_stay(experiment: Path, tmp_path: Path) -> None:
     run = config.load(Run, experiment, ["epochs=1"])
     placed = attempt(tmp_path, run, keep="none")

@@ -279,6 +279,17 @@ def test_one_note_where_all_rows_start_alike():
     assert not any(row.marks for row in made.rows)
 
 
+def test_a_mark_where_only_the_match_differs():
+    rows = [(BASE, [started(70.0), started(71.0)]), (({"depth": "deep"},), [started(72.0, 172, resized=4)] * 2)]
+    made = of_starts(rows, [first_stage(), first_stage()])
+    texts = {note.mark: note.text for note in made.notes}
+    assert sum(note.text.startswith("All rows start from imagenet/pvt.yaml") for note in made.notes) == 1
+    assert [texts[row.marks[0]] for row in made.rows] == [
+        "at its start all tensors of the backbone were taken over",
+        "at its start all tensors of the backbone were taken over, 4 of them interpolated",
+    ]
+
+
 def test_a_mark_where_they_do_not():
     names = ("averaged", "partly", "from timm")
     rows = [
