@@ -84,7 +84,7 @@ def _walk(model: type[BaseModel], loc: tuple[str | int, ...], document: Document
             here = kinds
             continue
         fields = [m.model_fields[part].annotation for m in here if isinstance(part, str) and part in m.model_fields]
-        if not fields and isinstance(part, str) and "[" in part and (*keys, part) not in document.origins:
+        if not fields and isinstance(part, str) and (*keys, part) not in document.origins:
             continue  # pydantic's words for a step of its own
         keys.append(part)
         owners = here

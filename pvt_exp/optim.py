@@ -58,5 +58,6 @@ def scheduler(optimizer: torch.optim.Optimizer, schedule: Any, epochs: int, step
         return PolyLRScheduler(
             optimizer, t_initial=epochs * unit, power=schedule.power, lr_min=schedule.min_lr, **warmup
         )
-    milestones = [milestone * unit for milestone in schedule.milestones]
-    return MultiStepLRScheduler(optimizer, decay_t=milestones, decay_rate=schedule.factor, **warmup)
+    # timm lets the rate fall one unit before what it is given, and counts from the end of the warm-up unless told not to
+    falls = [milestone * unit + 1 for milestone in schedule.milestones]
+    return MultiStepLRScheduler(optimizer, decay_t=falls, decay_rate=schedule.factor, warmup_prefix=False, **warmup)

@@ -8,14 +8,19 @@ import torchvision
 import wandb
 
 from pvt_exp import cli, train, worker
-from pvt_exp.nn import classification, loader, pvt
+from pvt_exp.nn import classification, detection, loader, mask_rcnn, pvt, retinanet, semantic, semantic_fpn
 
 __all__ = [
     "classification",
     "cli",
+    "detection",
     "loader",
+    "mask_rcnn",
     "pvt",
     "pytorch_lightning",
+    "retinanet",
+    "semantic",
+    "semantic_fpn",
     "timm",
     "torch",
     "torchmetrics",

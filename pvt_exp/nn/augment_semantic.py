@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 IGNORED = 255
 TRIES = 10
-VAL_IMAGES = 8
+VAL_IMAGES = 16
 
 
 def pipeline(task: "Settings") -> Pipeline:
@@ -41,11 +41,11 @@ class Train:
 
     def __call__(self, image: Any, target: NDArray[np.uint8]) -> tuple[Tensor, dict[str, Any]]:
         task, original = self.task, (image.height, image.width)
-        labels: Any = tv_tensors.Mask(torch.from_numpy(np.array(target)))
+        labels: Any = tv_tensors.Mask(torch.from_numpy(np.array(target))[None])
         low, high = task.scale
         scale = low + (high - low) * float(torch.rand(()))
         size = fit(*original, max(1, round(task.short_px * scale)), max(1, round(task.long_px * scale)))
-        image, labels = F.resize(image, list(size)), F.resize(labels[None], list(size))[0]
+        image, labels = F.resize(image, list(size)), F.resize(labels, list(size))[0]  # a Mask's are never mixed
         part = self._part(labels)
         image, labels = F.crop(image, *part), F.crop(labels, *part)
         if torch.rand(()) < task.flip:

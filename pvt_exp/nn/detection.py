@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pvt_exp.nn import macs
 from pvt_exp.nn.coco_eval import ClassScore, Detections, Kind
-from pvt_exp.nn.training import Training
+from pvt_exp.nn.training import Training, alike
 from pvt_exp.schema import Run
 from pvt_exp.tasks._dense import whole
 
@@ -65,13 +65,17 @@ class Detector(Training):
 
         Images are padded as if each came alone, so that what is found depends on no other image.
         """
-        found: list[dict[str, Tensor]] = []
-        for image, size, original in zip(batch["image"], batch["sizes"], batch["originals"], strict=True):
-            alone = image[None, :, : whole(size[0]), : whole(size[1])]
-            found += self.scored(
-                alone.contiguous(memory_format=torch.channels_last), sizes=[size], originals=[original]
+        found: dict[int, dict[str, Tensor]] = {}
+        for (height, width), places in alike(batch["sizes"]).items():
+            images = batch["image"][places, :, : whole(height), : whole(width)]
+            originals = [batch["originals"][place] for place in places]
+            seen = self.scored(
+                images.contiguous(memory_format=torch.channels_last),
+                sizes=[(height, width)] * len(places),
+                originals=originals,
             )
-        return found
+            found |= dict(zip(places, seen, strict=True))
+        return [found[place] for place in range(len(batch["sizes"]))]
 
     def on_validation_epoch_end(self) -> None:
         assert self.found is not None

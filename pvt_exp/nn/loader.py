@@ -163,6 +163,7 @@ class Loader:
             groups,
             sampler=sampler,
             batch_size=None,  # an item is a group already
+            collate_fn=_as_it_is,  # type: ignore[arg-type]  # else tuples become lists
             num_workers=workers,
             prefetch_factor=(1 if big else 2) if workers else None,
             persistent_workers=workers > 0,
@@ -213,6 +214,10 @@ class Loader:
         for start in range(0, len(group["target"]), size):
             part = {name: value[start : start + size] for name, value in group.items() if name != "skipped"}
             yield {**part, "skipped": 0 if start else skipped}
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
 
 
 def _stop_workers(groups: "DataLoader[Batch]") -> None:

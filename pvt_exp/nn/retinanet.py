@@ -4,15 +4,14 @@ Shapes, as suffixes of names: as in `pvt_exp.nn.boxes`, and Q for the N * K scor
 
 The neck's maps (strides 8, 16 and 32 in the papers: build it with ``finest=8``) get two coarser ones. P6 is a
 convolution of the backbone's last map, as in mmdetection's ``on_input`` and the published counts; a plain ViT has no map
-of the neck's last stride, and there P6 comes from the neck's last map (``on_output``). P7 is one of ReLU(P6), as in the
-paper; mmdetection 2 leaves the ReLU out.
+of the neck's last stride, and there P6 comes from the neck's last map (``on_output``). P7 is one of P6, as in
+mmdetection 2.13, which PVT's code is on; RetinaNet's paper has a ReLU between them.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
 from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.models.detection.retinanet import RetinaNetClassificationHead, RetinaNetRegressionHead
 from torchvision.ops import box_iou
@@ -78,7 +77,7 @@ class RetinaNet(nn.Module):
         maps = self.backbone(images)
         levels: list[Tensor] = self.neck(maps)
         p6 = self.p6(maps[-1] if self.on_input else levels[-1])
-        return [*levels, p6, self.p7(relu(p6))]
+        return [*levels, p6, self.p7(p6)]
 
     def raw(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What is computed before matching or NMS, which a model's cost is counted over: logits and box offsets."""

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 from pvt_exp.nn import macs
 from pvt_exp.nn.augment_semantic import IGNORED
 from pvt_exp.nn.miou import MeanIoU
-from pvt_exp.nn.training import Training
+from pvt_exp.nn.training import Training, alike
 from pvt_exp.schema import Run
 
 
@@ -39,12 +39,14 @@ class Segmenter(Training):
 
     def predict(self, batch: dict[str, Any]) -> list[Tensor]:
         """The class [H, W] of each pixel of each image on disk; images are not padded, so none depends on another."""
-        found = []
-        for image, (height, width), original in zip(batch["image"], batch["sizes"], batch["originals"], strict=True):
-            alone = image[None, :, :height, :width].contiguous(memory_format=torch.channels_last)
-            logits = F.interpolate(self.scored(alone).float(), original, mode="bilinear", align_corners=False)
-            found.append(logits[0].argmax(0))
-        return found
+        found: dict[int, Tensor] = {}
+        for (height, width), places in alike(batch["sizes"]).items():
+            images = batch["image"][places, :, :height, :width].contiguous(memory_format=torch.channels_last)
+            for place, logits in zip(places, self.scored(images).float(), strict=True):
+                original = batch["originals"][place]
+                sized = F.interpolate(logits[None], original, mode="bilinear", align_corners=False)
+                found[place] = sized[0].argmax(0)
+        return [found[place] for place in range(len(batch["sizes"]))]
 
     def on_validation_epoch_end(self) -> None:
         scores = self.overlap.compute()

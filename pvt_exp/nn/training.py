@@ -25,6 +25,14 @@ class Diverged(RuntimeError):
         )
 
 
+def alike(sizes: list[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
+    """The places in a batch of the images of each size: scored together, none is padded for another's sake."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for place, size in enumerate(sizes):
+        found.setdefault(size, []).append(place)
+    return found
+
+
 class Training(pl.LightningModule):
     """Trains ``network``, which has a ``backbone``. A task adds `loss` and its validation."""
 

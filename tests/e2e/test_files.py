@@ -2,35 +2,64 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import timm
 from PIL import Image
 
 from pvt_exp import config, plan, store, train
-from pvt_exp.schema import Placement, Run
+from pvt_exp.nn import pretrained
+from pvt_exp.schema import Placement, Run, Tracking
 from tests.conftest import ROOT
 
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
 SWEEPS = sorted((ROOT / "sweeps").rglob("*.yaml"))
 
 IMAGES, CLASSES, PX = 8, 2, 64
-SMALL = [
-    f"task.num_classes={CLASSES}",
-    f"task.image_px={PX}",
-    "schedule.warmup_epochs=0",
-    "epochs=1",
-    f"batch_size={IMAGES}",
-    f"group_size={IMAGES}",
+FEW = 2  # of the dense tasks, whose models take long for each
+BOXES = [
+    f"task.short_px=[{PX}]",
+    *(f"task.{side}={PX}" for side in ("long_px", "test_short_px", "test_long_px")),
+    f"task.macs_px=[{PX}, {PX}]",
 ]
-SHAPES = (
-    f"dataset={{kind: shapes, num_classes: {CLASSES}, image_px: {PX}, train_images: {IMAGES}, val_images: {IMAGES}}}"
-)
+SMALL = {
+    "classification": [f"task.num_classes={CLASSES}", f"task.image_px={PX}"],
+    "detection": [f"task.num_classes={CLASSES}", *BOXES],
+    "instance": [
+        f"task.num_classes={CLASSES}",
+        *BOXES,
+        "task.detector.max_proposals=32",
+        "task.detector.sampled_regions=16",
+    ],
+    "semantic": [
+        f"task.num_classes={CLASSES + 1}",  # with the ground
+        *(f"task.{side}={PX}" for side in ("short_px", "long_px")),
+        *(f"task.{size}=[{PX}, {PX}]" for size in ("crop_px", "macs_px")),
+    ],
+}
+CROP = f"task.crop={{short_px: [{PX}], side_px: [{PX // 2}, {PX}]}}"
 
 
-def small(kind: str) -> list[str]:
-    """What makes a file's runs small. Folders of images stay folders; other data are replaced by drawn ones."""
-    return SMALL if kind == "image_folder" else [*SMALL, SHAPES]
+def small(run: Run, *more: str) -> Run:
+    """The run with small images and few of them; folders of images stay folders, other data are replaced by drawn ones.
+
+    Weights that it starts from stay too: see `hub`. A first stage does not: it is a run of its own.
+    """
+    task = run.task.kind
+    images = IMAGES if task == "classification" else FEW
+    words = [*SMALL[task], "schedule.warmup_epochs=0", "epochs=1"]
+    words += [f"batch_size={images}", f"group_size={min(run.group_size, images)}"]
+    if run.schedule.kind == "step":
+        words.append("schedule.milestones=[1]")  # none is reached
+    if getattr(run.task, "crop", None) is not None:
+        words.append(CROP)
+    if run.dataset.kind != "image_folder":
+        drawn = f"num_classes: {CLASSES}, image_px: {PX}, train_images: {images}, val_images: {images}"
+        words.append(f"dataset={{kind: shapes, {drawn}}}")
+    written = config.Document({**run.model_dump(mode="json"), "pretrain": None}, {(): "a run"})
+    return config.validate(Run, config.override(written, [*words, *more]))
 
 
 def name(path: Path) -> str:
@@ -38,14 +67,16 @@ def name(path: Path) -> str:
 
 
 def distinct_variants() -> list[object]:
-    """Each run that some sweep has, once; it keeps the name of the first sweep that has it."""
-    found = {}
+    """Each run that some sweep has, once; it keeps the name of the first sweep that has it.
+
+    Of runs that are alike when they are small, such as a 1x and a 3x, the first.
+    """
+    found: dict[str, tuple[Path, int, str]] = {}
     for path in SWEEPS:
         _, planned = plan.load(path)
         for number, variant in enumerate(planned.variants):
-            run = variant.runs[0]
-            found.setdefault(run.id, (path, number, run.dataset.kind, f"{name(path)}-{variant.name}"))
-    return [pytest.param(path, number, kind, id=word) for path, number, kind, word in found.values()]
+            found.setdefault(small(variant.runs[0]).id, (path, number, f"{name(path)}-{variant.name}"))
+    return [pytest.param(path, number, id=word) for path, number, word in found.values()]
 
 
 @pytest.fixture
@@ -60,14 +91,30 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of timm's hub: tensors of the right names and shapes, drawn at random."""
+
+    def fetch(tag: str, backbone: Any) -> dict[str, Any]:
+        model = timm.create_model(tag.partition(".")[0], **backbone.options)
+        return dict(model.state_dict())
+
+    monkeypatch.setattr(pretrained, "fetch", fetch)
+
+
 def trained(run: Run, data: Path, tmp_path: Path) -> None:
-    placement = Placement(data=str(data), threads=2, keep="none")
+    placement = Placement(data=str(data), threads=2, keep="none", tracking=Tracking(mode="disabled"))
     attempt = store.attempt(tmp_path / "runs", run, placement, "test")
     assert train.fit(run, placement, attempt)
     result = json.loads((store.run_folder(attempt) / "result.json").read_text())
     assert result["run"] == run.id
-    assert result["provenance"]["samples_seen"] == IMAGES
-    assert 0 <= result["metrics"]["top1"] <= 100
+    assert result["provenance"]["samples_seen"] == run.batch_size
+    assert 0 <= result["metrics"][run.task.metric] <= 100
+    frozen = getattr(run.backbone, "frozen", None) is not None
+    assert (result["cost"]["trainable_params"] < result["cost"]["params"]) == frozen
+    loaded = result["provenance"]["pretrained"]
+    assert (loaded is not None) == (run.backbone.pretrained is not None)
+    assert loaded is None or not (loaded["missing"] or loaded["resized"])
 
 
 def test_there_are_files() -> None:
@@ -84,13 +131,11 @@ def test_the_editor_finds_the_schema_of(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
 def test_an_experiment_trains(path: Path, data: Path, tmp_path: Path) -> None:
-    kind = config.load(Run, path).dataset.kind
-    trained(config.load(Run, path, [*small(kind), "pretrain=null"]), data, tmp_path)
+    trained(small(config.load(Run, path)), data, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("path", "number", "kind"), distinct_variants())
-def test_a_sweeps_variant_trains(path: Path, number: int, kind: str, data: Path, tmp_path: Path) -> None:
-    _, planned = plan.load(path, [*small(kind), "precision='32'"])  # CPUs are slow in float16
-    alone = dict(planned.variants[number].runs[0]) | {"pretrain": None}
-    trained(config.make(Run, alone), data, tmp_path)
+@pytest.mark.parametrize(("path", "number"), distinct_variants())
+def test_a_sweeps_variant_trains(path: Path, number: int, data: Path, tmp_path: Path) -> None:
+    _, planned = plan.load(path)
+    trained(small(planned.variants[number].runs[0], "precision='32'"), data, tmp_path)  # CPUs are slow in float16

@@ -357,6 +357,16 @@ def test_p6_is_made_of_the_backbones_map_where_there_is_one() -> None:
     assert not torch.equal(seen[-1], levels[2])
 
 
+def test_p7_is_made_of_p6_with_what_is_below_zero() -> None:
+    """As in mmdetection 2.13 and not as in RetinaNet's paper, which has a ReLU between them."""
+    model = detector("retinanet", BACKBONES["pvt_v2"]).eval()
+    with torch.no_grad():
+        *_, p6, p7 = model.pyramid(torch.randn(1, 3, 128, 128))
+        assert (p6 < 0).any()
+        assert torch.equal(p7, model.p7(p6))
+        assert not torch.equal(p7, model.p7(p6.relu()))
+
+
 def test_anchors_are_torchvisions_but_for_its_rounding() -> None:
     sides = [[s * 4 * 2 ** (i / 3) for i in range(3)] for s in (8, 16)]
     maps = [torch.zeros(1, 1, 8, 16), torch.zeros(1, 1, 4, 8)]

@@ -1,0 +1,90 @@
+"""Detection and segmentation as a user types them, and on real data."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli, real_data
+
+NARROW = """\
+backbone:
+  kind: pvt
+  preset: pvt_v2_b0
+  embed_dims: [8, 16, 16, 16]
+  heads: [1, 2, 2, 2]
+  depths: [1, 1, 1, 1]
+  mlp_ratios: [2, 2, 2, 2]
+optim: {kind: adamw, lr: 1e-3}
+schedule: {kind: cosine, warmup_epochs: 0}
+epochs: 1
+batch_size: 8
+"""
+SIZES = "short_px: [64], long_px: 96, test_short_px: 64, test_long_px: 96, neck: {kind: fpn, width: 16}"
+RETINANET = f"kind: detection, {SIZES}, detector: {{kind: retinanet, head_width: 16, head_convs: 1, anchor_scale: 2.0}}"
+FASTER_RCNN = (
+    f"kind: detection, {SIZES}, "
+    "detector: {kind: faster_rcnn, head_width: 32, max_proposals: 40, sampled_regions: 16, anchor_scale: 2.0}"
+)
+MASK_RCNN = (
+    f"kind: instance, {SIZES}, "
+    "detector: {head_width: 32, max_proposals: 40, sampled_regions: 16, mask_width: 8, mask_convs: 1, max_detections: 160}"
+)
+SEMANTIC = "kind: semantic, short_px: 64, long_px: 96, crop_px: [64, 64], head_width: 16, neck: {kind: fpn, width: 16}"
+
+
+def experiment(folder: Path, task: str, classes: int, dataset: str) -> Path:
+    path = folder / "base.yaml"
+    path.write_text(f"task: {{{task}, num_classes: {classes}}}\ndataset: {{{dataset}}}\n{NARROW}")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "columns"),
+    [
+        (RETINANET, 3, ["AP", "AP50", "AP75"]),
+        (MASK_RCNN, 3, ["mask_AP", "mask_AP50", "box_AP", "box_AP50"]),
+        (SEMANTIC, 4, ["mIoU", "pixel_accuracy"]),
+    ],
+    ids=["retinanet", "mask_rcnn", "semantic"],
+)
+def test_a_sweep_ends_in_a_table(task: str, classes: int, columns: list[str], cli: Cli, tmp_path: Path) -> None:
+    experiment(tmp_path, task, classes, "kind: shapes, num_classes: 3, train_images: 16, val_images: 6, image_px: 64")
+    (tmp_path / "sweep.yaml").write_text(
+        "base: base.yaml\nblocks:\n  - one_at_a_time:\n      depth: {deeper: {backbone.depths: [2, 1, 1, 1]}}\n"
+    )
+    shown = cli("sweep", "sweep.yaml", "--gpus", "none").stdout
+    assert "all 2 runs are done" in shown
+    found = json.loads(cli("report", "sweep.yaml", "--json").stdout)
+    assert [column["key"] for column in found["columns"] if column["kind"] == "metric"] == columns
+    assert "differen" in json.dumps(found)
+    assert (tmp_path / "reports/out/sweep/table.tex").exists()
+    again = cli("sweep", "sweep.yaml", "--gpus", "none").stdout
+    assert "trained" not in again
+
+
+BCCD = (
+    "kind: coco, name: real, train_annotations: annotations/instances_train.json, train_image_folder: images, "
+    "val_annotations: annotations/instances_val.json, val_image_folder: images"
+)
+NUCLEI = (
+    BCCD.replace("folder: images", "folder: images/{split}").replace("{split}", "train", 1).replace("{split}", "val")
+)
+CAMVID = "kind: semantic_folder, name: real, ignore_index: 11"
+REAL = {
+    "det_bccd": (RETINANET, 3, BCCD),
+    "coco_tiny100": (FASTER_RCNN, 80, "kind: coco, name: real"),
+    "inst_nuclei": (MASK_RCNN, 1, NUCLEI),
+    "sem_camvid11": (SEMANTIC, 11, CAMVID),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_real_data_train(name: str, cli: Cli, tmp_path: Path) -> None:
+    root = real_data(name)
+    task, classes, dataset = REAL[name]
+    cli("run", experiment(tmp_path, task, classes, dataset), "--gpus", "none", "--data", f"real={root}")
+    result = json.loads(next(tmp_path.glob("runs/*/result.json")).read_text())
+    assert len(result["per_class"]) == classes
+    assert result["data"]["images"]["val"] > 40
