@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from pvt_exp import config, options, plan, site, store
+from pvt_exp import config, options, plan, site, stages, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
 from pvt_exp.options import (
@@ -78,7 +78,7 @@ def plan_command(
     """What a sweep would train: its variants, runs, and what is done already. Trains nothing, touches nothing."""
     from pvt_exp import views
 
-    _, planned = options.read_plan(sweep, overrides, seeds, only)
+    _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     outcomes = _outcomes(planned, store_, ())
     if as_json:
@@ -106,7 +106,7 @@ def status(
         found = views.store_json(store_)
         views.print_json(found) if as_json else views.print_store(_console(), found, store_)
         return
-    _, planned = options.read_plan(sweep, overrides, seeds, only)
+    _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     found = views.status_json(planned, store_, _outcomes(planned, store_, ()))
     views.print_json(found) if as_json else views.print_status(_console(), found)
 
@@ -186,7 +186,7 @@ def sweep_command(
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
     from pvt_exp import session
 
-    settings, planned = options.read_plan(sweep, overrides, seeds, only)
+    settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     launcher = options.choose_launcher(settings.launcher, gpus, slots)
     placement = options.make_placement(workers, micro_batch, keep, wandb)
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
@@ -216,14 +216,14 @@ def run(
     from pvt_exp import session, views
     from pvt_exp.component import kinds
 
-    single = plan.experiment(experiment, overrides or ())
+    single = stages.experiment(experiment, overrides or (), options.finder(store_))
     launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
     planned = plan.single(single, experiment.stem)
     placement = options.make_placement(workers, micro_batch, keep, wandb)
     status = session.train(_console(), planned, store_, launcher, placement, data or (), retry or ())
-    if status != 130:
+    if status != 130 and (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
         views.print_run(_console(), views.run_json(store_, single.id))
     raise SystemExit(status)
 
@@ -251,7 +251,7 @@ def report(
     store.check(store_)
     document = config.read(file)
     if "tables" not in document.value:
-        _, planned = options.read_plan(file, overrides, seeds, only)
+        _, planned = options.read_plan(file, overrides, seeds, only, store_)
         shown = TableOf(sweep=str(file), epoch="best" if best else "last")
         table = _report(planned, store_, out / planned.name, shown, data, quiet=as_json)
         if as_json:
@@ -263,7 +263,7 @@ def report(
     tables = []
     for number, shown in enumerate(page.tables):
         try:
-            _, planned = options.read_plan(file.parent / shown.sweep, None, None, None)
+            _, planned = options.read_plan(file.parent / shown.sweep, None, None, None, store_)
             tables.append(_table(planned, store_, shown, data))
         except ConfigError as error:
             where = f"{document.origin(('tables', number, 'sweep'))}: tables.{number}: "
@@ -328,7 +328,7 @@ def evaluate(
         raise SystemExit(trained.evaluate_run(trained.find(store_, what), data or (), slot, workers, as_json))
     if weights is None:
         raise ConfigError(f"{what}: which weights? Say --weights FILE or --weights timm:TAG")
-    experiment = plan.experiment(Path(what), overrides or ())
+    experiment = stages.experiment(Path(what), overrides or ())
     raise SystemExit(trained.evaluate_weights(experiment, weights, data or (), slot, workers, as_json))
 
 
@@ -353,7 +353,7 @@ def _table(planned: Plan, store_: Path, shown: TableOf, data: Sequence[str] | No
 def _outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, store.Outcome]:
     """What became of the runs, those of other data than the ones at hand told as stale."""
     _, facts, _ = site.inspect(planned, site.places(data), site.load())
-    return store.outcomes(store_, planned.runs, site.fingerprints(facts))
+    return standing.outcomes(store_, planned, site.fingerprints(facts))
 
 
 def _report(

@@ -18,6 +18,7 @@ __all__ = [
     "load",
     "make",
     "merge",
+    "or_text",
     "override",
     "parse",
     "put",
@@ -33,6 +34,11 @@ class Frozen(BaseModel):
     """Base of all that can be configured: immutable, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def or_text(schema: dict[str, Any]) -> None:
+    """For the JSON Schema of a field whose mapping may be written as one text too."""
+    schema["anyOf"].insert(0, {"type": "string"})
 
 
 def validate(model: type[M], document: Document) -> M:

@@ -92,12 +92,18 @@ def _walk(model: type[BaseModel], loc: tuple[str | int, ...], document: Document
     return tuple(keys), owners
 
 
-def _dotted(model: type[BaseModel], before: str = "") -> list[str]:
+def _dotted(model: type[BaseModel], before: str = "", within: tuple[type[BaseModel], ...] = ()) -> list[str]:
+    within = (*within, model)
     return [
         path
         for name, field in model.model_fields.items()
         for path in (
             f"{before}{name}",
-            *(p for inner in _models(field.annotation) for p in _dotted(inner, f"{before}{name}.")),
+            *(
+                path
+                for inner in _models(field.annotation)
+                if inner not in within  # a run can hold a run
+                for path in _dotted(inner, f"{before}{name}.", within)
+            ),
         )
     ]

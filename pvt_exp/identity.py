@@ -15,7 +15,7 @@ from pvt_exp.component import Component
 
 # Fields that came after a release, with the value that computes what was computed before they came: left out of the
 # hash while they have it, so that no id moves. {"schema.Run.new_field": value}
-ADDED: dict[str, Any] = {}
+ADDED: dict[str, Any] = {"schema.Run.pretrain": None, "backbones.Pretrained.run": None}
 
 
 def digest(texts: dict[str, str]) -> str:
@@ -30,7 +30,7 @@ def _joined(texts: dict[str, str]) -> str:
 _to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def _canonical(value: Any) -> str:
+def canonical(value: Any) -> str:
     """A run, or any part of it, as JSON in plain ASCII with its keys sorted."""
     kind = type(value)
     if kind is int:
@@ -40,11 +40,13 @@ def _canonical(value: Any) -> str:
     if kind is bool:
         return "true" if value else "false"
     if kind is tuple:
-        return f"[{','.join(map(_canonical, value))}]"
+        return f"[{','.join(map(canonical, value))}]"
     if kind is float:  # 1 and 1.0 are one number, however it was written
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else float.__repr__(value)
     if kind is str or not isinstance(value, BaseModel):
         return _to_json(value)
+    if hasattr(type(value), "id"):  # a run inside a run counts by its own id
+        return _to_json(value.id)  # type: ignore[attr-defined]
     return _component(value) if isinstance(value, Component) else _joined(texts(value))
 
 
@@ -70,7 +72,7 @@ def texts(value: BaseModel) -> dict[str, str]:
         fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
     if isinstance(value, Component) and value.revision > 1:
         fields = dict(sorted({**fields, "revision": value.revision}.items()))
-    return {name: _canonical(field) for name, field in fields.items()}
+    return {name: canonical(field) for name, field in fields.items()}
 
 
 @cache

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pvt_exp.plan import Variant
+from pvt_exp.plan import Pretraining, Variant
 from pvt_exp.schema import Run
 from pvt_exp.store import State
 from pvt_exp.sweep import Board
@@ -74,8 +74,8 @@ class View:
 
     def _line(self, board: Board, run: Run) -> Text:
         seen = board.outcomes[run.id]
-        variant = next(v for v in board.plan.variants if any(r.id == run.id for r in v.runs))
-        text = Text.assemble((f"{seen.state:>8}", COLOURS[seen.state]), f"  {variant.name}, seed {run.seed} ({run.id})")
+        name = board.plan.names[run.id]
+        text = Text.assemble((f"{seen.state:>8}", COLOURS[seen.state]), f"  {name}, seed {run.seed} ({run.id})")
         if seen.result is not None:
             metric = run.task.metric
             text.append(f"  {metric} {seen.result['metrics'][metric]:.2f}")
@@ -107,21 +107,22 @@ class View:
         table.add_column("now", no_wrap=True)
         room = max(4, self.console.size.height - 5)
         shown = _most_telling(board, room)
-        for variant in shown:
-            table.add_row(*self._row(board, variant))
-        if hidden := len(board.plan.variants) - len(shown):
+        for group in shown:
+            table.add_row(*self._row(board, group))
+        if hidden := len(_groups(board)) - len(shown):
             table.add_row(Text(f"… and {hidden} more", "dim"), "", "", "")
         table.caption, table.caption_justify = self._summary(board), "left"
         return table
 
-    def _row(self, board: Board, variant: Variant) -> tuple[RenderableType, ...]:
-        seen = [board.outcomes[run.id] for run in variant.runs]
-        metric = variant.runs[0].task.metric
+    def _row(self, board: Board, group: Pretraining | Variant) -> tuple[RenderableType, ...]:
+        seen = [board.outcomes[run.id] for run in group.runs if run.id in board.outcomes]
+        metric = group.runs[0].task.metric
         values = [s.result["metrics"][metric] for s in seen if s.result is not None and s.state == "done"]
-        mean = Text(f"{sum(values) / len(values):.2f}" if values else "")
+        other = "" if metric == board.plan.runs[0].task.metric else f"{metric} "  # of a first stage of another task
+        mean = Text(f"{other}{sum(values) / len(values):.2f}" if values else "")
         done = sum(s.state == "done" for s in seen)
         now: RenderableType = Text("")
-        going = [run for run in variant.runs if run.id in board.started]
+        going = [run for run in group.runs if run.id in board.started]
         if going:
             steps = board.progress.get(going[0].id, {})
             bar = ProgressBar(total=1.0, completed=steps.get("fraction", 0.0), width=14)
@@ -131,18 +132,24 @@ class View:
             now = line
         elif states := [s.state for s in seen if s.state not in ("done", "pending")]:
             now = Text(", ".join(states), COLOURS[states[0]])
-        name = Text(variant.name)
+        name = Text(group.name)
         name.truncate(max(12, self.console.size.width - 60), overflow="ellipsis")  # the rest is never cut
         return name, Text(f"{done}/{len(seen)}", "green" if done == len(seen) else ""), mean, now
 
 
-def _most_telling(board: Board, room: int) -> list[Variant]:
-    """The variants that fit: those that run first, then what is not done, then the rest; in the plan's order."""
+def _groups(board: Board) -> list[Pretraining | Variant]:
+    """The pretrainings that count, and the variants."""
+    return [group for group in board.plan.groups if any(run.id in board.outcomes for run in group.runs)]
 
-    def weight(variant: Variant) -> int:
-        if any(run.id in board.started for run in variant.runs):
+
+def _most_telling(board: Board, room: int) -> list[Pretraining | Variant]:
+    """The groups that fit: those that run first, then what is not done, then the rest; in the plan's order."""
+
+    def weight(group: Pretraining | Variant) -> int:
+        if any(run.id in board.started for run in group.runs):
             return 0
-        return 1 if any(board.outcomes[run.id].result is None for run in variant.runs) else 2
+        return 1 if any(board.outcomes[r.id].result is None for r in group.runs if r.id in board.outcomes) else 2
 
-    chosen = {id(variant) for variant in sorted(board.plan.variants, key=weight)[:room]}
-    return [variant for variant in board.plan.variants if id(variant) in chosen]
+    groups = _groups(board)
+    chosen = {id(group) for group in sorted(groups, key=weight)[:room]}
+    return [group for group in groups if id(group) in chosen]

@@ -4,17 +4,19 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from pvt_exp import plan, site
+from pvt_exp import plan, site, store
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Slot
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Sweep
+from pvt_exp.stages import Find
 
 # readable=False: what cannot be read is told by us, as all else is
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", readable=False, help="The sweep's file.")]
@@ -58,11 +60,17 @@ def seed_numbers(text: str) -> tuple[int, ...]:
 
 
 def read_plan(
-    sweep: Path, overrides: Sequence[str] | None, seeds: str | None, only: Sequence[str] | None
+    sweep: Path, overrides: Sequence[str] | None, seeds: str | None, only: Sequence[str] | None, runs: Path
 ) -> tuple[Sweep, Plan]:
     """The sweep's file and its plan, as far as ``--only`` asks for it."""
-    settings, planned = plan.load(sweep, overrides or (), None if seeds is None else seed_numbers(seeds))
+    chosen = None if seeds is None else seed_numbers(seeds)
+    settings, planned = plan.load(sweep, overrides or (), chosen, finder(runs))
     return settings, planned.only(only) if only else planned
+
+
+def finder(runs: Path) -> Find:
+    """What looks up a run of this store by how its id begins."""
+    return partial(store.find, runs)
 
 
 def choose_launcher(settings: Any, gpus: str | None, slots: int | None) -> Any:

@@ -1,6 +1,6 @@
-"""A sweep -> its runs. Pure: it reads two files and touches nothing."""
+"""A sweep -> its runs and those that they start from. Pure: it reads files and touches nothing."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from pvt_exp import config
+from pvt_exp import config, stages
+from pvt_exp.backbones import Backbone
 from pvt_exp.config import ConfigError, Document, Keys
 from pvt_exp.schema import Block, Changes, Run, Sweep
+from pvt_exp.stages import Find
 from pvt_exp.where import compile_filter
 
 
@@ -38,6 +40,14 @@ class Variant:
         return ", ".join(f"{axis} {choice}".strip() for axis, choice in label.items()) or "base"
 
 
+class Pretraining(NamedTuple):
+    """A first stage: what one or more variants start from, with each of the seeds."""
+
+    name: str
+    """``pretraining of depth deep``."""
+    runs: tuple[Run, ...]
+
+
 @dataclass(frozen=True)
 class Plan:
     """A sweep made concrete: the frozen list of its runs."""
@@ -54,6 +64,59 @@ class Plan:
     def runs(self) -> tuple[Run, ...]:
         """Every run once, the first seed of every variant first, so that a whole table exists early."""
         return tuple(variant.runs[i] for i in range(len(self.seeds)) for variant in self.variants)
+
+    @cached_property
+    def pretrainings(self) -> tuple[Pretraining, ...]:
+        """What must be trained before the variants, those first that others of them start from; each run once."""
+        if all(variant.runs[0].need is None for variant in self.variants):
+            return ()
+        listed = {run.id for run in self.runs}
+        found: list[Pretraining] = []
+
+        def add(name: str, runs: Sequence[Run]) -> None:
+            needs = {run.need.id: run.need for run in runs if run.need is not None and run.need.id not in listed}
+            if needs:
+                listed.update(needs)
+                add(f"pretraining of {name}", list(needs.values()))
+                found.append(Pretraining(f"pretraining of {name}", tuple(needs.values())))
+
+        for variant in self.variants:
+            add(variant.name, variant.runs)
+        return tuple(found)
+
+    @cached_property
+    def needs(self) -> tuple[Run, ...]:
+        """The runs of all `pretrainings`."""
+        return tuple(run for pretraining in self.pretrainings for run in pretraining.runs)
+
+    @cached_property
+    def order(self) -> tuple[Run, ...]:
+        """All runs in the order in which they are trained: seed by seed, and what a run needs before it."""
+        found: dict[str, Run] = {}
+
+        def add(run: Run) -> None:
+            if run.need is not None:
+                add(run.need)
+            found.setdefault(run.id, run)
+
+        for i in range(len(self.seeds)):
+            runs = [variant.runs[i] for variant in self.variants]
+            for run in runs:
+                if run.need is not None:
+                    add(run.need)
+            for run in runs:
+                add(run)
+        return tuple(found.values())
+
+    @property
+    def groups(self) -> "tuple[Pretraining | Variant, ...]":
+        """The pretrainings and the variants: runs that differ in their seed only."""
+        return *self.pretrainings, *self.variants
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What to call each run in one line, by its id: its variant or pretraining."""
+        return {run.id: group.name for group in self.groups for run in group.runs}
 
     def only(self, wanted: Sequence[str]) -> "Plan":
         """The same plan with the variants that one of the words names: a variant, an axis, a choice, or a run's id.
@@ -76,8 +139,12 @@ def _named(variant: Variant, word: str) -> bool:
     return word in names or (len(word) >= 4 and any(run.id.startswith(word) for run in variant.runs))
 
 
-def load(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None) -> tuple[Sweep, Plan]:
+def load(
+    path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None, find: Find | None = None
+) -> tuple[Sweep, Plan]:
     """Read a sweep and its base, and expand it. ``overrides`` change the base; ``seeds`` replace the sweep's.
+
+    ``find`` looks up the store's runs by how their ids begin, for ``pretrained: runs/<id>``.
 
     Raises:
         ConfigError: for all that is wrong in either file.
@@ -90,13 +157,14 @@ def load(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None 
     sweep = config.validate(Sweep, document)
     if seeded := [word for word in overrides if word.partition("=")[0] == "seed"]:
         raise ConfigError(f"override '{seeded[0]}': a sweep has seeds; write --seeds")
-    base = config.override(_read_base(path, sweep, document), overrides)
-    plan = expand(sweep, base, document, path.stem, tuple(seeds) if seeds else sweep.seeds)
-    return sweep, plan
-
-
-def _read_base(path: Path, sweep: Sweep, document: Document) -> Document:
     place = path.parent / sweep.base
+    written = stages.anchor(_read_base(place, document), place.parent)
+    base = stages.anchor(config.override(written, overrides))
+    sources = _Sources(document, path.parent, base, written, stages.reader(place), find)
+    return sweep, _expand(sweep, sources, path.stem, tuple(seeds) if seeds else sweep.seeds)
+
+
+def _read_base(place: Path, document: Document) -> Document:
     try:
         base = config.read(place)
     except ConfigError as error:
@@ -105,20 +173,6 @@ def _read_base(path: Path, sweep: Sweep, document: Document) -> Document:
         where = document.origin(("base",))
         raise ConfigError(f"{where}: base: {place} is a sweep; the base is an experiment, one complete run")
     return base
-
-
-def experiment(path: Path, overrides: Sequence[str] = ()) -> Run:
-    """Read an experiment: one complete run.
-
-    Raises:
-        ConfigError: for all that is wrong in the file, and for a file of another kind.
-    """
-    document = config.read(path)
-    if "base" in document.value or "blocks" in document.value:
-        raise ConfigError(f"{path}: this is a sweep; to drive it: pvt-exp sweep {path}")
-    if "tables" in document.value:
-        raise ConfigError(f"{path}: this is a report; to write it: pvt-exp report {path}")
-    return config.validate(Run, config.override(document, overrides))
 
 
 def single(run: Run, name: str) -> Plan:
@@ -134,13 +188,34 @@ class _Spelled(NamedTuple):
     """Place in the sweep's file, and what changes there."""
 
 
-def expand(sweep: Sweep, base: Document, document: Document, name: str, seeds: tuple[int, ...]) -> Plan:
-    """Every variant of a sweep with its runs; see `load`. ``document`` is the sweep as it was written."""
+class _Sources(NamedTuple):
+    """What a sweep is spelled with."""
+
+    sweep: Document
+    folder: Path
+    """Of the sweep's file, which paths in its changes are relative to."""
+    base: Document
+    written: Document
+    """The base without what the command line overrides."""
+    read: Callable[[str], Run]
+    """Of the experiments of first stages."""
+    find: Find | None
+
+
+def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...]) -> Plan:
+    document = sources.sweep
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"{document.origin(('seeds',))}: seeds: the same seed twice")
-    base = Document({**base.value, "seed": seeds[0]}, base.origins)
-    base_run = config.validate(Run, base)
-    components = {name: part for name, part in base_run if isinstance(part, BaseModel) and name in base.value}
+    sources = sources._replace(base=sources.base._replace(value={**sources.base.value, "seed": seeds[0]}))
+    value = stages.name_runs(sources.base.value, sources.find, sources.base.origin)
+    first = config.validate(Run, sources.base._replace(value=value))
+    backbone = stages.base_backbone(sources.written, first)
+    base_run = stages.complete(first, backbone, sources.read, sources.base.origin(("pretrain",)))
+    components = {
+        name: part
+        for name, part in first
+        if isinstance(part, BaseModel) and name in sources.base.value and name != "pretrain"
+    }
     found: dict[str, tuple[list[dict[str, str]], Run]] = {}
     problems: list[str] = []
     named: dict[tuple[tuple[str, str], ...], str] = {}
@@ -148,7 +223,7 @@ def expand(sweep: Sweep, base: Document, document: Document, name: str, seeds: t
     for label, parts in spelled:
         where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
         try:
-            run = _apply(base, components, document, parts) if parts else base_run
+            run = _apply(sources, components, backbone, parts) if parts else base_run
         except ConfigError as error:
             problems += error.problems
             continue
@@ -209,23 +284,31 @@ def _spell(block: Block, index: int) -> Iterator[_Spelled]:
 
 
 def _apply(
-    base: Document, components: dict[str, BaseModel], document: Document, parts: tuple[tuple[Keys, Changes], ...]
+    sources: _Sources, components: dict[str, BaseModel], backbone: Backbone, parts: tuple[tuple[Keys, Changes], ...]
 ) -> Run:
     """Lay the changes over the base, in order. What they leave alone is the base's own, which was validated once."""
+    base, document = sources.base, sources.sweep
     value = base.value
     for keys, changes in parts:
         for dotted, change in changes.items():
             if dotted == "seed":
                 raise ConfigError(f"{document.origin((*keys, dotted))}: seed: no choice has a seed; write seeds")
             try:
-                value = config.put(value, dotted, change)
+                value = config.put(value, dotted, stages.anchored(dotted, change, sources.folder))
             except ConfigError as error:
                 raise ConfigError(f"{document.origin((*keys, dotted))}: {error}") from None
     kept = {name: part for name, part in components.items() if value[name] is base.value[name]}
+
+    def changed() -> Document:
+        return Document(value, _origins(document, parts))
+
     try:
-        return config.make(Run, {**value, **kept})
+        run = config.make(Run, {**stages.name_runs(value, sources.find, lambda keys: changed().origin(keys)), **kept})
     except ValidationError as error:
-        raise ConfigError(config.explain(error, Run, Document(value, _origins(document, parts)))) from None
+        raise ConfigError(config.explain(error, Run, changed())) from None
+    if run.pretrain is None:
+        return run
+    return stages.complete(run, backbone, sources.read, changed().origin(("pretrain",)))
 
 
 def _origins(document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> dict[Keys, str]:

@@ -5,10 +5,11 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from pvt_exp import identity
 from pvt_exp.component import Component, kinds, one_of
-from pvt_exp.config import Frozen
+from pvt_exp.config import Frozen, or_text
 
 # ---------------------------------------------------------------- a run: what is computed, never where or how fast
 
@@ -99,6 +100,40 @@ class Poly(Schedule):
     """The rate at the end; not scaled with the batch."""
 
 
+class Pretrain(Frozen):
+    """The first stage: another run, whose backbone this one starts from. Written as the path of its experiment."""
+
+    experiment: str | None = Field(None, exclude=True)
+    """The first stage's experiment, relative to the file that this stands in. It is trained with this run's architecture,
+    so what a sweep changes there changes in both stages; drop path, frozen parts and all else stay its own."""
+    seed: Literal["same"] | int = Field("same", exclude=True)
+    """Of the first stage: the ``same`` as this run's, or one number for all seeds, which then share their start."""
+    weights: Literal["last", "ema"] | None = None
+    """Which weights are taken: those of the ``last`` step, or their moving average; left out: what was scored."""
+    run: SkipJsonSchema["Run | None"] = None
+    """The whole first stage, filled in from `experiment`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, value: Any) -> Any:
+        return {"experiment": value} if isinstance(value, str) else value
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _a_seed(cls, value: Any) -> Any:
+        if value != "same" and not (type(value) is int and 0 <= value < 2**32):
+            raise ValueError(f"must be same, or a number from 0 on, not {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _is_there(self) -> "Pretrain":
+        if self.run is None and self.experiment is None:
+            raise ValueError("experiment is missing: the file of the first stage")
+        if self.run is not None and self.weights == "ema" and self.run.ema_decay is None:
+            raise ValueError("weights: ema is not there: the first stage has no ema_decay")
+        return self
+
+
 class Run(Frozen):
     """One complete configuration with one seed: what gets trained once."""
 
@@ -117,6 +152,8 @@ class Run(Frozen):
     precision: Literal["32", "tf32", "bf16-mixed", "16-mixed"] = "32"
     """``32`` is true float32, ``tf32`` lets GPUs round inputs of products to 10 bits."""
     seed: int = Field(0, ge=0, lt=2**32)
+    pretrain: Pretrain | None = Field(None, json_schema_extra=or_text)
+    """The run whose backbone this one starts from: the path of its experiment; none: random, or `backbone.pretrained`."""
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -148,7 +185,16 @@ class Run(Frozen):
         if mixing is not None and self.group_size % 2:
             raise ValueError(f"task.mixing pairs images, so group_size must be even, not {self.group_size}")
         self.task.check_backbone(self.backbone)
+        if self.pretrain is not None and self.backbone.pretrained is not None:
+            raise ValueError("pretrain and backbone.pretrained are two starts: leave one out")
+        if getattr(self.backbone, "frozen", None) and self.pretrain is None and self.backbone.pretrained is None:
+            raise ValueError("backbone.frozen without weights to start from would keep random ones: write frozen: null")
         return self
+
+    @property
+    def need(self) -> "Run | None":
+        """The run that must be done before this one can start."""
+        return None if self.pretrain is None else self.pretrain.run
 
     @cached_property
     def id(self) -> str:
@@ -157,6 +203,9 @@ class Run(Frozen):
 
     @cached_property
     def _texts(self) -> dict[str, str]:
+        assert self.pretrain is None or self.pretrain.run is not None, (
+            "stages.complete has not filled in the first stage"
+        )
         return identity.texts(self)
 
     def with_seeds(self, seeds: Sequence[int]) -> "tuple[Run, ...]":
@@ -164,8 +213,12 @@ class Run(Frozen):
         return tuple(self if seed == self.seed else self._with_seed(seed) for seed in seeds)
 
     def _with_seed(self, seed: int) -> "Run":
-        copy = self.model_copy(update={"seed": seed})
-        copy.__dict__["_texts"] = {**self._texts, "seed": str(seed)}  # where cached properties keep what they computed
+        texts, pretrain = {**self._texts, "seed": str(seed)}, self.pretrain
+        if pretrain is not None and pretrain.run is not None and pretrain.seed == "same":
+            pretrain = pretrain.model_copy(update={"run": pretrain.run.with_seeds([seed])[0]})
+            texts["pretrain"] = identity.canonical(pretrain)
+        copy = self.model_copy(update={"seed": seed, "pretrain": pretrain})
+        copy.__dict__["_texts"] = texts  # where cached properties keep what they computed
         copy.__dict__["id"] = identity.digest(copy._texts)
         return copy
 
@@ -174,6 +227,9 @@ class Run(Frozen):
         """The learning rate at its peak, scaled with the batch where the run says so."""
         lr: float = self.optim.lr
         return lr * self.batch_size / self.optim.lr_batch if self.optim.lr_batch else lr
+
+
+Pretrain.model_rebuild()
 
 
 # ---------------------------------------------------------------- placement: where and how a run is computed

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import site, store
+from pvt_exp import site, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.live import View, duration, several
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement
+from pvt_exp.schema import Placement, Run
 from pvt_exp.store import Outcome, State
-from pvt_exp.sweep import Board, Where, drive
+from pvt_exp.sweep import Board, Where, drive, start_of
 
 
 def train(
@@ -37,30 +37,38 @@ def train(
     known: tuple[State, ...] = (*store.ENDED, "stale")
     if unknown := sorted(set(retry) - set(known)):
         raise ConfigError(f"--retry {unknown[0]}: one of {', '.join(known)}")
-    if (size := placement.micro_batch) and (bad := next((r for r in planned.runs if r.group_size % size), None)):
+    if (size := placement.micro_batch) and (bad := next((r for r in planned.order if r.group_size % size), None)):
         raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
     roots, facts, problems = site.inspect(planned, site.places(data), site.load())
     store.check(runs)
-    outcomes = store.outcomes(runs, planned.runs, site.fingerprints(facts))
+    outcomes = standing.outcomes(runs, planned, site.fingerprints(facts))
     again = tuple(state for state in known if state in retry)
-    to_do = sum(seen.state in (*store.PASSES, *again, "running") for seen in outcomes.values())
-    if to_do and problems:
-        raise ConfigError(problems)
+    to_do = standing.to_do(planned, outcomes, (*store.PASSES, *again))
+    told = [problem for run in to_do for problem in (*problems.get(run.dataset, ()), *_lacks_weights(runs, run))]
+    if told:
+        raise ConfigError(dict.fromkeys(told))
     store.create(runs)
-    for each in planned.runs:
-        store.use(runs, each.id, planned.name)
+    for run in planned.order:
+        if run.id in outcomes:
+            store.use(runs, run.id, planned.name)
+            if (start := start_of(run)) is not None and (runs / start).is_dir():
+                store.use(runs, start, planned.name, start=True)
     if not to_do:
-        tell(console, planned, outcomes)
-        return 0 if all(seen.state == "done" for seen in outcomes.values()) else 1
+        return tell(console, planned, outcomes)
     board = Board(planned, outcomes)
     slots = launcher.slots()
     gpus = Counter(slot.gpus[0] for slot in slots if slot.gpus)
     on = ", ".join(f"{runs} on GPU {gpu}" for gpu, runs in gpus.items()) or f"{len(slots)} on the CPU"
-    have = len(outcomes) - to_do
+    needs = sum(run.id in outcomes for run in planned.needs)
+    doing = {run.id for run in to_do}
+    blocked = sum(seen.state in store.PASSES and seen.id not in doing for seen in outcomes.values())
     console.print(
         f"{planned.name}: {several(len(planned.variants), 'variant')} x {several(len(planned.seeds), 'seed')} = "
-        f"{several(len(outcomes), 'run')}, "
-        f"{have} known already, {to_do} to train; at once: {on}",
+        f"{several(len(planned.runs), 'run')}, "
+        + (f"and {several(needs, 'pretraining run')} they start from, " if needs else "")
+        + f"{len(outcomes) - len(to_do) - blocked} known already, {len(to_do)} to train"
+        + (f", {blocked} that cannot start" if blocked else "")
+        + f"; at once: {on}",
         highlight=False,
         soft_wrap=True,
     )
@@ -79,30 +87,39 @@ def train(
         )
         return 130
     console.print(f"trained {several(board.trained, 'run')} in {duration(view.seconds)}", highlight=False)
-    tell(console, planned, board.outcomes)
-    return 0 if all(seen.state == "done" for seen in board.outcomes.values()) else 1
+    return tell(console, planned, board.outcomes)
 
 
-def tell(console: Console, planned: Plan, outcomes: dict[str, Outcome]) -> None:
-    """Which runs are done, why the others are not, and how to go on."""
+def _lacks_weights(runs: Path, run: Run) -> list[str]:
+    """Why a run cannot start from ``pretrained: runs/<id>``, if it cannot."""
+    start = None if run.need is not None else start_of(run)
+    if start is None or store.weights(runs, start) is not None:
+        return []
+    seen = store.outcome(runs, start)
+    why = "its weights were not kept" if seen.state == "done" else f"it is {seen.state}"
+    return [f"backbone.pretrained: runs/{start}: {why}; a run starts from one that is done, with its last checkpoint"]
+
+
+def tell(console: Console, planned: Plan, outcomes: dict[str, Outcome]) -> int:
+    """Which runs are done, why the others are not, and how to go on. Returns 0 if all are done, else 1."""
     bad = [seen for seen in outcomes.values() if seen.state != "done"]
+    total, done = len(planned.runs), sum(outcomes[run.id].state == "done" for run in planned.runs)
     if not bad:
         console.print(
-            f"{planned.name}: all {len(outcomes)} runs are done"
-            if len(outcomes) > 1
-            else f"{planned.name}: the run is done",
+            f"{planned.name}: all {total} runs are done" if total > 1 else f"{planned.name}: the run is done",
             highlight=False,
         )
-        return
-    console.print(
-        f"{planned.name}: {len(outcomes) - len(bad)} of {len(outcomes)} runs are done; not done:", highlight=False
-    )
+        return 0
+    console.print(f"{planned.name}: {done} of {total} runs are done; not done:", highlight=False)
     for seen in bad[:20]:
         console.print(
-            f"  {seen.id} {seen.state}: {(seen.reason or '').splitlines()[0] if seen.reason else ''}", highlight=False
+            f"  {seen.id} {seen.state}: {(seen.reason or '').splitlines()[0] if seen.reason else ''}",
+            highlight=False,
+            soft_wrap=True,
         )
     if len(bad) > 20:
         console.print(f"  and {len(bad) - 20} more", highlight=False)
     states = sorted({seen.state for seen in bad} - set(store.PASSES) - {"running"})
     again = " ".join(f"--retry {state}" for state in states)
     console.print(f"try them again: the same command{' with ' + again if again else ''}", highlight=False)
+    return 1

@@ -49,7 +49,9 @@ def locate(dataset: Dataset, flags: dict[str, str], site: Site) -> Path | None:
     return Path("data", name).resolve() if dataset.made else None
 
 
-def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Path], dict[Dataset, Facts], list[str]]:
+def inspect(
+    plan: Plan, flags: dict[str, str], site: Site
+) -> tuple[dict[str, Path], dict[Dataset, Facts], dict[Dataset, list[str]]]:
     """Where each data set of a plan lies, what it holds, and what is wrong, a line each. Nothing is made or decoded.
 
     Raises:
@@ -57,19 +59,22 @@ def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Pa
     """
     roots: dict[str, Path] = {}
     facts: dict[Dataset, Facts] = {}
-    problems: list[str] = []
-    used = {variant.runs[0].dataset.name for variant in plan.variants}
+    problems: dict[Dataset, list[str]] = {}
+    runs = [group.runs[0] for group in plan.groups]
+    used = {run.dataset.name for run in runs}
     if unknown := sorted(set(flags) - used):
         raise ConfigError(f"--data {unknown[0]}: {plan.name} uses no such data set; it uses {', '.join(sorted(used))}")
     looked: set[tuple[object, ...]] = set()
-    for run in (variant.runs[0] for variant in plan.variants):
+    for run in runs:
         name, key = run.dataset.name, (run.dataset, run.task, run.batch_size)
         if key in looked:
             continue
         looked.add(key)
         root = locate(run.dataset, flags, site)
         if root is None:
-            problems.append(f"data set {name}: where is it? Say --data {name}=PATH, $PVT_EXP_DATA or site.yaml")
+            problems.setdefault(run.dataset, []).append(
+                f"data set {name}: where is it? Say --data {name}=PATH, $PVT_EXP_DATA or site.yaml"
+            )
             continue
         roots[name] = root
         try:
@@ -78,10 +83,10 @@ def inspect(plan: Plan, flags: dict[str, str], site: Site) -> tuple[dict[str, Pa
             if found.images["train"] < run.batch_size:
                 raise DataError(f"{found.images['train']} training images do not fill one batch of {run.batch_size}")
         except DataError as error:
-            problems.append(f"data set {name}: {error}")
+            problems.setdefault(run.dataset, []).append(f"data set {name}: {error}")
         else:
             facts[run.dataset] = found
-    return roots, facts, list(dict.fromkeys(problems))
+    return roots, facts, problems
 
 
 def fingerprints(facts: dict[Dataset, Facts]) -> dict[Dataset, str]:

@@ -4,6 +4,7 @@
     runs/<id>/run.yaml                  the whole configuration
     runs/<id>/lock                      held by the process that trains it
     runs/<id>/sweeps/<name>             empty; the sweeps that use the run
+    runs/<id>/starts/<name>             empty; the sweeps whose runs start from its weights, which are then kept
     runs/<id>/attempts/<n>/             one try: placement.yaml, log.txt, metrics.csv, progress.json, checkpoints/
     runs/<id>/attempts/<n>/end.json     how the try ended, with the reason and the log's last lines
     runs/<id>/result.json               published by link(): whole, and the first wins
@@ -108,12 +109,20 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
     return path
 
 
-def use(store: Path, run_id: str, sweep: str) -> None:
-    """Remember that a sweep uses the run. Sweeps are names of files, so they can stand as names of files."""
-    folder = store / run_id / "sweeps"
+def use(store: Path, run_id: str, sweep: str, start: bool = False) -> None:
+    """Remember that a sweep uses the run, or that runs of it start from this one's weights.
+
+    Sweeps are names of files, so they can stand as names of files.
+    """
+    folder = store / run_id / ("starts" if start else "sweeps")
     if not (folder / sweep).exists():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / sweep).touch()
+
+
+def is_start(folder: Path) -> bool:
+    """Whether runs of some sweep start from this one's weights, so that these must stay."""
+    return (folder / "starts").is_dir()
 
 
 def load(folder: Path) -> Run:
@@ -221,6 +230,14 @@ def result(folder: Path | str) -> dict[str, Any] | None:
     return found
 
 
+def weights(store: Path, run_id: str) -> Path | None:
+    """The checkpoint of the attempt that a finished run's result is from; None where it was not kept."""
+    made = result(store / run_id) or {}
+    number = made.get("provenance", {}).get("attempt")
+    kept = (store / run_id / "attempts" / str(number) / "checkpoints").glob("*.ckpt")
+    return max(kept, key=lambda path: path.stat().st_mtime, default=None)
+
+
 def attempts(folder: Path) -> list[Path]:
     """The tries at a run, oldest first."""
     try:
@@ -231,16 +248,25 @@ def attempts(folder: Path) -> list[Path]:
 
 
 def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, str] | None = None) -> dict[str, Outcome]:
-    """What became of each run. A result of other data than those at hand (by data set) is ``stale``."""
+    """What became of each run. One of other data than those at hand, or whose first stage is, is ``stale``."""
     found = {}
     there = set(os.listdir(store)) if store.is_dir() else set()  # noqa: PTH208 - names alone, fast
     for run in runs:
         seen = outcome(store, run.id) if run.id in there else Outcome(run.id, "pending")
-        at_hand = (fingerprints or {}).get(run.dataset)
-        if seen.result is not None and at_hand and (trained_on := seen.result["data"]["fingerprint"]) != at_hand:
-            seen = replace(seen, state="stale", reason=f"trained on data {trained_on}; at hand are {at_hand}")
+        for dataset, word, trained_on in _data(run, seen.result) if fingerprints and seen.result else ():
+            at_hand = (fingerprints or {}).get(dataset)
+            if at_hand and trained_on and trained_on != at_hand:
+                seen = replace(seen, state="stale", reason=f"{word} on data {trained_on}; at hand are {at_hand}")
         found[run.id] = seen
     return found
+
+
+def _data(run: Run, result: dict[str, Any]) -> Iterator[tuple[Dataset, str, str | None]]:
+    """The data sets that a result follows from, and the fingerprints that they had."""
+    yield run.dataset, "trained", result["data"]["fingerprint"]
+    if run.need is not None:
+        start = result.get("provenance", {}).get("pretrained") or {}
+        yield run.need.dataset, "its first stage was trained", start.get("data")
 
 
 def find(store: Path, prefix: str) -> str:

@@ -2,16 +2,15 @@
 
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import files, store, worker
+from pvt_exp import files, standing, store, worker
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot
-from pvt_exp.plan import Plan, Variant
+from pvt_exp.plan import Plan, Pretraining, Variant
 from pvt_exp.schema import Placement, Run
 from pvt_exp.store import Outcome, State
 
@@ -52,48 +51,62 @@ class Board:
 
     def seconds_left(self) -> float | None:
         """Time until the sweep is done, from the runs of the same variant, else from all runs; None: nothing to go by."""
+        stages = [self._parts_left(groups) for groups in (self.plan.pretrainings, self.plan.variants)]
+        paces = [pace for _, mean in stages for pace in mean.values()]
+        if not paces:
+            return None
+        left = longest = 0.0
+        for parts, mean in stages:
+            overall = sum(mean.values()) / len(mean) if mean else sum(paces) / len(paces)
+            seconds = [mean.get(name, overall) * part for name, part in parts]
+            left, longest = left + sum(seconds), max(longest, *seconds, 0.0)
+        return max(longest, left / self.slots)
+
+    def _parts_left(self, groups: Sequence[Pretraining | Variant]) -> tuple[list[tuple[str, float]], dict[str, float]]:
+        """What part of each run of one stage is left, by the name of its group; and the seconds that a run of it takes."""
+        parts: list[tuple[str, float]] = []
         known: dict[str, list[float]] = {}
-        pending: list[str] = []
-        going: list[tuple[str, float]] = []
-        for variant in self.plan.variants:
-            for run in variant.runs:
-                seen = self.outcomes[run.id]
+        for group in groups:
+            for run in group.runs:
+                seen = self.outcomes.get(run.id)
+                if seen is None:
+                    continue
                 if seen.result is not None:
-                    known.setdefault(variant.name, []).append(seen.result["provenance"]["seconds"])
+                    known.setdefault(group.name, []).append(seen.result["provenance"]["seconds"])
                 elif run.id in self.started:
                     fraction = self.progress.get(run.id, {}).get("fraction", 0.0)
                     since, at_first = self.first.get(run.id, (0.0, fraction))
                     if fraction - at_first > 0.02:
                         pace = (time.monotonic() - since) / (fraction - at_first)
-                        known.setdefault(variant.name, []).append(pace)
-                    going.append((variant.name, fraction))
+                        known.setdefault(group.name, []).append(pace)
+                    parts.append((group.name, 1 - fraction))
                 elif seen.state in ("pending", "running"):
-                    pending.append(variant.name)
-        if not known:
-            return None
-        mean = {name: sum(seconds) / len(seconds) for name, seconds in known.items()}
-        overall = sum(mean.values()) / len(mean)
-        left = sum(mean.get(name, overall) for name in pending)
-        longest = max((mean.get(name, overall) * (1 - part) for name, part in going), default=0.0)
-        left += sum(mean.get(name, overall) * (1 - part) for name, part in going)
-        return max(longest, left / self.slots)
+                    parts.append((group.name, 1.0))
+        return parts, {name: sum(seconds) / len(seconds) for name, seconds in known.items()}
 
 
 def drive(
     plan: Plan, where: Where, board: Board, retry: Sequence[State], show: Callable[[Board, Run | None], None]
 ) -> None:
-    """Train what has no result yet. ``show(board, run)`` is called as runs end, and often in between with None."""
-    variant_of = {run.id: variant for variant in plan.variants for run in variant.runs}
+    """Train what has no result yet. ``show(board, run)`` is called as runs end, and often in between with None.
+
+    A run starts when its first stage is done; one whose first stage has ended otherwise stays pending, with that reason.
+    """
     tried = (*store.PASSES, *retry)
-    waiting = deque(run for run in plan.runs if board.outcomes[run.id].state in tried)
-    elsewhere = [run for run in plan.runs if board.outcomes[run.id].state == "running"]
+    to_do = standing.to_do(plan, board.outcomes, tried)
+    waiting = {run.id: run for run in to_do if board.outcomes[run.id].state in tried}
+    elsewhere = [run for run in to_do if board.outcomes[run.id].state == "running"]
+    starts = {run.need.id for run in to_do if run.need is not None}
     board.slots = min(len(where.launcher.slots()), max(1, len(waiting)))
 
     def next_attempt(slot: Slot) -> Path | None:
         _return_free(where.store, elsewhere, waiting)
-        while waiting:
-            run = waiting.popleft()
-            before, now = board.outcomes[run.id], store.outcomes(where.store, [run], where.fingerprints)[run.id]
+        for run in tuple(waiting.values()):
+            if run.need is not None and board.outcomes[run.need.id].state != "done":
+                continue
+            del waiting[run.id]
+            before = board.outcomes[run.id]
+            now = standing.look(where.store, run, where.fingerprints, run.id in starts)
             if now.state == "running" or store.is_locked(where.store / run.id):
                 elsewhere.append(run)
             elif now.state not in tried or (now.state in retry and now.attempts > before.attempts):
@@ -101,13 +114,13 @@ def drive(
             else:
                 if now.state == "stale":
                     store.set_aside_result(where.store / run.id)
-                attempt = store.attempt(where.store, run, _place(run, variant_of[run.id], slot, where, plan), plan.name)
+                attempt = store.attempt(where.store, run, _place(run, slot, where, plan), plan.name)
                 board.started[run.id] = time.monotonic()
                 board.outcomes[run.id] = Outcome(run.id, "running", attempts=int(attempt.name))
                 return attempt
         return None
 
-    by_id = {run.id: run for run in plan.runs}
+    by_id = {run.id: run for run in to_do}
     while True:
         launched = where.launcher.launch(next_attempt)
         try:
@@ -122,18 +135,20 @@ def drive(
         finally:
             launched.close()  # type: ignore[attr-defined]
         if not elsewhere:
-            return
+            break
         time.sleep(0.5)  # all that is left is trained by another driver: wait for it
         _return_free(where.store, elsewhere, waiting)
         show(board, None)
+    for run in waiting.values():
+        board.outcomes[run.id] = standing.waiting(board.outcomes[run.id], run, board.outcomes)
 
 
-def _return_free(runs: Path, elsewhere: list[Run], waiting: deque[Run]) -> None:
+def _return_free(runs: Path, elsewhere: list[Run], waiting: dict[str, Run]) -> None:
     """Runs that another process has let go of wait again; those it finished fall out when their turn comes."""
     free = [run for run in elsewhere if not store.is_locked(runs / run.id)]
     for run in free:
         elsewhere.remove(run)
-        waiting.append(run)
+        waiting[run.id] = run
 
 
 def _collect(runs: Path, board: Board, run: Run, ended: Ended, elsewhere: list[Run]) -> None:
@@ -159,24 +174,39 @@ def _read_progress(runs: Path, board: Board) -> None:
             board.first.setdefault(run_id, (time.monotonic(), seen["fraction"]))
 
 
-def _place(run: Run, variant: Variant, slot: Slot, where: Where, plan: Plan) -> Placement:
-    pretrained = run.backbone.pretrained
+def _place(run: Run, slot: Slot, where: Where, plan: Plan) -> Placement:
     shared = where.placement
     used_by = {plan.name, *store.sweeps(where.store / run.id)}
     tracking = shared.tracking.model_copy(
         update={
             "group": plan.name,
-            "name": f"{variant.name}, seed {run.seed}",
+            "name": f"{plan.names[run.id]}, seed {run.seed}",
             "tags": tuple(sorted(name[:64] for name in used_by)),
         }
     )
-    root = where.roots.get(run.dataset.name)
+    root, weights = where.roots.get(run.dataset.name), _weights(run, where.store)
     return shared.model_copy(
         update={
             "data": str(root) if root else None,
-            "weights": str(Path(pretrained.path).resolve()) if pretrained and pretrained.path else None,
+            "weights": str(weights.resolve()) if weights else None,
             "gpus": slot.gpus,
             "threads": slot.threads,
             "tracking": tracking,
         }
     )
+
+
+def _weights(run: Run, runs: Path) -> Path | None:
+    """The file that a run's weights to start from are in, here."""
+    pretrained = run.backbone.pretrained
+    if pretrained is not None and pretrained.path:
+        return Path(pretrained.path)
+    start = start_of(run)
+    return store.weights(runs, start) if start else None
+
+
+def start_of(run: Run) -> str | None:
+    """The id of the run of the store that this one starts from: its first stage, or ``pretrained: runs/<id>``."""
+    if run.need is not None:
+        return run.need.id
+    return run.backbone.pretrained.run if run.backbone.pretrained else None

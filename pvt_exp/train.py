@@ -56,12 +56,10 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     cost = _cost(module)
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size)
-    checkpoint = newest_checkpoint(store.run_folder(attempt), facts.fingerprint)
-    if run.backbone.pretrained is not None and checkpoint is None:
-        weights = Path(placement.weights) if placement.weights else None
-        match = pretrained.load(module.network.backbone, run.backbone, weights)
-        record.pretrained = {**asdict(match), "matched": len(match.matched)}
-        if module.ema is not None:
+    checkpoint = newest_checkpoint(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
+    if checkpoint is None:
+        record.pretrained = _start(run, placement, module.network.backbone)
+        if record.pretrained is not None and module.ema is not None:
             module.ema.set(module.network)
     wandb = tracking.wandb(run, placement.tracking, attempt)
     trainer = pl.Trainer(
@@ -103,9 +101,39 @@ def _refuse_other_statistics(module: nn.Module, micro_batch: int, group_size: in
         )
 
 
+def _start(run: Run, placement: Placement, backbone: nn.Module) -> dict[str, Any] | None:
+    """Put the weights that the run starts from into the backbone; how they matched, or None where it starts at random."""
+    file = Path(placement.weights) if placement.weights else None
+    settings, told = run.backbone.pretrained, {}
+    if run.pretrain is not None and run.need is not None:
+        match, taken = pretrained.load_run(backbone, file, run.need.id, run.pretrain.weights)
+        told = {"run": run.need.id, "weights": taken, "data": _data_of_start(run, placement)}
+    elif settings is None:
+        return None
+    elif settings.run is not None:
+        match, taken = pretrained.load_run(backbone, file, settings.run, None, settings.allow)
+        told = {"run": settings.run, "weights": taken, "data": _data_of_start(run, placement)}
+    else:
+        match = pretrained.load(backbone, run.backbone, file)
+    return {**asdict(match), "matched": len(match.matched), **told}
+
+
+def _data_of_start(run: Run, placement: Placement) -> str | None:
+    """Fingerprint of the data that the run of the store which this one starts from was trained on."""
+    of_store = run.need is not None or (run.backbone.pretrained is not None and run.backbone.pretrained.run)
+    if not of_store or placement.weights is None:
+        return None
+    made = store.result(store.run_folder(Path(placement.weights).parent.parent)) or {}
+    fingerprint: str | None = made.get("data", {}).get("fingerprint")
+    return fingerprint
+
+
 def _clean(attempt: Path, keep: str) -> None:
-    """Remove the checkpoints that are not kept: all, or all but the last attempt's."""
-    for each in store.attempts(store.run_folder(attempt)):
+    """Remove the checkpoints that are not kept: all, or all but the last attempt's, which others may start from."""
+    folder = store.run_folder(attempt)
+    if store.is_start(folder):
+        keep = "last"
+    for each in store.attempts(folder):
         if keep == "none" or each != attempt:
             shutil.rmtree(each / "checkpoints", ignore_errors=True)
 
@@ -138,8 +166,11 @@ def _checkpoints(attempt: Path) -> ModelCheckpoint:
     )
 
 
-def newest_checkpoint(folder: Path, fingerprint: str | None) -> Path | None:
-    """The newest checkpoint of a run that can be read and was trained on these data, over all its attempts."""
+def newest_checkpoint(folder: Path, fingerprint: str | None, start: str | None = None) -> Path | None:
+    """The newest checkpoint of a run that can be read and was trained on these data, over all its attempts.
+
+    ``start`` is the fingerprint of the data of the run whose weights it must have started from.
+    """
     found = [p for each in store.attempts(folder) for p in (each / "checkpoints").glob("*.ckpt")]
     for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True):
         try:
@@ -147,9 +178,11 @@ def newest_checkpoint(folder: Path, fingerprint: str | None) -> Path | None:
         except Exception as error:
             print(f"{path} cannot be read and is passed over: {error}")
             continue
-        if kept["fingerprint"] == fingerprint:
+        started = (kept["pretrained"] or {}).get("data")
+        if kept["fingerprint"] == fingerprint and (start is None or started == start):
             return path
-        print(f"{path} was trained on data {kept['fingerprint']}, at hand are {fingerprint}; it is passed over")
+        seen, due = (kept["fingerprint"], fingerprint) if kept["fingerprint"] != fingerprint else (started, start)
+        print(f"{path} was trained on data {seen}, at hand are {due}; it is passed over")
     return None
 
 

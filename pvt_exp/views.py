@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pvt_exp import cost, files, store
 from pvt_exp.component import kinds
 from pvt_exp.live import COLOURS, duration, several
 from pvt_exp.plan import Plan, Variant
+from pvt_exp.schema import Run
 from pvt_exp.store import Outcome
 
 
@@ -30,30 +33,47 @@ def plan_json(plan: Plan, outcomes: dict[str, Outcome]) -> dict[str, Any]:
         "sweep": plan.name,
         "seeds": list(plan.seeds),
         "runs": len(plan.runs),
-        "states": _states(outcomes),
+        "states": _states(plan.runs, outcomes),
         "merged": plan.merged,
         "removed": plan.removed,
         "variants": [_variant(variant, outcomes) for variant in plan.variants],
+        "pretrainings": [
+            {"name": each.name, "runs": runs} for each in plan.pretrainings if (runs := _runs(each.runs, outcomes))
+        ],
     }
 
 
 def _variant(variant: Variant, outcomes: dict[str, Outcome]) -> dict[str, Any]:
-    runs = [{"id": run.id, "seed": run.seed, "state": outcomes[run.id].state} for run in variant.runs]
+    runs = _runs(variant.runs, outcomes)
     return {"name": variant.name, "base": variant.is_base, "labels": list(variant.labels), "runs": runs}
 
 
-def _states(outcomes: dict[str, Outcome]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for seen in outcomes.values():
-        found[seen.state] = found.get(seen.state, 0) + 1
-    return found
+def _runs(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": run.id,
+            "seed": run.seed,
+            "state": outcomes[run.id].state,
+            "pretraining": run.need.id if run.need is not None else None,
+        }
+        for run in runs
+        if run.id in outcomes  # a pretraining that is not there, and that nothing waits for, is of no interest
+    ]
+
+
+def _states(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> dict[str, int]:
+    return dict(Counter(outcomes[run.id].state for run in runs if run.id in outcomes))
+
+
+def _in_words(states: dict[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in states.items())
 
 
 def status_json(plan: Plan, runs: Path, outcomes: dict[str, Outcome]) -> dict[str, Any]:
     """Fields of ``pvt-exp status SWEEP --json``: the plan's, and what became of each run."""
     found = plan_json(plan, outcomes)
-    for variant in found["variants"]:
-        variant["runs"] = [{**run, **_standing(runs, outcomes[run["id"]])} for run in variant["runs"]]
+    for group in (*found["variants"], *found["pretrainings"]):
+        group["runs"] = [{**run, **_standing(runs, outcomes[run["id"]])} for run in group["runs"]]
     return found
 
 
@@ -78,6 +98,11 @@ def print_plan(console: Console, plan: Plan, outcomes: dict[str, Outcome], most:
     table.add_column("variant", overflow="fold")
     table.add_column("done", justify="right")
     table.add_column("runs", overflow="fold", style="dim")
+    for pretraining in plan.pretrainings[:most]:
+        there = [run for run in pretraining.runs if run.id in outcomes]
+        done = sum(outcomes[run.id].state == "done" for run in there)
+        if there:
+            table.add_row(Text(pretraining.name, "dim"), f"{done}/{len(there)}", " ".join(run.id for run in there))
     for variant in plan.variants[:most]:
         done = sum(outcomes[run.id].state == "done" for run in variant.runs)
         also = [", ".join(label.values()) for label in variant.labels if label] if variant.is_base else []
@@ -89,23 +114,29 @@ def print_plan(console: Console, plan: Plan, outcomes: dict[str, Outcome], most:
     words = [
         f"{several(len(plan.variants), 'variant')} x {several(len(plan.seeds), 'seed')} = {several(len(plan.runs), 'run')}"
     ]
-    words += [f"{count} {state}" for state, count in _states(outcomes).items()]
+    words.append(_in_words(_states(plan.runs, outcomes)))
     if plan.merged:
         words.append(f"{plan.merged} spelled twice and merged")
     if plan.removed:
         words.append(f"{plan.removed} variants removed by where")
     console.print(f"{plan.name}: {', '.join(words)}", highlight=False)
+    if states := _states(plan.needs, outcomes):
+        count = several(sum(states.values()), "pretraining run")
+        console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
 
 
 def print_status(console: Console, found: dict[str, Any]) -> None:
     """Counts, what runs now, and why the rest is not done."""
-    counts = ", ".join(f"{count} {state}" for state, count in found["states"].items())
-    console.print(f"{found['sweep']}: {found['runs']} runs: {counts}", highlight=False)
+    console.print(f"{found['sweep']}: {found['runs']} runs: {_in_words(found['states'])}", highlight=False)
+    needs = [run for group in found["pretrainings"] for run in group["runs"]]
+    if needs:
+        states = _in_words(dict(Counter(run["state"] for run in needs)))
+        console.print(f"and {several(len(needs), 'pretraining run')} they start from: {states}", highlight=False)
     told = [
-        (variant["name"], run)
-        for variant in found["variants"]
-        for run in variant["runs"]
-        if run["state"] not in ("done", "pending")
+        (group["name"], run)
+        for group in (*found["pretrainings"], *found["variants"])
+        for run in group["runs"]
+        if run["state"] not in ("done", "pending") or run["reason"]
     ]
     for name, run in told[:50]:
         line = Text.assemble(

@@ -11,12 +11,12 @@ import hashlib
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from pvt_exp.component import Component
-from pvt_exp.config import Frozen
+from pvt_exp.config import Frozen, or_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,6 +41,10 @@ def require_timm_model(name: str) -> str:
     return name
 
 
+RUN = re.compile(r"runs/([0-9a-f]{1,12})")
+"""How a run of the store is written as weights to start from."""
+
+
 class Pretrained(Frozen):
     """Weights to start from. They count by their content: the same file elsewhere is the same run."""
 
@@ -50,6 +54,8 @@ class Pretrained(Frozen):
     """The content of the checkpoint; filled in from `path`."""
     path: str | None = Field(None, exclude=True)
     """A ``.pth`` or ``.safetensors`` file, relative to the folder the command is typed in. Not part of the run."""
+    run: str | None = Field(None, pattern="^[0-9a-f]{12}$")
+    """A finished run of the store by its id, whose checkpoint was kept: what was scored, so the moving average if any."""
     allow: tuple[str, ...] = ()
     """Patterns (``*.attn.sr.*``) of our tensors that may start fresh, being absent from the checkpoint or of another
     shape, and of the checkpoint's that may be left over."""
@@ -57,9 +63,11 @@ class Pretrained(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _from_words(cls, value: Any) -> Any:
-        """``timm:<tag>`` and plain paths, and the content's hash."""
+        """``timm:<tag>``, ``runs/<id>`` and plain paths, and the content's hash."""
         if isinstance(value, str):
-            value = {"timm": value.removeprefix("timm:")} if value.startswith("timm:") else {"path": value}
+            source, _, rest = value.partition(":")
+            named = RUN.fullmatch(value)
+            value = {"timm": rest} if source == "timm" else {"run": named[1]} if named else {"path": value}
         if isinstance(value, dict) and value.get("path") and not value.get("sha256"):
             path = Path(str(value["path"]))
             if not path.is_file():
@@ -70,8 +78,8 @@ class Pretrained(Frozen):
 
     @model_validator(mode="after")
     def _one_source(self) -> "Pretrained":
-        if (self.timm is None) == (self.sha256 is None):
-            raise ValueError("write path.pth, path.safetensors or timm:<tag>")
+        if sum(source is not None for source in (self.timm, self.sha256, self.run)) != 1:
+            raise ValueError("write path.pth, path.safetensors, timm:<tag> or runs/<id>")
         if self.timm is not None and not re.fullmatch(r"[\w.\-]+", self.timm):
             raise ValueError(f"'{self.timm}' is no name of a timm model")
         if self.timm is not None:
@@ -82,10 +90,23 @@ class Pretrained(Frozen):
 class Backbone(Component):
     """Settings of a backbone, light; `build` makes the module, heavy."""
 
+    not_architecture: ClassVar[frozenset[str]] = frozenset({"drop_path", "pretrained"})
+    """Fields that each stage of training has its own value of. All others are the architecture, which is one in both
+    stages: so a field that is forgotten here is told or carried over, and never leaves the stages with two models."""
+
     drop_path: float = Field(0.0, ge=0, lt=1)
     """Rate of stochastic depth (arXiv 1603.09382) at the last block, growing linearly from 0 at the first."""
-    pretrained: Pretrained | None = None
-    """Weights to start from: ``path.pth``, ``path.safetensors`` or ``timm:<tag>``; none: random."""
+    pretrained: Pretrained | None = Field(None, json_schema_extra=or_text)
+    """Weights to start from: ``path.pth``, ``path.safetensors``, ``timm:<tag>`` or ``runs/<id>``; none: random, or those
+    of the run's `pretrain`."""
+
+    def architecture(self) -> dict[str, Any]:
+        """What decides which tensors there are and what is computed with them: field to value."""
+        return {
+            name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if not field.exclude and name not in self.not_architecture
+        }
 
     def check(self, height: int, width: int) -> None:
         """Raise ValueError with the reason if images of this size cannot go through."""

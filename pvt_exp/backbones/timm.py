@@ -4,7 +4,7 @@ A name is checked against a list made from timm, which takes seconds to import; 
 """
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -52,13 +52,15 @@ class Freeze(Frozen):
 class Settings(Backbone):
     """A backbone of timm by its name: all its maps from stride 4 on, or its pooled feature."""
 
+    not_architecture: ClassVar[frozenset[str]] = Backbone.not_architecture | {"frozen"}
+
     kind: Literal["timm"] = "timm"
     name: str
     """timm's name of the architecture, without a tag: ``resnet18``, ``deit_tiny_patch16_224``."""
     options: dict[str, Scalar | tuple[Scalar, ...]] = Field({})
     """Arguments of timm's model, for instance ``{drop_rate: 0.1}``."""
     frozen: Freeze | None = None
-    """What is not trained; only with `pretrained`. ``{}`` is the usual way with ResNet in detection."""
+    """What is not trained; only with weights to start from. ``{}`` is the usual way with ResNet in detection."""
 
     @field_validator("name")
     @classmethod
@@ -78,12 +80,6 @@ class Settings(Backbone):
             if setting is None:
                 raise ValueError(f"{option} is null, which timm takes for not written: leave it out")
         return value
-
-    @model_validator(mode="after")
-    def _keeps_something_learnt(self) -> "Settings":
-        if self.frozen is not None and self.pretrained is None:
-            raise ValueError("frozen without pretrained would keep random weights: write pretrained, or frozen: null")
-        return self
 
     def check(self, height: int, width: int) -> None:
         patch = re.search(r"_patch(\d+)", self.name)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import timm
@@ -21,11 +21,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from pvt_exp.backbones import Backbone, Pretrained
+from pvt_exp.backbones import Backbone
 from pvt_exp.nn.pvt import PVT
 from pvt_exp.nn.timm import TimmBackbone, plain_name
 
 WRAPPERS = ("model", "state_dict", "model_ema")
+OURS = {"last": "network.", "ema": "ema.module."}
+"""What the names of a run's weights begin with in its checkpoints."""
 SHOWN = 6  # names in an error before it only counts
 
 
@@ -57,6 +59,26 @@ def read(file: Path) -> dict[str, Tensor]:
         ValueError: as `content` does, or if it is no checkpoint.
     """
     return tensors_of(content(file), str(file))
+
+
+def read_run(file: Path, weights: Literal["last", "ema"] | None) -> tuple[dict[str, Tensor], list[str], str]:
+    """From a checkpoint of a run of ours: its backbone's tensors, the names of all others, and which weights these are.
+
+    ``weights`` None takes what was scored: the moving average where there is one.
+
+    Raises:
+        ValueError: if it is missing, torn or no such checkpoint, or has no moving average.
+    """
+    kept = content(file)
+    state = kept.get("state_dict") if isinstance(kept, Mapping) else None
+    state = state if isinstance(state, Mapping) else {}
+    chosen = weights or ("ema" if any(name.startswith(OURS["ema"]) for name in state) else "last")
+    prefix = OURS[chosen]
+    named = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    own = {name.removeprefix("backbone."): t for name, t in named.items() if name.startswith("backbone.")}
+    if not own:
+        raise ValueError(f"{file}: holds no {chosen} weights of a run")
+    return own, [name for name in named if not name.startswith("backbone.")], chosen
 
 
 def content(file: Path) -> Any:
@@ -205,29 +227,54 @@ def load(backbone: nn.Module, settings: Backbone, file: Path | None) -> Report:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != pretrained.sha256:
             raise ValueError(f"{file}: not the run's checkpoint: its sha256 is {digest}, not {pretrained.sha256}")
-    report, fitting = match(backbone, theirs, pretrained, source)
+    report, fitting = match(backbone, theirs, pretrained.allow, source)
+    _copy(backbone, fitting)
+    return report
+
+
+def load_run(
+    backbone: nn.Module,
+    file: Path | None,
+    run: str,
+    weights: Literal["last", "ema"] | None,
+    allow: tuple[str, ...] = (),
+) -> tuple[Report, str]:
+    """Put the backbone of the run with this id into ours; ``file`` is its checkpoint. Says which weights were taken.
+
+    Raises:
+        ValueError: if the weights cannot be had or do not fit; the backbone is then left as it was.
+    """
+    if file is None:
+        raise ValueError(f"the checkpoint of run {run}, which this one starts from, is not in the store")
+    theirs, others, taken = read_run(file, weights)
+    report, fitting = match(backbone, theirs, allow, f"runs/{run}")
+    report.unexpected += others
+    _copy(backbone, fitting)
+    return report, taken
+
+
+def _copy(backbone: nn.Module, fitting: dict[str, Tensor]) -> None:
     own = backbone.state_dict()
     with torch.no_grad():
         for name, tensor in fitting.items():
             own[name].copy_(tensor)
-    return report
 
 
 def match(
-    backbone: nn.Module, theirs: dict[str, Tensor], pretrained: Pretrained, source: str
+    backbone: nn.Module, theirs: dict[str, Tensor], allow: tuple[str, ...], source: str
 ) -> tuple[Report, dict[str, Tensor]]:
     """What fits where: the report, and the tensors to copy by our names.
 
     Raises:
-        ValueError: listing all that does not fit and that neither the backbone nor ``pretrained.allow`` lets pass.
+        ValueError: listing all that does not fit and that neither the backbone nor the patterns of ``allow`` let pass.
     """
     own, translate, surplus = backbone.state_dict(), translator(backbone), _is_surplus(backbone)
     translated = {name: translate(name) for name in theirs}
 
     def allowed(*names: str) -> bool:
-        return any(fnmatchcase(name, pattern) for name in names for pattern in pretrained.allow)
+        return any(fnmatchcase(name, pattern) for name in names for pattern in allow)
 
-    for pattern in pretrained.allow:
+    for pattern in allow:
         if not any(fnmatchcase(name, pattern) for name in {*own, *theirs, *translated.values()}):
             raise ValueError(f"pretrained.allow: no tensor is called '{pattern}', neither here nor in {source}")
     report, fitting = Report(source), {}

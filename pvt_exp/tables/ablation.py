@@ -13,6 +13,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.tables import Cell, Column, Group, Note, Row, Table
 from pvt_exp.tables._rows import Line, Notes, about_code, code_of, collect, compare_data, data_of
 from pvt_exp.tables._seeds import Stat, fixed, over_seeds, within_noise
+from pvt_exp.tables._starts import about_starts
 
 if TYPE_CHECKING:
     from pvt_exp.plan import Plan
@@ -51,15 +52,16 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
     columns += [Column("params", "params (M)", "cost"), Column("macs", "MACs (G)", "cost")]
     cells += [cost_cells(lines, "params", 1e6), cost_cells(lines, "macs", 1e9)]
     sizes = input_sizes(lines, cells[-1], notes)
+    same_start, starts = about_starts(lines, notes)
 
     groups: dict[tuple[str, ...], list[Row]] = {}
-    for line, row_cells in zip(lines, zip(*cells, strict=True), strict=True):
+    for line, row_cells, start in zip(lines, zip(*cells, strict=True), starts, strict=True):
         row = Row(
             line.name,
             row_cells,
             tuple(line.replicates),
             line.variant.is_base,
-            tuple(line.marks),
+            (*line.marks, *start),
             tuple(sorted({data_of(result) for result in line.results})),
             tuple(sorted({code_of(result) for result in line.results})),
         )
@@ -68,6 +70,7 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
         *about_differences(deltas, base, names[0], names[0] in smaller),
         *([f"MACs at {sizes}."] if sizes else []),
         *([same_data] if same_data else []),
+        *same_start,
         *about_code(lines),
     ]
     return Table(

@@ -45,7 +45,7 @@ CROP = f"task.crop={{short_px: [{PX}], side_px: [{PX // 2}, {PX}]}}"
 def small(run: Run, *more: str) -> Run:
     """The run with small images and few of them; folders of images stay folders, other data are replaced by drawn ones.
 
-    What it starts from stays too: see `hub`.
+    Weights that it starts from stay too: see `hub`. A first stage does not: it is a run of its own.
     """
     task = run.task.kind
     images = IMAGES if task == "classification" else FEW
@@ -58,7 +58,7 @@ def small(run: Run, *more: str) -> Run:
     if run.dataset.kind != "image_folder":
         drawn = f"num_classes: {CLASSES}, image_px: {PX}, train_images: {images}, val_images: {images}"
         words.append(f"dataset={{kind: shapes, {drawn}}}")
-    written = config.Document(run.model_dump(mode="json"), {(): "a run"})
+    written = config.Document({**run.model_dump(mode="json"), "pretrain": None}, {(): "a run"})
     return config.validate(Run, config.override(written, [*words, *more]))
 
 

@@ -124,6 +124,35 @@ def test_a_timm_checkpoint_loads_into_maps_too(tmp_path: Path, name: str, maps: 
     assert report.unexpected
 
 
+@pytest.mark.parametrize("settings", [Settings(preset="pvt_tiny"), Settings(preset="pvt_v2_b0"), Timm(name="resnet18"),
+                                      Timm(name="vit_tiny_patch16_224")], ids=["v1", "v2", "resnet", "vit"])  # fmt: skip
+def test_maps_start_from_a_classifier_of_ours(tmp_path: Path, settings: Any) -> None:
+    """The checkpoint of a first stage has its whole network, and its moving average beside it."""
+    first = nn.Module()
+    first.network, first.ema = nn.Module(), nn.Module()
+    first.network.backbone, first.network.head = settings.build(64), nn.Linear(2, 3)
+    first.ema.module = nn.Module()
+    first.ema.module.backbone = settings.build(64)
+    path = save(tmp_path / "epoch=0.ckpt", {"state_dict": first.state_dict(), "epoch": 0})
+    maps = settings.build(96, maps=True)
+    report, taken = pretrained.load_run(maps, path, "0123456789ab", None)
+    assert (taken, report.missing, report.source) == ("ema", [], "runs/0123456789ab")
+    theirs = {
+        name.replace("model.", "").replace(".", "_"): t for name, t in first.ema.module.backbone.state_dict().items()
+    }
+    same = [torch.equal(t, theirs[n.replace("model.", "").replace(".", "_")]) for n, t in maps.state_dict().items()
+            if n in report.matched]  # fmt: skip
+    assert all(same)
+    assert len(same) + len(report.resized) == len(maps.state_dict())
+    report, taken = pretrained.load_run(maps, path, "0123456789ab", "last")
+    assert taken == "last"
+    assert {"head.weight", "head.bias"} <= set(report.unexpected)
+    del first.ema
+    path = save(tmp_path / "plain.ckpt", {"state_dict": first.state_dict()})
+    with pytest.raises(ValueError, match=r"plain\.ckpt: holds no ema weights of a run"):
+        pretrained.load_run(maps, path, "0123456789ab", "ema")
+
+
 def test_weights_come_from_timms_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs, create = timm.create_model("pvt_v2_b0"), timm.create_model
 

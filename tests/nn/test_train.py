@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
-from pvt_exp import config, store, train
+from pvt_exp import config, stages, store, train
 from pvt_exp.schema import Placement, Run
 
 
@@ -45,3 +46,70 @@ def test_a_checkpoint_of_other_data_is_passed_over(experiment: Path, tmp_path: P
     fingerprint = (store.result(folder) or {})["data"]["fingerprint"]
     assert train.newest_checkpoint(folder, fingerprint) is not None
     assert train.newest_checkpoint(folder, "0" * 16) is None
+
+
+@pytest.mark.parametrize("weights", ["last", "ema"])
+def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, tmp_path: Path, weights: str) -> None:
+    """With a rate of almost nothing it ends where the first stage did; the head is its own."""
+    words = ["epochs=1", "ema_decay=0.5", "dataset.seed=7", "dataset.num_classes=6", "task.num_classes=6"]
+    first = config.load(Run, experiment, words)
+    placed = attempt(tmp_path, first)
+    assert train.fit(*placed)
+    (tmp_path / "first.yaml").write_text(yaml.safe_dump(first.model_dump(mode="json")))
+    still = ["epochs=1", "optim.lr=1e-12", "schedule.min_lr=0", "schedule.warmup_lr=0"]
+    run = stages.experiment(experiment, [*still, f"pretrain={{experiment: {tmp_path}/first.yaml, weights: {weights}}}"])
+    assert run.need == first
+    kept = store.weights(tmp_path / "runs", first.id)
+    assert kept is not None
+    second = attempt(tmp_path, run, weights=str(kept))
+    assert train.fit(*second)
+    before = torch.load(kept, weights_only=True)["state_dict"]
+    after = torch.load(store.weights(tmp_path / "runs", run.id) or "", weights_only=True)["state_dict"]
+    prefix = {"last": "network.", "ema": "ema.module."}
+    names = [name.removeprefix("network.") for name in after if name.startswith("network.backbone.")]
+    for name in names:
+        torch.testing.assert_close(after[f"network.{name}"], before[prefix[weights] + name], rtol=0, atol=1e-6)
+    assert any(not torch.equal(before[f"network.{name}"], before[f"ema.module.{name}"]) for name in names)
+    report = (store.result(store.run_folder(second[2])) or {})["provenance"]["pretrained"]
+    data = (store.result(store.run_folder(placed[2])) or {})["data"]["fingerprint"]
+    assert {key: report[key] for key in ("source", "run", "weights", "data", "matched", "missing", "resized")} == {
+        "source": f"runs/{first.id}", "run": first.id, "weights": weights, "data": data, "matched": len(names),
+        "missing": [], "resized": [],
+    }  # fmt: skip
+    assert report["unexpected"] == ["head.weight", "head.bias"]
+    folder, own = store.run_folder(second[2]), (store.result(store.run_folder(second[2])) or {})["data"]["fingerprint"]
+    assert train.newest_checkpoint(folder, own, data) is not None
+    assert train.newest_checkpoint(folder, own, "0" * 16) is None  # it started from weights of other data
+
+
+def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -> None:
+    """Of PVT v1 with its class token and its tables of positions, which are made for other sizes."""
+    text = experiment.read_text().replace("preset: pvt_v2_b0", "preset: pvt_tiny")
+    (tmp_path / "first.yaml").write_text(text)
+    task = "{kind: detection, num_classes: 4, short_px: [64], long_px: 64, test_short_px: 64, test_long_px: 64, "
+    task += "table_px: 64, neck: {kind: fpn, width: 16}, detector: {kind: retinanet, head_width: 16, head_convs: 1}}"
+    experiment.write_text(text)
+    words = ["epochs=1", f"task={task}", "dataset.train_images=16", "dataset.val_images=4"]
+    run = stages.experiment(experiment, [*words, f"pretrain={tmp_path}/first.yaml"])
+    assert run.need is not None
+    assert train.fit(*attempt(tmp_path, run.need))
+    second = attempt(tmp_path, run, weights=str(store.weights(tmp_path / "runs", run.need.id)))
+    assert train.fit(*second)
+    report = (store.result(store.run_folder(second[2])) or {})["provenance"]["pretrained"]
+    assert report["missing"] == []
+    assert report["resized"] == [f"stages.{stage}.position" for stage in range(4)]
+    assert {"class_token", "head.weight", "head.bias"} <= set(report["unexpected"])
+
+
+def test_weights_that_runs_start_from_stay(experiment: Path, tmp_path: Path) -> None:
+    run = config.load(Run, experiment, ["epochs=1"])
+    placed = attempt(tmp_path, run, keep="none")
+    store.use(tmp_path / "runs", run.id, "other", start=True)
+    assert train.fit(*placed)
+    assert store.weights(tmp_path / "runs", run.id) is not None
+
+
+def test_a_first_stage_whose_weights_are_gone(experiment: Path, tmp_path: Path) -> None:
+    run = config.load(Run, experiment, ["epochs=1", "backbone.pretrained=runs/0123456789ab"])
+    with pytest.raises(ValueError, match="the checkpoint of run 0123456789ab, which this one starts from, is not in"):
+        train.fit(*attempt(tmp_path, run))

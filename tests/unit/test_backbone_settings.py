@@ -110,7 +110,6 @@ def test_pvt_says_what_is_wrong(text: str, said: str) -> None:
         ("{name: resnet18, options: {num_classes: 3}}", "num_classes is not for options: the task sets it"),
         ("{name: resnet18, options: {drop_path_rate: 0.1}}", "write backbone.drop_path"),
         ("{name: resnet18, options: {drop_rate: null}}", "drop_rate is null"),
-        ("{name: resnet18, frozen: {}}", "frozen without pretrained would keep random weights: write pretrained, or"),
         (
             "{name: resnet18, pretrained: timm:resnet18, frozen: {stages: null, norm: null}}",
             "stages and norm are both null, so nothing is frozen; write frozen: null",
@@ -140,8 +139,10 @@ def test_pretrained_needs_one_source(tmp_path: Any) -> None:
     file.write_bytes(b"abc")
     sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert config.make(Pretrained, str(file)).sha256 == sha
-    assert config.make(Pretrained, str(file)).model_dump() == {"timm": None, "sha256": sha, "allow": ()}
+    assert config.make(Pretrained, str(file)).model_dump() == {"timm": None, "sha256": sha, "run": None, "allow": ()}
     assert config.make(Pretrained, {"timm": "pvt_v2_b0", "allow": ["*.sr.*"]}).allow == ("*.sr.*",)
+    assert config.make(Pretrained, "runs/0123456789ab").run == "0123456789ab"
+    assert "write path.pth, path.safetensors, timm:<tag> or runs/<id>" in fails(Pretrained, "{allow: [a]}")
 
 
 # ---------------------------------------------------------------- image sizes
@@ -181,6 +182,16 @@ def test_every_kind_is_frozen_and_closed(kind: str) -> None:
     assert KINDS[kind].model_fields["kind"].default == kind
     with pytest.raises(ValidationError):
         KINDS[kind].model_validate({"nonsense": 1})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_architecture_is_a_field(kind: str) -> None:
+    assert KINDS[kind].not_architecture <= set(KINDS[kind].model_fields)  # type: ignore[attr-defined]
+
+
+def test_architecture_is_all_that_a_run_counts_but_what_is_named() -> None:
+    assert Settings().architecture().keys() == Settings().model_dump().keys() - {"drop_path", "pretrained"}
+    assert Timm(name="resnet18").architecture() == {"kind": "timm", "name": "resnet18", "options": {}}
 
 
 def test_settings_import_nothing_heavy() -> None:

@@ -89,6 +89,7 @@ RECIPE: dict[str, Any] = {
     "ema_decay": None,
     "precision": "16-mixed",
     "seed": 0,
+    "pretrain": None,
 }
 
 

@@ -55,7 +55,7 @@ def optim_of(recipe: str, name: str) -> dict[str, Any]:
 def backbone_of(recipe: str, name: str) -> dict[str, Any]:
     if name in CNNS:
         model, tag = CNNS[name][recipe == "semantic_fpn"]
-        pretrained = {"timm": f"{model}.{tag}", "sha256": None, "allow": []}
+        pretrained = {"timm": f"{model}.{tag}", "sha256": None, "run": None, "allow": []}
         frozen = None if recipe == "semantic_fpn" else {"stages": 1, "norm": "statistics"}
         due = {"kind": "timm", "name": model, "options": {}, "drop_path": 0.0}
         return {**due, "pretrained": pretrained, "frozen": frozen}
@@ -68,7 +68,7 @@ def backbone_of(recipe: str, name: str) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- how: the recipe
 
-SHARED = {"ema_decay": None, "seed": 0}
+SHARED = {"ema_decay": None, "seed": 0, "pretrain": None}
 DENSE = {
     "neck": {"kind": "fpn", "width": 256},
     "table_px": 224,

@@ -32,11 +32,16 @@ def options(**more):
     )
 
 
-def sweep(rows, seeds=(0, 1, 2)):
+RANDOM = {"pretrain": None, "backbone": SimpleNamespace(pretrained=None)}
+
+
+def sweep(rows, seeds=(0, 1, 2), starts=None):
     """A plan and its outcomes from {labels of a row: a result, a (state, reason) or None a seed}."""
     variants, outcomes = [], {}
     for i, (labels, given) in enumerate(rows):
-        runs = tuple(SimpleNamespace(id=f"{i:08x}{seed:04x}", task=TASK) for seed in seeds)
+        runs = tuple(
+            SimpleNamespace(id=f"{i:08x}{seed:04x}", task=TASK, **(starts[i] if starts else RANDOM)) for seed in seeds
+        )
         variants.append(SimpleNamespace(labels=labels, runs=runs, is_base={} in labels))
         for run, what in zip(runs, given, strict=True):
             if what is not None:
@@ -242,3 +247,64 @@ def test_many_reasons_become_a_note_a_state():
     (note, *_) = table(rows).notes
     assert note.text.startswith("failed (0, seed 0: ")
     assert note.text.endswith("; and 85 more)")
+
+
+# ---------------------------------------------------------------- starts
+
+
+def first_stage(seed="same", weights="last", experiment="sweeps/../experiments/imagenet/pvt.yaml"):
+    pretrain = SimpleNamespace(experiment=experiment, seed=seed, weights=weights)
+    return {"pretrain": pretrain, "backbone": SimpleNamespace(pretrained=None)}
+
+
+def started(top1, matched=176, missing=0, resized=0):
+    made = result(top1)
+    names = {"missing": ["x"] * missing, "resized": ["y"] * resized}
+    made["provenance"]["pretrained"] = {"matched": matched, **names}
+    return made
+
+
+def of_starts(rows, starts):
+    plan, outcomes = sweep(rows, (0, 1), starts)
+    return tables.build(plan, outcomes, options())
+
+
+def test_one_note_where_all_rows_start_alike():
+    rows = [(BASE, [started(70.0), started(71.0)]), (({"depth": "deep"},), [started(72.0, 200), ("pending", None)])]
+    made = of_starts(rows, [first_stage(), first_stage()])
+    assert [note.text for note in made.notes if "start" in note.text] == [
+        "All rows start from imagenet/pvt.yaml, trained before with the row's architecture and its seed (last weights); "
+        "all tensors of the backbone were taken over."
+    ]
+    assert not any(row.marks for row in made.rows)
+
+
+def test_a_mark_where_only_the_match_differs():
+    rows = [(BASE, [started(70.0), started(71.0)]), (({"depth": "deep"},), [started(72.0, 172, resized=4)] * 2)]
+    made = of_starts(rows, [first_stage(), first_stage()])
+    texts = {note.mark: note.text for note in made.notes}
+    assert sum(note.text.startswith("All rows start from imagenet/pvt.yaml") for note in made.notes) == 1
+    assert [texts[row.marks[0]] for row in made.rows] == [
+        "at its start all tensors of the backbone were taken over",
+        "at its start all tensors of the backbone were taken over, 4 of them interpolated",
+    ]
+
+
+def test_a_mark_where_they_do_not():
+    names = ("averaged", "partly", "from timm")
+    rows = [
+        (BASE, [70.0, 71.0]),
+        *((({"start": name},), [started(72.0, 150, 26 * (name == "partly"), 4)] * 2) for name in names),
+    ]
+    timm = {"pretrain": None, "backbone": SimpleNamespace(pretrained=SimpleNamespace(timm="pvt_v2_b0.in1k"))}
+    made = of_starts(rows, [RANDOM, first_stage(3, "ema"), first_stage(3), timm])
+    texts = {note.mark: note.text for note in made.notes if note.mark}
+    assert [texts[row.marks[0]] for row in made.rows] == [
+        "starts at random",
+        "starts from imagenet/pvt.yaml, trained before with the row's architecture and seed 3 (moving average of the "
+        "weights); all tensors of the backbone were taken over, 4 of them interpolated",
+        "starts from imagenet/pvt.yaml, trained before with the row's architecture and seed 3 (last weights); 154 of its "
+        "180 tensors were taken over, 4 of them interpolated",
+        "starts from timm's weights pvt_v2_b0.in1k; all tensors of the backbone were taken over, 4 of them interpolated",
+    ]
+    assert any(cell.best for row in made.rows for cell in row.cells)  # a start is a choice, and rows still compare
