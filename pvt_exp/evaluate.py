@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from rich.console import Console
 
-from pvt_exp import config, provenance, train, trained
+from pvt_exp import config, provenance, record, train, trained
 from pvt_exp.datasets import Facts
 from pvt_exp.nn import weights
 from pvt_exp.nn.loader import val_loader
@@ -69,7 +69,7 @@ def _score(
         "run": run.id if request["weights"] is None else None,
         "task": run.task.kind,
         "weights": request["weights"] or request["checkpoint"],
-        "metrics": train.metrics(trainer),
+        "metrics": record.metrics(trainer),
         "per_class": module.per_class,
         "data": {
             "name": run.dataset.name,

@@ -44,12 +44,11 @@ def find(runs: Path, prefix: str) -> Trained:
     if seen.result is None:
         why = f": {seen.reason.splitlines()[0]}" if seen.reason else ""
         raise ConfigError(f"run {run_id} is not done but {seen.state}{why}")
-    attempt = runs / run_id / "attempts" / str(seen.result["provenance"]["attempt"])
-    kept = sorted((attempt / "checkpoints").glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
-    if not kept:
+    checkpoint = store.weights(runs, run_id)
+    if checkpoint is None:
         raise ConfigError(f"run {run_id} has no checkpoint; runs keep theirs unless they are trained with --keep none")
-    placement = config.load(Placement, attempt / "placement.yaml")
-    return Trained(store.load(runs / run_id), seen.result, kept[-1].resolve(), placement)
+    placement = config.load(Placement, checkpoint.parent.parent / "placement.yaml")
+    return Trained(store.load(runs / run_id), seen.result, checkpoint.resolve(), placement)
 
 
 def images(words: Sequence[str]) -> list[Path]:

@@ -1,0 +1,168 @@
+"""What a run's result will say of its training, and the progress that the driver shows meanwhile."""
+
+import math
+import os
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from pvt_exp import files, provenance, store
+from pvt_exp.datasets import Facts
+from pvt_exp.nn.training import Diverged, Training
+from pvt_exp.schema import Placement, Run
+
+PROGRESS_EVERY_S = 0.5
+
+
+def metrics(trainer: pl.Trainer) -> dict[str, float]:
+    """What the newest validation scored."""
+    return {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
+
+
+class Record(pl.Callback):
+    """What the result will say of the training, kept through a resume, and the progress that the driver shows."""
+
+    def __init__(self, run: Run, attempt: Path, facts: Facts) -> None:
+        self.run, self.attempt, self.facts = run, attempt, facts
+        self.last: dict[str, float] = {}
+        self.per_class: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {}
+        self.pretrained: dict[str, Any] | None = None
+        self.fingerprint = facts.fingerprint
+        self.seconds, self.samples, self.skipped, self.resumed = 0.0, 0, 0, 0
+        self.code, diff = provenance.code()  # now, while it is what was imported
+        if diff:
+            (attempt / "code.diff").write_text(diff)
+        self._since = time.monotonic()
+        self._shown = 0.0
+        self._waiting = Stopwatch()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run goes on with."""
+        self._count_time()
+        kept = ("last", "per_class", "best", "pretrained", "seconds", "samples", "skipped", "resumed", "fingerprint")
+        return {name: getattr(self, name) for name in kept}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with what the attempt before had."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+        self.resumed += 1
+
+    def _count_time(self) -> None:
+        now = time.monotonic()
+        self.seconds += now - self._since
+        self._since = now
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self._waiting = Stopwatch()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+        self._waiting.stop()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        module.log("train/waiting_for_data", self._waiting.share)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.samples += len(batch["target"]) * trainer.world_size
+        self.skipped += batch["skipped"]
+        self._waiting.start()
+        if time.monotonic() - self._shown > PROGRESS_EVERY_S:
+            self._show(trainer.current_epoch, (batch_idx + 1) / max(1, int(trainer.num_training_batches)))
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self.skipped += batch["skipped"]
+
+    def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
+        task = self.run.task
+        self.last, self.per_class = metrics(trainer), module.per_class
+        sign = 1 if task.larger_is_better else -1
+        value = self.last[task.metric]
+        if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
+            self.best = {"epoch": trainer.current_epoch + 1, "metrics": self.last}
+        self._show(trainer.current_epoch, 1.0)
+
+    def _show(self, epoch: int, part: float) -> None:
+        self._shown = time.monotonic()
+        progress = {"epoch": epoch + 1, "epochs": self.run.epochs, "fraction": (epoch + part) / self.run.epochs}
+        text = files.dump({**progress, "metrics": self.last, "best": self.best.get("metrics", {})})
+        temporary = self.attempt / ".progress.tmp"
+        temporary.write_text(text)
+        temporary.replace(self.attempt / "progress.json")  # no fsync: it is for looking at
+
+    def result(self, module: Training, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
+        """``result.json``; its fields are described in docs/json.md."""
+        self._count_time()
+        if not all(map(math.isfinite, self.last.values())):
+            raise Diverged(module.global_step, self.run.lr, math.nan)
+        return {
+            "run": self.run.id,
+            "epoch": self.run.epochs,
+            "metrics": self.last,
+            "per_class": self.per_class,
+            "best": self.best,
+            "cost": cost,
+            "data": {
+                "name": self.run.dataset.name,
+                "fingerprint": self.facts.fingerprint,
+                "classes": len(self.facts.classes),
+                "class_names": list(module.classes),
+                "category_ids": list(module.category_ids),
+                "images": self.facts.images,
+                "counts": self.facts.counts,
+                "skipped": self.skipped,
+            },
+            "provenance": {
+                "git": self.code,
+                "versions": provenance.versions(),
+                "hardware": {**provenance.machine(), **_devices(placement)},
+                "command": list(placement.command),
+                "seconds": round(self.seconds, 3),
+                "samples_seen": self.samples,
+                "batch_size": self.run.batch_size,
+                "micro_batch": placement.micro_batch or self.run.group_size,
+                "lr": self.run.lr,
+                "precision": self.run.precision,
+                "pretrained": self.pretrained,
+                "resumed": self.resumed,
+                "attempt": int(self.attempt.name),
+            },
+            "finished": store.now(),
+        }
+
+
+class Stopwatch:
+    """What part of an epoch's time is spent between steps, where the next batch is fetched. It goes when it is made."""
+
+    def __init__(self) -> None:
+        self.begun = self._started = time.monotonic()
+        self.spent = 0.0
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        self.spent += time.monotonic() - self._started
+
+    @property
+    def share(self) -> float:
+        """Of the time since it was made, from 0 to 1."""
+        return self.spent / max(time.monotonic() - self.begun, 1e-9)
+
+
+def _devices(placement: Placement) -> dict[str, Any]:
+    if not placement.gpus:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return {"threads": placement.threads, "peak_memory_bytes": peak}
+    return {
+        "threads": placement.threads,
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(),
+    }
