@@ -432,7 +432,14 @@ def test_a_disk_that_is_full(trained: Path, small_disk: Path, cli: Cli, tmp_path
     def pages(name: str) -> int:
         return sum(-(-path.stat().st_size // 4096) for path in runs.rglob(name) if path.is_file())
 
-    last = ("store.json", "code.diff", "result.json", "end.json", "*.jpg")
+    last = (
+        "store.json",
+        "code.diff",
+        "result.json",
+        "end.json",
+        "*.jpg",
+        "log.txt",
+    )  # the pictures are told in the log
     leave(pages("*") - sum(map(pages, last)))  # enough for all of a run but its result
     done = cli(*words, ok=1)
     assert "No space left on device" in done.stdout + done.stderr

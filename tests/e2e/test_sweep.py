@@ -50,7 +50,13 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
         marked = environment(MARK=str(tmp_path), **env)
         started.append(
             subprocess.Popen(
-                command, cwd=tmp_path, env=marked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                command,
+                cwd=tmp_path,
+                env=marked,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                preexec_fn=_hear_ctrl_c,
             )
         )
         return started[-1]
@@ -60,6 +66,12 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
         process.kill()
         process.wait()
     wait_for(lambda: not processes_with(f"MARK={tmp_path}"), 30)
+
+
+def _hear_ctrl_c() -> None:
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # what a shell starts in the background ignores it, and so do its children
 
 
 def results(folder: Path) -> dict[str, dict[str, object]]:
