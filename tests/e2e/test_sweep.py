@@ -56,7 +56,7 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                preexec_fn=_hear_ctrl_c,
+                preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - the tests have no threads
             )
         )
         return started[-1]
