@@ -54,6 +54,8 @@ def main() -> None:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         where = f"{error.filename}: " if error.filename else ""
         _refuse(f"{where}{error.strerror}{'; make room and type it again' if full else ''}", 1 if full else 2)
+    finally:
+        gc.freeze()  # else the interpreter searches it all for garbage on its way out
 
 
 def _refuse(problems: str, status: int = 2) -> NoReturn:

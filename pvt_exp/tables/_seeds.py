@@ -24,9 +24,9 @@ def over_seeds(found: Iterable[float | None]) -> Stat | None:
     given = [value for value in found if value is not None]
     if not given:
         return None
-    mean = math.fsum(given) / len(given)
     if len(given) == 1:
-        return Stat(mean, None, 1)
+        return Stat(given[0], None, 1)
+    mean = math.fsum(given) / len(given)
     return Stat(mean, math.sqrt(math.fsum((v - mean) ** 2 for v in given) / (len(given) - 1)), len(given))
 
 
@@ -44,4 +44,6 @@ def within_noise(a: Stat, b: Stat) -> bool:
 def fixed(value: float, digits: int, sign: str = "-") -> str:
     """A number with this many decimals and a real minus; nothing is ever minus zero."""
     text = f"{value:{sign}.{digits}f}"
+    if text[0] not in "+-":
+        return text
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
