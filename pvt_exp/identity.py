@@ -27,6 +27,7 @@ def _joined(texts: dict[str, str]) -> str:
     return "{" + ",".join([f'"{name}":{text}' for name, text in texts.items()]) + "}"
 
 
+_KNOWN: dict[int, tuple[Any, int, str]] = {}
 _to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
@@ -43,33 +44,34 @@ def canonical(value: Any) -> str:
         return f"[{','.join(map(canonical, value))}]"
     if kind is float:  # 1 and 1.0 are one number, however it was written
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else float.__repr__(value)
-    if kind is str or not isinstance(value, BaseModel):
+    if kind is str:
         return _to_json(value)
-    if hasattr(type(value), "id"):  # a run inside a run counts by its own id
+    known, revision, text = _KNOWN.get(id(value), (None, 0, ""))
+    if known is value and revision == value.revision:
+        return text
+    if not isinstance(value, BaseModel):
+        return _to_json(value)
+    if hasattr(kind, "id"):  # a run inside a run counts by its own id
         return _to_json(value.id)  # type: ignore[attr-defined]
     return _component(value) if isinstance(value, Component) else _joined(texts(value))
 
 
-_KNOWN: dict[int, tuple[Component, int, str]] = {}
-
-
 def _component(value: Component) -> str:
-    """The runs of a sweep share most of their components, as one object, and hashing one costs as much as a text."""
-    known, revision, text = _KNOWN.get(id(value), (None, 0, ""))
-    if known is not value or revision != value.revision:
-        if len(_KNOWN) > 1000:
-            _KNOWN.clear()
-        text = _joined(texts(value))
-        _KNOWN[id(value)] = (value, value.revision, text)
+    """Its text, kept: the runs of a sweep share most of their components, as one object."""
+    if len(_KNOWN) > 1000:
+        _KNOWN.clear()
+    text = _joined(texts(value))
+    _KNOWN[id(value)] = (value, value.revision, text)
     return text
 
 
 def texts(value: BaseModel) -> dict[str, str]:
     """The name and the canonical text of each field that counts."""
-    fields = {name: getattr(value, name) for name in _hashed(type(value))}
-    if ADDED:
-        place = f"{type(value).__module__.removeprefix('pvt_exp.')}.{type(value).__qualname__}"
-        fields = {n: v for n, v in fields.items() if f"{place}.{n}" not in ADDED or ADDED[f"{place}.{n}"] != v}
+    model = type(value)
+    fields = {name: getattr(value, name) for name in _hashed(model)}
+    for name, neutral in _neutral(model, tuple(ADDED)).items():
+        if fields[name] == neutral:
+            del fields[name]
     if isinstance(value, Component) and value.revision > 1:
         fields = dict(sorted({**fields, "revision": value.revision}.items()))
     return {name: canonical(field) for name, field in fields.items()}
@@ -78,3 +80,10 @@ def texts(value: BaseModel) -> dict[str, str]:
 @cache
 def _hashed(model: type[BaseModel]) -> list[str]:
     return sorted(name for name, field in model.model_fields.items() if not field.exclude)
+
+
+@cache
+def _neutral(model: type[BaseModel], added: tuple[str, ...]) -> dict[str, Any]:
+    """The model's fields among those ``added`` after a release, and their neutral values."""
+    place = f"{model.__module__.removeprefix('pvt_exp.')}.{model.__qualname__}."
+    return {name.removeprefix(place): ADDED[name] for name in added if name.startswith(place)}

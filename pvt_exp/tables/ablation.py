@@ -145,7 +145,8 @@ def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes, seeds: i
     best = (min if metric.smaller else max)(ranked) if len(ranked) > 1 else None
     cells = []
     for line, got, stat, text, counts in zip(lines, metric.values, metric.stats, texts, whole, strict=True):
-        lacking = [r for r, v in zip(line.replicates, got, strict=True) if v is None and r.state == "done"]
+        gaps = zip(line.replicates, got, strict=True) if None in got else ()
+        lacking = [r for r, v in gaps if v is None and r.state == "done"]
         marks = [notes.mark(f"{name} is absent or not finite", f"{line.name}, seed {r.seed}: {r.run}") for r in lacking]
         own = tuple(dict.fromkeys(marks))
         if stat is None:
@@ -153,7 +154,8 @@ def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes, seeds: i
             continue
         std = "" if stat.std is None else fixed(stat.std, digits)
         is_best = counts and float(text) == best
-        cells.append(Cell(stat.mean, stat.std, stat.n, fixed(stat.mean, digits), std, is_best, marks=own, values=got))
+        shown = fixed(stat.mean, digits) if text.startswith("-") else text
+        cells.append(Cell(stat.mean, stat.std, stat.n, shown, std, is_best, marks=own, values=got))
     return cells
 
 
