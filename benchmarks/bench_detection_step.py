@@ -40,7 +40,7 @@ class Torchvision(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.model = torchvision.models.detection.retinanet_resnet50_fpn(
-            weights=None, weights_backbone=None, num_classes=CLASSES, trainable_backbone_layers=5,
+            weights=None, weights_backbone=None, num_classes=CLASSES,
             min_size=SIZE[0], max_size=SIZE[1],
         )  # fmt: skip
 
