@@ -1,0 +1,40 @@
+"""The papers' ablations over two stages: which pretraining each row starts from."""
+
+from pvt_exp import plan
+from pvt_exp.schema import Run
+from tests.conftest import ROOT
+
+
+def rows(sweep: str) -> dict[str, Run]:
+    _, planned = plan.load(ROOT / f"sweeps/papers/{sweep}.yaml")
+    return {
+        name: variant.runs[0] for variant in planned.variants for label in variant.labels for name in label.values()
+    }
+
+
+def first_stage(run: Run) -> str | None:
+    return run.pretrain.run.id if run.pretrain else None
+
+
+def test_the_ends_of_v2_table_6_are_published_models() -> None:
+    steps, published = rows("v2_table6"), rows("v2_table2")
+    ends = {"PVT-Small": "PVT-Small", "depthwise convolution": "PVTv2-B2", "linear SRA": "PVTv2-B2-Li"}
+    assert {step: first_stage(steps[step]) for step in ends} == {
+        step: published[name].id for step, name in ends.items()
+    }
+
+
+def test_v1_table_9_changes_the_architecture_of_both_stages() -> None:
+    for name, run in rows("v1_table9").items():
+        assert run.pretrain is not None
+        ours, first = run.backbone.model_dump(), run.pretrain.run.backbone.model_dump()
+        assert ours == first, name
+    assert len({first_stage(run) for run in rows("v1_table9").values()}) == 3
+
+
+def test_two_rows_of_v1_figure_5_share_a_first_stage() -> None:
+    _, planned = plan.load(ROOT / "sweeps/papers/v1_figure5.yaml")
+    starts = {variant.name: first_stage(variant.runs[0]) for variant in planned.variants}
+    pretrained = rows("v2_table2")["PVT-Small"].id
+    assert [starts[name] == pretrained for name in sorted(starts)] == ["pretrained" in name for name in sorted(starts)]
+    assert sorted(starts.values(), key=str) == sorted([None, None, pretrained, pretrained], key=str)
