@@ -34,12 +34,12 @@ def write_sweep(folder: Path, side: int, seeds: int) -> Path:
 
 def fill(store: Path, sweep: Path) -> None:
     """A folder with a result for each run."""
-    from pvt_exp import plan
+    from pvt_exp import expand
     from pvt_exp import store as runs
 
     draw = random.Random(0)
     runs.create(store)
-    _, planned = plan.load(sweep)
+    _, planned = expand.load(sweep)
     for run in planned.runs:
         folder = store / run.id
         (folder / "attempts/1").mkdir(parents=True)

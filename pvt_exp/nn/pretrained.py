@@ -1,33 +1,27 @@
 """Pretrained weights into a backbone, and a report of what went where. What does not fit is an error, never a warning.
 
-Reads the authors' checkpoints (github.com/whai362/PVT), timm's, and our own. The known failure of both other ways is a
-run that trains from scratch and says nothing.
+The known failure of others' ways is a run that trains from scratch and says nothing.
 """
 
-import argparse
 import hashlib
 import math
-import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-import safetensors.torch
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from pvt_exp.backbones import Backbone
+from pvt_exp.nn import checkpoint
 from pvt_exp.nn.pvt import PVT
 from pvt_exp.nn.timm import TimmBackbone, plain_name
 
-WRAPPERS = ("model", "state_dict", "model_ema")
-OURS = {"last": "network.", "ema": "ema.module."}
-"""What the names of a run's weights begin with in its checkpoints."""
 SHOWN = 6  # names in an error before it only counts
 
 
@@ -47,110 +41,6 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-# ---------------------------------------------------------------- reading
-
-
-def read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by their names there, those of its backbone where it says which they are.
-
-    Raises:
-        ValueError: as `content` does, or if it is no checkpoint.
-    """
-    return tensors_of(content(file), str(file))
-
-
-def read_run(file: Path, weights: Literal["last", "ema"] | None) -> tuple[dict[str, Tensor], list[str], str]:
-    """From a checkpoint of a run of ours: its backbone's tensors, the names of all others, and which weights these are.
-
-    ``weights`` None takes what was scored: the moving average where there is one.
-
-    Raises:
-        ValueError: if it is missing, torn or no such checkpoint, or has no moving average.
-    """
-    kept = content(file)
-    state = kept.get("state_dict") if isinstance(kept, Mapping) else None
-    state = state if isinstance(state, Mapping) else {}
-    chosen = weights or ("ema" if any(name.startswith(OURS["ema"]) for name in state) else "last")
-    prefix = OURS[chosen]
-    named = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-    own = {name.removeprefix("backbone."): t for name, t in named.items() if name.startswith("backbone.")}
-    if not own:
-        raise ValueError(f"{file}: holds no {chosen} weights of a run")
-    return own, [name for name in named if not name.startswith("backbone.")], chosen
-
-
-def content(file: Path) -> Any:
-    """What a checkpoint holds. No code in it is ever run.
-
-    Raises:
-        ValueError: if it is missing, torn, or holds more than data.
-    """
-    if not file.is_file():
-        raise ValueError(f"no such file: {file}")
-    try:
-        if file.suffix == ".safetensors":
-            return safetensors.torch.load_file(file)
-        # a Namespace of arguments is inert, and the authors' training code puts one into its checkpoints
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+\w)", str(error))  # the name of what would have been called
-        if found:
-            raise ValueError(f"{file}: refused, as it holds code ({found[1]}); save its tensors alone") from None
-        raise ValueError(f"{file}: not a checkpoint of PyTorch") from None
-    except Exception as error:  # what a torn file makes a reader raise has no end
-        raise ValueError(f"{file}: torn, or not a checkpoint: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-
-
-def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
-    """The state dict in a checkpoint, out of its wrappers and without the prefixes of what it was saved from.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    tensors = unwrapped(content, source)
-    own = {name: tensor for name, tensor in tensors.items() if name.startswith("backbone.")}
-    return {name.removeprefix("backbone."): tensor for name, tensor in own.items()} or tensors  # of a detector, say
-
-
-def fetch(tag: str, backbone: nn.Module) -> dict[str, Tensor]:
-    """The weights of a timm model by its tag, from its hub or its cache.
-
-    Raises:
-        ValueError: if there are none, or the hub cannot be reached.
-    """
-    # built as ours is, so that timm fits its own checkpoint to the image size
-    options = backbone.options if isinstance(backbone, TimmBackbone) else {}
-    try:
-        model = timm.create_model(tag, pretrained=True, **options)
-    except Exception as error:  # the hub's client raises some thirty kinds
-        raise ValueError(
-            f"timm:{tag}: no weights: {_first_line(error)}. Without network, write the path of a file instead"
-        ) from error
-    return dict(model.state_dict())
-
-
-def unwrapped(content: Any, source: str) -> dict[str, Tensor]:
-    """All tensors in a checkpoint, out of its wrappers.
-
-    Raises:
-        ValueError: if there are none.
-    """
-    wrapper = next((w for w in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(w), Mapping)), None)
-    if wrapper:
-        content = content[wrapper]
-    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"{source}: holds no state dict; expected tensors by name, bare or in {', '.join(WRAPPERS)}")
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    if all(name.startswith("module.") for name in tensors):  # saved from DistributedDataParallel
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return tensors
 
 
 # ---------------------------------------------------------------- names
@@ -207,6 +97,23 @@ def fit_positions(table_1TC: Tensor, slots: int) -> Tensor | None:
 # ---------------------------------------------------------------- loading
 
 
+def fetch(tag: str, backbone: nn.Module) -> dict[str, Tensor]:
+    """The weights of a timm model by its tag, from its hub or its cache.
+
+    Raises:
+        ValueError: if there are none, or the hub cannot be reached.
+    """
+    # built as ours is, so that timm fits its own checkpoint to the image size
+    options = backbone.options if isinstance(backbone, TimmBackbone) else {}
+    try:
+        model = timm.create_model(tag, pretrained=True, **options)
+    except Exception as error:  # the hub's client raises some thirty kinds
+        raise ValueError(
+            f"timm:{tag}: no weights: {checkpoint.first_line(error)}. Without network, write the path of a file instead"
+        ) from error
+    return dict(model.state_dict())
+
+
 def load(backbone: nn.Module, settings: Backbone, file: Path | None) -> Report:
     """Put ``settings.pretrained`` into the backbone; ``file`` is where its checkpoint lies here, none for ``timm:``.
 
@@ -222,13 +129,13 @@ def load(backbone: nn.Module, settings: Backbone, file: Path | None) -> Report:
     else:
         if file is None:
             raise ValueError(f"where is the checkpoint with sha256 {pretrained.sha256} on this machine?")
-        source, theirs = str(file), read(file)
+        source, theirs = str(file), checkpoint.read(file)
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != pretrained.sha256:
             raise ValueError(f"{file}: not the run's checkpoint: its sha256 is {digest}, not {pretrained.sha256}")
     report, fitting = match(backbone, theirs, pretrained.allow, source)
-    _copy(backbone, fitting)
+    put(backbone, fitting)
     return report
 
 
@@ -246,17 +153,18 @@ def load_run(
     """
     if file is None:
         raise ValueError(f"the checkpoint of run {run}, which this one starts from, is not in the store")
-    theirs, others, taken = read_run(file, weights)
+    theirs, others, taken = checkpoint.read_run(file, weights)
     report, fitting = match(backbone, theirs, allow, f"runs/{run}")
     report.unexpected += others
-    _copy(backbone, fitting)
+    put(backbone, fitting)
     return report, taken
 
 
-def _copy(backbone: nn.Module, fitting: dict[str, Tensor]) -> None:
-    own = backbone.state_dict()
+def put(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copy tensors into the network's own of the same names."""
+    own = network.state_dict()
     with torch.no_grad():
-        for name, tensor in fitting.items():
+        for name, tensor in tensors.items():
             own[name].copy_(tensor)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import timm
-import torch
 from torch import Tensor, nn
 
+from pvt_exp.nn.checkpoint import content, unwrapped
 from pvt_exp.nn.classification import Classifier
-from pvt_exp.nn.pretrained import SHOWN, Report, content, fetch, fit_positions, translator, unwrapped
+from pvt_exp.nn.pretrained import SHOWN, Report, fetch, fit_positions, put, translator
 from pvt_exp.nn.timm import TimmBackbone
 from pvt_exp.nn.training import Training
 from pvt_exp.schema import Run
@@ -89,9 +89,7 @@ def fill(network: Any, theirs: dict[str, Tensor], source: str) -> Report:
     wrong = {"missing": report.missing, "left over": report.unexpected, "of another shape": misshapen}
     if any(wrong.values()):
         raise ValueError(_complaint(source, wrong, len(fitting), len(own)))
-    with torch.no_grad():
-        for name, tensor in fitting.items():
-            own[name].copy_(tensor)
+    put(network, fitting)
     return report
 
 

@@ -9,7 +9,7 @@ import pytest
 import timm
 from PIL import Image
 
-from pvt_exp import config, plan, store, train
+from pvt_exp import config, expand, store, train
 from pvt_exp.nn import pretrained
 from pvt_exp.schema import Placement, Run, Tracking
 from tests.conftest import ROOT
@@ -73,7 +73,7 @@ def distinct_variants() -> list[object]:
     """
     found: dict[str, tuple[Path, int, str]] = {}
     for path in SWEEPS:
-        _, planned = plan.load(path)
+        _, planned = expand.load(path)
         for number, variant in enumerate(planned.variants):
             found.setdefault(small(variant.runs[0]).id, (path, number, f"{name(path)}-{variant.name}"))
     return [pytest.param(path, number, id=word) for path, number, word in found.values()]
@@ -137,5 +137,5 @@ def test_an_experiment_trains(path: Path, data: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "number"), distinct_variants())
 def test_a_sweeps_variant_trains(path: Path, number: int, data: Path, tmp_path: Path) -> None:
-    _, planned = plan.load(path)
+    _, planned = expand.load(path)
     trained(small(planned.variants[number].runs[0], "precision='32'"), data, tmp_path)  # CPUs are slow in float16

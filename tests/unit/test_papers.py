@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import config, plan
+from pvt_exp import config, expand
 from pvt_exp.schema import Run
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ RECIPE: dict[str, Any] = {
 
 def rows(sweep: str) -> dict[str, Run]:
     """The run of each row by what the sweep's file calls it."""
-    _, planned = plan.load(ROOT / f"sweeps/papers/{sweep}.yaml")
+    _, planned = expand.load(ROOT / f"sweeps/papers/{sweep}.yaml")
     named = {label[""]: v.runs[0] for v in planned.variants for label in v.labels if label}
     assert len(named) == len(planned.variants)
     return named

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import config, plan
+from pvt_exp import config, expand
 from pvt_exp.schema import Run
 from tests.conftest import ROOT
 from tests.unit.test_papers import PVTS
@@ -182,7 +182,7 @@ def due(recipe: str, name: str, schedule: str) -> dict[str, Any]:
 
 def rows(sweep: str) -> dict[tuple[str, str], Run]:
     """The run of each row by its backbone and schedule."""
-    _, planned = plan.load(ROOT / f"sweeps/papers/{sweep}.yaml")
+    _, planned = expand.load(ROOT / f"sweeps/papers/{sweep}.yaml")
     labels = [(next(label for label in v.labels if label), v.runs[0]) for v in planned.variants]
     named = {(label.get("", label.get("backbone", "")), label.get("schedule", "1x")): run for label, run in labels}
     assert len(named) == len(planned.variants)

@@ -1,12 +1,12 @@
 """The papers' ablations over two stages: which pretraining each row starts from."""
 
-from pvt_exp import plan
+from pvt_exp import expand
 from pvt_exp.schema import Run
 from tests.conftest import ROOT
 
 
 def rows(sweep: str) -> dict[str, Run]:
-    _, planned = plan.load(ROOT / f"sweeps/papers/{sweep}.yaml")
+    _, planned = expand.load(ROOT / f"sweeps/papers/{sweep}.yaml")
     return {
         name: variant.runs[0] for variant in planned.variants for label in variant.labels for name in label.values()
     }
@@ -33,7 +33,7 @@ def test_v1_table_9_changes_the_architecture_of_both_stages() -> None:
 
 
 def test_two_rows_of_v1_figure_5_share_a_first_stage() -> None:
-    _, planned = plan.load(ROOT / "sweeps/papers/v1_figure5.yaml")
+    _, planned = expand.load(ROOT / "sweeps/papers/v1_figure5.yaml")
     starts = {variant.name: first_stage(variant.runs[0]) for variant in planned.variants}
     pretrained = rows("v2_table2")["PVT-Small"].id
     assert [starts[name] == pretrained for name in sorted(starts)] == ["pretrained" in name for name in sorted(starts)]

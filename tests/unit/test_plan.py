@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import plan
+from pvt_exp import expand
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
 
@@ -15,13 +15,13 @@ def make(folder: Path, blocks: str, head: str = "seeds: [0, 1]\n") -> Path:
     return path
 
 
-def expand(experiment: Path, blocks: str, head: str = "seeds: [0, 1]\n") -> Plan:
-    return plan.load(make(experiment.parent, blocks, head))[1]
+def expanded(experiment: Path, blocks: str, head: str = "seeds: [0, 1]\n") -> Plan:
+    return expand.load(make(experiment.parent, blocks, head))[1]
 
 
 def problems(experiment: Path, blocks: str, head: str = "") -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        expand(experiment, blocks, head)
+        expanded(experiment, blocks, head)
     return [line.replace(str(experiment.parent) + "/", "") for line in caught.value.problems]
 
 
@@ -30,7 +30,7 @@ RATE = "      rate: {low: {optim.lr: 1e-4}, high: {optim.lr: 1e-2}}\n"
 
 
 def test_product(experiment: Path) -> None:
-    found = expand(experiment, "  - product:\n" + DEPTH + RATE)
+    found = expanded(experiment, "  - product:\n" + DEPTH + RATE)
     assert [v.name for v in found.variants] == [
         "depth two, rate low", "depth two, rate high", "depth three, rate low", "depth three, rate high",
     ]  # fmt: skip
@@ -40,12 +40,12 @@ def test_product(experiment: Path) -> None:
 
 
 def test_zip(experiment: Path) -> None:
-    found = expand(experiment, "  - zip:\n" + DEPTH + RATE)
+    found = expanded(experiment, "  - zip:\n" + DEPTH + RATE)
     assert [v.name for v in found.variants] == ["depth two, rate low", "depth three, rate high"]
 
 
 def test_one_at_a_time_has_the_base_and_merges_what_equals_it(sweep: Path) -> None:
-    _, found = plan.load(sweep)
+    _, found = expand.load(sweep)
     assert [v.name for v in found.variants] == ["base", "depth deeper"]
     assert found.variants[0].is_base
     assert found.variants[0].labels == ({}, {"depth": "same as the base"})
@@ -53,7 +53,7 @@ def test_one_at_a_time_has_the_base_and_merges_what_equals_it(sweep: Path) -> No
 
 
 def test_cumulative_steps_build_on_one_another(experiment: Path) -> None:
-    found = expand(
+    found = expanded(
         experiment, "  - cumulative:\n      + depth: {backbone.depths: [2, 1, 1, 1]}\n      + rate: {optim.lr: 1.0}\n"
     )
     last = found.variants[-1].runs[0]
@@ -62,7 +62,7 @@ def test_cumulative_steps_build_on_one_another(experiment: Path) -> None:
 
 
 def test_a_variant_equal_to_the_base_is_the_base_row(experiment: Path) -> None:
-    found = expand(experiment, "  - variants:\n      plain: {}\n      fast: {optim.lr: 1.0}\n")
+    found = expanded(experiment, "  - variants:\n      plain: {}\n      fast: {optim.lr: 1.0}\n")
     assert [(v.name, v.is_base) for v in found.variants] == [("base", True), ("fast", False)]
 
 
@@ -72,7 +72,7 @@ def test_kind_replaces_and_fields_merge(experiment: Path) -> None:
         "      linear: {backbone.attention: {kind: linear, pool: 3}}\n"
         "      sgd: {optim: {kind: sgd, lr: 0.1}}\n"
     )
-    first, second = (v.runs[0] for v in expand(experiment, blocks).variants)
+    first, second = (v.runs[0] for v in expanded(experiment, blocks).variants)
     assert first.backbone.attention.kind == "linear"
     assert first.backbone.embed_dims == (8, 16, 16, 16)
     assert second.optim.kind == "sgd"
@@ -80,20 +80,20 @@ def test_kind_replaces_and_fields_merge(experiment: Path) -> None:
 
 
 def test_runs_are_seed_major_and_blocks_add_up(experiment: Path) -> None:
-    found = expand(experiment, "  - product:\n" + DEPTH + "  - zip:\n" + DEPTH + RATE)
+    found = expanded(experiment, "  - product:\n" + DEPTH + "  - zip:\n" + DEPTH + RATE)
     assert [run.seed for run in found.runs] == [0, 0, 0, 0, 1, 1, 1, 1]
     assert len({run.id for run in found.runs}) == 8
 
 
 def test_the_id_is_the_same_however_a_run_is_spelled(experiment: Path) -> None:
-    a = expand(experiment, "  - variants: {x: {optim.lr: 1}}\n").runs[0]
-    b = expand(experiment, "  - variants: {y: {optim: {lr: 1.0}}}\n").runs[0]
-    c = expand(experiment, "  - product:\n      a: {b: {optim.lr: 1}}\n", "seeds: [3, 0]\n")
+    a = expanded(experiment, "  - variants: {x: {optim.lr: 1}}\n").runs[0]
+    b = expanded(experiment, "  - variants: {y: {optim: {lr: 1.0}}}\n").runs[0]
+    c = expanded(experiment, "  - product:\n      a: {b: {optim.lr: 1}}\n", "seeds: [3, 0]\n")
     assert a.id == b.id == c.variants[0].runs[1].id != c.variants[0].runs[0].id
 
 
 def test_where_filters_on_settings(experiment: Path) -> None:
-    found = expand(
+    found = expanded(
         experiment, "  - product:\n" + DEPTH + RATE, "where: backbone.depths[0] < 3 and optim.lr < base.optim.lr\n"
     )
     assert [v.name for v in found.variants] == ["depth two, rate low"]
@@ -167,21 +167,21 @@ def test_a_base_that_is_missing_or_a_sweep(sweep: Path) -> None:
     other = sweep.with_name("other.yaml")
     other.write_text("base: nowhere.yaml\nblocks: [{variants: {a: {}}}]\n")
     with pytest.raises(ConfigError, match=r"other\.yaml:1: base: .*nowhere\.yaml: no such file"):
-        plan.load(other)
+        expand.load(other)
     other.write_text("base: sweep.yaml\nblocks: [{variants: {a: {}}}]\n")
     with pytest.raises(ConfigError, match=r"other\.yaml:1: base: .*sweep\.yaml is a sweep"):
-        plan.load(other)
+        expand.load(other)
     with pytest.raises(ConfigError, match="this is an experiment"):
-        plan.load(sweep.with_name("base.yaml"))
+        expand.load(sweep.with_name("base.yaml"))
 
 
 def test_a_sweep_has_seeds_and_takes_no_seed(sweep: Path) -> None:
     with pytest.raises(ConfigError, match="override 'seed=7': a sweep has seeds"):
-        plan.load(sweep, ["seed=7"])
+        expand.load(sweep, ["seed=7"])
 
 
 def test_only(experiment: Path) -> None:
-    found = expand(experiment, "  - product:\n" + DEPTH + RATE)
+    found = expanded(experiment, "  - product:\n" + DEPTH + RATE)
     assert [v.name for v in found.only(["low"]).variants] == ["depth two, rate low", "depth three, rate low"]
     assert len(found.only([found.runs[0].id[:6]]).variants) == 1
     with pytest.raises(ConfigError, match="--only lwo"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, plan
+from pvt_exp import config, expand
 from pvt_exp.schema import Report
 from tests.conftest import ROOT
 
@@ -15,4 +15,4 @@ FILES = sorted((ROOT / "reports").glob("*.yaml"))
 def test_a_report_names_sweeps_that_are_there(path: Path) -> None:
     page = config.load(Report, path)
     for table in page.tables:
-        assert plan.load(path.parent / table.sweep)[1].runs
+        assert expand.load(path.parent / table.sweep)[1].runs

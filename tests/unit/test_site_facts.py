@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import plan, site, store
+from pvt_exp import expand, site, store
 from pvt_exp.schema import Placement, Site
 
 
@@ -12,7 +12,7 @@ def test_two_settings_of_one_data_set(experiment: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(experiment.parent)
     sweep = experiment.with_name("sizes.yaml")
     sweep.write_text("base: base.yaml\nblocks: [{one_at_a_time: {images: {more: {dataset.train_images: 128}}}}]\n")
-    _, planned = plan.load(sweep)
+    _, planned = expand.load(sweep)
     runs = store.create(experiment.parent / "runs")
     for run in planned.runs:
         run.dataset.make(Path("data/shapes"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, plan, stages
+from pvt_exp import config, expand, stages
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Run
@@ -26,10 +26,10 @@ def base(experiment: Path) -> Path:
     return experiment
 
 
-def expand(base: Path, blocks: str, *overrides: str, seeds: str = "[0, 1]") -> Plan:
+def expanded(base: Path, blocks: str, *overrides: str, seeds: str = "[0, 1]") -> Plan:
     path = base.with_name("sweep.yaml")
     path.write_text(f"base: base.yaml\nseeds: {seeds}\nblocks:\n{blocks}")
-    return plan.load(path, overrides)[1]
+    return expand.load(path, overrides)[1]
 
 
 def problem(base: Path, text: str | None = None, *overrides: str) -> str:
@@ -50,7 +50,7 @@ DEPTH = "  - one_at_a_time:\n      depth: {deep: {backbone.depths: [2, 1, 1, 1]}
 
 
 def test_what_changes_the_architecture_changes_both_stages(base: Path) -> None:
-    _, deep = expand(base, DEPTH).variants
+    _, deep = expanded(base, DEPTH).variants
     first = deep.runs[0].need
     assert first is not None
     assert (first.backbone.depths, first.backbone.drop_path, first.epochs) == ((2, 1, 1, 1), 0.3, 1)
@@ -59,14 +59,14 @@ def test_what_changes_the_architecture_changes_both_stages(base: Path) -> None:
 
 def test_what_is_no_architecture_stays_each_stages_own(base: Path) -> None:
     blocks = "  - one_at_a_time:\n      rates: {other: {backbone.drop_path: 0.2, optim.lr: 1.0}}\n"
-    plain, other = expand(base, blocks).variants
+    plain, other = expanded(base, blocks).variants
     assert [run.need for run in plain.runs] == [run.need for run in other.runs]
     assert plain.runs[0].id != other.runs[0].id
 
 
 def test_another_kind_replaces_the_backbone_of_both(base: Path) -> None:
     blocks = "  - variants:\n      ResNet: {backbone: {kind: timm, name: resnet18, drop_path: 0.0}}\n"
-    (variant,) = expand(base, blocks).variants
+    (variant,) = expanded(base, blocks).variants
     first = variant.runs[0].need
     assert first is not None
     assert first.backbone.architecture() == {"kind": "timm", "name": "resnet18", "options": {}}
@@ -75,26 +75,26 @@ def test_another_kind_replaces_the_backbone_of_both(base: Path) -> None:
 
 def test_what_is_frozen_is_frozen_in_the_second_stage_only(base: Path) -> None:
     blocks = "  - variants:\n      ResNet: {backbone: {kind: timm, name: resnet18, frozen: {}}}\n"
-    (run,) = (variant.runs[0] for variant in expand(base, blocks).variants)
+    (run,) = (variant.runs[0] for variant in expanded(base, blocks).variants)
     assert run.backbone.frozen is not None
     assert run.need is not None
     assert run.need.backbone.frozen is None
     with pytest.raises(ConfigError, match=r"frozen without weights to start from would keep random ones"):
-        expand(base, blocks, "pretrain=null")
+        expanded(base, blocks, "pretrain=null")
 
 
 def test_the_command_line_changes_both_stages_too(base: Path) -> None:
     run = stages.experiment(base, ["backbone.depths=[2, 2, 2, 2]"])
     assert run.need is not None
     assert run.need.backbone.depths == (2, 2, 2, 2)
-    assert expand(base, DEPTH, "backbone.depths=[2, 2, 2, 2]").variants[0].runs[0].need.id == run.need.id  # type: ignore[union-attr]
+    assert expanded(base, DEPTH, "backbone.depths=[2, 2, 2, 2]").variants[0].runs[0].need.id == run.need.id  # type: ignore[union-attr]
 
 
 def test_a_first_stage_may_have_one_too(base: Path) -> None:
     (base.parent / "zero.yaml").write_text(FIRST.replace("epochs: 1", "epochs: 7"))
     first = base.parent / "first/first.yaml"
     first.write_text(FIRST + "pretrain: ../zero.yaml\n")
-    found = expand(base, DEPTH)
+    found = expanded(base, DEPTH)
     deep = found.variants[1].runs[1]
     assert deep.need is not None
     assert deep.need.need is not None
@@ -111,18 +111,18 @@ def test_a_first_stage_may_have_one_too(base: Path) -> None:
 
 
 def test_the_seed_is_the_runs_own_or_one_for_all(base: Path) -> None:
-    same = expand(base, DEPTH)
+    same = expanded(base, DEPTH)
     assert [(run.seed, run.need.seed) for run in same.runs if run.need] == [(0, 0), (0, 0), (1, 1), (1, 1)]
     assert [run.seed for run in same.needs] == [0, 1, 0, 1]
-    fixed = expand(base, DEPTH, "pretrain.seed=5")
+    fixed = expanded(base, DEPTH, "pretrain.seed=5")
     assert {run.need.seed for run in fixed.runs if run.need} == {5}
     assert len(fixed.needs) == 2
-    written = expand(base, DEPTH, "pretrain={experiment: " + str(base.parent / "first/first.yaml") + ", seed: 5}")
+    written = expanded(base, DEPTH, "pretrain={experiment: " + str(base.parent / "first/first.yaml") + ", seed: 5}")
     assert [run.id for run in written.runs] == [run.id for run in fixed.runs]
 
 
 def test_runs_are_ordered_seed_by_seed_with_what_they_need(base: Path) -> None:
-    found = expand(base, DEPTH)
+    found = expanded(base, DEPTH)
     stage = ["first" if run.need is None else "second" for run in found.order]
     assert stage == ["first", "first", "second", "second"] * 2
     assert [run.seed for run in found.order] == [0] * 4 + [1] * 4
@@ -144,12 +144,12 @@ def test_a_choice_may_change_the_start(base: Path) -> None:
         "  - one_at_a_time:\n      start:\n        from scratch: {pretrain: null}\n"
         "        other: {pretrain: other.yaml}\n        fixed: {pretrain.seed: 3}\n"
     )
-    runs = {variant.name: variant.runs[1] for variant in expand(base, blocks).variants}
+    runs = {variant.name: variant.runs[1] for variant in expanded(base, blocks).variants}
     assert runs["start from scratch"].need is None
     assert [runs[f"start {name}"].need for name in ("other", "fixed")] != [None, None]
     assert runs["start other"].need.epochs == 5  # type: ignore[union-attr]
     assert runs["start fixed"].need.seed == 3  # type: ignore[union-attr]
-    (scratch,) = expand(base, NOTHING, "pretrain=null").variants
+    (scratch,) = expanded(base, NOTHING, "pretrain=null").variants
     assert scratch.runs[1].id == runs["start from scratch"].id
 
 
@@ -157,7 +157,7 @@ def test_a_choice_may_bring_a_first_stage_of_its_own_architecture(base: Path) ->
     wide = "embed_dims: [16, 16, 16, 16]"
     (base.parent / "wide.yaml").write_text(FIRST.replace("embed_dims: [8, 16, 16, 16]", wide))
     blocks = "  - variants: {wide: {backbone.embed_dims: [16, 16, 16, 16], pretrain: wide.yaml}}\n"
-    (variant,) = expand(base, blocks).variants
+    (variant,) = expanded(base, blocks).variants
     assert variant.runs[0].need is not None
 
 
@@ -249,7 +249,7 @@ def test_an_architecture_that_the_first_stage_cannot_have(base: Path) -> None:
         + "pretrain: first/first.yaml\n"
     )
     with pytest.raises(ConfigError) as caught:
-        expand(base, "  - one_at_a_time:\n      sr: {more: {backbone.attention.ratios: [8, 4, 2, 1]}}\n")
+        expanded(base, "  - one_at_a_time:\n      sr: {more: {backbone.attention.ratios: [8, 4, 2, 1]}}\n")
     (line,) = caught.value.problems
     assert line.replace(f"{base.parent}/", "").startswith(
         "sweep.yaml:5: pretrain: first/first.yaml with this architecture: backbone: an image of 24 x 24"
@@ -283,4 +283,4 @@ def test_runs_of_the_store_are_named_by_how_their_id_begins(experiment: Path) ->
         stages.experiment(experiment, ["backbone.pretrained=runs/45"], find)
     sweep = experiment.with_name("sweep.yaml")
     sweep.write_text("base: base.yaml\nblocks:\n  - variants:\n      a: {backbone.pretrained: runs/0123}\n")
-    assert plan.load(sweep, find=find)[1].runs[0].id == run.id
+    assert expand.load(sweep, find=find)[1].runs[0].id == run.id

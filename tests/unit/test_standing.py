@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pvt_exp import plan, session, standing, store
+from pvt_exp import expand, session, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Ended, Launcher, Slot
 from pvt_exp.plan import Plan
@@ -70,7 +70,7 @@ def two(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def load(block: str, seeds: str = "[0, 1]") -> Plan:
     Path("sweep.yaml").write_text(f"base: base.yaml\nseeds: {seeds}\nblocks:\n{block}")
-    return plan.load(Path("sweep.yaml"))[1]
+    return expand.load(Path("sweep.yaml"))[1]
 
 
 def train(planned: Plan, *retry: str, data: tuple[str, ...] = ()) -> tuple[int, str]:

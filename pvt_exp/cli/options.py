@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pvt_exp import plan, site, store
+from pvt_exp import expand, site, standing, store
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Slot
@@ -64,7 +64,7 @@ def read_plan(
 ) -> tuple[Sweep, Plan]:
     """The sweep's file and its plan, as far as ``--only`` asks for it."""
     chosen = None if seeds is None else seed_numbers(seeds)
-    settings, planned = plan.load(sweep, overrides or (), chosen, finder(runs))
+    settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs))
     return settings, planned.only(only) if only else planned
 
 
@@ -106,3 +106,9 @@ def make_placement(
         tracking=site.tracking(wandb, site.load()),
         command=("pvt-exp", *sys.argv[1:]),
     )
+
+
+def outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, store.Outcome]:
+    """What became of the runs, those of other data than the ones at hand told as stale."""
+    _, facts, _ = site.inspect(planned, site.places(data), site.load())
+    return standing.outcomes(store_, planned, site.fingerprints(facts))

@@ -1,0 +1,16 @@
+"""The terminal: how wide it is, and what was typed into it."""
+
+import shlex
+import sys
+
+from rich.console import Console
+
+
+def typed() -> str:
+    """The command as it was typed."""
+    return shlex.join(("pvt-exp", *sys.argv[1:]))
+
+
+def console() -> Console:
+    """The terminal, or 120 characters where the output goes elsewhere."""
+    return Console(soft_wrap=False) if sys.stdout.isatty() else Console(width=120)

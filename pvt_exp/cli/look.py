@@ -1,0 +1,104 @@
+"""The verbs that look: they train nothing and touch nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvt_exp import store
+from pvt_exp.cli import options
+from pvt_exp.cli.console import console
+from pvt_exp.cli.options import Json, Only, Overrides, Seeds, Store, SweepFile
+from pvt_exp.config import ConfigError
+
+
+def plan(
+    sweep: SweepFile,
+    overrides: Overrides = None,
+    store_: Store = Path("runs"),
+    seeds: Seeds = None,
+    only: Only = None,
+    as_json: Json = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every row, however many.")] = False,
+) -> None:
+    """What a sweep would train: its variants, runs, and what is done already. Trains nothing, touches nothing."""
+    from pvt_exp import views
+
+    _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
+    store.check(store_)
+    found = options.outcomes(planned, store_, ())
+    if as_json:
+        views.print_json(views.plan_json(planned, found))
+    else:
+        views.print_plan(console(), planned, found, None if all_ else 40)
+
+
+def status(
+    sweep: Annotated[
+        Path | None, typer.Argument(metavar="[SWEEP.yaml]", readable=False, help="Only this sweep's runs.")
+    ] = None,
+    overrides: Overrides = None,
+    store_: Store = Path("runs"),
+    seeds: Seeds = None,
+    only: Only = None,
+    as_json: Json = False,
+) -> None:
+    """How the runs of a sweep, or of the whole store, stand."""
+    from pvt_exp import views
+
+    store.check(store_)
+    if sweep is None:
+        found = views.store_json(store_)
+        views.print_json(found) if as_json else views.print_store(console(), found, store_)
+        return
+    _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
+    found = views.status_json(planned, store_, options.outcomes(planned, store_, ()))
+    views.print_json(found) if as_json else views.print_status(console(), found)
+
+
+def runs_show(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or how it begins.")],
+    store_: Store = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Everything about one run: settings, attempts, result, where its files lie."""
+    from pvt_exp import views
+
+    store.check(store_)
+    found = views.run_json(store_, store.find(store_, run_id))
+    views.print_json(found) if as_json else views.print_run(console(), found)
+
+
+def runs_list(
+    store_: Store = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Every run in the store with its state and metrics."""
+    from pvt_exp import views
+
+    store.check(store_)
+    found = views.store_json(store_)
+    views.print_json(found) if as_json else views.print_runs(console(), found)
+
+
+def models(as_json: Json = False) -> None:
+    """All presets with parameters and multiply-accumulates at 224 px."""
+    from pvt_exp import views
+
+    try:
+        found = views.models_json()
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    views.print_json(found) if as_json else views.print_models(console(), found)
+
+
+def schema(
+    out: Annotated[Path, typer.Option(help="Folder for run.json, sweep.json and report.json.")] = Path("docs/schema"),
+) -> None:
+    """Write the JSON Schemas with which editors complete and check the YAML files."""
+    from pvt_exp import json_schema
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in json_schema.texts().items():
+        (out / name).write_text(text)
+        print(out / name)

@@ -1,0 +1,88 @@
+"""The verbs that train."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvt_exp import plan, stages
+from pvt_exp.cli import options, tables
+from pvt_exp.cli.console import console
+from pvt_exp.cli.options import (
+    Data,
+    Gpus,
+    Keep,
+    MicroBatch,
+    Only,
+    Overrides,
+    Retry,
+    Seeds,
+    Slots,
+    Store,
+    SweepFile,
+    WandbMode,
+    Workers,
+)
+from pvt_exp.config import ConfigError
+from pvt_exp.schema import TableOf
+
+
+def sweep(
+    sweep: SweepFile,
+    overrides: Overrides = None,
+    store_: Store = Path("runs"),
+    seeds: Seeds = None,
+    only: Only = None,
+    data: Data = None,
+    gpus: Gpus = None,
+    slots: Slots = None,
+    workers: Workers = 0,
+    micro_batch: MicroBatch = None,
+    keep: Keep = "last",
+    wandb: WandbMode = None,
+    retry: Retry = None,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
+) -> None:
+    """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
+    from pvt_exp import session
+
+    settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
+    launcher = options.choose_launcher(settings.launcher, gpus, slots)
+    placement = options.make_placement(workers, micro_batch, keep, wandb)
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
+    status = session.train(console(), planned, store_, launcher, placement, data or (), retry or ())
+    if status != 130:
+        tables.write(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)
+    raise SystemExit(status)
+
+
+def run(
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", readable=False, help="One complete run.")],
+    overrides: Overrides = None,
+    store_: Store = Path("runs"),
+    data: Data = None,
+    gpus: Gpus = None,
+    slots: Slots = None,
+    workers: Workers = 0,
+    micro_batch: MicroBatch = None,
+    keep: Keep = "last",
+    wandb: WandbMode = None,
+    retry: Retry = None,
+) -> None:
+    """Train one experiment; trained already, it is only shown."""
+    from pvt_exp import session, views
+    from pvt_exp.component import kinds
+
+    single = stages.experiment(experiment, overrides or (), options.finder(store_))
+    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots)
+    if slots is None and not launcher.slots()[0].gpus:
+        launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
+    planned = plan.single(single, experiment.stem)
+    placement = options.make_placement(workers, micro_batch, keep, wandb)
+    status = session.train(console(), planned, store_, launcher, placement, data or (), retry or ())
+    if status != 130 and (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
+        views.print_run(console(), views.run_json(store_, single.id))
+    raise SystemExit(status)

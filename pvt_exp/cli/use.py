@@ -1,0 +1,60 @@
+"""The verbs that use what was trained."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvt_exp import stages
+from pvt_exp.cli import options
+from pvt_exp.cli.options import Data, Gpus, Json, Overrides, Store, Workers
+from pvt_exp.config import ConfigError
+
+
+def predict(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a finished run, or how it begins.")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGES...", help="Image files, folders of them, or patterns.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for what is written; else predictions/<run id>.")] = None,
+    score: Annotated[float, typer.Option(min=0, max=1, help="Objects that score less are not drawn.")] = 0.5,
+    store_: Store = Path("runs"),
+    gpus: Gpus = None,
+) -> None:
+    """What a finished run finds on images: a picture each, and predictions.json."""
+    from pvt_exp import trained
+
+    found = trained.find(store_, run_id)
+    files = trained.images(images)
+    out = out or Path("predictions", found.run.id)
+    trained.room(out)
+    slot = options.one_slot(gpus)
+    raise SystemExit(trained.predict(found, files, out, score, slot))
+
+
+def evaluate(
+    what: Annotated[str, typer.Argument(metavar="RUN|EXPERIMENT.yaml", help="A finished run's id, or an experiment.")],
+    overrides: Overrides = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="FILE|timm:TAG", help="Weights of the whole network, for an experiment.")
+    ] = None,
+    store_: Store = Path("runs"),
+    data: Data = None,
+    gpus: Gpus = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Metrics of a finished run, or of published weights in an experiment's set-up. Trains nothing, writes nothing."""
+    from pvt_exp import trained
+
+    slot = options.one_slot(gpus)
+    if not what.endswith((".yaml", ".yml")):
+        if weights is not None or overrides:
+            raise ConfigError(
+                f"{what}: a run has its own weights and settings; --weights and overrides go with a YAML file"
+            )
+        raise SystemExit(trained.evaluate_run(trained.find(store_, what), data or (), slot, workers, as_json))
+    if weights is None:
+        raise ConfigError(f"{what}: which weights? Say --weights FILE or --weights timm:TAG")
+    experiment = stages.experiment(Path(what), overrides or ())
+    raise SystemExit(trained.evaluate_weights(experiment, weights, data or (), slot, workers, as_json))
