@@ -72,19 +72,68 @@ NUCLEI = (
 )
 CAMVID = "kind: semantic_folder, name: real, ignore_index: 11"
 REAL = {
-    "det_bccd": (RETINANET, 3, BCCD),
-    "coco_tiny100": (FASTER_RCNN, 80, "kind: coco, name: real"),
-    "inst_nuclei": (MASK_RCNN, 1, NUCLEI),
-    "sem_camvid11": (SEMANTIC, 11, CAMVID),
+    "retinanet": ("det_bccd", RETINANET, 3, BCCD),
+    "faster_rcnn": ("det_bccd", FASTER_RCNN, 3, BCCD),
+    "coco": ("coco_tiny100", FASTER_RCNN, 80, "kind: coco, name: real"),
+    "mask_rcnn": ("inst_nuclei", MASK_RCNN, 1, NUCLEI),
+    "semantic": ("sem_camvid11", SEMANTIC, 11, CAMVID),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REAL)
-def test_real_data_train(name: str, cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", REAL)
+def test_real_data_train(case: str, cli: Cli, tmp_path: Path) -> None:
+    name, task, classes, dataset = REAL[case]
     root = real_data(name)
-    task, classes, dataset = REAL[name]
     cli("run", experiment(tmp_path, task, classes, dataset), "--gpus", "none", "--data", f"real={root}")
     result = json.loads(next(tmp_path.glob("runs/*/result.json")).read_text())
     assert len(result["per_class"]) == classes
     assert result["data"]["images"]["val"] > 40
+
+
+OVERFIT = """\
+task:
+  kind: detection
+  num_classes: 80
+  neck: {kind: fpn, width: 64}
+  detector: {kind: retinanet, head_width: 64, head_convs: 1, anchor_scale: 3.0}
+  short_px: [160]
+  long_px: 224
+  test_short_px: 160
+  test_long_px: 224
+  flip: 0.0
+dataset: {kind: coco, name: few}
+backbone: {kind: pvt, preset: pvt_v2_b0, drop_path: 0.0}
+optim: {kind: adamw, lr: 1e-3, clip_norm: 1.0}
+schedule: {kind: cosine, warmup_epochs: 1}
+epochs: 4
+batch_size: 4
+"""
+
+
+def few(root: Path, folder: Path, images: int, repeats: int) -> None:
+    """The first images of COCO's that have a crowd or objects, to test on and, many times over, to train on."""
+    told = json.loads((root / "annotations/instances_train2017.json").read_text())
+    objects = {each["image_id"] for each in told["annotations"]}
+    chosen = [each for each in sorted(told["images"], key=lambda each: each["id"]) if each["id"] in objects][:images]
+    kept = {each["id"] for each in chosen}
+    annotations = [each for each in told["annotations"] if each["image_id"] in kept]
+    (folder / "annotations").mkdir(parents=True)
+    for split, times in (("train2017", repeats), ("val2017", 1)):
+        (folder / split).symlink_to(root / "train2017", target_is_directory=True)
+        step = 1 + max(kept)
+        of = range(times)
+        again = [{**each, "id": each["id"] + n * step} for n in of for each in chosen]
+        boxes = [{**each, "image_id": each["image_id"] + n * step} for n in of for each in annotations]
+        boxes = [{**each, "id": number} for number, each in enumerate(boxes, 1)]
+        text = json.dumps({"images": again, "annotations": boxes, "categories": told["categories"]})
+        (folder / f"annotations/instances_{split}.json").write_text(text)
+
+
+@pytest.mark.slow
+def test_eight_images_of_coco_are_learnt(cli: Cli, tmp_path: Path) -> None:
+    few(real_data("coco_tiny100"), tmp_path / "few", images=8, repeats=20)
+    (tmp_path / "base.yaml").write_text(OVERFIT)
+    cli("run", "base.yaml", "--gpus", "none", "--data", "few=few")
+    result = json.loads(next(tmp_path.glob("runs/*/result.json")).read_text())
+    assert result["metrics"]["AP50"] > 60
