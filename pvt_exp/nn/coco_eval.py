@@ -203,8 +203,8 @@ class Detections:
     """Collects a model's detections of a data set, image by image, and scores them at its end.
 
     Masks are kept as RLE, so that an image takes kilobytes. An image that was not handed in counts as one in which nothing
-    was found. One process sees all images for now; for several, `results` is what would be gathered before `evaluate`, with
-    an image that two of them saw taken once.
+    was found, unless `compute` is told of it. One process sees all images for now; for several, `results` is what would be
+    gathered before `evaluate`, with an image that two of them saw taken once.
     """
 
     def __init__(
@@ -245,10 +245,19 @@ class Detections:
         """All detections in COCO's results format; JSON takes them."""
         return [each for found in self._images.values() for each in found]
 
-    def compute(self) -> dict[Kind, Scores]:
-        """The scores of each kind."""
-        found = self.results()
-        return {kind: evaluate(self.ground_truth, found, kind, max_dets=self.max_dets) for kind in self.kinds}
+    def compute(self, unread: int = 0) -> dict[Kind, Scores]:
+        """The scores of each kind; ``unread`` images could not be read and were skipped: they count for nothing.
+
+        Raises:
+            ValueError: if others than these are missing.
+        """
+        truth, found = self.ground_truth, self.results()
+        if unread:
+            read = [each for each in truth["images"] if each["id"] in self._images]
+            if len(read) + unread != len(truth["images"]):
+                raise ValueError(f"{len(read)} images were handed in and {unread} skipped, of {len(truth['images'])}")
+            truth = {**truth, "images": read}
+        return {kind: evaluate(truth, found, kind, max_dets=self.max_dets) for kind in self.kinds}
 
     def reset(self) -> None:
         """Forget everything that was found."""

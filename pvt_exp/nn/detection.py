@@ -35,6 +35,7 @@ class Detector(Training):
         super().__init__(run, run.task.model(backbone))
         self.prefixes = PREFIXES[run.task.kind]
         self.found: Detections | None = None
+        self.unread = 0
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         losses = self.network(batch["image"], batch["target"], batch["sizes"])
@@ -56,9 +57,11 @@ class Detector(Training):
                 reader.ground_truth(), reader.category_ids, kinds=tuple(self.prefixes), max_dets=most
             )
         self.found.reset()
+        self.unread = 0
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         assert self.found is not None
+        self.unread += batch["skipped"]
         self.found.update(batch["ids"], self.predict(batch))
 
     def predict(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
@@ -83,7 +86,7 @@ class Detector(Training):
 
     def on_validation_epoch_end(self) -> None:
         assert self.found is not None
-        scores = self.found.compute()
+        scores = self.found.compute(self.unread)
         for kind, found in scores.items():
             prefix = self.prefixes[kind]
             self.log_dict({prefix + name: value for name, value in found.metrics.items() if name.startswith("AP")})

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli, real_data
+from tests.examples import coco
 
 NARROW = """\
 backbone:
@@ -61,6 +62,19 @@ def test_a_sweep_ends_in_a_table(task: str, classes: int, columns: list[str], cl
     assert (tmp_path / "reports/out/sweep/table.tex").exists()
     again = cli("sweep", "sweep.yaml", "--gpus", "none").stdout
     assert "trained" not in again
+
+
+def test_an_image_that_cannot_be_read_is_left_out_of_the_score(cli: Cli, tmp_path: Path) -> None:
+    images = [{"id": n, "file_name": f"{n}.png", "width": 64, "height": 64} for n in range(1, 9)]
+    boxes = [coco.box(n, n, 1, [10, 10, 20, 20]) for n in range(1, 9)]
+    told = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "box"}]}
+    root = coco.put(tmp_path / "boxes", train=told, val=told)
+    (root / "val2017/5.png").write_bytes(b"torn")
+    experiment(tmp_path, RETINANET, 1, "kind: coco, name: boxes, on_bad_image: skip")
+    cli("run", "base.yaml", "--gpus", "none", "--data", "boxes=boxes")
+    result = json.loads(next(tmp_path.glob("runs/*/result.json")).read_text())
+    assert result["data"]["skipped"] == 1
+    assert result["per_class"][0]["instances"] == 7
 
 
 BCCD = (

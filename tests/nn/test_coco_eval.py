@@ -377,6 +377,24 @@ def test_what_is_collected_is_small_and_can_be_forgotten() -> None:
     assert len(collected.results()) == len(found)
 
 
+def test_an_image_that_cannot_be_read_counts_for_nothing() -> None:
+    truth, found = generated(2)
+    by_image = predictions(truth, found)
+    lost, *read = by_image
+    collected = collector(truth)
+    collected.update(read, [by_image[image] for image in read])
+    without = {
+        **truth,
+        "images": [each for each in truth["images"] if each["id"] != lost],
+        "annotations": [each for each in truth["annotations"] if each["image_id"] != lost],
+    }
+    for kind, scores in collected.compute(unread=1).items():
+        check(scores, peer(without, [each for each in found if each["image_id"] != lost], kind))
+        assert scores != collected.compute()[kind]
+    with pytest.raises(ValueError, match="2 skipped, of"):
+        collected.compute(unread=2)
+
+
 def test_half_precision_and_gradients_are_taken() -> None:
     truth = one([10.0, 10.0, 50.0, 50.0])
     collected = Detections(truth, [7])
