@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pvt_exp import config, provenance, record, train, trained
 from pvt_exp.datasets import Facts
-from pvt_exp.nn import weights
+from pvt_exp.nn import holdout, weights
 from pvt_exp.nn.loader import val_loader
 from pvt_exp.nn.pretrained import Report
 from pvt_exp.nn.training import Training
@@ -47,7 +47,7 @@ def _score(
     run: Run, placement: Placement, module: Training, facts: Facts, root: Path, request: dict[str, Any], match: Any
 ) -> dict[str, Any]:
     """Fields of ``pvt-exp evaluate --json``; see docs/json.md."""
-    reader = run.dataset.open(root, "val", run.task.kind)
+    reader = holdout.open_split(run, root, "val")
     loader = val_loader(run, run.task.pipeline(), reader, placement)
     pace = Pace(len(reader), show=not request["json"])
     trainer = pl.Trainer(

@@ -49,6 +49,19 @@ class Pretrain(Frozen):
         return self
 
 
+class Holdout(Frozen):
+    """A part of the training images that the run does not learn from and is scored on, in place of the validation split."""
+
+    share: float = Field(0.1, gt=0, lt=1)
+    """Of the training images."""
+    seed: int = Field(0, ge=0, lt=2**32)
+    """Of the choice; it is not the run's, so that all seeds are scored on the same images."""
+
+    def held(self, images: int) -> int:
+        """How many of so many training images are held out."""
+        return round(images * self.share)
+
+
 class Run(Frozen):
     """One complete configuration with one seed: what gets trained once."""
 
@@ -69,6 +82,8 @@ class Run(Frozen):
     seed: int = Field(0, ge=0, lt=2**32)
     pretrain: Pretrain | None = Field(None, json_schema_extra=or_text)
     """The run whose backbone this one starts from: the path of its experiment; none: random, or `backbone.pretrained`."""
+    holdout: Holdout | None = None
+    """Score on a part of the training images, and leave the validation split alone; none: score on that split."""
 
     @field_validator("precision", mode="before")
     @classmethod

@@ -80,8 +80,10 @@ def inspect(
         try:
             found = run.dataset.inspect(root)
             run.task.check_data(found)
-            if found.images["train"] < run.batch_size:
-                raise DataError(f"{found.images['train']} training images do not fill one batch of {run.batch_size}")
+            images = found.images["train"]
+            images -= run.holdout.held(images) if run.holdout else 0
+            if images < run.batch_size:
+                raise DataError(f"{images} training images do not fill one batch of {run.batch_size}")
         except DataError as error:
             problems.setdefault(run.dataset, []).append(f"data set {name}: {error}")
         else:

@@ -15,7 +15,7 @@ from torch import nn
 
 from pvt_exp import store, tracking
 from pvt_exp.datasets import Split
-from pvt_exp.nn import pretrained, samples
+from pvt_exp.nn import holdout, pretrained, samples
 from pvt_exp.nn.loader import loaders
 from pvt_exp.nn.training import Training
 from pvt_exp.record import Record
@@ -40,10 +40,10 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     root = Path(placement.data or "")
     if run.dataset.made:
         run.dataset.make(root)
-    facts = run.dataset.inspect(root)
+    facts = holdout.facts_of(run, run.dataset.inspect(root))
     run.task.check_data(facts)
     record = Record(run, attempt, facts)
-    train, val = (run.dataset.open(root, split, run.task.kind) for split in SPLITS)
+    train, val = (holdout.open_split(run, root, split) for split in SPLITS)
     train_loader, val_loader = loaders(run, run.task.pipeline(), train, val, placement)
     pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)

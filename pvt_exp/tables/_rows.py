@@ -145,6 +145,22 @@ def compare_data(lines: Sequence[Line], notes: Notes) -> str:
     return f"Data: {some(words)}.{left_out}" if words else left_out.strip()
 
 
+def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
+    """That rows are scored on held out training images: said once for all, or marked at the rows of which it is so."""
+    told: dict[str, list[Line]] = {}
+    for line in lines:
+        if (holdout := line.variant.runs[0].holdout) is not None:
+            share = f"{100 * holdout.share:g} % of the training images, held out (seed {holdout.seed})"
+            told.setdefault(f"scored on {share}, not on the validation split", []).append(line)
+    if len(told) == 1 and len(next(iter(told.values()))) == len(lines):
+        (text,) = told
+        return [f"{text[0].upper()}{text[1:]}."]
+    for text, marked in told.items():
+        for line in marked:
+            line.marks.append(notes.mark(text))
+    return []
+
+
 def about_code(lines: Sequence[Line]) -> list[str]:
     """The code behind the rows: one SHA, or all of them with what came from each."""
     rows: dict[str, dict[str, None]] = {}

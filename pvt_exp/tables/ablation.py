@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvt_exp.config import ConfigError
 from pvt_exp.tables import Cell, Column, Group, Note, Row, Table
-from pvt_exp.tables._rows import Line, Notes, about_code, code_of, collect, compare_data, data_of
+from pvt_exp.tables._rows import Line, Notes, about_code, about_holdout, code_of, collect, compare_data, data_of
 from pvt_exp.tables._seeds import Stat, fixed, over_seeds, within_noise
 from pvt_exp.tables._starts import about_starts
 
@@ -34,6 +34,7 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
     notes = Notes()
     lines = sorted(collect(plan, outcomes, options.epoch, notes), key=lambda line: not line.variant.is_base)
     same_data = compare_data(lines, notes)
+    held_out = about_holdout(lines, notes)
     base = next((line for line in lines if line.variant.is_base), None)
     names, smaller = choose_metrics(options.metrics, lines)
     columns, cells = [], []
@@ -70,6 +71,7 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
         *about_differences(deltas, base, names[0], names[0] in smaller),
         *([f"MACs at {sizes}."] if sizes else []),
         *([same_data] if same_data else []),
+        *held_out,
         *same_start,
         *about_code(lines),
     ]

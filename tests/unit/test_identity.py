@@ -28,6 +28,7 @@ def test_every_field_counts(experiment: Path) -> None:
         "task.label_smoothing": 0.1, "task.augment.flip": 0.0, "dataset.seed": 1, "backbone.drop_path": 0.5,
         "backbone.attention.ratios": [1, 1, 1, 1], "optim.eps": 1e-7, "schedule.min_lr": 0.0, "epochs": 3,
         "batch_size": 32, "group_size": 8, "ema_decay": 0.9, "precision": "tf32", "seed": 1,
+        "holdout": {"share": 0.1},
     }  # fmt: skip
     ids = {run.id}
     for dotted, value in changed.items():

@@ -90,6 +90,7 @@ RECIPE: dict[str, Any] = {
     "precision": "16-mixed",
     "seed": 0,
     "pretrain": None,
+    "holdout": None,
 }
 
 

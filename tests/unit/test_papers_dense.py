@@ -68,7 +68,7 @@ def backbone_of(recipe: str, name: str) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- how: the recipe
 
-SHARED = {"ema_decay": None, "seed": 0, "pretrain": None}
+SHARED = {"ema_decay": None, "seed": 0, "pretrain": None, "holdout": None}
 DENSE = {
     "neck": {"kind": "fpn", "width": 256},
     "table_px": 224,

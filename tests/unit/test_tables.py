@@ -32,7 +32,7 @@ def options(**more):
     )
 
 
-RANDOM = {"pretrain": None, "backbone": SimpleNamespace(pretrained=None)}
+RANDOM = {"pretrain": None, "holdout": None, "backbone": SimpleNamespace(pretrained=None)}
 
 
 def sweep(rows, seeds=(0, 1, 2), starts=None):
@@ -249,12 +249,25 @@ def test_many_reasons_become_a_note_a_state():
     assert note.text.endswith("; and 85 more)")
 
 
+# ---------------------------------------------------------------- what is scored
+
+
+def test_what_is_scored_is_said_where_it_is_not_the_validation_split():
+    held = {**RANDOM, "holdout": SimpleNamespace(share=0.2, seed=1)}
+    rows = [(BASE, [70.0, 71.0]), (({"depth": "deep"},), [72.0, 73.0])]
+    text = "cored on 20 % of the training images, held out (seed 1), not on the validation split"
+    assert f"S{text}." in [note.text for note in of_starts(rows, [held, held]).notes]
+    made = of_starts(rows, [RANDOM, held])
+    texts = {note.mark: note.text for note in made.notes}
+    assert [[texts[mark] for mark in row.marks] for row in made.rows] == [[], [f"s{text}"]]
+
+
 # ---------------------------------------------------------------- starts
 
 
 def first_stage(seed="same", weights="last", experiment="sweeps/../experiments/imagenet/pvt.yaml"):
     pretrain = SimpleNamespace(experiment=experiment, seed=seed, weights=weights)
-    return {"pretrain": pretrain, "backbone": SimpleNamespace(pretrained=None)}
+    return {"pretrain": pretrain, "holdout": None, "backbone": SimpleNamespace(pretrained=None)}
 
 
 def started(top1, matched=176, missing=0, resized=0):
@@ -296,7 +309,11 @@ def test_a_mark_where_they_do_not():
         (BASE, [70.0, 71.0]),
         *((({"start": name},), [started(72.0, 150, 26 * (name == "partly"), 4)] * 2) for name in names),
     ]
-    timm = {"pretrain": None, "backbone": SimpleNamespace(pretrained=SimpleNamespace(timm="pvt_v2_b0.in1k"))}
+    timm = {
+        "pretrain": None,
+        "holdout": None,
+        "backbone": SimpleNamespace(pretrained=SimpleNamespace(timm="pvt_v2_b0.in1k")),
+    }
     made = of_starts(rows, [RANDOM, first_stage(3, "ema"), first_stage(3), timm])
     texts = {note.mark: note.text for note in made.notes if note.mark}
     assert [texts[row.marks[0]] for row in made.rows] == [
