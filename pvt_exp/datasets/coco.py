@@ -22,7 +22,7 @@ class Settings(Dataset):
     """COCO 2017 as it is downloaded, or any data in its format; classes are the categories in the order of their ids.
 
     Boxes of zero size are left out and counted; boxes that reach out of their image are clipped; images without
-    annotations are kept.
+    annotations are kept, unless `drop_empty`.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"detection", "instance"})
@@ -38,6 +38,8 @@ class Settings(Dataset):
     """The JSON file of the validation annotations. It may lack categories that training has, and have no others."""
     val_image_folder: str = Field("val2017", min_length=1)
     """The folder of the validation images; it may be that of the training images."""
+    drop_empty: bool = False
+    """Leave out the training images without an annotation, as mmdetection does; they teach what is background."""
     on_bad_image: Literal["fail", "skip"] = "fail"
     """``fail`` ends the run at a file that cannot be decoded or is not of the size that its annotations say; ``skip``
     takes the next one in training, leaves it out in validation, and counts it."""
@@ -68,7 +70,7 @@ class Settings(Dataset):
         return Facts(
             hashlib.sha256(" ".join(content).encode()).hexdigest()[:16],
             tuple(train.values()),
-            {split: told[split]["images"] for split in SPLITS},
+            {split: told[split]["images"] - self._dropped(split, told[split]) for split in SPLITS},
             {split: told[split]["counts"] for split in SPLITS},
             unfit={"instance": unmasked[0]} if unmasked else {},
         )
@@ -79,7 +81,14 @@ class Settings(Dataset):
         if task == "instance" and (why := self._unmasked(root, split)):
             raise DataError(why)
         classes = tuple((number, name) for number, name in self._told(root, "train")["categories"])
-        return Coco(root / self._at(split)[1], self._index(root, split), classes, task)
+        return Coco(root / self._at(split)[1], self._index(root, split), classes, task, self._drops(split))
+
+    def _drops(self, split: Split) -> bool:
+        return self.drop_empty and split == "train"
+
+    def _dropped(self, split: Split, told: dict[str, Any]) -> int:
+        """Images of a split that are left out."""
+        return int(told["counts"]["images without annotations"]) if self._drops(split) else 0
 
     def _at(self, split: Split) -> tuple[str, str]:
         """The annotation file and the image folder, relative to the root."""

@@ -21,16 +21,21 @@ from pvt_exp.nn.instances import Target
 class Coco(Sequence[tuple[Image.Image, Target]]):
     """(image, its objects) in the order of the file's images; ``classes`` are the training split's (id, name)."""
 
-    def __init__(self, folder: Path, arrays: Path, classes: tuple[tuple[int, str], ...], task: str) -> None:
-        self.folder, self.arrays, self.classes, self.task = folder, arrays, classes, task
+    def __init__(
+        self, folder: Path, arrays: Path, classes: tuple[tuple[int, str], ...], task: str, drop_empty: bool = False
+    ) -> None:
+        self.folder, self.arrays, self.classes, self.task, self.drop_empty = folder, arrays, classes, task, drop_empty
         self.category_ids = tuple(number for number, _ in classes)
         self.images = np.load(arrays / "images.npy", mmap_mode="r", allow_pickle=False)
         self.annotations = np.load(arrays / "annotations.npy", mmap_mode="r", allow_pickle=False)
         # One array rather than a list of strings, whose reference counts would make forked workers copy their pages.
         self.names = np.array([os.fsencode(name) for name in json.loads((arrays / "names.json").read_bytes())])
+        if drop_empty:
+            kept = self.images["first"] < self.images["end"]
+            self.images, self.names = self.images[kept], self.names[kept]
 
-    def __reduce__(self) -> tuple[type["Coco"], tuple[Path, Path, tuple[tuple[int, str], ...], str]]:
-        return Coco, (self.folder, self.arrays, self.classes, self.task)
+    def __reduce__(self) -> tuple[type["Coco"], tuple[Path, Path, tuple[tuple[int, str], ...], str, bool]]:
+        return Coco, (self.folder, self.arrays, self.classes, self.task, self.drop_empty)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -4,18 +4,18 @@ Shapes, as suffixes of names: as in `pvt_exp.nn.boxes` and `pvt_exp.nn.masks`.
 
 The neck gives four maps, of strides 4 to 32; P6 is every second cell of the last. Proposals come from all five, regions
 are cut out of the first four. As in mmdetection, boxes are regressed for the classes alone and not for the background,
-masks likewise, and RoIAlign is aligned. Losses are torchvision's: smooth L1 with a knee at 1/9, where mmdetection 2 has
-L1. Inside, label 0 is the background; outside, labels start at 0.
+masks likewise, and RoIAlign is aligned. Losses are torchvision's, but that the knee of smooth L1 is a setting. Inside,
+label 0 is the background; outside, labels start at 0.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, max_pool2d, pad
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, max_pool2d, pad, smooth_l1_loss
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
-from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
+from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, concat_box_prediction_layers
 from torchvision.ops import roi_align
 
@@ -29,11 +29,12 @@ TINY = torch.finfo(torch.float32).tiny
 class Proposals(RegionProposalNetwork):  # type: ignore[misc]
     """Regions that may hold an object, and the losses (``rpn_class``, ``rpn_box``) of saying so."""
 
-    def __init__(self, anchors: Anchors, width: int, most: int) -> None:
+    def __init__(self, anchors: Anchors, width: int, most: int, box_knee: float) -> None:
         before = {"training": 2000, "testing": 1000}  # of one map, before NMS
         after = {"training": most, "testing": most}
         # the score that is too low is that of anchors in the padding, which is 0
         super().__init__(anchors, RPNHead(width, anchors.per_cell), 0.7, 0.3, 256, 0.5, before, after, 0.7, TINY)
+        self.box_knee = box_knee
 
     def forward(
         self, levels: list[Tensor], sizes: Sizes, targets: list[Target] | None
@@ -53,6 +54,20 @@ class Proposals(RegionProposalNetwork):  # type: ignore[misc]
         labels = [x.masked_fill(outside_N, -1) for x, outside_N in zip(labels, outside_BN, strict=True)]
         losses = self.compute_loss(logits, offsets, labels, self.box_coder.encode(matched, anchors))
         return proposals, dict(zip(("rpn_class", "rpn_box"), losses, strict=True))
+
+    def compute_loss(
+        self, logits: Tensor, offsets: Tensor, labels: list[Tensor], wanted: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Of a sample of all images' anchors: whether they hold an object, and the offsets of those that do."""
+        held, empty = (torch.cat(chosen).nonzero()[:, 0] for chosen in self.fg_bg_sampler(labels))
+        sample = torch.cat([held, empty])
+        box = box_loss(offsets[held], torch.cat(wanted)[held], self.box_knee) / len(sample)
+        return binary_cross_entropy_with_logits(logits.flatten()[sample], torch.cat(labels)[sample]), box
+
+
+def box_loss(offsets_P4: Tensor, wanted_P4: Tensor, knee: float) -> Tensor:
+    """Smooth L1, summed: square below the knee; with the knee at 0 it is L1."""
+    return smooth_l1_loss(offsets_P4, wanted_P4, reduction="sum", beta=knee)
 
 
 class RegionAlign(nn.Module):
@@ -96,6 +111,8 @@ class BoxPredictor(nn.Module):
 class Regions(RoIHeads):  # type: ignore[misc]
     """What is in each proposal: its class, its box and, if there is a mask head, its mask."""
 
+    box_knee: float
+
     def forward(
         self, levels: list[Tensor], proposals: list[Tensor], sizes: Sizes, targets: list[Target] | None
     ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
@@ -115,8 +132,12 @@ class Regions(RoIHeads):  # type: ignore[misc]
     def losses(self, levels: list[Tensor], proposals: list[Tensor], targets: Any) -> dict[str, Tensor]:
         """Of a sample of the proposals and, for the mask, of its regions that hold an object."""
         regions, matched, labels, offsets = self.select_training_samples(proposals, targets)
-        predicted = self.box_predictor(self.box_head(self.box_roi_pool(levels, regions)))
-        losses = dict(zip(("class", "box"), fastrcnn_loss(*predicted, labels, offsets), strict=True))
+        logits, predicted = self.box_predictor(self.box_head(self.box_roi_pool(levels, regions)))
+        labels_P = torch.cat(labels)
+        objects_P = labels_P.nonzero()[:, 0]
+        own_P4 = predicted.view(len(labels_P), -1, 4)[objects_P, labels_P[objects_P]]  # those of the object's class
+        box = box_loss(own_P4, torch.cat(offsets)[objects_P], self.box_knee) / len(labels_P)
+        losses = {"class": cross_entropy(logits, labels_P), "box": box}
         if not self.has_mask():
             return losses
         held = [torch.where(label > 0)[0] for label in labels]
@@ -151,6 +172,7 @@ class FasterRCNN(nn.Module):
         anchor_scale: float = 8.0,
         max_proposals: int = 1000,
         sampled_regions: int = 512,
+        box_knee: float = 1 / 9,
         score_threshold: float = 0.05,
         nms_threshold: float = 0.5,
         max_detections: int = 100,
@@ -161,7 +183,7 @@ class FasterRCNN(nn.Module):
         pyramid: Any = neck
         self.width, self.strides = int(pyramid.width), tuple(pyramid.strides)
         anchors = Anchors((*self.strides, 2 * self.strides[-1]), [anchor_scale])
-        self.proposals = Proposals(anchors, self.width, max_proposals)
+        self.proposals = Proposals(anchors, self.width, max_proposals, box_knee)
         box_head = TwoMLPHead(self.width * BOX_SIDE**2, head_width)
         for layer in (box_head.fc6, box_head.fc7):
             nn.init.xavier_uniform_(layer.weight)
@@ -170,6 +192,7 @@ class FasterRCNN(nn.Module):
             RegionAlign(self.strides, BOX_SIDE), box_head, BoxPredictor(head_width, num_classes),
             0.5, 0.5, sampled_regions, 0.25, None, score_threshold, nms_threshold, max_detections,
         )  # fmt: skip
+        self.regions.box_knee = box_knee
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """The neck's maps and P6."""

@@ -58,6 +58,20 @@ def test_the_ground_truth_is_the_file_less_boxes_of_zero_size(tmp_path: Path) ->
     assert not any("segmentation" in annotation for annotation in plain["annotations"])
 
 
+def test_training_images_without_annotations_can_be_left_out(tmp_path: Path) -> None:
+    put(tmp_path, train=train(), val=val())
+    kept, dropped = Settings(), Settings(drop_empty=True)
+    assert kept.inspect(tmp_path).images == {"train": 3, "val": 2}
+    assert dropped.inspect(tmp_path).images == {"train": 2, "val": 2}
+    for task in ("detection", "instance"):
+        every, some = (each.open(tmp_path, "train", task) for each in (kept, dropped))
+        full = [target for _, target in every if len(target["boxes"])]
+        assert [target["image_id"] for _, target in some] == [target["image_id"] for target in full] == [9, 5]
+        assert some.sizes() == [(10, 12)] * 2
+        assert some.ground_truth() == {**every.ground_truth(), "images": every.ground_truth()["images"][:2]}
+        assert len(dropped.open(tmp_path, "val", task)) == 2
+
+
 def test_validation_has_the_labels_of_training(tmp_path: Path) -> None:
     document = {**val(), "categories": [{"id": 7, "name": "dog"}]}
     document["annotations"] = [box(1, 2, 7, [0, 0, 12, 10])]

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import fastrcnn_loss
+from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import FeaturePyramidNetwork, box_iou
 
 from pvt_exp.backbones.pvt import Settings as Pvt
@@ -15,7 +17,7 @@ from pvt_exp.backbones.timm import Settings as Timm
 from pvt_exp.necks.fpn import Settings as Fpn
 from pvt_exp.necks.vit_pyramid import Settings as ViTPyramid
 from pvt_exp.nn.boxes import Anchors
-from pvt_exp.nn.mask_rcnn import FasterRCNN, MaskRCNN, RegionAlign
+from pvt_exp.nn.mask_rcnn import FasterRCNN, MaskRCNN, RegionAlign, box_loss
 from pvt_exp.nn.masks import cut, paste
 from pvt_exp.nn.retinanet import RetinaNet
 from pvt_exp.nn.semantic_fpn import SemanticFPN
@@ -279,6 +281,41 @@ def test_padding_is_not_trained_on(name: str, monkeypatch: pytest.MonkeyPatch) -
         losses.append(model(changed, targets, sizes))
     for key, loss in losses[0].items():
         torch.testing.assert_close(losses[1][key], loss)
+
+
+@pytest.mark.parametrize("knee", [0.0, 1 / 9, 2.0])
+def test_the_loss_of_boxes_is_square_below_the_knee(knee: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And torchvision's at its own knee: the same model, the same draws."""
+    model: Any = detector("faster_rcnn", Local(), box_knee=knee).train()
+    assert model.proposals.box_knee == model.regions.box_knee == knee
+    offsets, wanted = torch.tensor([[0.05, -0.5, 3.0, 0.0]]), torch.zeros(1, 4)
+    due = sum(abs(x) - knee / 2 if abs(x) >= knee else x * x / (2 * knee) for x in offsets[0].tolist())
+    assert float(box_loss(offsets, wanted, knee)) == pytest.approx(due)
+    logits, drawn = torch.randn(6, 4), torch.randn(6, 16)
+    labels, aims = [torch.tensor([0, 2, 1]), torch.tensor([0, 0, 3])], [torch.randn(3, 4), torch.randn(3, 4)]
+    given = {
+        "select_training_samples": ([], [], labels, aims),
+        "box_roi_pool": 0,
+        "box_head": 0,
+        "box_predictor": (logits, drawn),
+    }
+    for name, value in given.items():
+        monkeypatch.setattr(type(model.regions), name, lambda *_, value=value: value, raising=False)
+        model.regions._modules.pop(name, None)
+    ours = model.regions.losses([], [], [])
+    theirs = fastrcnn_loss(logits, drawn, labels, aims)
+    torch.testing.assert_close(ours["class"], theirs[0])
+    assert torch.isclose(ours["box"], theirs[1]) == (knee == 1 / 9)
+
+
+def test_the_loss_of_proposals_is_torchvisions() -> None:
+    model: Any = detector("faster_rcnn", Local()).train()
+    labels = [torch.tensor([1.0, 0, -1, 0, 1]), torch.tensor([0.0, 0, 1, -1, 0])]
+    given = torch.randn(10, 1), torch.randn(10, 4), labels, [torch.randn(5, 4), torch.randn(5, 4)]
+    for ours, theirs in zip(
+        model.proposals.compute_loss(*given), RegionProposalNetwork.compute_loss(model.proposals, *given), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_an_object_is_matched_within_the_image_though_an_anchor_in_the_padding_fits_better() -> None:

@@ -87,6 +87,7 @@ MASK_RCNN = {
     "sampled_regions": 512,
     "mask_width": 256,
     "mask_convs": 4,
+    "box_knee": 0.0,
 }
 COCO = {
     "kind": "coco",
@@ -96,6 +97,7 @@ COCO = {
     "val_annotations": "annotations/instances_val2017.json",
     "val_image_folder": "val2017",
     "on_bad_image": "fail",
+    "drop_empty": True,
 }
 ADE20K = {
     "kind": "semantic_folder",
