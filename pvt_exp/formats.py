@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 TEXT_PT = 345.0
 """Width of the text in the class ``article`` at 10 pt."""
-SIZES = {"normalsize": 5.2, "small": 4.75, "footnotesize": 4.4, "scriptsize": 4.0}
-"""LaTeX's sizes, and the width of an average character in pt."""
+SIZES = (
+    ("normalsize", 5.2, 4),
+    ("small", 4.75, 4),
+    ("footnotesize", 4.4, 4),
+    ("scriptsize", 4.0, 4),
+    ("scriptsize", 4.0, 2),
+)
+"""LaTeX's sizes, the width of an average character, and what lies on each side of a column, in pt."""
 NAME_CHARS = 28
 """The room that a row's name has at least, where it is that long, before LaTeX takes a smaller size."""
 PAGE_ROWS = 38
@@ -148,7 +154,7 @@ def to_markdown(table: Table, command: str | None) -> str:
 
 def to_latex(table: Table, command: str | None) -> str:
     """A float of the class ``article`` that needs booktabs only; several where it is longer than a page."""
-    size, first_column = _fit(table)
+    size, gap_pt, first_column = _fit(table)
     spreads = [max((cell.std_text for cell in column), key=len, default="") for column in columns_of(table)]
 
     def line(row: Row, indent: str) -> Markup:
@@ -177,6 +183,7 @@ def to_latex(table: Table, command: str | None) -> str:
         parts=parts,
         heads=list(zip(*map(_head, table.columns), strict=True)),
         size=Markup(size),
+        gap_pt=gap_pt,
         first_column=Markup(first_column),
         label=Markup(re.sub(r"[^A-Za-z0-9]+", "-", table.name).strip("-")),
         runs=about_runs(table),
@@ -210,24 +217,27 @@ def columns_of(table: Table) -> list[tuple[Cell, ...]]:
 
 
 def _head(column: Column) -> tuple[str, str]:
-    """What a column is, and in what unit: the two lines of its head."""
+    """The two lines of a column's head: what it is and in what unit, or what it is the difference of."""
+    if column.kind == "difference":
+        first, _, of = column.title.partition(" ")
+        return first, of
     name, _, unit = column.title.partition(" (")
     return name, f"({unit}" if unit else ""
 
 
-def _fit(table: Table) -> tuple[str, str]:
-    """The largest size at which the table is no wider than the text, and the kind of the column of names."""
+def _fit(table: Table) -> tuple[str, int, str]:
+    """The largest size at which the table is no wider than the text, its columns' gap, and the kind of that of names."""
     numbers = sum(
         max([*map(len, _head(column)), *(len(PLAIN.cell(cell, column)) for cell in cells)])
         for column, cells in zip(table.columns, columns_of(table), strict=True)
     )
     names = max([len("variant"), *(len(row.name) + len(row.marks) for row in table.rows)])
-    room_pt, char_pt, size = 0.0, 1.0, "scriptsize"
-    for size, char_pt in SIZES.items():  # noqa: B007 - what the loop ends with is used
-        room_pt = TEXT_PT - 8 * len(table.columns) - numbers * char_pt
+    room_pt, char_pt, size, gap_pt = 0.0, 1.0, "", 0
+    for size, char_pt, gap_pt in SIZES:  # noqa: B007 - what the loop ends with is used
+        room_pt = TEXT_PT - 2 * gap_pt * len(table.columns) - numbers * char_pt
         if min(names, NAME_CHARS) * char_pt <= room_pt:
             break
-    return size, "l" if names * char_pt <= room_pt else f"p{{{max(room_pt, 10 * char_pt):.0f}pt}}"
+    return size, gap_pt, "l" if names * char_pt <= room_pt else f"p{{{max(room_pt, 10 * char_pt):.0f}pt}}"
 
 
 def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:

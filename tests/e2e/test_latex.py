@@ -42,6 +42,20 @@ def test_a_papers_table_fits_the_page(tmp_path):
     assert "too large" not in log
 
 
+def test_a_table_of_four_metrics_fits_the_page(tmp_path):
+    names = ("mask_AP", "mask_AP50", "box_AP", "box_AP50")
+
+    def measured(value: float):
+        made = result(value)
+        made["metrics"] = {name: value + i for i, name in enumerate(names)}
+        return made
+
+    rows = [(BASE, [measured(56.2 + i / 3) for i in range(3)])]
+    rows += [(({"spatial reduction": name},), [measured(51 + i) for i in range(3)]) for name in ("none", "linear")]
+    log = compile_table(table(rows, metrics=names), tmp_path)
+    assert "Overfull" not in log
+
+
 @pytest.mark.parametrize("as_title", [False, True])
 def test_hostile_names_compile(tmp_path, as_title):
     rows = [(BASE, [71.0] * 3)]
