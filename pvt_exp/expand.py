@@ -1,6 +1,8 @@
 """A sweep's file -> its plan. Pure: it reads files and touches nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,18 +12,25 @@ from pydantic import BaseModel, ValidationError
 from pvt_exp import config, stages
 from pvt_exp.backbones import Backbone
 from pvt_exp.config import ConfigError, Document, Keys
-from pvt_exp.plan import Plan, Variant
+from pvt_exp.plan import Plan, Tuning, Variant
 from pvt_exp.schema import Block, Changes, Run, Sweep
 from pvt_exp.stages import Find
 from pvt_exp.where import compile_filter
 
+Choose = Callable[[Tuning], dict[str, Any] | None]
+"""Looks up the values that a variant's trials have chosen."""
+
 
 def load(
-    path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None, find: Find | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    find: Find | None = None,
+    choose: Choose = lambda _: None,
 ) -> tuple[Sweep, Plan]:
     """Read a sweep and its base, and expand it. ``overrides`` change the base; ``seeds`` replace the sweep's.
 
-    ``find`` looks up the store's runs by how their ids begin, for ``pretrained: runs/<id>``.
+    ``find`` looks up the store's runs by how their ids begin, for ``pretrained: runs/<id>``; ``choose`` what trials chose.
 
     Raises:
         ConfigError: for all that is wrong in either file.
@@ -37,8 +46,16 @@ def load(
     place = path.parent / sweep.base
     written = stages.anchor(_read_base(place, document), place.parent)
     base = stages.anchor(config.override(written, overrides))
+    for word in overrides:
+        name, _, value = word.partition("=")
+        if tuned := [
+            field
+            for field in (sweep.tune.space if sweep.tune else ())
+            if fixes(name, config.parse(value, word, lines=False).value, field)
+        ]:
+            raise ConfigError(f"override '{word}': the sweep tunes {tuned[0]}, so it cannot be fixed")
     sources = _Sources(document, path.parent, base, written, stages.reader(place), find)
-    return sweep, _expand(sweep, sources, path.stem, tuple(seeds) if seeds else sweep.seeds)
+    return sweep, _expand(sweep, sources, path.stem, tuple(seeds) if seeds else sweep.seeds, choose)
 
 
 def _read_base(place: Path, document: Document) -> Document:
@@ -74,7 +91,7 @@ class _Sources(NamedTuple):
     find: Find | None
 
 
-def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...]) -> Plan:
+def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], choose: Choose) -> Plan:
     document = sources.sweep
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"{document.origin(('seeds',))}: seeds: the same seed twice")
@@ -88,20 +105,23 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...]) 
         for name, part in first
         if isinstance(part, BaseModel) and name in sources.base.value and name != "pretrain"
     }
+    apply = partial(_apply, sources, components, backbone)
     found: dict[str, tuple[list[dict[str, str]], Run]] = {}
+    spelled_as: dict[str, tuple[tuple[Keys, Changes], ...]] = {}
     problems: list[str] = []
     named: dict[tuple[tuple[str, str], ...], str] = {}
     spelled = [s for i, block in enumerate(sweep.blocks) for s in _spell(block, i)]
     for label, parts in spelled:
         where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
         try:
-            run = _apply(sources, components, backbone, parts) if parts else base_run
+            run = apply(parts) if parts else base_run
         except ConfigError as error:
             problems += error.problems
             continue
         if named.setdefault(tuple(label.items()), run.id) != run.id:
             problems.append(f"{where}: two different variants are called {label or 'base'}")
         labels, _ = found.setdefault(run.id, ([], run))
+        spelled_as.setdefault(run.id, parts)
         if label not in labels:
             labels.append(label)
     if problems:
@@ -109,8 +129,46 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...]) 
     if base_run.id in found and {} not in found[base_run.id][0]:
         found[base_run.id][0].append({})
     kept = _filter(sweep, document, base_run, list(found.values()))
-    variants = tuple(Variant(tuple(labels), run.with_seeds(seeds)) for labels, run in kept)
-    return Plan(name, seeds, variants, merged=len(spelled) - len(found), removed=len(found) - len(kept))
+    planned = Plan(name, seeds, (), merged=len(spelled) - len(found), removed=len(found) - len(kept))
+    if (tune := sweep.tune) is None:
+        return replace(planned, variants=tuple(Variant(tuple(labels), run.with_seeds(seeds)) for labels, run in kept))
+
+    def tuning(labels: list[dict[str, str]], run: Run) -> Tuning:
+        parts = spelled_as[run.id]
+        made = Tuning(tuple(labels), tune, lambda values: apply((*parts, (("tune", "space"), values))))
+        _check_space(made, document, parts)
+        return replace(made, chosen=choose(made))
+
+    tunings = tuple(tuning(labels, run) for labels, run in kept)
+    decided = tuple(
+        Variant(each.labels, each.make(each.chosen).with_seeds(seeds)) for each in tunings if each.chosen is not None
+    )
+    return replace(planned, variants=decided, tunings=tunings)
+
+
+def _check_space(tuning: Tuning, document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> None:
+    """Raise ConfigError for a space of which a variant cannot have the outermost values, or has one fixed."""
+    for name, values in tuning.tune.space.items():
+        for keys, changes in parts:
+            for dotted, change in changes.items():
+                if fixes(dotted, change, name):
+                    where = document.origin((*keys, dotted))
+                    raise ConfigError(f"{where}: {tuning.name} fixes {name}, which the sweep tunes; leave one out")
+        for value in values.ends:
+            tuning.make({name: value})
+
+
+def fixes(dotted: str, change: Any, field: str) -> bool:
+    """Whether a change sets this field, alone or with what it stands in."""
+    if dotted == field or dotted.startswith(f"{field}."):
+        return True
+    if not field.startswith(f"{dotted}."):
+        return False
+    for part in field.removeprefix(f"{dotted}.").split("."):
+        if not isinstance(change, dict) or part not in change:
+            return False
+        change = change[part]
+    return True
 
 
 def _filter(sweep: Sweep, document: Document, base: Run, found: list[Any]) -> list[Any]:

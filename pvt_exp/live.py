@@ -17,7 +17,7 @@ from pvt_exp.sweep import Board
 PLAIN_EVERY_S = 30.0
 COLOURS: dict[State, str] = {
     "done": "green", "running": "cyan", "pending": "dim", "killed": "yellow", "stale": "yellow",
-    "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
+    "pruned": "yellow", "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
 }  # fmt: skip
 
 
@@ -87,10 +87,12 @@ class View:
         return text
 
     def _summary(self, board: Board) -> Text:
-        total, done = len(board.outcomes), board.count("done")
+        total, done = max(len(board.outcomes), board.expected), board.count("done")
         words = [f"{done} of {total} done"]
         if bad := board.count("failed", "diverged", "out_of_memory", "timed_out", "killed"):
             words.append(f"{bad} not")
+        if pruned := board.count("pruned"):
+            words.append(f"{pruned} pruned")
         if going := len(board.started):
             words.append(f"{going} running")
         words.append(f"{duration(self.seconds)} gone")
@@ -100,7 +102,9 @@ class View:
         return Text(", ".join(words))
 
     def _table(self, board: Board) -> RenderableType:
-        table = Table(box=None, pad_edge=False, title=f"[bold]{board.plan.name}[/]", title_justify="left")
+        table = Table(
+            box=None, pad_edge=False, title=f"[bold]{board.title or board.plan.name}[/]", title_justify="left"
+        )
         table.add_column("variant", no_wrap=True)
         table.add_column("done", justify="right", no_wrap=True)
         table.add_column(board.plan.runs[0].task.metric, justify="right", no_wrap=True)

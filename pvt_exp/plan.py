@@ -1,12 +1,15 @@
 """The frozen list of a sweep's runs, and of those that they start from."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pvt_exp.config import ConfigError
 from pvt_exp.schema import Run
+from pvt_exp.space import Tune
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,13 @@ class Variant:
     @property
     def name(self) -> str:
         """What to call it in one line: ``depth deep``, or ``base``."""
-        label = {} if self.is_base else self.labels[0]
-        return ", ".join(f"{axis} {choice}".strip() for axis, choice in label.items()) or "base"
+        return called(self.labels)
+
+
+def called(labels: Sequence[dict[str, str]]) -> str:
+    """A variant's name in one line, from what a sweep calls it."""
+    label = {} if {} in labels else labels[0]
+    return ", ".join(f"{axis} {choice}".strip() for axis, choice in label.items()) or "base"
 
 
 class Pretraining(NamedTuple):
@@ -38,6 +46,40 @@ class Pretraining(NamedTuple):
     name: str
     """``pretraining of depth deep``."""
     runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is tried inside one variant before it is trained."""
+
+    labels: tuple[dict[str, str], ...]
+    """The variant's."""
+    tune: Tune
+    make: Callable[[dict[str, Any]], Run]
+    """The variant with some values of the space, by field."""
+    chosen: dict[str, Any] | None = None
+    """The best values by field, once all trials have ended."""
+
+    def trial(self, values: dict[str, Any]) -> Run:
+        """The run of a trial: scored on held out images, with the trials' own seed."""
+        held = {"holdout": self.tune.holdout.model_dump(mode="json")}
+        return self.make({**values, **held}).with_seeds([self.tune.seed])[0]
+
+    @cached_property
+    def first(self) -> Run:
+        """A trial, with the first value of each field."""
+        return self.trial({name: values.ends[0] for name, values in self.tune.space.items()})
+
+    @cached_property
+    def key(self) -> str:
+        """Twelve hex digits: the same for equal variants, spaces and ways to search, in any sweep."""
+        how = self.tune.model_dump(mode="json", exclude={"trials", "storage", "holdout", "seed"})
+        return hashlib.sha256(f"{self.first.id} {json.dumps(how, sort_keys=True)}".encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        """The variant's."""
+        return called(self.labels)
 
 
 @dataclass(frozen=True)
@@ -51,6 +93,8 @@ class Plan:
     """How many spelled variants were equal to an earlier one."""
     removed: int = 0
     """How many `where` removed."""
+    tunings: tuple[Tuning, ...] = ()
+    """What is tried first, one a variant. A variant is among `variants` once its values are chosen."""
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -116,19 +160,24 @@ class Plan:
         Raises:
             ConfigError: if a word names none.
         """
-        kept: list[Variant] = []
+        listed: tuple[Variant | Tuning, ...] = (*self.variants, *self.tunings)
+        chosen: set[int] = set()
         for word in wanted:
-            found = [v for v in self.variants if _named(v, word)]
+            found = {id(each) for each in listed if _named(each, word)}
             if not found:
-                names = ", ".join(dict.fromkeys(v.name for v in self.variants[:12]))
+                names = ", ".join(list(dict.fromkeys(each.name for each in listed))[:12])
                 raise ConfigError(f"--only {word}: no variant, axis, choice or run of {self.name}; it has {names}")
-            kept += [v for v in found if v not in kept]
-        return Plan(self.name, self.seeds, tuple(v for v in self.variants if v in kept))
+            chosen |= found
+        variants = tuple(each for each in self.variants if id(each) in chosen)
+        of_runs = {each.name for each in variants}
+        tunings = tuple(each for each in self.tunings if id(each) in chosen or each.name in of_runs)
+        return Plan(self.name, self.seeds, variants, tunings=tunings)
 
 
-def _named(variant: Variant, word: str) -> bool:
-    names = {variant.name, *(w for label in variant.labels for pair in label.items() for w in pair)} - {""}
-    return word in names or (len(word) >= 4 and any(run.id.startswith(word) for run in variant.runs))
+def _named(each: Variant | Tuning, word: str) -> bool:
+    names = {each.name, *(w for label in each.labels for pair in label.items() for w in pair)} - {""}
+    runs = each.runs if isinstance(each, Variant) else ()
+    return word in names or (len(word) >= 4 and any(run.id.startswith(word) for run in runs))
 
 
 def single(run: Run, name: str) -> Plan:

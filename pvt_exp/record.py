@@ -23,6 +23,10 @@ def metrics(trainer: pl.Trainer) -> dict[str, float]:
     return {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
 
 
+class Pruned(Exception):
+    """The run was asked to end early, because it does worse than others."""
+
+
 class Record(pl.Callback):
     """What the result will say of the training, kept through a resume, and the progress that the driver shows."""
 
@@ -39,6 +43,8 @@ class Record(pl.Callback):
             (attempt / "code.diff").write_text(diff)
         self._since = time.monotonic()
         self._shown = 0.0
+        self.scored = 0
+        """The epoch that `last` is of."""
         self._waiting = Stopwatch()
 
     def state_dict(self) -> dict[str, Any]:
@@ -81,16 +87,19 @@ class Record(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         task = self.run.task
-        self.last, self.per_class = metrics(trainer), module.per_class
+        self.last, self.per_class, self.scored = metrics(trainer), module.per_class, trainer.current_epoch + 1
         sign = 1 if task.larger_is_better else -1
         value = self.last[task.metric]
         if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
             self.best = {"epoch": trainer.current_epoch + 1, "metrics": self.last}
         self._show(trainer.current_epoch, 1.0)
+        if trainer.current_epoch + 1 < self.run.epochs and (why := store.pruned(self.attempt)) is not None:
+            raise Pruned(why)
 
     def _show(self, epoch: int, part: float) -> None:
         self._shown = time.monotonic()
         progress = {"epoch": epoch + 1, "epochs": self.run.epochs, "fraction": (epoch + part) / self.run.epochs}
+        progress["scored"] = self.scored
         text = files.dump({**progress, "metrics": self.last, "best": self.best.get("metrics", {})})
         temporary = self.attempt / ".progress.tmp"
         temporary.write_text(text)

@@ -11,6 +11,7 @@ from pvt_exp import identity
 from pvt_exp.component import kinds, one_of
 from pvt_exp.config import Frozen, or_text
 from pvt_exp.recipe import SGD, AdamW, Cosine, Poly, Step
+from pvt_exp.space import Holdout, Tune
 
 # ---------------------------------------------------------------- a run: what is computed, never where or how fast
 
@@ -47,19 +48,6 @@ class Pretrain(Frozen):
         if self.run is not None and self.weights == "ema" and self.run.ema_decay is None:
             raise ValueError("weights: ema is not there: the first stage has no ema_decay")
         return self
-
-
-class Holdout(Frozen):
-    """A part of the training images that the run does not learn from and is scored on, in place of the validation split."""
-
-    share: float = Field(0.1, gt=0, lt=1)
-    """Of the training images."""
-    seed: int = Field(0, ge=0, lt=2**32)
-    """Of the choice; it is not the run's, so that all seeds are scored on the same images."""
-
-    def held(self, images: int) -> int:
-        """How many of so many training images are held out."""
-        return round(images * self.share)
 
 
 class Run(Frozen):
@@ -260,7 +248,15 @@ class Sweep(Frozen):
     blocks: tuple[Block, ...] = Field(min_length=1)
     where: str | None = None
     """Keeps the variants for which this holds, for instance ``backbone.depths[2] <= 6 and optim.lr < base.optim.lr``."""
+    tune: Tune | None = None
+    """Settings that are chosen for each variant by trials before it is trained; none: all are as written."""
     launcher: one_of("launchers") = kinds("launchers")["local"]()  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _trials_apart(self) -> "Sweep":
+        if self.tune is not None and self.tune.seed in self.seeds:
+            raise ValueError(f"tune.seed {self.tune.seed} is one of the sweep's seeds; trials have their own")
+        return self
 
 
 # ---------------------------------------------------------------- a report: pages of tables

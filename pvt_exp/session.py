@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import site, standing, store
+from pvt_exp import site, standing, store, tuning
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.live import View, duration, several
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Run
 from pvt_exp.store import Outcome, State
-from pvt_exp.sweep import Board, Where, drive, start_of
+from pvt_exp.sweep import NO_MORE, Board, Source, Where, drive, start_of
 
 
 def train(
@@ -34,15 +34,11 @@ def train(
     Raises:
         ConfigError: before anything is written, for words that cannot be used and for data that do not fit.
     """
-    known: tuple[State, ...] = (*store.ENDED, "stale")
-    if unknown := sorted(set(retry) - set(known)):
-        raise ConfigError(f"--retry {unknown[0]}: one of {', '.join(known)}")
-    if (size := placement.micro_batch) and (bad := next((r for r in planned.order if r.group_size % size), None)):
-        raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
+    again = _states(retry)
+    _check_micro_batch(planned, placement)
     roots, facts, problems = site.inspect(planned, site.places(data), site.load())
     store.check(runs)
     outcomes = standing.outcomes(runs, planned, site.fingerprints(facts))
-    again = tuple(state for state in known if state in retry)
     to_do = standing.to_do(planned, outcomes, (*store.PASSES, *again))
     told = [problem for run in to_do for problem in (*problems.get(run.dataset, ()), *_lacks_weights(runs, run))]
     if told:
@@ -56,9 +52,6 @@ def train(
     if not to_do:
         return tell(console, planned, outcomes)
     board = Board(planned, outcomes)
-    slots = launcher.slots()
-    gpus = Counter(slot.gpus[0] for slot in slots if slot.gpus)
-    on = ", ".join(f"{runs} on GPU {gpu}" for gpu, runs in gpus.items()) or f"{len(slots)} on the CPU"
     needs = sum(run.id in outcomes for run in planned.needs)
     doing = {run.id for run in to_do}
     blocked = sum(seen.state in store.PASSES and seen.id not in doing for seen in outcomes.values())
@@ -68,26 +61,105 @@ def train(
         + (f"and {several(needs, 'pretraining run')} they start from, " if needs else "")
         + f"{len(outcomes) - len(to_do) - blocked} known already, {len(to_do)} to train"
         + (f", {blocked} that cannot start" if blocked else "")
-        + f"; at once: {on}",
+        + f"; at once: {_at_once(launcher)}",
         highlight=False,
         soft_wrap=True,
     )
     where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement)
     view = View(console)
-    gc.enable()
-    try:
-        with view:
-            drive(planned, where, board, again, view.show)
-    except KeyboardInterrupt:
-        left = board.count(*store.PASSES, "running")
-        console.print(
-            f"stopped: {board.count('done')} of {len(outcomes)} runs are done, {left} are left. "
-            "What was under way goes on from its last checkpoint with the same command.",
-            highlight=False,
-        )
+    if not _drive(console, view, board, where, again):
         return 130
     console.print(f"trained {several(board.trained, 'run')} in {duration(view.seconds)}", highlight=False)
     return tell(console, planned, board.outcomes)
+
+
+def tune(
+    console: Console,
+    planned: Plan,
+    runs: Path,
+    launcher: Launcher,
+    placement: Placement,
+    data: Sequence[str],
+    retry: Sequence[str],
+) -> int:
+    """Run the trials of the variants whose values are not chosen yet, and choose; as `train` does for the runs.
+
+    Returns:
+        0 if all values are chosen now, 1 if some could not be, 130 after Ctrl-C.
+    """
+    again = _states(retry)
+    trials = tuning.first_trials(planned)
+    _check_micro_batch(trials, placement)
+    roots, facts, problems = site.inspect(trials, site.places(data), site.load())
+    store.check(runs)
+    if told := [problem for run in trials.order for problem in problems.get(run.dataset, ())]:
+        raise ConfigError(dict.fromkeys(told))
+    store.create(runs)
+    with tuning.alone(planned, runs):
+        before = tuning.known(planned, runs)
+        fingerprints = site.fingerprints(facts)
+        board = Board(before, standing.outcomes(runs, before, fingerprints))
+        searches = tuning.Searches(planned, runs.resolve(), again)
+        board.expected, board.title = searches.budget, f"{planned.name}: trials"
+        ended = len(board.outcomes) - board.count(*store.PASSES, "running")
+        console.print(
+            f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
+            f"{ended} known already; at once: {_at_once(launcher)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        searches.look(board)
+        where = Where(runs.resolve(), launcher, roots, fingerprints, placement)
+        if not _drive(console, View(console), board, where, again, searches):
+            return 130
+        without = searches.decide(board)
+    for name in without:
+        console.print(f"{name}: nothing is chosen yet: trials are left, or none has a score", highlight=False)
+    return 1 if without else 0
+
+
+def _drive(
+    console: Console,
+    view: View,
+    board: Board,
+    where: Where,
+    again: tuple[State, ...],
+    source: Source = NO_MORE,
+) -> bool:
+    """Drive the board's plan and show it; False after Ctrl-C."""
+    gc.enable()
+    try:
+        with view:
+            drive(board.plan, where, board, again, view.show, source)
+    except KeyboardInterrupt:
+        left = board.count(*store.PASSES, "running")
+        console.print(
+            f"stopped: {board.count('done')} of {len(board.outcomes)} runs are done, {left} are left. "
+            "What was under way goes on from its last checkpoint with the same command.",
+            highlight=False,
+        )
+        return False
+    return True
+
+
+def _states(retry: Sequence[str]) -> tuple[State, ...]:
+    """The words after ``--retry`` as states."""
+    known: tuple[State, ...] = (*store.ENDED, "stale")
+    if unknown := sorted(set(retry) - set(known)):
+        raise ConfigError(f"--retry {unknown[0]}: one of {', '.join(known)}")
+    return tuple(state for state in known if state in retry)
+
+
+def _check_micro_batch(planned: Plan, placement: Placement) -> None:
+    if (size := placement.micro_batch) and (bad := next((r for r in planned.order if r.group_size % size), None)):
+        raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
+
+
+def _at_once(launcher: Launcher) -> str:
+    """How many runs go at once, and on what."""
+    slots = launcher.slots()
+    gpus = Counter(slot.gpus[0] for slot in slots if slot.gpus)
+    return ", ".join(f"{runs} on GPU {gpu}" for gpu, runs in gpus.items()) or f"{len(slots)} on the CPU"
 
 
 def _lacks_weights(runs: Path, run: Run) -> list[str]:

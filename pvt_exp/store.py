@@ -32,8 +32,10 @@ from pvt_exp.schema import Placement, Run
 
 FORMAT = 1
 
-State = Literal["done", "failed", "diverged", "out_of_memory", "timed_out", "killed", "running", "pending", "stale"]
-ENDED: tuple[State, ...] = ("failed", "diverged", "out_of_memory", "timed_out", "killed")
+State = Literal[
+    "done", "failed", "diverged", "out_of_memory", "timed_out", "killed", "pruned", "running", "pending", "stale"
+]
+ENDED: tuple[State, ...] = ("failed", "diverged", "out_of_memory", "timed_out", "killed", "pruned")
 PASSES: tuple[State, ...] = ("pending", "killed")
 """States that the same command tries again; the others wait for ``--retry``."""
 
@@ -183,6 +185,19 @@ def end(attempt: Path, state: State, reason: str | None, **numbers: Any) -> None
     """Record how an attempt ended, unless it has said so itself."""
     record = {"state": state, "reason": reason, **numbers, "ended": now(), "log": files.tail(attempt / "log.txt")}
     files.publish(attempt / "end.json", files.dump(record))
+
+
+def prune(attempt: Path, reason: str) -> None:
+    """Ask an attempt to end after its epoch."""
+    files.write(attempt / "prune", reason)
+
+
+def pruned(attempt: Path) -> str | None:
+    """Why an attempt was asked to end, if it was."""
+    try:
+        return (attempt / "prune").read_text()
+    except FileNotFoundError:
+        return None
 
 
 def run_folder(attempt: Path) -> Path:

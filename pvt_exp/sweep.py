@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ class Board:
     plan: Plan
     outcomes: dict[str, Outcome]
     slots: int = 1
+    expected: int = 0
+    """Runs there will be, where more are proposed than are known."""
+    title: str = ""
+    """What is shown; the plan's name where it is empty."""
     trained: int = 0
     """Runs that this driver has brought to an end."""
     started: dict[str, float] = field(default_factory=dict)
@@ -51,14 +55,17 @@ class Board:
 
     def seconds_left(self) -> float | None:
         """Time until the sweep is done, from the runs of the same variant, else from all runs; None: nothing to go by."""
-        stages = [self._parts_left(groups) for groups in (self.plan.pretrainings, self.plan.variants)]
-        paces = [pace for _, mean in stages for pace in mean.values()]
+        both: tuple[Sequence[Pretraining | Variant], ...] = (self.plan.pretrainings, self.plan.variants)
+        stages = [(groups, *self._parts_left(groups)) for groups in both]
+        paces = [pace for _, _, mean in stages for pace in mean.values()]
         if not paces:
             return None
         left = longest = 0.0
-        for parts, mean in stages:
+        for groups, parts, mean in stages:
             overall = sum(mean.values()) / len(mean) if mean else sum(paces) / len(paces)
             seconds = [mean.get(name, overall) * part for name, part in parts]
+            if groups is self.plan.variants:
+                seconds += [overall] * (self.expected - len(self.outcomes))
             left, longest = left + sum(seconds), max(longest, *seconds, 0.0)
         return max(longest, left / self.slots)
 
@@ -85,12 +92,32 @@ class Board:
         return parts, {name: sum(seconds) / len(seconds) for name, seconds in known.items()}
 
 
+class Source:
+    """Proposes further runs while a plan is driven. This one has none."""
+
+    def propose(self) -> Variant | None:
+        """One more run, as a variant with one seed; asked for when a place is free and nothing known waits for it."""
+        return None
+
+    def look(self, board: Board) -> None:
+        """Take in what runs have come to; called often."""
+
+
+NO_MORE = Source()
+
+
 def drive(
-    plan: Plan, where: Where, board: Board, retry: Sequence[State], show: Callable[[Board, Run | None], None]
+    plan: Plan,
+    where: Where,
+    board: Board,
+    retry: Sequence[State],
+    show: Callable[[Board, Run | None], None],
+    source: Source = NO_MORE,
 ) -> None:
     """Train what has no result yet. ``show(board, run)`` is called as runs end, and often in between with None.
 
     A run starts when its first stage is done; one whose first stage has ended otherwise stays pending, with that reason.
+    The runs that a ``source`` proposes join the board's plan.
     """
     tried = (*store.PASSES, *retry)
     to_do = standing.to_do(plan, board.outcomes, tried)
@@ -101,6 +128,12 @@ def drive(
 
     def next_attempt(slot: Slot) -> Path | None:
         _return_free(where.store, elsewhere, waiting)
+        while (attempt := start(slot)) is None and not waiting and (variant := source.propose()) is not None:
+            by_id.update(more := _join(board, variant, where))
+            waiting.update(more)
+        return attempt
+
+    def start(slot: Slot) -> Path | None:
         for run in tuple(waiting.values()):
             if run.need is not None and board.outcomes[run.need.id].state != "done":
                 continue
@@ -114,7 +147,7 @@ def drive(
             else:
                 if now.state == "stale":
                     store.set_aside_result(where.store / run.id)
-                attempt = store.attempt(where.store, run, _place(run, slot, where, plan), plan.name)
+                attempt = store.attempt(where.store, run, _place(run, slot, where, board.plan), plan.name)
                 board.started[run.id] = time.monotonic()
                 board.outcomes[run.id] = Outcome(run.id, "running", attempts=int(attempt.name))
                 return attempt
@@ -125,12 +158,9 @@ def drive(
         launched = where.launcher.launch(next_attempt)
         try:
             for ended in launched:
-                if ended is None:
-                    _read_progress(where.store, board)
-                    show(board, None)
-                    continue
-                run = by_id[store.run_folder(ended.attempt).name]
+                run = by_id[store.run_folder(ended.attempt).name] if ended else None
                 _collect(where.store, board, run, ended, elsewhere)
+                source.look(board)
                 show(board, run)
         finally:
             launched.close()  # type: ignore[attr-defined]
@@ -151,7 +181,20 @@ def _return_free(runs: Path, elsewhere: list[Run], waiting: dict[str, Run]) -> N
         waiting[run.id] = run
 
 
-def _collect(runs: Path, board: Board, run: Run, ended: Ended, elsewhere: list[Run]) -> None:
+def _join(board: Board, variant: Variant, where: Where) -> dict[str, Run]:
+    """Add a proposed variant to the board's plan; the runs that were not in it, by id."""
+    board.plan = replace(board.plan, variants=(*board.plan.variants, variant))
+    new = {run.id: run for run in board.plan.order if run.id not in board.outcomes}
+    for run in new.values():
+        board.outcomes[run.id] = standing.look(where.store, run, where.fingerprints, is_start=run not in variant.runs)
+    return new
+
+
+def _collect(runs: Path, board: Board, run: Run | None, ended: Ended | None, elsewhere: list[Run]) -> None:
+    """Take in how a run ended, or how those that go now stand."""
+    if run is None or ended is None:
+        _read_progress(runs, board)
+        return
     board.started.pop(run.id, None)
     board.progress.pop(run.id, None)
     board.first.pop(run.id, None)

@@ -16,6 +16,7 @@ from pvt_exp.component import kinds
 from pvt_exp.live import COLOURS, duration, several
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Run
+from pvt_exp.space import in_words
 from pvt_exp.store import Outcome
 
 
@@ -27,8 +28,8 @@ def print_json(value: Any) -> None:
 # ---------------------------------------------------------------- plan and status
 
 
-def plan_json(plan: Plan, outcomes: dict[str, Outcome]) -> dict[str, Any]:
-    """Fields of ``pvt-exp plan --json``."""
+def plan_json(plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Fields of ``pvt-exp plan --json``; ``tunings`` is `tuning.progress`."""
     return {
         "sweep": plan.name,
         "seeds": list(plan.seeds),
@@ -40,6 +41,7 @@ def plan_json(plan: Plan, outcomes: dict[str, Outcome]) -> dict[str, Any]:
         "pretrainings": [
             {"name": each.name, "runs": runs} for each in plan.pretrainings if (runs := _runs(each.runs, outcomes))
         ],
+        "tunings": list(tunings),
     }
 
 
@@ -69,9 +71,11 @@ def _in_words(states: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in states.items())
 
 
-def status_json(plan: Plan, runs: Path, outcomes: dict[str, Outcome]) -> dict[str, Any]:
+def status_json(
+    plan: Plan, runs: Path, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """Fields of ``pvt-exp status SWEEP --json``: the plan's, and what became of each run."""
-    found = plan_json(plan, outcomes)
+    found = plan_json(plan, outcomes, tunings)
     for group in (*found["variants"], *found["pretrainings"]):
         group["runs"] = [{**run, **_standing(runs, outcomes[run["id"]])} for run in group["runs"]]
     return found
@@ -92,7 +96,9 @@ def _standing(runs: Path, seen: Outcome) -> dict[str, Any]:
     return found
 
 
-def print_plan(console: Console, plan: Plan, outcomes: dict[str, Outcome], most: int | None) -> None:
+def print_plan(
+    console: Console, plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]], most: int | None
+) -> None:
     """The variants of a plan, the first ``most`` of them, and what is left to do."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("variant", overflow="fold")
@@ -108,25 +114,53 @@ def print_plan(console: Console, plan: Plan, outcomes: dict[str, Outcome], most:
         also = [", ".join(label.values()) for label in variant.labels if label] if variant.is_base else []
         name = variant.name + (f" ({', '.join(also)})" if also else "")
         table.add_row(Text(name), f"{done}/{len(variant.runs)}", " ".join(run.id for run in variant.runs))
+    open_ = [each for each in tunings if each["chosen"] is None]
+    for each in open_[:most]:
+        table.add_row(Text(each["name"]), f"0/{len(plan.seeds)}", f"decided after {several(each['trials'], 'trial')}")
     console.print(table)
     if most is not None and (more := len(plan.variants) - most) > 0:
         console.print(f"… and {more} more variants (--all shows them)")
+    variants = len(plan.variants) + len(open_)
     words = [
-        f"{several(len(plan.variants), 'variant')} x {several(len(plan.seeds), 'seed')} = {several(len(plan.runs), 'run')}"
+        f"{several(variants, 'variant')} x {several(len(plan.seeds), 'seed')} = {several(variants * len(plan.seeds), 'run')}"
     ]
-    words.append(_in_words(_states(plan.runs, outcomes)))
+    states = _states(plan.runs, outcomes)
+    if open_:
+        words.append(f"{len(open_) * len(plan.seeds)} of them decided after tuning")
+    if states:
+        words.append(_in_words(states))
     if plan.merged:
         words.append(f"{plan.merged} spelled twice and merged")
     if plan.removed:
         words.append(f"{plan.removed} variants removed by where")
     console.print(f"{plan.name}: {', '.join(words)}", highlight=False)
+    for line in _about_tuning(tunings):
+        console.print(line, highlight=False, soft_wrap=True)
     if states := _states(plan.needs, outcomes):
         count = several(sum(states.values()), "pretraining run")
         console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
 
 
+def _about_tuning(tunings: Sequence[dict[str, Any]]) -> list[str]:
+    """How many trials the tuning takes, and how those of each variant stand."""
+    if not tunings:
+        return []
+    total, tried = sum(each["trials"] for each in tunings), [trial for each in tunings for trial in each["tried"]]
+    states = _in_words(dict(Counter(trial["state"] for trial in tried)))
+    lines = [f"and {several(total, 'trial')} before: {states or 'none yet'}"]
+    for each in tunings:
+        if each["chosen"] is not None:
+            lines.append(f"  {each['name']}: chosen {in_words(each['chosen'])}, {each['metric']} {each['best']:.2f}")
+        elif each["tried"]:
+            best = f", best {each['metric']} {each['best']:.2f}" if each["best"] is not None else ""
+            lines.append(f"  {each['name']}: {len(each['tried'])} of {several(each['trials'], 'trial')}{best}")
+    return lines
+
+
 def print_status(console: Console, found: dict[str, Any]) -> None:
     """Counts, what runs now, and why the rest is not done."""
+    for words in _about_tuning(found["tunings"]):
+        console.print(words.removeprefix("and "), highlight=False, soft_wrap=True)
     console.print(f"{found['sweep']}: {found['runs']} runs: {_in_words(found['states'])}", highlight=False)
     needs = [run for group in found["pretrainings"] for run in group["runs"]]
     if needs:

@@ -66,6 +66,8 @@ def _told(error: BaseException) -> tuple[store.State, str, dict[str, Any]]:
     name = type(error).__name__
     if isinstance(error, ValueError):
         reason = str(error)
+    if name == "Pruned":
+        return "pruned", str(error), {}
     if name == "Diverged":
         return "diverged", str(error), getattr(error, "numbers", {})
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in reason:

@@ -22,15 +22,15 @@ def plan(
     all_: Annotated[bool, typer.Option("--all", help="Every row, however many.")] = False,
 ) -> None:
     """What a sweep would train: its variants, runs, and what is done already. Trains nothing, touches nothing."""
-    from pvt_exp import views
+    from pvt_exp import tuning, views
 
     _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     found = options.outcomes(planned, store_, ())
     if as_json:
-        views.print_json(views.plan_json(planned, found))
+        views.print_json(views.plan_json(planned, found, tuning.progress(planned, store_)))
     else:
-        views.print_plan(console(), planned, found, None if all_ else 40)
+        views.print_plan(console(), planned, found, tuning.progress(planned, store_), None if all_ else 40)
 
 
 def status(
@@ -44,7 +44,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """How the runs of a sweep, or of the whole store, stand."""
-    from pvt_exp import views
+    from pvt_exp import tuning, views
 
     store.check(store_)
     if sweep is None:
@@ -52,7 +52,7 @@ def status(
         views.print_json(found) if as_json else views.print_store(console(), found, store_)
         return
     _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    found = views.status_json(planned, store_, options.outcomes(planned, store_, ()))
+    found = views.status_json(planned, store_, options.outcomes(planned, store_, ()), tuning.progress(planned, store_))
     views.print_json(found) if as_json else views.print_status(console(), found)
 
 

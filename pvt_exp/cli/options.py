@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pvt_exp import expand, site, standing, store
+from pvt_exp import expand, site, standing, store, study
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Slot
@@ -64,7 +64,7 @@ def read_plan(
 ) -> tuple[Sweep, Plan]:
     """The sweep's file and its plan, as far as ``--only`` asks for it."""
     chosen = None if seeds is None else seed_numbers(seeds)
-    settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs))
+    settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs), partial(study.choice, runs))
     return settings, planned.only(only) if only else planned
 
 

@@ -26,6 +26,7 @@ from pvt_exp.cli.options import (
 )
 from pvt_exp.config import ConfigError
 from pvt_exp.schema import TableOf
+from pvt_exp.tuning import undecided
 
 
 def sweep(
@@ -53,7 +54,14 @@ def sweep(
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
-    status = session.train(console(), planned, store_, launcher, placement, data or (), retry or ())
+    rest = (store_, launcher, placement, data or (), retry or ())
+    if undecided(planned):
+        if session.tune(console(), planned, *rest) == 130:
+            raise SystemExit(130)
+        _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
+    status = session.train(console(), planned, *rest) if planned.variants else 1
+    if undecided(planned):
+        status = status or 1
     if status != 130:
         tables.write(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)
     raise SystemExit(status)

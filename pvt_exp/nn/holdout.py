@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pvt_exp.datasets import DataError, Facts, Split
+from pvt_exp.datasets import Facts, Split
 from pvt_exp.nn.seeding import derive
-from pvt_exp.schema import Holdout, Run
+from pvt_exp.schema import Run
+from pvt_exp.space import Holdout
 
 
 def open_split(run: Run, root: Path, split: Split) -> Sequence[Any]:
@@ -41,8 +42,6 @@ def places(images: int, holdout: Holdout) -> tuple[list[int], list[int]]:
         DataError: if one of the two is empty.
     """
     number = holdout.held(images)
-    if not 0 < number < images:
-        raise DataError(f"holdout.share {holdout.share} of {images} training images leaves a part without any")
     order = np.random.default_rng(derive(holdout.seed, "holdout")).permutation(images)
     return sorted(order[number:].tolist()), sorted(order[:number].tolist())
 

@@ -14,6 +14,7 @@ from pvt_exp.tables import Cell, Column, Group, Note, Row, Table
 from pvt_exp.tables._rows import Line, Notes, about_code, about_holdout, code_of, collect, compare_data, data_of
 from pvt_exp.tables._seeds import Stat, fixed, over_seeds, within_noise
 from pvt_exp.tables._starts import about_starts
+from pvt_exp.tables._tuned import about_tuning
 
 if TYPE_CHECKING:
     from pvt_exp.plan import Plan
@@ -35,6 +36,7 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
     lines = sorted(collect(plan, outcomes, options.epoch, notes), key=lambda line: not line.variant.is_base)
     same_data = compare_data(lines, notes)
     held_out = about_holdout(lines, notes)
+    tuned = about_tuning(plan, lines, notes)
     base = next((line for line in lines if line.variant.is_base), None)
     names, smaller = choose_metrics(options.metrics, lines)
     columns, cells = [], []
@@ -72,6 +74,7 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
         *([f"MACs at {sizes}."] if sizes else []),
         *([same_data] if same_data else []),
         *held_out,
+        *tuned,
         *same_start,
         *about_code(lines),
     ]

@@ -10,7 +10,8 @@ from pvt_exp import config, store, train
 from pvt_exp.datasets import DataError
 from pvt_exp.datasets.shapes import Settings as Shapes
 from pvt_exp.nn.holdout import Part, places
-from pvt_exp.schema import Holdout, Run
+from pvt_exp.schema import Run
+from pvt_exp.space import Holdout
 from tests.nn.test_datasets import check_ground_truth, check_objects
 from tests.nn.test_train import attempt
 

@@ -1,0 +1,38 @@
+"""What was tuned inside each row's variant, over what, with what budget, and what was chosen."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pvt_exp.space import in_words
+from pvt_exp.tables._rows import Line, Notes
+
+if TYPE_CHECKING:
+    from pvt_exp.plan import Plan
+    from pvt_exp.space import Values
+
+
+def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
+    """Sentences on the search, the same for all rows; each row is marked with the values that were chosen for it."""
+    if not plan.tunings:
+        return []
+    chosen = {tuning.name: tuning.chosen for tuning in plan.tunings}
+    for line in lines:
+        if (values := chosen.get(line.variant.name)) is not None:
+            line.marks.append(notes.mark(in_words(values)))
+    tune = plan.tunings[0].tune
+    space = ", ".join(f"{name} {_over(values)}" for name, values in tune.space.items())
+    said = [
+        f"Tuned for each row: {space}; {tune.trials} trials each ({tune.sampler}"
+        f"{f', pruned by {tune.pruner}' if tune.pruner else ''}), with seed {tune.seed}, scored on "
+        f"{100 * tune.holdout.share:g} % of the training images that trials did not learn from."
+    ]
+    if waiting := [tuning.name for tuning in plan.tunings if tuning.chosen is None]:
+        said.append(f"Not here, as their values are not chosen yet: {', '.join(waiting)}.")
+    return said
+
+
+def _over(values: "Values") -> str:
+    if values.choices:
+        return f"of {', '.join(map(str, values.choices))}"
+    step = f" by {values.step:g}" if values.step else ""
+    return f"from {values.low:g} to {values.high:g}{step}{' (logarithmic)' if values.log else ''}"

@@ -1,0 +1,139 @@
+"""Trials inside the variants of a sweep, side by side: a `sweep.Source` over a `Study` a variant."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from pvt_exp import store, study
+from pvt_exp.config import ConfigError
+from pvt_exp.plan import Plan, Tuning, Variant
+from pvt_exp.store import State
+from pvt_exp.study import Study, Trial
+from pvt_exp.sweep import Board, Source
+
+
+def undecided(plan: Plan) -> list[Tuning]:
+    """The variants whose values are still to be chosen."""
+    return [each for each in plan.tunings if each.chosen is None]
+
+
+def first_trials(plan: Plan) -> Plan:
+    """A trial of each undecided variant, to see before anything is launched whether data and settings fit."""
+    variants = []
+    for each in undecided(plan):
+        variants.append(Variant(({"trial of": each.name},), (each.first,)))
+    return Plan(plan.name, (variants[0].runs[0].seed,), tuple(variants))
+
+
+def known(plan: Plan, runs: Path) -> Plan:
+    """The trials that were proposed so far, each as a variant with one seed."""
+    found = [variant(each, trial) for each in undecided(plan) for trial in study.trials(runs, each)]
+    return Plan(plan.name, (undecided(plan)[0].tune.seed,), tuple(found))
+
+
+def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:
+    """How the trials of each variant stand; fields of ``--json``, see docs/json.md."""
+    told = []
+    for each in plan.tunings:
+        metric, larger = study.scored_by(each)
+        tried: list[dict[str, Any]] = []
+        for trial in study.trials(runs, each):
+            seen = store.outcome(runs, trial.run.id)
+            score = seen.result["metrics"].get(metric) if seen.result is not None else None
+            tried.append(
+                {
+                    "number": trial.number,
+                    "values": trial.values,
+                    "run": trial.run.id,
+                    "state": seen.state,
+                    "score": score,
+                }
+            )
+        scores: list[float] = [trial["score"] for trial in tried if trial["score"] is not None]
+        told.append(
+            {
+                "name": each.name,
+                "trials": each.tune.trials,
+                "tried": tried,
+                "metric": metric,
+                "best": (max if larger else min)(scores) if scores else None,
+                "chosen": each.chosen,
+            }
+        )
+    return told
+
+
+def variant(tuning: Tuning, trial: Trial) -> Variant:
+    """A trial as a row of the live table."""
+    return Variant(({"": f"{tuning.name}, {trial.name}"},), (trial.run,))
+
+
+class Searches(Source):
+    """Proposes trials of the variants in turn, tells each study how its own ended, and prunes."""
+
+    def __init__(self, plan: Plan, runs: Path, retry: Sequence[State] = ()) -> None:
+        """``retry`` are the states that are tried again, so that they are no end yet."""
+        url = plan.tunings[0].tune.storage or f"sqlite:///{runs / study.FOLDER / f'{plan.name}.db'}"
+        self.studies = [Study(runs, each, plan.name, url) for each in undecided(plan)]
+        self.runs, self.retry = runs, retry
+        for each in self.studies:
+            each.open()  # says what is wrong with the storage before anything is trained
+
+    @property
+    def budget(self) -> int:
+        """Trials of all variants together."""
+        return sum(each.tuning.tune.trials for each in self.studies)
+
+    def propose(self) -> Variant | None:
+        """A trial of the variant that has the fewest so far."""
+        for each in sorted(self.studies, key=lambda each: len(each.trials)):
+            if (trial := each.propose()) is not None:
+                return variant(each.tuning, trial)
+        return None
+
+    def look(self, board: Board) -> None:
+        """Tell the studies what has ended, and ask hopeless trials to end."""
+        for each in self.studies:
+            for trial in each.trials:
+                seen = board.outcomes.get(trial.run.id)
+                if seen is None:
+                    continue
+                if seen.state == "running":
+                    self._prune(each, trial, board)
+                elif seen.state not in self.retry:
+                    each.tell(trial, seen)
+
+    def _prune(self, one: Study, trial: Trial, board: Board) -> None:
+        steps = board.progress.get(trial.run.id)
+        metrics = (steps or {}).get("metrics") or {}
+        name = trial.run.task.metric
+        if steps is None or name not in metrics:
+            return
+        epoch = steps["scored"]
+        if one.is_hopeless(trial, epoch, metrics[name]):
+            attempt = store.attempts(self.runs / trial.run.id)[-1]
+            store.prune(attempt, f"its {name} after epoch {epoch} was {metrics[name]:.4g}, too low beside other trials")
+
+    def decide(self, board: Board) -> list[str]:
+        """Record what was chosen; the names of the variants for which nothing could be."""
+        self.retry = ()
+        self.look(board)
+        return [each.tuning.name for each in self.studies if each.decide() is None]
+
+
+@contextlib.contextmanager
+def alone(plan: Plan, runs: Path) -> Iterator[None]:
+    """Hold the trials of the undecided variants: one driver proposes at a time.
+
+    Raises:
+        ConfigError: if another process of this machine does.
+    """
+    with ExitStack() as held:
+        for each in undecided(plan):
+            folder = study.place(runs, each)
+            folder.mkdir(parents=True, exist_ok=True)
+            if not held.enter_context(store.lock(folder)):
+                raise ConfigError(f"{each.name}: another process tunes it; wait for that one, or stop it")
+        yield

@@ -1,0 +1,163 @@
+"""Trials inside the variants of a sweep, as a user sees them: one budget, nothing lost, nothing tried twice."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import EXPERIMENT, Cli
+from tests.e2e.test_sweep import Driver, driver, wait_for  # noqa: F401 - a fixture
+
+SWEEP = """\
+base: base.yaml
+seeds: [0, 1]
+tune:
+  space: {optim.lr: {low: 1e-4, high: 1e-2, log: true}, backbone.drop_path: {choices: [0.0, 0.1]}}
+  trials: 4
+  holdout: {share: 0.25}
+blocks:
+  - one_at_a_time:
+      depth: {deeper: {backbone.depths: [2, 1, 1, 1]}}
+"""
+
+
+@pytest.fixture
+def tuned(tmp_path: Path) -> Path:
+    (tmp_path / "base.yaml").write_text(EXPERIMENT)
+    path = tmp_path / "sweep.yaml"
+    path.write_text(SWEEP)
+    return path
+
+
+def journal(folder: Path) -> list[list[dict[str, Any]]]:
+    files = sorted(folder.glob("runs/tuning/*/trials.jsonl"))
+    return [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
+
+
+def result(folder: Path, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "runs" / run / "result.json").read_text())
+    return found
+
+
+def test_the_best_setting_of_each_variant_is_trained(cli: Cli, tuned: Path, tmp_path: Path) -> None:
+    planned = cli("plan", tuned).stdout
+    assert "2 variants x 2 seeds = 4 runs, 4 of them decided after tuning" in planned
+    assert "8 trials before: none yet" in planned
+    cli("sweep", tuned, "--gpus", "none")
+    tried = journal(tmp_path)
+    assert [len(each) for each in tried] == [4, 4]
+    found = json.loads(cli("status", tuned, "--json").stdout)
+    assert found["states"] == {"done": 4}
+    for each in found["tunings"]:
+        scores = {trial["run"]: result(tmp_path, trial["run"])["metrics"]["top1"] for trial in each["tried"]}
+        (best,) = [trial for trial in each["tried"] if trial["values"] == each["chosen"]]
+        assert scores[best["run"]] == each["best"] == max(scores.values())
+        for trial in each["tried"]:
+            assert result(tmp_path, trial["run"])["data"]["images"] == {"train": 72, "val": 24}
+        (variant,) = [variant for variant in found["variants"] if variant["name"] == each["name"]]
+        for run in variant["runs"]:
+            settings = json.loads(cli("runs", "show", run["id"], "--json").stdout)["settings"]
+            assert settings["optim"]["lr"] == each["chosen"]["optim.lr"]
+            assert settings["backbone"]["drop_path"] == each["chosen"]["backbone.drop_path"]
+            assert settings["holdout"] is None
+            assert result(tmp_path, run["id"])["data"]["images"] == {"train": 96, "val": 48}
+    table = (tmp_path / "reports/out/sweep/table.md").read_text()
+    assert "Tuned for each row: optim.lr from 0.0001 to 0.01 (logarithmic), backbone.drop\\_path of 0.0, 0.1" in table
+    assert f"optim.lr {found['tunings'][0]['chosen']['optim.lr']:g}" in table
+    with sqlite3.connect(tmp_path / "runs/tuning/sweep.db") as database:
+        states = [state for (state,) in database.execute("select state from trials")]
+    assert states == ["COMPLETE"] * 8
+    again = cli("sweep", tuned, "--gpus", "none").stdout
+    assert "all 4 runs are done" in again
+    assert journal(tmp_path) == tried
+
+
+def test_a_killed_driver_loses_no_trial_and_repeats_none(
+    cli: Cli,
+    driver: Driver,  # noqa: F811
+    tuned: Path,
+    tmp_path: Path,
+) -> None:
+    process = driver("sweep", "sweep.yaml", "--gpus", "none", "--slots", "2")
+    wait_for(lambda: sum(map(len, journal(tmp_path))) >= 3)
+    process.kill()
+    process.wait()
+    before = journal(tmp_path)
+    torn = next(iter(sorted(tmp_path.glob("runs/tuning/*/trials.jsonl"))))
+    with torn.open("a") as file:
+        file.write('{"number": 9, "val')  # as a line that was being written
+    (tmp_path / "runs/tuning/sweep.db").unlink()  # the database follows from the rest
+    ended = {path.parent.name: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")}
+    cli("sweep", tuned, "--gpus", "none", "--slots", "2")
+    after = journal(tmp_path)
+    assert [now[: len(then)] for then, now in zip(before, after, strict=True)] == before
+    assert [[trial["number"] for trial in each] for each in after] == [[0, 1, 2, 3]] * 2
+    assert all((tmp_path / "runs" / run / "result.json").stat().st_mtime_ns == when for run, when in ended.items())
+    with sqlite3.connect(tmp_path / "runs/tuning/sweep.db") as database:
+        assert [s for (s,) in database.execute("select state from trials")] == ["COMPLETE"] * 8
+
+
+def test_more_trials_go_on_from_those_there_are(cli: Cli, tuned: Path, tmp_path: Path) -> None:
+    tuned.write_text(SWEEP.replace("trials: 4", "trials: 2"))
+    cli("sweep", tuned, "--gpus", "none")
+    first = journal(tmp_path)
+    tuned.write_text(SWEEP.replace("trials: 4", "trials: 3"))
+    said = cli("sweep", tuned, "--gpus", "none").stdout
+    assert "2 variants to tune, 6 trials, 4 known already" in said
+    assert [each[:2] for each in journal(tmp_path)] == first
+    assert [len(each) for each in journal(tmp_path)] == [3, 3]
+
+
+def test_every_cell_of_a_grid_is_tried_once(cli: Cli, tuned: Path, tmp_path: Path) -> None:
+    space = "{optim.lr: {choices: [1e-3, 1e-2]}, epochs: {low: 1, high: 2}}"
+    text = SWEEP.replace(SWEEP[SWEEP.index("{optim.lr") : SWEEP.index("\n  trials")], space)
+    tuned.write_text(text.replace("trials: 4", "trials: 4\n  sampler: grid"))
+    cli("sweep", tuned, "--gpus", "none", "--only", "base")
+    (tried,) = journal(tmp_path)
+    assert sorted((trial["values"]["optim.lr"], trial["values"]["epochs"]) for trial in tried) == [
+        (0.001, 1), (0.001, 2), (0.01, 1), (0.01, 2),
+    ]  # fmt: skip
+
+
+def test_a_run_that_is_asked_to_end_is_pruned(cli: Cli, tuned: Path, tmp_path: Path) -> None:
+    """A rate of nothing among good ones: Optuna's median pruner ends it, and it enters no table."""
+    text = SWEEP.replace("{low: 1e-4, high: 1e-2, log: true}", "{choices: [3e-3, 1e-30]}").replace("    ", "    ", 1)
+    text = text.replace("trials: 4", "trials: 4\n  pruner: median\n  sampler: grid")
+    tuned.write_text(text)
+    (tmp_path / "base.yaml").write_text(EXPERIMENT.replace("epochs: 2", "epochs: 40"))
+    cli("sweep", tuned, "--gpus", "none", "--slots", "1", "--only", "base", ok=None)
+    found = json.loads(cli("status", tuned, "--json", "--only", "base").stdout)
+    states = [trial["state"] for trial in found["tunings"][0]["tried"]]
+    assert set(states) <= {"done", "pruned"}
+    for trial in found["tunings"][0]["tried"]:
+        if trial["state"] == "pruned":
+            shown = json.loads(cli("runs", "show", trial["run"], "--json").stdout)
+            assert "too low beside other trials" in shown["reason"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("optim.lr", "optim.rl", "optim.rl: unknown key"),
+        ("low: 1e-4", "low: 1e-1", "low 0.1 is not below high 0.01"),
+        ("low: 1e-4", "low: 0", "a logarithmic scale has no 0: low must be above 0"),
+        ("[2, 1, 1, 1]", "[2, 1, 1, 1], optim.lr: 1e-3", "depth deeper fixes optim.lr, which the sweep tunes"),
+        ("trials: 4", "trials: 4\n  sampler: grid", "a grid over optim.lr needs choices, whole numbers or a step"),
+        ("trials: 4", "trials: 4\n  seed: 1", "tune.seed 1 is one of the sweep's seeds"),
+        ("trials: 4", "trials: 4\n  storage: sqlite:////nowhere/x.db", "sqlite:////nowhere/x.db: cannot be used"),
+        ("trials: 4", "trials: 4\n  storage: oracle://x", "tune.storage oracle://x: cannot be used"),
+        ("share: 0.25", "share: 0.001", "holdout.share 0.001 of 96 training images leaves a part without any"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_tuned(old: str, new: str, said: str, cli: Cli, tuned: Path, tmp_path: Path) -> None:
+    tuned.write_text(SWEEP.replace(old, new))
+    found = cli("sweep", tuned, "--gpus", "none", ok=2).stderr
+    assert said in found
+    assert not list(tmp_path.glob("runs/*/result.json"))
+
+
+def test_an_override_of_a_tuned_field_is_refused(cli: Cli, tuned: Path) -> None:
+    said = cli("sweep", tuned, "optim.lr=1e-3", "--gpus", "none", ok=2).stderr
+    assert "override 'optim.lr=1e-3': the sweep tunes optim.lr, so it cannot be fixed" in said
