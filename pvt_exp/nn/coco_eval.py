@@ -15,10 +15,8 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pycocotools import mask as rle
-from torch import Tensor
 
 Kind = Literal["boxes", "masks"]
 Engine = Literal["fast", "reference"]
@@ -77,7 +75,7 @@ def evaluate(
             than its image; or if an annotation lacks what is compared.
     """
     assert max_dets >= 1
-    coco, evaluation, library = _library(engine)
+    coco, evaluation, library = _library(engine, kind)
     images = [dict(image) for image in ground_truth["images"]]
     categories = sorted((dict(each) for each in ground_truth["categories"]), key=lambda each: int(each["id"]))
     known_images, known_categories = {each["id"]: each for each in images}, {each["id"] for each in categories}
@@ -96,7 +94,7 @@ def evaluate(
             side.dataset = {"images": images, "annotations": annotations, "categories": categories}
             side.createIndex()
             sides.append(side)
-        run = evaluation(*sides, IOU_TYPE[kind])
+        run = evaluation(*sides)
         run.params.maxDets = [*(n for n in (1, 10) if n < max_dets), max_dets]
         run.evaluate()
         run.accumulate()
@@ -128,17 +126,40 @@ def _mean(values: NDArray[Any]) -> float | None:
     return 100 * float(np.mean(told)) if told.size else None
 
 
-def _library(engine: Engine) -> tuple[Callable[[], Any], Callable[..., Any], str]:
+def _library(engine: Engine, kind: Kind) -> tuple[Callable[[], Any], Callable[..., Any], str]:
+    """What makes a side, what compares two, and its name."""
     if engine == "fast":
         with contextlib.suppress(ImportError):
-            from faster_coco_eval import COCO, COCOeval_faster
+            from faster_coco_eval import COCO
 
-            # More threads than one gained nothing, and how many there may be is not for an evaluation to say.
-            evaluation = partial(COCOeval_faster, print_function=_say_nothing, rle_iou_max_workers=1)
+            evaluation = partial(_fast_evaluation(kind), iouType="bbox", print_function=_say_nothing)
             return partial(COCO, print_function=_say_nothing), evaluation, "faster-coco-eval"
     from pycocotools import coco, cocoeval
 
-    return coco.COCO, cocoeval.COCOeval, "pycocotools"
+    return coco.COCO, partial(cocoeval.COCOeval, iouType=IOU_TYPE[kind]), "pycocotools"
+
+
+def _fast_evaluation(kind: Kind) -> Callable[..., Any]:
+    """faster-coco-eval's class; for masks with the overlaps of pycocotools, which reads run lengths several times faster.
+
+    The library is told of boxes either way, so that it leaves masks alone; it goes by the overlaps that it is given.
+    """
+    from faster_coco_eval import COCOeval_faster
+
+    if kind == "boxes":
+        return partial(COCOeval_faster)
+
+    class Masks(COCOeval_faster):  # type: ignore[misc]
+        def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802 - the library's name
+            ((truth,),) = self.gt_dataset.get_instances([imgId], [catId], True)
+            ((found,),) = self.dt_dataset.get_instances([imgId], [catId], True)
+            if not truth or not found:
+                return []
+            order = np.argsort([-each["score"] for each in found], kind="mergesort")[: self.params.maxDets[-1]]
+            masks = [found[place]["segmentation"] for place in order], [each["segmentation"] for each in truth]
+            return rle.iou(*masks, [each["iscrowd"] for each in truth])
+
+    return Masks
 
 
 def _say_nothing(*_: object) -> None:
@@ -155,8 +176,18 @@ def _truth(annotations: Sequence[Json], images: Json, categories: set[int], kind
         if missing := [name for name in (field, "area") if each.get(name) is None]:
             raise ValueError(f"annotation {each['id']} has no {missing[0]}, so that {kind} cannot be scored")
         kept = {name: each[name] for name in ("image_id", "category_id", "area", field)}
+        if kind == "masks":
+            kept[field] = _run_lengths(each[field], images[each["image_id"]])
         copies.append({**kept, "id": len(copies) + 1, "iscrowd": int(each.get("iscrowd", 0))})
     return copies
+
+
+def _run_lengths(segmentation: Any, image: Json) -> Any:
+    """Polygons, and run lengths that are not compressed, as compressed ones: what pycocotools would make of them."""
+    size = image["height"], image["width"]
+    if isinstance(segmentation, list):
+        return rle.merge(rle.frPyObjects(segmentation, *size))
+    return rle.frPyObjects(segmentation, *size) if isinstance(segmentation["counts"], list) else segmentation
 
 
 def _found(detections: Sequence[Json], images: Json, categories: set[int], kind: Kind) -> list[dict[str, Any]]:
@@ -197,78 +228,3 @@ def _found(detections: Sequence[Json], images: Json, categories: set[int], kind:
     for each, area in zip(copies, areas.tolist(), strict=True):
         each["area"] = area
     return copies
-
-
-class Detections:
-    """Collects a model's detections of a data set, image by image, and scores them at its end.
-
-    Masks are kept as RLE, so that an image takes kilobytes. An image that was not handed in counts as one in which nothing
-    was found, unless `compute` is told of it. One process sees all images for now; for several, `results` is what would be
-    gathered before `evaluate`, with an image that two of them saw taken once.
-    """
-
-    def __init__(
-        self, ground_truth: Json, category_ids: Sequence[int], kinds: Sequence[Kind] = ("boxes",), max_dets: int = 100
-    ) -> None:
-        """``category_ids`` gives the id in the ground truth of each label."""
-        self.ground_truth, self.category_ids, self.kinds, self.max_dets = ground_truth, category_ids, kinds, max_dets
-        self._images: dict[int, list[dict[str, Any]]] = {}
-
-    def update(self, image_ids: Sequence[int], predictions: Sequence[Mapping[str, Tensor]]) -> None:
-        """Take in what was found in some images.
-
-        Args:
-            image_ids: as in the ground truth.
-            predictions: an image's N detections: ``boxes`` [N, 4], x and y of two corners in pixels of the image as it is on
-                disk; ``scores`` [N]; ``labels`` [N], indices into ``category_ids``; where masks are scored ``masks``
-                [N, H, W], bool or of zeros and ones.
-
-        Raises:
-            ValueError: if an image was handed in before.
-        """
-        for image_id, found in zip(map(int, image_ids), predictions, strict=True):
-            if image_id in self._images:
-                raise ValueError(f"image {image_id} was handed in twice; its detections would count twice")
-            first_N2, second_N2 = found["boxes"].detach().cpu().double().chunk(2, dim=1)
-            boxes = torch.cat([first_N2, second_N2 - first_N2], dim=1)
-            scores, labels = found["scores"].tolist(), found["labels"].tolist()
-            assert all(0 <= label < len(self.category_ids) for label in labels), "labels count from 0, no background"
-            self._images[image_id] = [
-                {"image_id": image_id, "category_id": self.category_ids[label], "bbox": box, "score": score}
-                for box, score, label in zip(boxes.tolist(), scores, labels, strict=True)
-            ]
-            if "masks" in self.kinds:
-                for each, mask in zip(self._images[image_id], encode(found["masks"]), strict=True):
-                    each["segmentation"] = mask
-
-    def results(self) -> list[dict[str, Any]]:
-        """All detections in COCO's results format; JSON takes them."""
-        return [each for found in self._images.values() for each in found]
-
-    def compute(self, unread: int = 0) -> dict[Kind, Scores]:
-        """The scores of each kind; ``unread`` images could not be read and were skipped: they count for nothing.
-
-        Raises:
-            ValueError: if others than these are missing.
-        """
-        truth, found = self.ground_truth, self.results()
-        if unread:
-            read = [each for each in truth["images"] if each["id"] in self._images]
-            if len(read) + unread != len(truth["images"]):
-                raise ValueError(f"{len(read)} images were handed in and {unread} skipped, of {len(truth['images'])}")
-            truth = {**truth, "images": read}
-        return {kind: evaluate(truth, found, kind, max_dets=self.max_dets) for kind in self.kinds}
-
-    def reset(self) -> None:
-        """Forget everything that was found."""
-        self._images.clear()
-
-
-def encode(masks_NHW: Tensor) -> list[dict[str, Any]]:
-    """Masks of zeros and ones as COCO's compressed RLE, with text for counts."""
-    if not len(masks_NHW):
-        return []
-    # COCO counts down the columns; turned on the device, the columns lie in a row and numpy copies nothing.
-    turned_NWH = masks_NHW.detach().to(torch.uint8).transpose(1, 2).contiguous().cpu().numpy()
-    encoded: list[dict[str, Any]] = rle.encode(turned_NWH.transpose(2, 1, 0))
-    return [{"size": each["size"], "counts": each["counts"].decode()} for each in encoded]

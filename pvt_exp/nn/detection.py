@@ -7,7 +7,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from pvt_exp.nn import macs, pictures
-from pvt_exp.nn.coco_eval import ClassScore, Detections, Kind
+from pvt_exp.nn.coco_eval import ClassScore, Kind
+from pvt_exp.nn.detections import Detections
 from pvt_exp.nn.training import Training, alike
 from pvt_exp.schema import Run
 from pvt_exp.tasks._dense import whole

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from pvt_exp.nn import paint
-from pvt_exp.nn.coco_eval import Detections
 from pvt_exp.nn.detection import PREFIXES
+from pvt_exp.nn.detections import Detections
 from pvt_exp.nn.training import Training
 
 
