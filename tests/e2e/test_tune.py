@@ -2,12 +2,16 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import EXPERIMENT, Cli
+from pvt_exp import config, store
+from pvt_exp.schema import Placement, Run
+from tests.conftest import EXPERIMENT, Cli, environment
 from tests.e2e.test_sweep import Driver, driver, wait_for  # noqa: F401 - a fixture
 
 SWEEP = """\
@@ -161,3 +165,16 @@ def test_what_cannot_be_tuned(old: str, new: str, said: str, cli: Cli, tuned: Pa
 def test_an_override_of_a_tuned_field_is_refused(cli: Cli, tuned: Path) -> None:
     said = cli("sweep", tuned, "optim.lr=1e-3", "--gpus", "none", ok=2).stderr
     assert "override 'optim.lr=1e-3': the sweep tunes optim.lr, so it cannot be fixed" in said
+
+
+def test_a_run_that_is_asked_to_end_does_after_its_epoch(tuned: Path, tmp_path: Path) -> None:
+    run = config.load(Run, tuned.with_name("base.yaml"), ["epochs=3"])
+    data = run.dataset.make(tmp_path / "data")
+    attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(data=str(data)), "sweep")
+    store.prune(attempt, "it does badly")
+    subprocess.run(
+        [sys.executable, "-m", "pvt_exp.worker", attempt], env=environment(), check=False, capture_output=True
+    )
+    seen = store.outcome(tmp_path / "runs", run.id)
+    assert (seen.state, seen.reason) == ("pruned", "it does badly")
+    assert json.loads((attempt / "progress.json").read_text())["scored"] == 1

@@ -1,0 +1,124 @@
+"""The trials of one variant: what is proposed, what is pruned, and what a second driver makes of the first one's record."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvt_exp import expand, study
+from pvt_exp.config import ConfigError
+from pvt_exp.plan import Tuning
+from pvt_exp.store import Outcome
+from pvt_exp.study import Study, Trial
+from tests.conftest import EXPERIMENT
+
+SWEEP = """\
+base: base.yaml
+tune:
+  space: {optim.lr: {low: 1e-4, high: 1e-2, log: true}}
+  trials: 5
+  pruner: median
+blocks:
+  - one_at_a_time: {depth: {deeper: {backbone.depths: [2, 1, 1, 1]}}}
+"""
+
+
+@pytest.fixture
+def tuning(tmp_path: Path) -> Tuning:
+    (tmp_path / "base.yaml").write_text(EXPERIMENT)
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    return expand.load(tmp_path / "sweep.yaml")[1].tunings[0]
+
+
+def opened(tmp_path: Path, tuning: Tuning) -> Study:
+    return Study(tmp_path / "runs", tuning, "sweep", f"sqlite:///{tmp_path}/studies.db")
+
+
+def done(trial: Trial, top1: float) -> Outcome:
+    return Outcome(trial.run.id, "done", result={"metrics": {"top1": top1}})
+
+
+def proposed(one: Study) -> Trial:
+    trial = one.propose()
+    assert trial is not None
+    return trial
+
+
+def test_the_best_of_all_is_chosen_when_all_have_ended(tmp_path: Path, tuning: Tuning) -> None:
+    one = opened(tmp_path, tuning)
+    scores = [20.0, 60.0, 40.0, 10.0]
+    trials = [proposed(one) for _ in range(5)]
+    assert one.propose() is None
+    for trial, score in zip(trials, scores, strict=False):
+        assert one.decide() is None
+        one.tell(trial, done(trial, score))
+    one.tell(trials[4], Outcome(trials[4].run.id, "killed"))
+    assert one.decide() is None, "a killed trial is tried again"
+    one.tell(trials[4], Outcome(trials[4].run.id, "failed"))
+    assert one.decide() == trials[1].values == study.choice(tmp_path / "runs", tuning)
+    told = json.loads((one.folder / "choice.json").read_text())
+    assert (told["run"], told["score"], told["ended"]) == (trials[1].run.id, 60.0, {"done": 4, "failed": 1})
+    assert told["optuna"].startswith("5.")
+
+
+def test_a_trial_below_the_median_of_the_others_is_hopeless(tmp_path: Path, tuning: Tuning) -> None:
+    one = opened(tmp_path, tuning)
+    for score in (50.0, 60.0, 70.0):
+        trial = proposed(one)
+        assert not one.is_hopeless(trial, 1, score)
+        one.tell(trial, done(trial, score))
+    bad, good = proposed(one), proposed(one)
+    assert one.is_hopeless(bad, 1, 10.0)
+    assert not one.is_hopeless(bad, 1, 10.0), "an epoch is looked at once"
+    assert not one.is_hopeless(good, 1, 65.0)
+    one.tell(bad, Outcome(bad.run.id, "pruned", "too low"))
+    one.tell(good, done(good, 65.0))
+    assert [trial.state.name for trial in one.study.trials] == ["COMPLETE"] * 3 + ["PRUNED", "COMPLETE"]
+
+
+def test_a_second_driver_goes_on_as_the_first_would_have(tmp_path: Path, tuning: Tuning) -> None:
+    first = opened(tmp_path, tuning)
+    for score in (30.0, 50.0, 40.0):
+        trial = proposed(first)
+        first.tell(trial, done(trial, score))
+    second = opened(tmp_path, tuning)
+    assert second.trials == first.trials
+    for trial, score in zip(second.trials, (30.0, 50.0, 40.0), strict=True):
+        second.tell(trial, done(trial, score))
+    assert proposed(second).number == 3
+    assert len(second.study.trials) == 4
+
+
+def test_what_was_edited_and_what_is_not_ours_is_refused(tmp_path: Path, tuning: Tuning) -> None:
+    import optuna
+
+    one = opened(tmp_path, tuning)
+    optuna.create_study(study_name=one.name, storage=one.url)
+    with pytest.raises(ConfigError, match="that pvt_exp did not make"):
+        one.open()
+    (one.folder / "trials.jsonl").write_text(
+        json.dumps({"number": 0, "values": {"optim.lr": 1e-3}, "run": "0" * 12}) + "\n"
+    )
+    with pytest.raises(ConfigError, match="the file says 000000000000"):
+        opened(tmp_path, tuning)
+
+
+def test_equal_variants_of_two_sweeps_share_their_trials(tmp_path: Path, tuning: Tuning) -> None:
+    def key(**changes: Any) -> str:
+        text = SWEEP
+        for old, new in changes.values():
+            text = text.replace(old, new)
+        (tmp_path / "other.yaml").write_text(text)
+        return expand.load(tmp_path / "other.yaml")[1].tunings[0].key
+
+    assert key() == tuning.key
+    assert key(more=("trials: 5", "trials: 9")) == tuning.key
+    assert key(other=("depth:", "depths:")) == tuning.key
+    changed = {
+        key(space=("high: 1e-2", "high: 2e-2")),
+        key(pruner=("pruner: median", "sampler: random")),
+        key(seed=("trials: 5", "trials: 5\n  seed: 7")),
+        key(share=("trials: 5", "trials: 5\n  holdout: {share: 0.3}")),
+    }
+    assert len(changed | {tuning.key}) == 5
