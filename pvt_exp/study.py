@@ -9,6 +9,7 @@ so losing it loses nothing, and no trial is lost or repeated however a driver en
 
 import json
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,7 +127,7 @@ class Study:
         )
         made.set_user_attr("pvt_exp", self.tuning.key)
         made.set_user_attr("optuna", optuna.__version__)
-        made.set_user_attr("tune", self.tuning.tune.model_dump(mode="json"))
+        made.set_user_attr("tune", self._told)
         for trial in self.trials:
             made.add_trial(
                 optuna.trial.create_trial(
@@ -220,13 +221,18 @@ class Study:
             "ended": {
                 seen.state: sum(each.state == seen.state for each in self.told.values()) for seen in self.told.values()
             },
-            "tune": tune.model_dump(mode="json"),
+            "tune": self._told,
             "optuna": self.study.user_attrs["optuna"],
             "decided": store.now(),
         }
         files.write(self.folder / "choice.json", files.dump(told))
         values: dict[str, Any] = told["values"]
         return values
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """The settings as a record has them, without a URL that may hold a password."""
+        return self.tuning.tune.model_dump(mode="json", exclude={"storage"})
 
     def _sampler(self, number: int) -> Any:
         """Seeded for each trial anew, so that a driver that starts again proposes what the first would have."""
@@ -270,7 +276,8 @@ def open_storage(url: str) -> Any:
         return optuna.storages.get_storage(url)
     except (ImportError, SQLAlchemyError, ValueError) as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        raise ConfigError(f"tune.storage {url}: cannot be used: {why}") from None
+        shown = re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+        raise ConfigError(f"tune.storage {shown}: cannot be used: {why.replace(url, shown)}") from None
 
 
 def _short(value: Any, space: Any) -> Any:

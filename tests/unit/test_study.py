@@ -122,3 +122,21 @@ def test_equal_variants_of_two_sweeps_share_their_trials(tmp_path: Path, tuning:
         key(share=("trials: 5", "trials: 5\n  holdout: {share: 0.3}")),
     }
     assert len(changed | {tuning.key}) == 5
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "grid"])
+def test_every_sampler_proposes_within_the_space(sampler: str, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(EXPERIMENT)
+    space = "{optim.lr: {low: 0.001, high: 0.005, step: 0.001}, ema_decay: {choices: [null, 0.9]}}"
+    tune = f"tune:\n  space: {space}\n  trials: 10\n  sampler: {sampler}\nblocks:\n"
+    (tmp_path / "sweep.yaml").write_text(f"base: base.yaml\n{tune}  - variants: {{a: {{epochs: 3}}}}\n")
+    one = opened(tmp_path, expand.load(tmp_path / "sweep.yaml")[1].tunings[0])
+    seen = []
+    for n in range(10):
+        trial = proposed(one)
+        one.tell(trial, done(trial, 10.0 + n))
+        assert trial.run.optim.lr == pytest.approx(round(trial.run.optim.lr, 3))
+        assert 0.001 <= trial.run.optim.lr <= 0.005
+        assert trial.run.ema_decay in (None, 0.9)
+        seen.append((trial.run.optim.lr, trial.run.ema_decay))
+    assert len(set(seen)) == 10 if sampler == "grid" else len(set(seen)) > 2
