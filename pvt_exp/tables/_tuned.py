@@ -11,14 +11,13 @@ if TYPE_CHECKING:
     from pvt_exp.space import Values
 
 
-def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
-    """Sentences on the search, the same for all rows; each row is marked with the values that were chosen for it."""
+def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Sentences on the search, the same for all rows; and of each row the mark of the values that were chosen for it."""
     if not plan.tunings:
-        return []
-    chosen = {tuning.name: tuning.chosen for tuning in plan.tunings}
-    for line in lines:
-        if (values := chosen.get(line.variant.name)) is not None:
-            line.marks.append(notes.mark(in_words(values)))
+        none: list[tuple[str, ...]] = [()] * len(lines)
+        return [], none
+    chosen = {tuning.name: in_words(tuning.chosen) for tuning in plan.tunings if tuning.chosen is not None}
+    marks: list[tuple[str, ...]] = [(notes.mark(chosen[line.variant.name]),) for line in lines]
     tune = plan.tunings[0].tune
     space = ", ".join(f"{name} {_over(values)}" for name, values in tune.space.items())
     said = [
@@ -28,7 +27,7 @@ def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]
     ]
     if waiting := [tuning.name for tuning in plan.tunings if tuning.chosen is None]:
         said.append(f"Not here, as their values are not chosen yet: {', '.join(waiting)}.")
-    return said
+    return said, marks
 
 
 def _over(values: "Values") -> str:

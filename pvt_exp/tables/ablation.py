@@ -36,7 +36,7 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
     lines = sorted(collect(plan, outcomes, options.epoch, notes), key=lambda line: not line.variant.is_base)
     same_data = compare_data(lines, notes)
     held_out = about_holdout(lines, notes)
-    tuned = about_tuning(plan, lines, notes)
+    search, tuned = about_tuning(plan, lines, notes)
     base = next((line for line in lines if line.variant.is_base), None)
     names, smaller = choose_metrics(options.metrics, lines)
     columns, cells = [], []
@@ -58,13 +58,13 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
     same_start, starts = about_starts(lines, notes)
 
     groups: dict[tuple[str, ...], list[Row]] = {}
-    for line, row_cells, start in zip(lines, zip(*cells, strict=True), starts, strict=True):
+    for line, row_cells, start, values in zip(lines, zip(*cells, strict=True), starts, tuned, strict=True):
         row = Row(
             line.name,
             row_cells,
             tuple(line.replicates),
             line.variant.is_base,
-            (*line.marks, *start),
+            (*line.marks, *start, *values),
             tuple(sorted({data_of(result) for result in line.results})),
             tuple(sorted({code_of(result) for result in line.results})),
         )
@@ -74,7 +74,7 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
         *([f"MACs at {sizes}."] if sizes else []),
         *([same_data] if same_data else []),
         *held_out,
-        *tuned,
+        *search,
         *same_start,
         *about_code(lines),
     ]

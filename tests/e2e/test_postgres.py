@@ -3,9 +3,11 @@
 import json
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,13 +29,11 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of a database that lives as long as the test."""
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="postgres"))  # pytest's own folders are closed to other users
     user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
     if user is not None:
-        for each in (folder, folder.parent, folder.parent.parent):
-            each.chmod(0o755)
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
     data, port = folder / "data", free_port()
     made = [BINARIES[-1] / "initdb", "-D", data, "-A", "trust", "-U", "tester", "--no-sync"]
@@ -56,6 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGINT)  # at once; SIGTERM waits for whoever is connected
         process.wait(60)
+        shutil.rmtree(folder)
 
 
 def test_trials_are_kept_in_postgresql_and_go_on_there(server: str, cli: Cli, tmp_path: Path) -> None:
