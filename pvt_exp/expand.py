@@ -95,6 +95,9 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
     document = sources.sweep
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"{document.origin(('seeds',))}: seeds: the same seed twice")
+    if sweep.tune is not None and sweep.tune.seed in seeds:
+        where = document.origin(("tune",))
+        raise ConfigError(f"{where}: tune.seed {sweep.tune.seed} is one of the sweep's seeds; trials have their own")
     sources = sources._replace(base=sources.base._replace(value={**sources.base.value, "seed": seeds[0]}))
     value = stages.name_runs(sources.base.value, sources.find, sources.base.origin)
     first = config.validate(Run, sources.base._replace(value=value))

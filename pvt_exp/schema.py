@@ -252,12 +252,6 @@ class Sweep(Frozen):
     """Settings that are chosen for each variant by trials before it is trained; none: all are as written."""
     launcher: one_of("launchers") = kinds("launchers")["local"]()  # type: ignore[valid-type]
 
-    @model_validator(mode="after")
-    def _trials_apart(self) -> "Sweep":
-        if self.tune is not None and self.tune.seed in self.seeds:
-            raise ValueError(f"tune.seed {self.tune.seed} is one of the sweep's seeds; trials have their own")
-        return self
-
 
 # ---------------------------------------------------------------- a report: pages of tables
 

@@ -48,17 +48,20 @@ def trials(runs: Path, tuning: Tuning) -> list[Trial]:
     """The trials that were proposed so far, at most as many as are due.
 
     Raises:
-        ConfigError: if the file was edited, so that a line and its run do not agree.
+        ConfigError: if the file was edited, so that a line is no trial or its run another.
     """
     file = place(runs, tuning) / "trials.jsonl"
     try:
         lines = file.read_text().split("\n")
     except FileNotFoundError:
         return []
-    found = []
+    found: list[Trial] = []
     for line in lines[:-1]:  # a line that a killed driver left torn has no end, and its run was not started
-        told = json.loads(line)
-        trial = Trial(told["number"], told["values"], tuning.trial(told["values"]))
+        try:
+            told = json.loads(line)
+            trial = Trial(told["number"], told["values"], tuning.trial(told["values"]))
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(f"{file}: line {len(found) + 1} is no trial; was it edited?") from None
         if trial.run.id != told["run"]:
             raise ConfigError(
                 f"{file}: trial {trial.number} is the run {trial.run.id}, and the file says {told['run']}"

@@ -102,6 +102,14 @@ def test_what_was_edited_and_what_is_not_ours_is_refused(tmp_path: Path, tuning:
     )
     with pytest.raises(ConfigError, match="the file says 000000000000"):
         opened(tmp_path, tuning)
+    (one.folder / "trials.jsonl").write_text("what?\n")
+    with pytest.raises(ConfigError, match="line 1 is no trial"):
+        opened(tmp_path, tuning)
+
+
+def test_no_seed_of_the_sweep_is_that_of_the_trials(tmp_path: Path, tuning: Tuning) -> None:
+    with pytest.raises(ConfigError, match="seed 10000 is one of the sweep's seeds"):
+        expand.load(tmp_path / "sweep.yaml", seeds=[0, 10_000])
 
 
 def test_equal_variants_of_two_sweeps_share_their_trials(tmp_path: Path, tuning: Tuning) -> None:
