@@ -154,18 +154,48 @@ class Plan:
         """What to call each run in one line, by its id: its variant or pretraining."""
         return {run.id: group.name for group in self.groups for run in group.runs}
 
+    @cached_property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """The choices of each axis that rows differ in, the base's first. Rows without one: ``variant``."""
+        found: dict[str, dict[str, None]] = {}
+        rows = sorted(self._rows, key=lambda row: {} not in row.labels)
+        for label in (label for row in rows for label in row.labels):
+            for axis in label:
+                found.setdefault(axis or "variant", {})
+        for row in rows:
+            for axis, choice in self._coordinates(row, tuple(found)).items():
+                found[axis][choice] = None
+        return {axis: tuple(choices) for axis, choices in found.items() if len(choices) > 1}
+
+    @property
+    def _rows(self) -> tuple[Variant | Tuning, ...]:
+        return *self.variants, *self.tunings
+
+    def coordinates(self, row: Variant | Tuning) -> dict[str, str]:
+        """The row's choice of every one of the `axes`."""
+        return self._coordinates(row, tuple(self.axes))
+
+    def _coordinates(self, row: Variant | Tuning, axes: Sequence[str]) -> dict[str, str]:
+        own = {axis or "variant": choice for axis, choice in ({} if {} in row.labels else row.labels[0]).items()}
+        return {axis: own.get(axis) or self._base.get(axis, "base") for axis in axes}
+
+    @cached_property
+    def _base(self) -> dict[str, str]:
+        """The choices that the base is equal to, by axis."""
+        labels = next((row.labels for row in self._rows if {} in row.labels), ())
+        return {axis or "variant": choice for label in labels for axis, choice in label.items()}
+
     def only(self, wanted: Sequence[str]) -> "Plan":
         """The same plan with the variants that one of the words names: a variant, an axis, a choice, or a run's id.
 
         Raises:
             ConfigError: if a word names none.
         """
-        listed: tuple[Variant | Tuning, ...] = (*self.variants, *self.tunings)
         chosen: set[int] = set()
         for word in wanted:
-            found = {id(each) for each in listed if _named(each, word)}
+            found = {id(each) for each in self._rows if _named(each, word)}
             if not found:
-                names = ", ".join(list(dict.fromkeys(each.name for each in listed))[:12])
+                names = ", ".join(list(dict.fromkeys(each.name for each in self._rows))[:12])
                 raise ConfigError(f"--only {word}: no variant, axis, choice or run of {self.name}; it has {names}")
             chosen |= found
         variants = tuple(each for each in self.variants if id(each) in chosen)

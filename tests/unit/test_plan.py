@@ -66,6 +66,15 @@ def test_a_variant_equal_to_the_base_is_the_base_row(experiment: Path) -> None:
     assert [(v.name, v.is_base) for v in found.variants] == [("base", True), ("fast", False)]
 
 
+def test_every_row_has_a_choice_of_every_axis(sweep: Path) -> None:
+    plan = expand.load(sweep)
+    assert "variant" not in plan.axes
+    assert all(len(choices) > 1 for choices in plan.axes.values())
+    for row in plan.variants:
+        own = {axis: choice for label in row.labels for axis, choice in label.items()}
+        assert plan.coordinates(row) == {axis: own.get(axis, choices[0]) for axis, choices in plan.axes.items()}
+
+
 def test_kind_replaces_and_fields_merge(experiment: Path) -> None:
     blocks = (
         "  - variants:\n"
