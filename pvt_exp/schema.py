@@ -162,8 +162,17 @@ class Tracking(Frozen):
     project: str = "pvt-exp"
     entity: str | None = None
     group: str | None = None
+    job: str | None = None
+    """The job type; none: the kind of the task."""
     name: str | None = None
     tags: tuple[str, ...] = ()
+    notes: str | None = None
+    axes: dict[str, str] = Field({})
+    """The row's choice of every axis of its sweep."""
+    alerts: bool = False
+    """Whether W&B sends word when a run fails and when a sweep ends."""
+    agent: str | None = None
+    """The run that a W&B agent asked for: W&B knows it by the id that the agent gave."""
 
 
 class Placement(Frozen):
@@ -194,7 +203,7 @@ class Site(Frozen):
     data: dict[str, str] = Field({})
     """Folder of each data set by its name."""
     wandb: Tracking | None = None
-    """W&B's project, entity and mode."""
+    """W&B's project, entity, mode and alerts."""
 
 
 # ---------------------------------------------------------------- a sweep: the question

@@ -1,11 +1,10 @@
 """What holds on this machine and not elsewhere: where data lie, and whom W&B tells."""
 
-import netrc
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pvt_exp import config
+from pvt_exp import config, wandb_server
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError, Dataset, Facts
 from pvt_exp.plan import Plan
@@ -106,16 +105,9 @@ def tracking(mode: str | None, site: Site) -> Tracking:
     if project := os.environ.get("WANDB_PROJECT"):
         settings = settings.model_copy(update={"project": project})
     fixed = site.wandb.mode if site.wandb and "mode" in site.wandb.model_fields_set else None
-    chosen = mode or os.environ.get("WANDB_MODE") or fixed or ("online" if _has_key() else "offline")
+    chosen = (
+        mode or os.environ.get("WANDB_MODE") or fixed or ("offline" if wandb_server.api_key() is None else "online")
+    )
     if chosen not in ("online", "offline", "disabled"):
         raise ConfigError(f"{'--wandb' if mode else 'WANDB_MODE'} {chosen}: one of online, offline, disabled")
     return settings.model_copy(update={"mode": chosen})
-
-
-def _has_key() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        return netrc.netrc().authenticators("api.wandb.ai") is not None
-    except (OSError, netrc.NetrcParseError):
-        return False

@@ -17,7 +17,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,8 @@ State = Literal[
 ENDED: tuple[State, ...] = ("failed", "diverged", "out_of_memory", "timed_out", "killed", "pruned")
 PASSES: tuple[State, ...] = ("pending", "killed")
 """States that the same command tries again; the others wait for ``--retry``."""
+Tell = Callable[[State, str], None]
+"""Is told in which state a run ended, and why."""
 
 
 @dataclass(frozen=True)

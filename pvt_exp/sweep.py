@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import files, standing, store, worker
+from pvt_exp import files, standing, store, tracked, worker
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot
 from pvt_exp.plan import Plan, Pretraining, Variant
@@ -220,13 +220,6 @@ def _read_progress(runs: Path, board: Board) -> None:
 def _place(run: Run, slot: Slot, where: Where, plan: Plan) -> Placement:
     shared = where.placement
     used_by = {plan.name, *store.sweeps(where.store / run.id)}
-    tracking = shared.tracking.model_copy(
-        update={
-            "group": plan.name,
-            "name": f"{plan.names[run.id]}, seed {run.seed}",
-            "tags": tuple(sorted(name[:64] for name in used_by)),
-        }
-    )
     root, weights = where.roots.get(run.dataset.name), _weights(run, where.store)
     return shared.model_copy(
         update={
@@ -234,7 +227,7 @@ def _place(run: Run, slot: Slot, where: Where, plan: Plan) -> Placement:
             "weights": str(weights.resolve()) if weights else None,
             "gpus": slot.gpus,
             "threads": slot.threads,
-            "tracking": tracking,
+            "tracking": tracked.tracking(shared.tracking, plan, run, used_by),
         }
     )
 

@@ -25,8 +25,10 @@ SPLITS: tuple[Split, ...] = ("train", "val")
 PRECISION: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
 
 
-def fit(run: Run, placement: Placement, attempt: Path) -> bool:
+def fit(run: Run, placement: Placement, attempt: Path, at_end: list[store.Tell] | None = None) -> bool:
     """Train the run and publish its result; goes on from the newest good checkpoint of its earlier attempts.
+
+    ``at_end`` gets what is to be told if the run ends otherwise, once its record says so.
 
     Returns:
         False if another attempt had published a result meanwhile, which stays.
@@ -58,6 +60,8 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
         if record.pretrained is not None and module.ema is not None:
             module.ema.set(module.network)
     wandb = tracking.wandb(run, placement.tracking, attempt)
+    if wandb and at_end is not None:
+        at_end.append(wandb.ended)
     trainer = pl.Trainer(
         default_root_dir=attempt,
         accelerator="gpu" if placement.gpus else "cpu",
@@ -80,8 +84,12 @@ def fit(run: Run, placement: Placement, attempt: Path) -> bool:
     drawn = samples.write(module, val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
     if wandb:
         wandb.show(drawn, record.per_class, trainer.global_step)
-        wandb.close({"best": record.best, **cost})
+        wandb.ended("done", summary={"best": _flat(record.best), "last": record.last, "cost": cost})
     return first
+
+
+def _flat(best: dict[str, Any]) -> dict[str, Any]:
+    return {"epoch": best.get("epoch"), **best.get("metrics", {})}
 
 
 def _refuse_other_statistics(module: nn.Module, micro_batch: int, group_size: int) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from pvt_exp.schema import Placement
 
 BUSY = 75
 """Exit status where another process trains the run (EX_TEMPFAIL: try again)."""
+TELLING_S = 5.0
+"""How long a run that is stopped may take to tell W&B; less than the launcher's patience."""
 
 
 def main(attempt: Path, to_log: bool = True) -> int:
@@ -28,28 +31,31 @@ def main(attempt: Path, to_log: bool = True) -> int:
             return 0 if mine else BUSY
         if to_log:
             _redirect(attempt / "log.txt")
-        signal.signal(signal.SIGTERM, lambda *_: _stopped(attempt))
+        at_end: list[store.Tell] = []
+        signal.signal(signal.SIGTERM, lambda *_: _stopped(attempt, at_end))
         try:
-            return _train(attempt)
+            return _train(attempt, at_end)
         except KeyboardInterrupt:
-            _stopped(attempt)
+            _stopped(attempt, at_end)
         except BaseException as error:
             traceback.print_exc()
             sys.stderr.flush()
             state, reason, numbers = _told(error)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
                 store.end(attempt, state, reason, **numbers)
+            done = store.result(folder) is not None  # what failed came after the result
+            _tell(at_end, "done" if done else state, "" if done else reason)
         return 1
 
 
-def _train(attempt: Path) -> int:
+def _train(attempt: Path, at_end: list[store.Tell]) -> int:
     placement = config.load(Placement, attempt / "placement.yaml")
     run = store.load(store.run_folder(attempt))
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     from pvt_exp import train
 
-    if not train.fit(run, placement, attempt):
+    if not train.fit(run, placement, attempt, at_end):
         print("another attempt published its result first; this one is dropped")
     return 0
 
@@ -86,9 +92,19 @@ def _redirect(log: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _stopped(attempt: Path) -> None:
-    store.end(attempt, "killed", "stopped by a person or the machine (SIGTERM)")
+def _stopped(attempt: Path, at_end: list[store.Tell]) -> None:
+    reason = "stopped by a person or the machine (SIGTERM)"
+    store.end(attempt, "killed", reason)
+    # In a thread, because the signal may have come in the midst of a call whose lock it would wait for.
+    telling = threading.Thread(target=_tell, args=(at_end, "killed", reason), daemon=True)
+    telling.start()
+    telling.join(TELLING_S)
     os._exit(128 + signal.SIGTERM)
+
+
+def _tell(at_end: list[store.Tell], state: store.State, reason: str) -> None:
+    for tell in at_end:
+        tell(state, reason)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,15 @@ from typing import NoReturn
 import typer
 
 from pvt_exp.cli import look, tables, train, use
+from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 runs = typer.Typer(no_args_is_help=True, help="Look at single runs.")
 app.add_typer(runs, name="runs")
+wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and sweeps that W&B hands out; docs/wandb.md.")
+app.add_typer(wandb, name="wandb")
 VERBS: tuple[Callable[..., None], ...] = (
     *(look.plan, look.status, look.models, look.schema),
     *(train.sweep, train.run, tables.report),
@@ -25,6 +28,9 @@ for verb in VERBS:
     app.command()(verb)
 runs.command("show")(look.runs_show)
 runs.command("list")(look.runs_list)
+wandb.command("sync")(wandb_verbs.sync)
+wandb.command("sweep")(wandb_verbs.sweep)
+wandb.command("run")(wandb_verbs.run)
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
 ) -> None:
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
-    from pvt_exp import session
+    from pvt_exp import report, session, wandb_report
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     launcher = options.choose_launcher(settings.launcher, gpus, slots)
@@ -63,7 +63,10 @@ def sweep(
     if undecided(planned):
         status = status or 1
     if status != 130:
-        tables.write(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)
+        table = tables.write(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)
+        wandb_report.tell(
+            report.as_json(table), sorted((out / planned.name).glob("table.*")), placement.tracking, store_
+        )
     raise SystemExit(status)
 
 

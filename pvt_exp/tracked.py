@@ -1,0 +1,35 @@
+"""What W&B is told of a run's place in a sweep: group, name, tags, notes, and the row's choice of every axis."""
+
+from collections.abc import Iterable
+
+from pvt_exp.plan import Plan, Pretraining, Variant
+from pvt_exp.schema import Run, Tracking
+
+LONGEST_TAG = 64
+"""Characters that W&B allows."""
+
+
+def tracking(shared: Tracking, plan: Plan, run: Run, sweeps: Iterable[str]) -> Tracking:
+    """The command's tracking with what is this run's own; ``sweeps`` are the names of all sweeps that use it."""
+    group = next(group for group in plan.groups if any(each.id == run.id for each in group.runs))
+    axes = plan.coordinates(group) if isinstance(group, Variant) else {}
+    own = {(axis or "variant", choice) for label in _labels(group) for axis, choice in label.items()}
+    tags = {*sweeps, *(f"{axis} = {choice}" for axis, choice in own)}
+    return shared.model_copy(
+        update={
+            "group": plan.name,
+            "job": "trial" if run.holdout else "pretraining" if isinstance(group, Pretraining) else None,
+            "name": f"{group.name}, seed {run.seed}",
+            "tags": tuple(sorted({_short(tag) for tag in tags})),
+            "axes": axes,
+            "notes": f"sweep {plan.name}, {group.name}, seed {run.seed}; pvt-exp runs show {run.id}",
+        }
+    )
+
+
+def _labels(group: Pretraining | Variant) -> tuple[dict[str, str], ...]:
+    return group.labels if isinstance(group, Variant) else ()
+
+
+def _short(tag: str) -> str:
+    return tag if len(tag) <= LONGEST_TAG else f"{tag[: LONGEST_TAG - 1]}…"

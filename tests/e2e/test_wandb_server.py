@@ -1,0 +1,144 @@
+"""W&B's server as it is, unreachable, silent, refusing and lost: a run is never failed by it, and never waits long."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import Cli, environment
+from tests.e2e.test_wandb import history, records
+from tests.wandb_server import KEY, Way, serving
+
+HANG_S = 60
+"""What is allowed for a hang on top of the same without one; W&B by itself hung for 104 s, and for ever."""
+
+
+def nobody() -> dict[str, str]:
+    """The environment of a server that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as once:
+        port = once.getsockname()[1]
+    return {"WANDB_BASE_URL": f"http://127.0.0.1:{port}", "WANDB_API_KEY": KEY, "WANDB_MODE": "online"}
+
+
+def done(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in folder.glob("runs/*/result.json")]
+
+
+def test_a_run_online_has_everything_and_ends_well(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    with serving() as server:
+        cli("sweep", sweep, "--only", "deeper", "--seeds", "0", **server.env)
+    (result,) = done(tmp_path)
+    told = server.runs()[result["run"]]
+    assert told["groupName"] == "sweep"
+    assert told["jobType"] == "classification"
+    assert told["displayName"] == "depth deeper, seed 0"
+    assert told["tags"] == ["depth = deeper", "sweep"]
+    assert f"pvt-exp runs show {result['run']}" in told["notes"]
+    config = {name: entry.get("value") for name, entry in json.loads(told["config"]).items()}
+    print([(n, t.get("name"), list(json.loads(t["config"])) if t.get("config") else None) for n, t in server.asked if n == "UpsertBucket"])
+    assert config["axes"] == {"depth": "deeper"}
+    assert config["sweep"] == "sweep"
+    assert config["backbone"]["depths"] == [2, 1, 1, 1]
+    rows = server.history[result["run"]]
+    assert [row["top1"] for row in rows if "top1" in row][-1] == result["metrics"]["top1"]
+    assert any("lr" in row for row in rows)
+    assert server.ends[result["run"]] == 0
+    assert not list(tmp_path.rglob("wandb/unsent"))
+    report = server.runs()["report-sweep"]
+    assert report["jobType"] == "report"
+    assert report["groupName"] == "sweep"
+    assert server.history["report-sweep"][-1]["table"]["_type"] == "table-file"
+
+
+@pytest.mark.parametrize("way", ["unreachable", "silent", "refuses", "broken"])
+def test_a_server_that_is_no_use(way: Way, sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    words = ("sweep", sweep, "--only", "base", "--seeds", "0")
+    begun = time.monotonic()
+    if way == "unreachable":  # type: ignore[comparison-overlap]
+        cli(*words, **nobody())
+    else:
+        with serving(way) as server:
+            cli(*words, **server.env)
+    assert time.monotonic() - begun < HANG_S
+    (result,) = done(tmp_path)
+    attempt = tmp_path / "runs" / result["run"] / "attempts" / "1"
+    assert "pvt-exp wandb sync" in (attempt / "log.txt").read_text()
+    (offline,) = attempt.glob("wandb/offline-run-*")
+    assert any("top1" in row for row in history(offline))
+
+
+def test_a_server_that_is_lost_on_the_way(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    with serving("lost") as server:
+        begun = time.monotonic()
+        cli("sweep", sweep, "--only", "base", "--seeds", "0", **server.env)
+        assert time.monotonic() - begun < 2 * HANG_S
+    assert len(done(tmp_path)) == 1
+    with serving() as server:
+        said = cli("wandb", "sync", **server.env).stdout
+        assert "2 of 2 runs are uploaded" in said
+        assert server.ends[done(tmp_path)[0]["run"]] == 0
+
+
+def test_what_was_offline_is_uploaded_once(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    cli("sweep", sweep, "--wandb", "offline")
+    assert "5 runs to upload" in cli("wandb", "sync", "--dry-run").stdout
+    assert "no API key" in cli("wandb", "sync", ok=2, HOME=str(tmp_path), WANDB_CONFIG_DIR=str(tmp_path)).stderr
+    assert "out of reach" in cli("wandb", "sync", ok=1, **nobody()).stdout
+    with serving() as server:
+        said = cli("wandb", "sync", "--at-once", "3", **server.env).stdout
+        assert "5 of 5 runs are uploaded" in said
+        for result in done(tmp_path):
+            rows = server.history[result["run"]]
+            assert [row["top1"] for row in rows if "top1" in row][-1] == result["metrics"]["top1"]
+        asked = len(server.asked)
+        assert "0 runs to upload" in cli("wandb", "sync", **server.env).stdout
+        assert len(server.asked) == asked
+
+
+def test_a_run_that_fails_says_so_and_alerts(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("wandb: {alerts: true}\n")
+    words = ("sweep", sweep, "--only", "base", "--seeds", "0", "optim.lr=1e30", "--wandb", "offline")
+    cli(*words, ok=1)
+    (offline,) = tmp_path.glob("runs/*/attempts/1/wandb/offline-run-*")
+    found = records(offline)
+    (alert,) = [record for record in found if record["type"] == "alert"]
+    assert "base, seed 0: diverged" in json.dumps(alert)
+    assert '"diverged"' in json.dumps([record for record in found if record["type"] == "summary"])
+    (end,) = [record for record in found if record["type"] == "exit"]
+    assert json.dumps(end).count("1")
+    (report,) = tmp_path.glob("runs/reports/sweep/wandb/offline-run-*")
+    assert "0 of 1 runs are done; 1 diverged" in json.dumps(records(report))
+
+
+def test_agents_of_a_registered_sweep_train_the_planned_runs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    with serving() as server:
+        said = cli("wandb", "sweep", sweep.name, "--seeds", "0", "--gpus", "none", **server.env).stdout
+        assert "wandb agent" in said
+        written = yaml.safe_load((tmp_path / "reports/out/sweep/wandb_sweep.yaml").read_text())
+        registered = yaml.safe_load(server.sweep)
+        assert registered["command"] == written["command"]
+        values = written["parameters"]["run"]["values"]
+        assert len(values) == 2
+        server.commands = [
+            {"type": "run", "run_id": f"agent{i}", "program": written["program"], "args": {"run": {"value": value}}}
+            for i, value in enumerate(values)
+        ]
+        path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
+        agent = [sys.executable, "-m", "wandb", "agent", "me/pvt-exp/sweep1"]
+        env = {**environment(**server.env), "PATH": path}
+        ended = subprocess.run(agent, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        results = {result["run"]: result for result in done(tmp_path)}
+        assert {f"runs/{run_id}" for run_id in results} == set(values)
+        for i, value in enumerate(values):
+            rows = server.history[f"agent{i}"]
+            top1 = results[value.removeprefix("runs/")]["metrics"]["top1"]
+            assert [row["top1"] for row in rows if "top1" in row][-1] == top1
+            assert server.ends[f"agent{i}"] == 0
+        assert "there is nothing to register" in cli("wandb", "sweep", sweep.name, "--seeds", "0", **server.env).stdout
