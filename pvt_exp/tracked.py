@@ -12,8 +12,10 @@ LONGEST_TAG = 64
 def tracking(shared: Tracking, plan: Plan, run: Run, sweeps: Iterable[str]) -> Tracking:
     """The command's tracking with what is this run's own; ``sweeps`` are the names of all sweeps that use it."""
     group = next(group for group in plan.groups if any(each.id == run.id for each in group.runs))
+    labels = group.labels if isinstance(group, Variant) else ()
+    own = [(axis or "variant", choice) for label in labels for axis, choice in label.items()]
     axes = plan.coordinates(group) if isinstance(group, Variant) else {}
-    own = {(axis or "variant", choice) for label in _labels(group) for axis, choice in label.items()}
+    axes = {**dict(own if {} not in labels else ()), **axes}  # a part of a sweep may not know all its axes
     tags = {*sweeps, *(f"{axis} = {choice}" for axis, choice in own)}
     return shared.model_copy(
         update={
@@ -25,10 +27,6 @@ def tracking(shared: Tracking, plan: Plan, run: Run, sweeps: Iterable[str]) -> T
             "notes": f"sweep {plan.name}, {group.name}, seed {run.seed}; pvt-exp runs show {run.id}",
         }
     )
-
-
-def _labels(group: Pretraining | Variant) -> tuple[dict[str, str], ...]:
-    return group.labels if isinstance(group, Variant) else ()
 
 
 def _short(tag: str) -> str:

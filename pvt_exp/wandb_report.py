@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import files, wandb_client
+from pvt_exp import config, files, wandb_client
 from pvt_exp.schema import Tracking
 
 LIMIT_S = 30.0
@@ -69,9 +69,10 @@ def main(folder: Path) -> None:
     """Tell W&B what ``next.json`` in the folder says."""
     told = files.read_json(folder / "next.json")
     assert told is not None, f"{folder / 'next.json'} is missing"
-    table, tracking = told["table"], Tracking(**told["tracking"])
+    table, tracking = told["table"], config.make(Tracking, told["tracking"])
     assert tracking.mode != "disabled"
     name = table["name"]
+    (folder / "wandb").mkdir(exist_ok=True)
     before = len(list((folder / "wandb").glob("*run-*")))  # a step each, because offline parts count from 0 again
     run = wandb_client.start(
         folder,

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.conftest import EXPERIMENT, Cli
 from tests.e2e.test_sweep import Driver, driver, processes_with, wait_for
+from tests.wandb_server import serving
 
 __all__ = ["driver"]
 
@@ -40,7 +41,8 @@ def test_an_offline_run_has_its_config_and_its_curve_goes_on(
     parts = [next(tmp_path.glob(f"runs/*/attempts/{n}/wandb/offline-run-*")) for n in (1, 2)]
     told = next(record["run"] for record in records(parts[1]) if record["type"] == "run")
     assert run_id in json.dumps(told)
-    assert '"sweep"' in json.dumps(told)  # its group and its tag
+    assert told["run_group"] == "sweep"
+    assert told["tags"] == ["depth = same as the base", "sweep"]
     assert "base, seed 0" in json.dumps(told)
     config = told["config"]["update"]
     assert config["optim"]["lr"] == 2e-3
@@ -61,6 +63,22 @@ def test_an_offline_run_has_its_config_and_its_curve_goes_on(
     assert count == len(files) == 8
     assert all((parts[1] / "files" / name).exists() for name in files)
     assert [row["top1"] for row in second if "top1" in row][-1] == result["metrics"]["top1"]
+    summary = {name: value for each in records(parts[1]) if each["type"] == "summary" for name, value in set_in(each)}
+    assert summary["state"] == "done"
+    assert summary["last"]["top1"] == result["metrics"]["top1"]
+    assert summary["best"]["epoch"] == result["best"]["epoch"]
+    assert summary["cost"]["params"] == result["cost"]["params"]
+
+    with serving() as server:  # both parts are one run there
+        cli("wandb", "sync", **server.env)
+    rows = [row["_step"] for row in server.history[run_id]]
+    assert rows == sorted(rows)
+    assert {*steps[0], *steps[1]} == set(rows)
+
+
+def set_in(record: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Names and values that a record of a summary sets."""
+    return list(record["summary"].get("update", {}).items())
 
 
 def test_w_and_b_can_be_off(sweep: Path, cli: Cli, tmp_path: Path) -> None:

@@ -41,7 +41,6 @@ def test_a_run_online_has_everything_and_ends_well(sweep: Path, cli: Cli, tmp_pa
     assert told["tags"] == ["depth = deeper", "sweep"]
     assert f"pvt-exp runs show {result['run']}" in told["notes"]
     config = {name: entry.get("value") for name, entry in json.loads(told["config"]).items()}
-    print([(n, t.get("name"), list(json.loads(t["config"])) if t.get("config") else None) for n, t in server.asked if n == "UpsertBucket"])
     assert config["axes"] == {"depth": "deeper"}
     assert config["sweep"] == "sweep"
     assert config["backbone"]["depths"] == [2, 1, 1, 1]
@@ -54,6 +53,10 @@ def test_a_run_online_has_everything_and_ends_well(sweep: Path, cli: Cli, tmp_pa
     assert report["jobType"] == "report"
     assert report["groupName"] == "sweep"
     assert server.history["report-sweep"][-1]["table"]["_type"] == "table-file"
+    artifacts = [told["input"] for told in server.told("CreateArtifact")]
+    assert ("report-sweep", "report") in [
+        (each["artifactCollectionName"], each["artifactTypeName"]) for each in artifacts
+    ]
 
 
 @pytest.mark.parametrize("way", ["unreachable", "silent", "refuses", "broken"])
@@ -111,7 +114,7 @@ def test_a_run_that_fails_says_so_and_alerts(sweep: Path, cli: Cli, tmp_path: Pa
     assert "base, seed 0: diverged" in json.dumps(alert)
     assert '"diverged"' in json.dumps([record for record in found if record["type"] == "summary"])
     (end,) = [record for record in found if record["type"] == "exit"]
-    assert json.dumps(end).count("1")
+    assert end["exit"]["exit_code"] == 1
     (report,) = tmp_path.glob("runs/reports/sweep/wandb/offline-run-*")
     assert "0 of 1 runs are done; 1 diverged" in json.dumps(records(report))
 
