@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from pvt_exp import store, wandb_client
+from pvt_exp import store, wandb_client, wandb_file
 
 LIMIT_S = 900.0
 """For all parts of one run: W&B itself would go on for ever with a server that refuses."""
@@ -51,7 +51,11 @@ def _unsent(folder: Path) -> list[Path]:
     found = list((folder / "wandb").glob("offline-run-*"))
     if (folder / "wandb" / wandb_client.UNSENT).exists():
         found += (folder / "wandb").glob("run-*")
-    found = [part for part in found if any(part.glob("*.wandb")) and not any(part.glob("*.wandb.synced"))]
+    found = [
+        part
+        for part in found
+        if any(map(wandb_file.holds_records, part.glob("*.wandb"))) and not any(part.glob("*.wandb.synced"))
+    ]
     return sorted(found, key=lambda part: part.name.removeprefix("offline-"))  # then by the time in the name
 
 
@@ -81,6 +85,8 @@ def _sync(each: Waiting, limit_s: float) -> str | None:
     """Upload one run; why it failed, if it did."""
     command = [sys.executable, "-m", "wandb", "sync", "--include-online", *map(str, each.parts)]
     kept = {k: v for k, v in os.environ.items() if k not in ("WANDB_MODE", *wandb_client.OF_AN_AGENT)}
+    for path in (path for part in each.parts for path in part.glob("*.wandb")):
+        wandb_file.mend(path)
     try:
         done = subprocess.run(
             command, env=kept, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s, check=False

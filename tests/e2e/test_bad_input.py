@@ -175,6 +175,10 @@ CASES = [
     Bad("a state", {}, f"{DRIVE} --retry broken", ("--retry broken: one of failed, diverged, out_of_memory",)),
     Bad("a micro-batch", {}, f"{DRIVE} --micro-batch 5", ("--micro-batch 5: does not divide the run's group_size 16",)),
     Bad("W&B", {}, f"{DRIVE} --wandb on", ("--wandb on: one of online, offline, disabled",)),
+    Bad("a W&B sweep of no file", {}, "wandb sweep sweep.yml", ("sweep.yml: no such file; did you mean sweep.yaml",)),
+    Bad("a run of no id", {}, "wandb run sweep.yaml optim.lr=1", ("run=ID: which run? It is said 0 times",)),
+    Bad("a run of another sweep", {}, "wandb run sweep.yaml run=runs/0123", ("run=0123: no run of sweep as it is planned",)),
+    Bad("an upload without a store", {"runs": "x"}, "wandb sync", ("runs: not a folder",)),
     Bad("W&B by its variable", {}, DRIVE, ("WANDB_MODE on: one of online, offline, disabled",), {"WANDB_MODE": "on"}),
     Bad("data that no run uses", {}, f"{DRIVE} --data photos=.", (
         "--data photos: sweep uses no such data set; it uses shapes",

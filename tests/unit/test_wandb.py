@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import expand, files, store, tracked, wandb_report, wandb_server, wandb_sweep, wandb_sync
+from pvt_exp import expand, files, store, tracked, wandb_file, wandb_report, wandb_server, wandb_sweep, wandb_sync
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Tracking
@@ -73,7 +73,7 @@ def test_one_run_of_a_plan(planned: Plan) -> None:
 def part(attempt: Path, name: str) -> Path:
     folder = attempt / "wandb" / name
     folder.mkdir(parents=True)
-    (folder / "run-x.wandb").touch()
+    (folder / "run-x.wandb").write_bytes(b"head and records")
     return folder
 
 
@@ -87,6 +87,8 @@ def test_what_is_to_be_uploaded(planned: Plan, tmp_path: Path) -> None:
         newest = part(attempt, "run-20260101_000000-x")
         (newest.parent / "unsent").touch()
     report = part(runs / "reports" / "sweep", "offline-run-20260101_000000-report")
+    killed = part(store.attempt(runs, planned.runs[2], Placement(), "sweep"), "offline-run-20260101_000000-x")
+    (killed / "run-x.wandb").write_bytes(b"head...")
     found, busy = wandb_sync.waiting(runs)
     assert busy == 0
     assert {each.name: list(each.parts) for each in found} == {
@@ -101,6 +103,28 @@ def test_what_is_to_be_uploaded(planned: Plan, tmp_path: Path) -> None:
     assert ([each.name for each in found], busy) == (["report of sweep"], 1)
     shutil.rmtree(report)
     assert [each.parts for each in wandb_sync.waiting(runs)[0]] == [(parts[1],)]
+
+
+def chunk(kind: int, size: int) -> bytes:
+    return wandb_file.CHUNK_HEAD.pack(1, size, kind) + b"x" * size
+
+
+def test_a_torn_file_is_mended(tmp_path: Path) -> None:
+    head, block = b":W&B...", wandb_file.BLOCK_BYTES
+    first = chunk(1, 100)
+    gap = block - len(head + first) - 7 - 3  # the long record's first chunk leaves 3 bytes, which are filled with zeros
+    long = chunk(2, gap) + bytes(3) + chunk(4, 50)
+    whole = head + first + long
+    assert len(head + first + chunk(2, gap)) == block - 3
+    for torn in (b"", chunk(1, 60)[:-1], chunk(1, 60)[:5], bytes(40), chunk(2, 60)):
+        assert wandb_file.whole_bytes(whole + torn) == len(whole)
+    assert wandb_file.whole_bytes(whole[:-1]) == len(head + first)
+    path = tmp_path / "run-x.wandb"
+    path.write_bytes(whole + chunk(1, 60)[:-1])
+    wandb_file.mend(path)
+    assert path.read_bytes() == whole
+    path.write_bytes(head)
+    assert not wandb_file.holds_records(path)
 
 
 def test_a_table_for_w_and_b() -> None:
