@@ -72,7 +72,6 @@ def test_an_offline_run_has_its_config_and_its_curve_goes_on(
     with serving() as server:  # both parts are one run there
         cli("wandb", "sync", **server.env)
     rows = [row["_step"] for row in server.history[run_id]]
-    assert rows == sorted(rows)
     assert {*steps[0], *steps[1]} == set(rows)
 
 
