@@ -56,7 +56,8 @@ class Server:
         where = {"id": "p", "name": told.get("project") or "p", "entity": {"id": "e", "name": "me"}}
         if name == "UpsertBucket":
             run = {"id": f"b-{told['name']}", "name": told["name"], "displayName": told.get("displayName")}
-            more = {"description": "", "config": "{}", "sweepName": None, "project": where, "historyLineCount": 0}
+            more = {"description": "", "config": "{}", "sweepName": None, "project": where}
+            more["historyLineCount"] = len(self.history.get(told["name"], ()))
             return {"upsertBucket": {"bucket": {**run, **more}, "inserted": True}}
         if name == "RunResumeStatus":
             return {"model": {**where, "bucket": self._known(told["name"])}}

@@ -34,6 +34,8 @@ assert not found, found
         ["status"],
         ["report", "sweep.yaml"],
         ["runs", "list"],
+        ["wandb", "sync"],
+        ["wandb", "sweep", "sweep.yaml", "--print"],
         ["--help"],
     ],
 )

@@ -1,6 +1,7 @@
 """W&B's server as it is, unreachable, silent, refusing and lost: a run is never failed by it, and never waits long."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import Cli, environment
+from tests.conftest import EXPERIMENT, Cli, environment
+from tests.e2e.test_sweep import Driver, driver, wait_for
 from tests.e2e.test_wandb import history, records
 from tests.wandb_server import KEY, Way, serving
 
+__all__ = ["driver"]
 HANG_S = 60
 """What is allowed for a hang on top of the same without one; W&B by itself hung for 104 s, and for ever."""
 
@@ -117,6 +120,26 @@ def test_a_run_that_fails_says_so_and_alerts(sweep: Path, cli: Cli, tmp_path: Pa
     assert end["exit"]["exit_code"] == 1
     (report,) = tmp_path.glob("runs/reports/sweep/wandb/offline-run-*")
     assert "0 of 1 runs are done; 1 diverged" in json.dumps(records(report))
+
+
+def test_stopped_and_resumed_it_is_one_run(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
+    sweep.with_name("base.yaml").write_text(EXPERIMENT.replace("epochs: 2", "epochs: 12"))
+    words = ("sweep", "sweep.yaml", "--only", "base", "--seeds", "0")
+    with serving() as server:
+        process = driver(*words, **server.env)
+        wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/epoch=[2-9]*.ckpt")))
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        run_id = next(tmp_path.glob("runs/*/run.yaml")).parent.name
+        assert server.ends == {run_id: 1}  # killed
+        before = len(server.history[run_id])
+        assert before > 0
+        cli(*words, **server.env)
+        rows = server.history[run_id]
+        assert server.ends[run_id] == 0
+        assert len(rows) > before
+        assert [row["epoch"] for row in rows if "top1" in row] == list(range(12))
+        assert set(server.runs()) == {run_id, "report-sweep"}
 
 
 def test_agents_of_a_registered_sweep_train_the_planned_runs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
