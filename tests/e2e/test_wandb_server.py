@@ -91,6 +91,45 @@ def test_a_server_that_is_lost_on_the_way(sweep: Path, cli: Cli, tmp_path: Path)
         assert server.ends[done(tmp_path)[0]["run"]] == 0
 
 
+TELLS = """
+import sys, time
+from pathlib import Path
+from pvt_exp import wandb_client
+begun = time.monotonic()
+run = wandb_client.start(Path.cwd(), "online", project="p", id="abc")
+print("start", time.monotonic() - begun, flush=True)
+sys.stdin.readline()
+begun = time.monotonic()
+for step in range(100):
+    run.log({"loss": step}, step=step)
+print("lines", time.monotonic() - begun, flush=True)
+wandb_client.finish(run, Path.cwd())
+print("finish", time.monotonic() - begun, flush=True)
+"""
+
+
+def test_a_server_that_falls_silent_in_the_midst_of_a_run(tmp_path: Path) -> None:
+    with serving() as server:
+        process = subprocess.Popen(
+            [sys.executable, "-c", TELLS],
+            cwd=tmp_path,
+            env=environment(**server.env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.startswith("start"))
+        server.way = "silent"
+        said, _ = process.communicate("\n", timeout=3 * HANG_S)
+        seconds = dict(line.split() for line in said.splitlines() if line.startswith(("lines", "finish")))
+        assert float(seconds["lines"]) < 10
+        assert float(seconds["finish"]) < HANG_S
+        assert process.returncode == 0
+    assert "pvt-exp wandb sync" in said
+    assert (tmp_path / "wandb" / "unsent").exists()
+
+
 def test_what_was_offline_is_uploaded_once(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     cli("sweep", sweep, "--wandb", "offline")
     assert "5 runs to upload" in cli("wandb", "sync", "--dry-run").stdout
