@@ -29,6 +29,18 @@ class Where:
     """What all runs share: workers, tracking, keep, command."""
 
 
+@dataclass(frozen=True)
+class Group:
+    """Runs that are shown in one line."""
+
+    name: str
+    runs: tuple[Run, ...]
+    trials: dict[str, str] = field(default_factory=dict)
+    """What to call each run, by id, where they are trials, of which the best counts; empty: seeds, whose mean counts."""
+    due: int = 0
+    """How many runs there will be; 0: no others."""
+
+
 @dataclass
 class Board:
     """How a sweep stands while it is driven: what a view shows."""
@@ -40,6 +52,8 @@ class Board:
     """Runs there will be, where more are proposed than are known."""
     title: str = ""
     """What is shown; the plan's name where it is empty."""
+    trials: Sequence[Group] = ()
+    """What is shown instead of the plan's variants."""
     trained: int = 0
     """Runs that this driver has brought to an end."""
     started: dict[str, float] = field(default_factory=dict)
@@ -48,6 +62,12 @@ class Board:
     """The newest ``progress.json`` of each run that goes now."""
     first: dict[str, tuple[float, float]] = field(default_factory=dict)
     """When the first progress of each was seen, and how much it was: start-up is not part of a run's pace."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The lines of what is shown: the pretrainings that count, and the variants."""
+        listed = [Group(group.name, group.runs) for group in self.plan.groups]
+        return self.trials or [group for group in listed if any(run.id in self.outcomes for run in group.runs)]
 
     def count(self, *states: State) -> int:
         """Runs in one of the states."""

@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 runs = typer.Typer(no_args_is_help=True, help="Look at single runs.")
 app.add_typer(runs, name="runs")
 VERBS: tuple[Callable[..., None], ...] = (
-    *(look.plan, look.status, look.models, look.schema),
+    *(look.plan, look.status, look.dashboard, look.models, look.schema),
     *(train.sweep, train.run, tables.report),
     *(use.predict, use.evaluate),
 )

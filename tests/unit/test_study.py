@@ -36,7 +36,7 @@ def opened(tmp_path: Path, tuning: Tuning) -> Study:
 
 
 def done(trial: Trial, top1: float) -> Outcome:
-    return Outcome(trial.run.id, "done", result={"metrics": {"top1": top1}})
+    return Outcome(trial.run.id, "done", result={"metrics": {"top1": top1}, "data": {"fingerprint": "f" * 16}})
 
 
 def proposed(one: Study) -> Trial:
@@ -59,7 +59,37 @@ def test_the_best_of_all_is_chosen_when_all_have_ended(tmp_path: Path, tuning: T
     assert one.decide() == trials[1].values == study.choice(tmp_path / "runs", tuning)
     told = json.loads((one.folder / "choice.json").read_text())
     assert (told["run"], told["score"], told["ended"]) == (trials[1].run.id, 60.0, {"done": 4, "failed": 1})
-    assert told["optuna"].startswith("5.")
+    assert told["data"] == "f" * 16
+
+
+def test_optunas_settings_are_on_record_with_its_defaults(tmp_path: Path, tuning: Tuning) -> None:
+    one = opened(tmp_path, tuning)
+    one.open()
+    told = json.loads((one.folder / "study.json").read_text())
+    assert (told["sweep"], told["variant"], told["tune"]["trials"]) == ("sweep", "base", 5)
+    how = told["optuna"]
+    assert how["version"].startswith("5.")
+    assert (how["sampler"]["class"], how["sampler"]["multivariate"], how["sampler"]["n_ei_candidates"]) == (
+        "TPESampler", True, 24,
+    )  # fmt: skip
+    assert (how["pruner"]["class"], how["pruner"]["n_warmup_steps"]) == ("MedianPruner", 0)
+
+
+def test_a_study_that_was_interrupted_keeps_its_space(tmp_path: Path, tuning: Tuning) -> None:
+    runs = tmp_path / "runs"
+    one = opened(tmp_path, tuning)
+    one.open()
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(SWEEP.replace("low: 1e-4", "low: 1e-3").replace("pruner: median", "seed: 77"))
+    other = expand.load(sweep)[1].tunings[0]
+    assert study.interrupted(runs, other, "sweep") is None, "nothing was tried yet"
+    proposed(one)
+    assert study.interrupted(runs, other, "sweep") == (one.folder, ["space", "pruner", "seed"])
+    assert study.interrupted(runs, other, "another") is None
+    sweep.write_text(SWEEP.replace("trials: 5", "trials: 7"))
+    assert study.interrupted(runs, expand.load(sweep)[1].tunings[0], "sweep") is None, "more trials go on"
+    (one.folder / "choice.json").write_text("{}")
+    assert study.interrupted(runs, other, "sweep") is None, "what has ended was not interrupted"
 
 
 def test_a_trial_below_the_median_of_the_others_is_hopeless(tmp_path: Path, tuning: Tuning) -> None:
@@ -90,12 +120,28 @@ def test_a_second_driver_goes_on_as_the_first_would_have(tmp_path: Path, tuning:
     assert len(second.study.trials) == 4
 
 
+def test_a_second_driver_knows_how_earlier_trials_went(tmp_path: Path, tuning: Tuning) -> None:
+    first = opened(tmp_path, tuning)
+    for score in (50.0, 60.0, 70.0):
+        trial = proposed(first)
+        attempt = tmp_path / "runs" / trial.run.id / "attempts/1"
+        attempt.mkdir(parents=True)
+        (attempt / "metrics.csv").write_text(f"epoch,step,top1\n0,3,\n0,6,{score}\n1,9,\n1,12,{score + 5}\n")
+    second = opened(tmp_path, tuning)
+    second.open()
+    for trial in second.trials:
+        assert not second.is_hopeless(trial, 2, 0.0), "an epoch is looked at once"
+        second.tell(trial, done(trial, 80.0))
+    assert second.study.trials[1].intermediate_values == {1: 60.0, 2: 65.0}
+    assert second.is_hopeless(proposed(second), 1, 10.0)
+
+
 def test_what_was_edited_and_what_is_not_ours_is_refused(tmp_path: Path, tuning: Tuning) -> None:
     import optuna
 
     one = opened(tmp_path, tuning)
     optuna.create_study(study_name=one.name, storage=one.url)
-    with pytest.raises(ConfigError, match="that pvt_exp did not make"):
+    with pytest.raises(ConfigError, match="that is not of this sweep"):
         one.open()
     (one.folder / "trials.jsonl").write_text(
         json.dumps({"number": 0, "values": {"optim.lr": 1e-3}, "run": "0" * 12}) + "\n"
