@@ -135,6 +135,8 @@ class View:
             steps = board.progress.get(going[0].id, {})
             bar = ProgressBar(total=1.0, completed=steps.get("fraction", 0.0), width=14)
             line = Table.grid(padding=(0, 1))
+            for _ in range(3):
+                line.add_column(no_wrap=True)
             which = group.trials[going[0].id].split(":")[0] if group.trials else f"seed {going[0].seed}"
             epoch = f"epoch {steps['epoch']}/{steps['epochs']}" if steps else "starting"
             line.add_row(bar, Text(f"{which} {epoch}", "cyan"), told if group.trials else "")

@@ -16,6 +16,7 @@ from pvt_exp.plan import Plan, Tuning
 from pvt_exp.schema import Run
 from pvt_exp.storage import new_study
 from pvt_exp.store import Outcome, State
+from pvt_exp.variance import eta_squared
 
 STATES: dict[State, str] = {
     "done": "COMPLETE", "running": "RUNNING", "pruned": "PRUNED", "failed": "FAIL", "diverged": "FAIL",
@@ -44,6 +45,8 @@ class Part:
     """Its id in the storage."""
     metric: str
     distributions: dict[str, Any]
+    axes: bool
+    """Whether it is of a sweep's rows, and not of trials."""
     shown: dict[str, Shown] = field(default_factory=dict)
     """By run."""
 
@@ -64,9 +67,9 @@ class Mirror:
         axes = {**self.plan.axes, **({"seed": self.plan.seeds} if len(self.plan.seeds) > 1 else {})}
         for row in self.plan.rows:
             if self._of(row.first) not in self.parts:
-                self._add(self._of(row.first), row.first, _one_of(axes))
+                self._add(self._of(row.first), row.first, _one_of(axes), axes=True)
         for each in self.plan.tunings:
-            self._add(self._trials_of(each), each.first, search.distributions(each.tune))
+            self._add(self._trials_of(each), each.first, search.distributions(each.tune), axes=False)
 
     @property
     def studies(self) -> list[str]:
@@ -77,7 +80,23 @@ class Mirror:
         """Take in what has happened since; how many trials changed."""
         if any(each.chosen is None for each in self.plan.tunings):
             self.plan = self.read()
-        return sum(self._follow(self.parts[name], run, params) for name, run, params in self._wanted())
+        changed = dict.fromkeys(self.parts, 0)
+        for name, run, params in self._wanted():
+            changed[name] += self._follow(self.parts[name], run, params)
+        for name, part in self.parts.items():
+            if changed[name] and part.axes:
+                self._tell_importance(part)
+        return sum(changed.values())
+
+    def _tell_importance(self, part: Part) -> None:
+        """Beside Optuna's, which sees the best tenth of the trials: few runs are a single trial then, which says nothing."""
+        from optuna.trial import TrialState
+
+        done = [trial for trial in self.storage.get_all_trials(part.study) if trial.state == TrialState.COMPLETE]
+        for axis in part.distributions:
+            share = eta_squared([trial.params[axis] for trial in done], [trial.value for trial in done])
+            if share is not None:
+                self.storage.set_study_user_attr(part.study, f"share of the variance: {axis}", f"{share:.0%}")
 
     def _wanted(self) -> Iterator[tuple[str, Run, dict[str, Any]]]:
         """Every run that is to be shown: its study, and its parameters there."""
@@ -99,13 +118,13 @@ class Mirror:
     def _trials_of(self, tuning: Tuning) -> str:
         return f"{self.plan.name}: trials of {tuning.name}"
 
-    def _add(self, name: str, run: Run, distributions: dict[str, Any]) -> None:
+    def _add(self, name: str, run: Run, distributions: dict[str, Any], axes: bool) -> None:
         task = run.task
         made = new_study(self.storage, name, f"mirror of {self.plan.name}", task.larger_is_better)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that names of metrics are an experiment of Optuna's
             made.set_metric_names([task.metric])
-        self.parts[name] = Part(self.storage.get_study_id_from_name(name), task.metric, distributions)
+        self.parts[name] = Part(self.storage.get_study_id_from_name(name), task.metric, distributions, axes)
 
     def _follow(self, part: Part, run: Run, params: dict[str, Any]) -> bool:
         seen = store.outcome(self.runs, run.id)
