@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,8 @@ def drive(
     starts = {run.need.id for run in to_do if run.need is not None}
     board.slots = min(len(where.launcher.slots()), max(1, len(waiting)))
 
+    held: dict[str, ExitStack] = {}
+
     def next_attempt(slot: Slot) -> Path | None:
         _return_free(where.store, elsewhere, waiting)
         while (attempt := start(slot)) is None and not waiting and (variant := source.propose()) is not None:
@@ -168,6 +171,8 @@ def drive(
                 if now.state == "stale":
                     store.set_aside_result(where.store / run.id)
                 attempt = store.attempt(where.store, run, _place(run, slot, where, board.plan), plan.name)
+                held[run.id] = ExitStack()
+                held[run.id].enter_context(store.launched(attempt))
                 board.started[run.id] = time.monotonic()
                 board.outcomes[run.id] = Outcome(run.id, "running", attempts=int(attempt.name))
                 return attempt
@@ -179,11 +184,13 @@ def drive(
         try:
             for ended in launched:
                 run = by_id[store.run_folder(ended.attempt).name] if ended else None
-                _collect(where.store, board, run, ended, elsewhere)
+                _collect(where.store, board, run, ended, elsewhere, held)
                 source.look(board)
                 show(board, run)
         finally:
             launched.close()  # type: ignore[attr-defined]
+            for each in held.values():
+                each.close()
         if not elsewhere:
             break
         time.sleep(0.5)  # all that is left is trained by another driver: wait for it
@@ -210,11 +217,19 @@ def _join(board: Board, variant: Variant, where: Where) -> dict[str, Run]:
     return new
 
 
-def _collect(runs: Path, board: Board, run: Run | None, ended: Ended | None, elsewhere: list[Run]) -> None:
+def _collect(
+    runs: Path,
+    board: Board,
+    run: Run | None,
+    ended: Ended | None,
+    elsewhere: list[Run],
+    held: dict[str, ExitStack],
+) -> None:
     """Take in how a run ended, or how those that go now stand."""
     if run is None or ended is None:
         _read_progress(runs, board)
         return
+    held.pop(run.id).close()
     board.started.pop(run.id, None)
     board.progress.pop(run.id, None)
     board.first.pop(run.id, None)
