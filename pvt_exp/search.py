@@ -1,8 +1,10 @@
 """What a sweep says of its search, in Optuna's words: distributions, sampler, pruner, and a record of all their settings."""
 
+import importlib.util
 import inspect
 from typing import Any
 
+from pvt_exp.config import ConfigError
 from pvt_exp.space import Tune
 
 
@@ -23,6 +25,12 @@ def distributions(tune: Tune) -> dict[str, Any]:
             assert values.high is not None
             found[name] = FloatDistribution(values.low, values.high, log=values.log, step=values.step)
     return found
+
+
+def check(tune: Tune) -> None:
+    """Raise ConfigError for a sampler whose package is not installed."""
+    if tune.sampler == "cmaes" and importlib.util.find_spec("cmaes") is None:
+        raise ConfigError("tune.sampler cmaes: its package is not installed: pip install 'pvt-exp[tune]'")
 
 
 def sampler(tune: Tune, number: int) -> Any:

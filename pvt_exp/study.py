@@ -131,7 +131,8 @@ class Study:
         }
 
     def open(self) -> None:
-        """Make Optuna's study. Raises ConfigError for a storage that cannot be used."""
+        """Make Optuna's study. Raises ConfigError for a storage or a sampler that cannot be used."""
+        search.check(self.tuning.tune)
         _ = self.study
         files.publish(self.folder / "study.json", files.dump({**self._record, "optuna": self._optuna}))
 

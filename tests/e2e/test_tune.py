@@ -146,6 +146,7 @@ def test_every_cell_of_a_grid_is_tried_once(cli: Cli, tuned: Path, tmp_path: Pat
         ("low: 1e-4", "low: 0", "a logarithmic scale has no 0: low must be above 0"),
         ("[2, 1, 1, 1]", "[2, 1, 1, 1], optim.lr: 1e-3", "depth deeper fixes optim.lr, which the sweep tunes"),
         ("trials: 4", "trials: 4\n  sampler: grid", "a grid over optim.lr needs choices, whole numbers or a step"),
+        ("trials: 4", "trials: 4\n  sampler: cmaes", "sampler cmaes searches two or more numeric fields and no choices"),
         ("trials: 4", "trials: 4\n  seed: 1", "tune.seed 1 is one of the sweep's seeds"),
         ("trials: 4", "trials: 4\n  storage: sqlite:////nowhere/x.db", "the storage sqlite:////nowhere/x.db cannot be used"),
         ("trials: 4", "trials: 4\n  storage: oracle://x", "tune: the storage oracle://x cannot be used"),

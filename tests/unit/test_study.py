@@ -107,6 +107,35 @@ def test_a_trial_below_the_median_of_the_others_is_hopeless(tmp_path: Path, tuni
     assert [trial.state.name for trial in one.study.trials] == ["COMPLETE"] * 3 + ["PRUNED", "COMPLETE"]
 
 
+def test_hyperband_ends_the_bad_ones(tmp_path: Path, tuning: Tuning) -> None:
+    (tmp_path / "base.yaml").write_text(EXPERIMENT.replace("epochs: 2", "epochs: 9"))
+    text = SWEEP.replace("pruner: median", "pruner: hyperband").replace("trials: 5", "trials: 24")
+    (tmp_path / "sweep.yaml").write_text(text)
+    one = opened(tmp_path, expand.load(tmp_path / "sweep.yaml")[1].tunings[0])
+    ended = {"good": 0, "bad": 0}
+    for number in range(24):
+        kind, trial = ("bad" if number % 4 else "good"), proposed(one)
+        score = 90.0 + number if kind == "good" else 10.0 - number / 10
+        if any(one.is_hopeless(trial, epoch, score) for epoch in range(1, 9)):
+            ended[kind] += 1
+            one.tell(trial, Outcome(trial.run.id, "pruned", "too low"))
+        else:
+            one.tell(trial, done(trial, score))
+    assert ended["good"] == 0
+    assert ended["bad"] > 0
+
+
+def test_without_its_package_a_sampler_is_refused(
+    tmp_path: Path, tuning: Tuning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = "{optim.lr: {low: 1e-4, high: 1e-2, log: true}, backbone.drop_path: {low: 0.0, high: 0.2}}\n  sampler: cmaes"
+    (tmp_path / "sweep.yaml").write_text(SWEEP.replace("{optim.lr: {low: 1e-4, high: 1e-2, log: true}}", two))
+    one = opened(tmp_path, expand.load(tmp_path / "sweep.yaml")[1].tunings[0])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install 'pvt-exp\\[tune\\]'"):
+        one.open()
+
+
 def test_a_second_driver_goes_on_as_the_first_would_have(tmp_path: Path, tuning: Tuning) -> None:
     first = opened(tmp_path, tuning)
     for score in (30.0, 50.0, 40.0):
@@ -181,7 +210,8 @@ def test_equal_variants_of_two_sweeps_share_their_trials(tmp_path: Path, tuning:
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "grid"])
 def test_every_sampler_proposes_within_the_space(sampler: str, tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(EXPERIMENT)
-    space = "{optim.lr: {low: 0.001, high: 0.005, step: 0.001}, ema_decay: {choices: [null, 0.9]}}"
+    decay = "{low: 0.8, high: 0.9}" if sampler == "cmaes" else "{choices: [null, 0.9]}"
+    space = f"{{optim.lr: {{low: 0.001, high: 0.005, step: 0.001}}, ema_decay: {decay}}}"
     tune = f"tune:\n  space: {space}\n  trials: 10\n  sampler: {sampler}\nblocks:\n"
     (tmp_path / "sweep.yaml").write_text(f"base: base.yaml\n{tune}  - variants: {{a: {{epochs: 3}}}}\n")
     one = opened(tmp_path, expand.load(tmp_path / "sweep.yaml")[1].tunings[0])
@@ -191,6 +221,6 @@ def test_every_sampler_proposes_within_the_space(sampler: str, tmp_path: Path) -
         one.tell(trial, done(trial, 10.0 + n))
         assert trial.run.optim.lr == pytest.approx(round(trial.run.optim.lr, 3))
         assert 0.001 <= trial.run.optim.lr <= 0.005
-        assert trial.run.ema_decay in (None, 0.9)
+        assert 0.8 <= (trial.run.ema_decay or 0.9) <= 0.9
         seen.append((trial.run.optim.lr, trial.run.ema_decay))
     assert len(set(seen)) == 10 if sampler == "grid" else len(set(seen)) > 2
