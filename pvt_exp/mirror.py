@@ -14,9 +14,9 @@ from pvt_exp import search, store, study
 from pvt_exp.curves import curve
 from pvt_exp.plan import Plan, Tuning
 from pvt_exp.schema import Run
+from pvt_exp.statistics import eta_squared
 from pvt_exp.storage import new_study
 from pvt_exp.store import Outcome, State
-from pvt_exp.variance import eta_squared
 
 STATES: dict[State, str] = {
     "done": "COMPLETE", "running": "RUNNING", "pruned": "PRUNED", "failed": "FAIL", "diverged": "FAIL",

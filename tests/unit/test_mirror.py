@@ -5,14 +5,12 @@ from typing import Any
 
 import optuna
 import pytest
-from scipy import stats
 
 from pvt_exp import expand, store
 from pvt_exp.config import ConfigError
 from pvt_exp.mirror import Mirror
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Run
-from pvt_exp.variance import eta_squared
 
 
 def result(run: Run, top1: float) -> dict[str, Any]:
@@ -77,17 +75,6 @@ def test_importance_is_of_the_axes(plan: Plan, tmp_path: Path) -> None:
     assert set(optuna.importance.get_param_importances(study)) == {"depth", "seed"}
     assert study.user_attrs["share of the variance: depth"] == "100%"
     assert study.user_attrs["share of the variance: seed"] == "0%"
-
-
-def test_the_share_of_the_variance_agrees_with_the_f_test() -> None:
-    groups = {"a": [1.0, 2.0, 4.0], "b": [3.0, 5.0], "c": [9.0, 7.0, 8.0, 2.0]}
-    choices = [name for name, scores in groups.items() for _ in scores]
-    share = eta_squared(choices, [score for scores in groups.values() for score in scores])
-    assert share is not None
-    assert share / 2 / ((1 - share) / 6) == pytest.approx(stats.f_oneway(*groups.values()).statistic)
-    assert eta_squared(["a", "b"], [1.0, 1.0]) is None
-    assert eta_squared(["a", "a"], [1.0, 2.0]) is None
-    assert eta_squared([], []) is None
 
 
 def test_a_study_from_elsewhere_is_not_written_over(plan: Plan, tmp_path: Path) -> None:
