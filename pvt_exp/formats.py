@@ -36,6 +36,10 @@ PAGE_ROWS = 38
 """Lines of a page. Longer tables are split in LaTeX: a float longer than a page runs off it."""
 
 
+CSV_MORE = {"metric": ("std", "n"), "difference": ("low", "high", "p")}
+"""What follows a column in CSV, by its kind."""
+
+
 # ---------------------------------------------------------------- a cell
 
 
@@ -118,13 +122,17 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(out, lineterminator="\n")
     head = ["group", "variant", "base"]
     for column in table.columns:
-        head += [column.key, *([f"{column.key}_std", f"{column.key}_n"] if column.kind == "metric" else [])]
+        head += [column.key, *(f"{column.key}_{more}" for more in CSV_MORE.get(column.kind, ()))]
     writer.writerow([*head, "runs", "missing", "data", "code"])
     for group in table.groups:
         for row in group.rows:
             line: list[Any] = [group.title, row.name, int(row.is_base)]
             for cell, column in zip(row.cells, table.columns, strict=True):
-                line += [cell.value, *([cell.std, cell.n] if column.kind == "metric" else [])]
+                line.append(cell.value)
+                if column.kind == "metric":
+                    line += [cell.std, cell.n]
+                elif column.kind == "difference":
+                    line += [*(cell.interval or (None, None)), cell.p]
             gone = (f"{replicate.run}:{replicate.state}" for replicate in row.replicates if replicate.state != "done")
             writer.writerow([*line, " ".join(row.runs), " ".join(gone), " ".join(row.data), " ".join(row.code)])
     return out.getvalue()
@@ -155,6 +163,7 @@ def to_markdown(table: Table, command: str | None) -> str:
 def to_latex(table: Table, command: str | None) -> str:
     """A float of the class ``article`` that needs booktabs only; several where it is longer than a page."""
     size, gap_pt, first_column = _fit(table)
+    tex = TEX if size != "scriptsize" else TEX._replace(spread=TEX.spread.replace("scriptsize", "tiny"))
     spreads = [max((cell.std_text for cell in column), key=len, default="") for column in columns_of(table)]
 
     def line(row: Row, indent: str) -> Markup:
@@ -163,9 +172,9 @@ def to_latex(table: Table, command: str | None) -> str:
             name = r"\raggedright " + re.sub(r"(\\_|[-/=,;:.)]|\\text(?:greater|less)\{\})", r"\1\\allowbreak{}", name)
         parts = [indent + name + TEX.marks(row.marks)]
         for cell, column, spread in zip(row.cells, table.columns, spreads, strict=True):
-            text = TEX.bare(cell, column)
+            text = tex.bare(cell, column)
             if cell.text and spread and not cell.std_text:  # keeps a mean without spread below the other means
-                text += rf"\phantom{{{TEX.spread % spread}}}"
+                text += rf"\phantom{{{tex.spread % spread}}}"
             marks = TEX.marks(cell.marks)
             parts.append(text + (rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks))
         return Markup(" & ".join(parts))

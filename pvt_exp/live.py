@@ -1,6 +1,7 @@
 """A sweep while it runs: a table that moves in a terminal, and plain lines elsewhere."""
 
 import time
+from collections import Counter
 from types import TracebackType
 
 from rich.console import Console, RenderableType
@@ -9,10 +10,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pvt_exp.plan import Pretraining, Variant
+from pvt_exp import store
 from pvt_exp.schema import Run
 from pvt_exp.store import State
-from pvt_exp.sweep import Board
+from pvt_exp.sweep import Board, Group
 
 PLAIN_EVERY_S = 30.0
 COLOURS: dict[State, str] = {
@@ -105,55 +106,70 @@ class View:
         table = Table(
             box=None, pad_edge=False, title=f"[bold]{board.title or board.plan.name}[/]", title_justify="left"
         )
+        groups = board.groups
+        metric = groups[0].runs[0].task.metric if groups[0].runs else ""
         table.add_column("variant", no_wrap=True)
-        table.add_column("done", justify="right", no_wrap=True)
-        table.add_column(board.plan.runs[0].task.metric, justify="right", no_wrap=True)
+        table.add_column("trials" if board.trials else "done", justify="right", no_wrap=True)
+        table.add_column(f"best {metric}" if board.trials else metric, justify="right", no_wrap=True)
         table.add_column("now", no_wrap=True)
         room = max(4, self.console.size.height - 5)
         shown = _most_telling(board, room)
         for group in shown:
             table.add_row(*self._row(board, group))
-        if hidden := len(_groups(board)) - len(shown):
+        if hidden := len(groups) - len(shown):
             table.add_row(Text(f"… and {hidden} more", "dim"), "", "", "")
         table.caption, table.caption_justify = self._summary(board), "left"
         return table
 
-    def _row(self, board: Board, group: Pretraining | Variant) -> tuple[RenderableType, ...]:
+    def _row(self, board: Board, group: Group) -> tuple[RenderableType, ...]:
         seen = [board.outcomes[run.id] for run in group.runs if run.id in board.outcomes]
-        metric = group.runs[0].task.metric
-        values = [s.result["metrics"][metric] for s in seen if s.result is not None and s.state == "done"]
-        other = "" if metric == board.plan.runs[0].task.metric else f"{metric} "  # of a first stage of another task
-        mean = Text(f"{other}{sum(values) / len(values):.2f}" if values else "")
         done = sum(s.state == "done" for s in seen)
-        now: RenderableType = Text("")
+        ended = done + sum(s.state in store.ENDED and s.state not in store.PASSES for s in seen)
+        due = group.due or len(seen)
+        others = Counter(s.state for s in seen if s.state not in ("done", "pending", "running"))
+        words = [state if count == 1 and not group.trials else f"{count} {state}" for state, count in others.items()]
+        told = Text(", ".join(words), COLOURS[next(iter(others))] if others else "")
+        now: RenderableType = told
         going = [run for run in group.runs if run.id in board.started]
         if going:
             steps = board.progress.get(going[0].id, {})
             bar = ProgressBar(total=1.0, completed=steps.get("fraction", 0.0), width=14)
             line = Table.grid(padding=(0, 1))
+            for _ in range(3):
+                line.add_column(no_wrap=True)
+            which = group.trials[going[0].id].split(":")[0] if group.trials else f"seed {going[0].seed}"
             epoch = f"epoch {steps['epoch']}/{steps['epochs']}" if steps else "starting"
-            line.add_row(bar, Text(f"seed {going[0].seed} {epoch}", "cyan"))
+            line.add_row(bar, Text(f"{which} {epoch}", "cyan"), told if group.trials else "")
             now = line
-        elif states := [s.state for s in seen if s.state not in ("done", "pending")]:
-            now = Text(", ".join(states), COLOURS[states[0]])
         name = Text(group.name)
         name.truncate(max(12, self.console.size.width - 60), overflow="ellipsis")  # the rest is never cut
-        return name, Text(f"{done}/{len(seen)}", "green" if done == len(seen) else ""), mean, now
+        count = ended if group.trials else done
+        return name, Text(f"{count}/{due}", "green" if count == due else ""), Text(_score(board, group)), now
 
 
-def _groups(board: Board) -> list[Pretraining | Variant]:
-    """The pretrainings that count, and the variants."""
-    return [group for group in board.plan.groups if any(run.id in board.outcomes for run in group.runs)]
+def _score(board: Board, group: Group) -> str:
+    """The mean of the seeds that are done, or the best of the trials."""
+    if not group.runs:
+        return ""
+    task = group.runs[0].task
+    seen = [board.outcomes[run.id] for run in group.runs if run.id in board.outcomes]
+    values = [s.result["metrics"][task.metric] for s in seen if s.result is not None and s.state == "done"]
+    if not values:
+        return ""
+    if group.trials:
+        return f"{(max if task.larger_is_better else min)(values):.2f}"
+    other = "" if task.metric == board.plan.runs[0].task.metric else f"{task.metric} "  # of a first stage's task
+    return f"{other}{sum(values) / len(values):.2f}"
 
 
-def _most_telling(board: Board, room: int) -> list[Pretraining | Variant]:
+def _most_telling(board: Board, room: int) -> list[Group]:
     """The groups that fit: those that run first, then what is not done, then the rest; in the plan's order."""
 
-    def weight(group: Pretraining | Variant) -> int:
+    def weight(group: Group) -> int:
         if any(run.id in board.started for run in group.runs):
             return 0
         return 1 if any(board.outcomes[r.id].result is None for r in group.runs if r.id in board.outcomes) else 2
 
-    groups = _groups(board)
+    groups = board.groups
     chosen = {id(group) for group in sorted(groups, key=weight)[:room]}
     return [group for group in groups if id(group) in chosen]

@@ -24,6 +24,11 @@ class Variant:
     """One a seed, in the order of the sweep's seeds."""
 
     @property
+    def first(self) -> Run:
+        """With the first seed."""
+        return self.runs[0]
+
+    @property
     def is_base(self) -> bool:
         """Whether this is the row that differences are taken to."""
         return {} in self.labels
@@ -158,7 +163,7 @@ class Plan:
     def axes(self) -> dict[str, tuple[str, ...]]:
         """The choices of each axis that rows differ in, the base's first. Rows without one: ``variant``."""
         found: dict[str, dict[str, None]] = {}
-        rows = sorted(self._rows, key=lambda row: {} not in row.labels)
+        rows = sorted(self.rows, key=lambda row: {} not in row.labels)
         for label in (label for row in rows for label in row.labels):
             for axis in label:
                 found.setdefault(axis or "variant", {})
@@ -167,8 +172,9 @@ class Plan:
                 found[axis][choice] = None
         return {axis: tuple(choices) for axis, choices in found.items() if len(choices) > 1}
 
-    @property
-    def _rows(self) -> tuple[Variant | Tuning, ...]:
+    @cached_property
+    def rows(self) -> tuple[Variant | Tuning, ...]:
+        """The variants, and what is tuned for them first."""
         return *self.variants, *self.tunings
 
     def coordinates(self, row: Variant | Tuning) -> dict[str, str]:
@@ -182,7 +188,7 @@ class Plan:
     @cached_property
     def _base(self) -> dict[str, str]:
         """The choices that the base is equal to, by axis."""
-        labels = next((row.labels for row in self._rows if {} in row.labels), ())
+        labels = next((row.labels for row in self.rows if {} in row.labels), ())
         return {axis or "variant": choice for label in labels for axis, choice in label.items()}
 
     def only(self, wanted: Sequence[str]) -> "Plan":
@@ -193,9 +199,9 @@ class Plan:
         """
         chosen: set[int] = set()
         for word in wanted:
-            found = {id(each) for each in self._rows if _named(each, word)}
+            found = {id(each) for each in self.rows if _named(each, word)}
             if not found:
-                names = ", ".join(list(dict.fromkeys(each.name for each in self._rows))[:12])
+                names = ", ".join(list(dict.fromkeys(each.name for each in self.rows))[:12])
                 raise ConfigError(f"--only {word}: no variant, axis, choice or run of {self.name}; it has {names}")
             chosen |= found
         variants = tuple(each for each in self.variants if id(each) in chosen)

@@ -81,6 +81,7 @@ def _row_json(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
             "missing": cell.missing,
             "marks": list(cell.marks),
             "values": list(cell.values),
+            **({"interval": cell.interval, "p": cell.p} if column.kind == "difference" else {}),
         }
         for cell, column in zip(row.cells, columns, strict=True)
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import site, standing, store, tuning
+from pvt_exp import site, standing, store, study, tuning
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.live import View, duration, several
@@ -88,6 +88,7 @@ def tune(
         0 if all values are chosen now, 1 if some could not be, 130 after Ctrl-C.
     """
     again = _states(retry)
+    tuning.check(planned, runs)
     trials = tuning.first_trials(planned)
     _check_micro_batch(trials, placement)
     roots, facts, problems = site.inspect(trials, site.places(data), site.load())
@@ -116,6 +117,24 @@ def tune(
     for name in without:
         console.print(f"{name}: nothing is chosen yet: trials are left, or none has a score", highlight=False)
     return 1 if without else 0
+
+
+def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence[str]) -> bool:
+    """Set aside what was tuned on other data than those at hand, if ``--retry stale`` says so; whether something was.
+
+    Raises:
+        ConfigError: if something should be, and it does not.
+    """
+    if all(each.chosen is None for each in planned.tunings):
+        return False
+    _, facts, _ = site.inspect(planned, site.places(data), site.load())
+    told = tuning.outdated(planned, runs, site.fingerprints(facts))
+    if told and "stale" not in retry:
+        raise ConfigError(f"{problem}; --retry stale chooses anew" for problem in told.values())
+    for each in planned.tunings:
+        if each.name in told:
+            study.set_aside_choice(runs, each)
+    return bool(told)
 
 
 def _drive(

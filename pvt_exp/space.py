@@ -106,6 +106,13 @@ class Tune(Frozen):
     """A database's URL, as Optuna takes it, where studies are kept for its dashboard; none: a file beside the runs."""
 
     @model_validator(mode="after")
+    def _cmaes_has_a_plane(self) -> "Tune":
+        numbers = [name for name, values in self.space.items() if not values.choices]
+        if self.sampler == "cmaes" and (len(numbers) < 2 or len(numbers) < len(self.space)):
+            raise ValueError("sampler cmaes searches two or more numeric fields and no choices; the others take any")
+        return self
+
+    @model_validator(mode="after")
     def _the_grid_is_whole(self) -> "Tune":
         if self.sampler != "grid":
             return self

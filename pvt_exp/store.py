@@ -158,8 +158,20 @@ def lock(folder: Path, patience_s: float = 1.0) -> Iterator[bool]:
 
 def is_locked(folder: Path) -> bool:
     """Whether a process of this machine trains the run."""
+    return _is_held(folder / "lock")
+
+
+@contextlib.contextmanager
+def launched(attempt: Path) -> Iterator[None]:
+    """Held by the driver until the attempt's process is gone, which takes seconds to start and to hold the lock itself."""
+    with (attempt / "placement.yaml").open("rb") as file:
+        _flock(file.fileno(), fcntl.LOCK_EX)
+        yield
+
+
+def _is_held(path: Path) -> bool:
     try:
-        with (folder / "lock").open("rb") as file:
+        with path.open("rb") as file:
             return not _flock(file.fileno(), fcntl.LOCK_SH)
     except OSError:
         return False
@@ -221,7 +233,7 @@ def outcome(store: Path, run_id: str) -> Outcome:
     if not latest:
         return Outcome(run_id, "pending")
     count = len(latest)
-    if is_locked(Path(folder)):
+    if is_locked(Path(folder)) or _is_held(latest[-1] / "placement.yaml"):
         return Outcome(run_id, "running", attempts=count)
     ended = files.read_json(latest[-1] / "end.json")
     if ended is None or ended.get("state") not in ENDED:

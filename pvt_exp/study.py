@@ -1,5 +1,6 @@
 """The trials inside one variant: proposed by Optuna, kept in ``runs/tuning/<key>/``, scored by their runs.
 
+    runs/tuning/<key>/study.json        which sweep and variant it was made for, the space, and how Optuna searches it
     runs/tuning/<key>/trials.jsonl      a line a trial, written before its run starts: number, values, run
     runs/tuning/<key>/choice.json       the best values, once every trial has ended
 
@@ -9,16 +10,18 @@ so losing it loses nothing, and no trial is lost or repeated however a driver en
 
 import json
 import os
-import re
+import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import files, store
+from pvt_exp import files, search, store
 from pvt_exp.config import ConfigError
+from pvt_exp.curves import curve
 from pvt_exp.plan import Tuning
 from pvt_exp.schema import Run
 from pvt_exp.space import in_words
+from pvt_exp.storage import new_study, open_storage
 from pvt_exp.store import Outcome
 
 FOLDER = "tuning"
@@ -72,11 +75,33 @@ def trials(runs: Path, tuning: Tuning) -> list[Trial]:
 
 def choice(runs: Path, tuning: Tuning) -> dict[str, Any] | None:
     """The values that the trials chose; None until as many as are due have ended."""
+    told = chosen(runs, tuning)
+    return None if told is None else told["values"]
+
+
+def chosen(runs: Path, tuning: Tuning) -> dict[str, Any] | None:
+    """The whole record of what the trials chose."""
     told = files.read_json(place(runs, tuning) / "choice.json")
-    if told is None or told.get("trials") != tuning.tune.trials:
-        return None
-    values: dict[str, Any] = told["values"]
-    return values
+    return None if told is None or told.get("trials") != tuning.tune.trials else told
+
+
+def set_aside_choice(runs: Path, tuning: Tuning) -> None:
+    """Have the values chosen anew; the old record stays beside it under another name."""
+    file = place(runs, tuning) / "choice.json"
+    file.replace(file.with_name(f"choice.set-aside-{time.time_ns()}.json"))
+
+
+def interrupted(runs: Path, tuning: Tuning, sweep: str) -> tuple[Path, list[str]] | None:
+    """A study of this variant that has not come to its end and that was searched otherwise: its folder, what differs."""
+    now = tuning.tune.model_dump(mode="json", exclude={"trials", "storage"})
+    for file in sorted((runs / FOLDER).glob("*/study.json")):
+        told, folder = files.read_json(file) or {}, file.parent
+        if (told.get("sweep"), told.get("variant")) != (sweep, tuning.name) or folder == place(runs, tuning):
+            continue
+        differ = [name for name in now if told["tune"].get(name) != now[name]]
+        if differ and (folder / "trials.jsonl").exists() and not (folder / "choice.json").exists():
+            return folder, differ
+    return None
 
 
 def scored_by(tuning: Tuning) -> tuple[str, bool]:
@@ -88,78 +113,72 @@ def scored_by(tuning: Tuning) -> tuple[str, bool]:
 class Study:
     """Proposes the trials of one variant and takes their scores."""
 
-    def __init__(self, runs: Path, tuning: Tuning, name: str, url: str) -> None:
-        """``name`` is the sweep's; ``url`` of the database that Optuna's study is kept in."""
+    def __init__(self, runs: Path, tuning: Tuning, sweep: str, url: str) -> None:
+        """``url`` is of the database that Optuna's study is kept in."""
         self.runs, self.tuning, self.url = runs, tuning, url
         self.folder = place(runs, tuning)
         self.folder.mkdir(parents=True, exist_ok=True)
         _cut_torn_line(self.folder / "trials.jsonl")
-        self.name = f"{name} / {tuning.name} / {tuning.key}"
+        self.name = f"{sweep} / {tuning.name} / {tuning.key}"
         self.trials = trials(runs, tuning)
         self.told: dict[int, Outcome] = {}
         """Trials that have ended, by number."""
         self._seen: dict[int, int] = {}
+        self._record = {
+            "sweep": sweep,
+            "variant": tuning.name,
+            "tune": tuning.tune.model_dump(mode="json", exclude={"storage"}),  # whose URL may hold a password
+        }
 
     def open(self) -> None:
-        """Make Optuna's study. Raises ConfigError for a storage that cannot be used."""
+        """Make Optuna's study. Raises ConfigError for a storage or a sampler that cannot be used."""
+        search.check(self.tuning.tune)
         _ = self.study
+        files.publish(self.folder / "study.json", files.dump({**self._record, "optuna": self._optuna}))
 
     @cached_property
     def study(self) -> Any:
         """Optuna's, with what was tried before."""
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        storage = open_storage(self.url)
-        larger = scored_by(self.tuning)[1]
         try:
-            old = optuna.load_study(study_name=self.name, storage=storage)
-        except KeyError:
-            pass
-        else:
-            if old.user_attrs.get("pvt_exp") != self.tuning.key:
-                raise ConfigError(
-                    f"tune.storage: there is a study '{self.name}' that pvt_exp did not make; name another storage"
-                )
-            optuna.delete_study(study_name=self.name, storage=storage)
-        made = optuna.create_study(
-            study_name=self.name,
-            storage=storage,
-            direction="maximize" if larger else "minimize",
-            pruner=self._pruner(),
-        )
-        made.set_user_attr("pvt_exp", self.tuning.key)
-        made.set_user_attr("optuna", optuna.__version__)
-        made.set_user_attr("tune", self._told)
+            made = new_study(
+                self._storage,
+                self.name,
+                self.tuning.key,
+                scored_by(self.tuning)[1],
+                pruner=search.pruner(self.tuning.tune, self.tuning.first.epochs),
+            )
+        except ConfigError as error:
+            raise ConfigError(f"tune: {problem}" for problem in error.problems) from None
+        made.set_user_attr("optuna", self._optuna)
+        made.set_user_attr("tune", self._record["tune"])
         for trial in self.trials:
+            scores = curve(self.runs / trial.run.id, scored_by(self.tuning)[0])
+            self._seen[trial.number] = max(scores, default=0)
             made.add_trial(
                 optuna.trial.create_trial(
                     state=optuna.trial.TrialState.RUNNING,
                     params=trial.values,
                     distributions=self.distributions,
                     user_attrs={"run": trial.run.id},
+                    intermediate_values=scores,
                 )
             )
         return made
 
     @cached_property
+    def _storage(self) -> Any:
+        return open_storage(self.url)
+
+    @cached_property
     def distributions(self) -> dict[str, Any]:
         """The space in Optuna's words."""
-        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+        return search.distributions(self.tuning.tune)
 
-        found: dict[str, Any] = {}
-        for name, values in self.tuning.tune.space.items():
-            if values.choices:
-                found[name] = CategoricalDistribution(values.choices)
-            elif values.whole:
-                assert isinstance(values.low, int)
-                assert isinstance(values.high, int)
-                found[name] = IntDistribution(values.low, values.high, log=values.log, step=int(values.step or 1))
-            else:
-                assert values.low is not None
-                assert values.high is not None
-                found[name] = FloatDistribution(values.low, values.high, log=values.log, step=values.step)
-        return found
+    @cached_property
+    def _optuna(self) -> dict[str, Any]:
+        return search.told(self.tuning.tune, self.tuning.first.epochs)
 
     def propose(self) -> Trial | None:
         """A further trial, on record before it is returned; None where as many as are due were proposed."""
@@ -169,7 +188,7 @@ class Study:
         if tune.sampler == "grid":
             self.study.enqueue_trial(tune.grid()[number])
         else:
-            self.study.sampler = self._sampler(number)
+            self.study.sampler = search.sampler(tune, number)
         asked = self.study.ask(fixed_distributions=self.distributions)
         values = {name: _short(value, tune.space[name]) for name, value in asked.params.items()}
         trial = Trial(number, values, self.tuning.trial(values))
@@ -201,7 +220,9 @@ class Study:
         import optuna
 
         self._seen[trial.number] = epoch
-        going = optuna.trial.Trial(self.study, self.study.trials[trial.number]._trial_id)
+        study = self._storage.get_study_id_from_name(self.name)
+        number = self._storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+        going = optuna.trial.Trial(self.study, number)
         going.report(score, epoch)
         return bool(going.should_prune())
 
@@ -211,7 +232,8 @@ class Study:
         if len(self.told) < tune.trials:
             return None
         metric, larger = scored_by(self.tuning)
-        scores = {n: seen.result["metrics"][metric] for n, seen in self.told.items() if seen.result is not None}
+        results = {n: seen.result for n, seen in self.told.items() if seen.result is not None}
+        scores = {number: result["metrics"][metric] for number, result in results.items()}
         if not scores:
             return None
         best = (max if larger else min)(scores, key=lambda number: scores[number])
@@ -224,63 +246,20 @@ class Study:
             "ended": {
                 seen.state: sum(each.state == seen.state for each in self.told.values()) for seen in self.told.values()
             },
-            "tune": self._told,
-            "optuna": self.study.user_attrs["optuna"],
+            "tune": self._record["tune"],
+            "optuna": self._optuna,
+            "data": results[best]["data"]["fingerprint"],
             "decided": store.now(),
         }
         files.write(self.folder / "choice.json", files.dump(told))
         values: dict[str, Any] = told["values"]
         return values
 
-    @property
-    def _told(self) -> dict[str, Any]:
-        """The settings as a record has them, without a URL that may hold a password."""
-        return self.tuning.tune.model_dump(mode="json", exclude={"storage"})
-
-    def _sampler(self, number: int) -> Any:
-        """Seeded for each trial anew, so that a driver that starts again proposes what the first would have."""
-        from optuna import samplers
-
-        tune = self.tuning.tune
-        seed = (tune.seed + 7919 * number) % 2**32
-        if tune.sampler == "random":
-            return samplers.RandomSampler(seed=seed)
-        if tune.sampler == "cmaes":
-            return samplers.CmaEsSampler(seed=seed)
-        return samplers.TPESampler(seed=seed, n_startup_trials=max(2, min(10, tune.trials // 3)))
-
-    def _pruner(self) -> Any:
-        from optuna import pruners
-
-        which = self.tuning.tune.pruner
-        if which == "median":
-            return pruners.MedianPruner(n_startup_trials=3)
-        if which == "hyperband":
-            return pruners.HyperbandPruner(max_resource=self.tuning.first.epochs)
-        return pruners.NopPruner()
-
 
 def _cut_torn_line(file: Path) -> None:
     """Take away what a killed driver left of a line, so that the next one does not stand behind it."""
     if file.exists() and not (text := file.read_bytes()).endswith(b"\n"):
         os.truncate(file, text.rfind(b"\n") + 1)
-
-
-def open_storage(url: str) -> Any:
-    """A database of studies.
-
-    Raises:
-        ConfigError: if it cannot be reached, or its driver is not installed.
-    """
-    import optuna
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        return optuna.storages.get_storage(url)
-    except (ImportError, SQLAlchemyError, ValueError) as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        shown = re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
-        raise ConfigError(f"tune.storage {shown}: cannot be used: {why.replace(url, shown)}") from None
 
 
 def _short(value: Any, space: Any) -> Any:

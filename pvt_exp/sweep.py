@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,18 @@ class Where:
     """What all runs share: workers, tracking, keep, command."""
 
 
+@dataclass(frozen=True)
+class Group:
+    """Runs that are shown in one line."""
+
+    name: str
+    runs: tuple[Run, ...]
+    trials: dict[str, str] = field(default_factory=dict)
+    """What to call each run, by id, where they are trials, of which the best counts; empty: seeds, whose mean counts."""
+    due: int = 0
+    """How many runs there will be; 0: no others."""
+
+
 @dataclass
 class Board:
     """How a sweep stands while it is driven: what a view shows."""
@@ -40,6 +53,8 @@ class Board:
     """Runs there will be, where more are proposed than are known."""
     title: str = ""
     """What is shown; the plan's name where it is empty."""
+    trials: Sequence[Group] = ()
+    """What is shown instead of the plan's variants."""
     trained: int = 0
     """Runs that this driver has brought to an end."""
     started: dict[str, float] = field(default_factory=dict)
@@ -48,6 +63,12 @@ class Board:
     """The newest ``progress.json`` of each run that goes now."""
     first: dict[str, tuple[float, float]] = field(default_factory=dict)
     """When the first progress of each was seen, and how much it was: start-up is not part of a run's pace."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The lines of what is shown: the pretrainings that count, and the variants."""
+        listed = [Group(group.name, group.runs) for group in self.plan.groups]
+        return self.trials or [group for group in listed if any(run.id in self.outcomes for run in group.runs)]
 
     def count(self, *states: State) -> int:
         """Runs in one of the states."""
@@ -126,6 +147,8 @@ def drive(
     starts = {run.need.id for run in to_do if run.need is not None}
     board.slots = min(len(where.launcher.slots()), max(1, len(waiting)))
 
+    held: dict[str, ExitStack] = {}
+
     def next_attempt(slot: Slot) -> Path | None:
         _return_free(where.store, elsewhere, waiting)
         while (attempt := start(slot)) is None and not waiting and (variant := source.propose()) is not None:
@@ -148,6 +171,8 @@ def drive(
                 if now.state == "stale":
                     store.set_aside_result(where.store / run.id)
                 attempt = store.attempt(where.store, run, _place(run, slot, where, board.plan), plan.name)
+                held[run.id] = ExitStack()
+                held[run.id].enter_context(store.launched(attempt))
                 board.started[run.id] = time.monotonic()
                 board.outcomes[run.id] = Outcome(run.id, "running", attempts=int(attempt.name))
                 return attempt
@@ -159,11 +184,13 @@ def drive(
         try:
             for ended in launched:
                 run = by_id[store.run_folder(ended.attempt).name] if ended else None
-                _collect(where.store, board, run, ended, elsewhere)
+                _collect(where.store, board, run, ended, elsewhere, held)
                 source.look(board)
                 show(board, run)
         finally:
             launched.close()  # type: ignore[attr-defined]
+            for each in held.values():
+                each.close()
         if not elsewhere:
             break
         time.sleep(0.5)  # all that is left is trained by another driver: wait for it
@@ -190,11 +217,19 @@ def _join(board: Board, variant: Variant, where: Where) -> dict[str, Run]:
     return new
 
 
-def _collect(runs: Path, board: Board, run: Run | None, ended: Ended | None, elsewhere: list[Run]) -> None:
+def _collect(
+    runs: Path,
+    board: Board,
+    run: Run | None,
+    ended: Ended | None,
+    elsewhere: list[Run],
+    held: dict[str, ExitStack],
+) -> None:
     """Take in how a run ended, or how those that go now stand."""
     if run is None or ended is None:
         _read_progress(runs, board)
         return
+    held.pop(run.id).close()
     board.started.pop(run.id, None)
     board.progress.pop(run.id, None)
     board.first.pop(run.id, None)

@@ -1,17 +1,18 @@
 """Trials inside the variants of a sweep, side by side: a `sweep.Source` over a `Study` a variant."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from pvt_exp import store, study
 from pvt_exp.config import ConfigError
+from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan, Tuning, Variant
 from pvt_exp.store import State
 from pvt_exp.study import Study, Trial
-from pvt_exp.sweep import Board, Source
+from pvt_exp.sweep import Board, Group, Source
 
 
 def undecided(plan: Plan) -> list[Tuning]:
@@ -95,6 +96,7 @@ class Searches(Source):
 
     def look(self, board: Board) -> None:
         """Tell the studies what has ended, and ask hopeless trials to end."""
+        board.trials = [_group(each) for each in self.studies]
         for each in self.studies:
             for trial in each.trials:
                 seen = board.outcomes.get(trial.run.id)
@@ -121,6 +123,40 @@ class Searches(Source):
         self.retry = ()
         self.look(board)
         return [each.tuning.name for each in self.studies if each.decide() is None]
+
+
+def _group(one: Study) -> Group:
+    runs = tuple(trial.run for trial in one.trials)
+    return Group(one.tuning.name, runs, {trial.run.id: trial.name for trial in one.trials}, one.tuning.tune.trials)
+
+
+def check(plan: Plan, runs: Path) -> None:
+    """That what was begun goes on as it was begun.
+
+    Raises:
+        ConfigError: if a study of this sweep was interrupted, and its space or what searches it has changed since.
+    """
+    problems = []
+    for each in undecided(plan):
+        if (found := study.interrupted(runs, each, plan.name)) is not None:
+            folder, differ = found
+            problems.append(
+                f"tune: {each.name} has trials of another {' and '.join(differ)}, interrupted before a choice: go on with "
+                f"that one, or remove {folder} to begin anew (its runs stay)"
+            )
+    if problems:
+        raise ConfigError(problems)
+
+
+def outdated(plan: Plan, runs: Path, fingerprints: Mapping[Dataset, str]) -> dict[str, str]:
+    """Variants whose values were chosen on other data than those at hand: name to what is wrong."""
+    found = {}
+    for each in plan.tunings:
+        then = (study.chosen(runs, each) or {}).get("data")
+        now = fingerprints.get(each.first.dataset)
+        if then and now and then != now:
+            found[each.name] = f"{each.name}: its values were chosen on data {then}; at hand are {now}"
+    return found
 
 
 @contextlib.contextmanager

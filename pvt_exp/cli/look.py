@@ -10,6 +10,7 @@ from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import Json, Only, Overrides, Seeds, Store, SweepFile
 from pvt_exp.config import ConfigError
+from pvt_exp.plan import Plan
 
 
 def plan(
@@ -79,6 +80,32 @@ def runs_list(
     store.check(store_)
     found = views.store_json(store_)
     views.print_json(found) if as_json else views.print_runs(console(), found)
+
+
+def dashboard(
+    sweep: SweepFile,
+    overrides: Overrides = None,
+    store_: Store = Path("runs"),
+    seeds: Seeds = None,
+    only: Only = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any that is free.")] = 8080,
+    host: Annotated[str, typer.Option(help="Who can see the page: 127.0.0.1 is you, 0.0.0.0 everybody.")] = "127.0.0.1",
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="Write the studies into this database, and show no page.")
+    ] = None,
+) -> None:
+    """A sweep in the browser while it runs and after: curves, history, the importance of each axis (optuna-dashboard)."""
+    from pvt_exp import dashboard as page
+
+    store.check(store_)
+
+    def read() -> Plan:
+        return options.read_plan(sweep, overrides, seeds, only, store_)[1]
+
+    if storage is not None:
+        page.write(read, store_, storage)
+    else:
+        page.serve(read, store_, host, port)
 
 
 def models(as_json: Json = False) -> None:

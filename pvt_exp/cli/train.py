@@ -55,6 +55,8 @@ def sweep(
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
     rest = (store_, launcher, placement, data or (), retry or ())
+    if session.choose_again(planned, store_, data or (), retry or ()):
+        _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     if undecided(planned):
         if session.tune(console(), planned, *rest) == 130:
             raise SystemExit(130)

@@ -46,6 +46,10 @@ class Cell(NamedTuple):
     """The notes that belong to it."""
     values: tuple[float | None, ...] = ()
     """What each of the row's replicates gave, in their order."""
+    interval: tuple[float, float] | None = None
+    """95 %, of a difference."""
+    p: float | None = None
+    """Of a difference, corrected for all comparisons of the table (Holm)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvt_exp.config import ConfigError
+from pvt_exp.statistics import Difference, Stat, difference, holm, over_seeds, seeds_to_see
 from pvt_exp.tables import Cell, Column, Group, Note, Row, Table
-from pvt_exp.tables._rows import Line, Notes, about_code, about_holdout, code_of, collect, compare_data, data_of
-from pvt_exp.tables._seeds import Stat, fixed, over_seeds, within_noise
+from pvt_exp.tables._rows import Line, Notes, about_code, about_holdout, code_of, collect, compare_data, data_of, some
 from pvt_exp.tables._starts import about_starts
 from pvt_exp.tables._tuned import about_tuning
 
@@ -41,12 +41,15 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
     names, smaller = choose_metrics(options.metrics, lines)
     columns, cells = [], []
     deltas: list[Cell] = []
+    found: list[Difference | None] = [None] * len(lines)
     for name in names:
         measured = measure(name, lines, name in smaller)
         columns.append(Column(name, title(name), "metric"))
         cells.append(metric_cells(measured, lines, notes, len(plan.seeds)))
         if name == names[0] and base is not None:
-            deltas = differences(measured, lines, base)
+            found = [None if line is base else difference(got, measured.values[lines.index(base)])
+                     for line, got in zip(lines, measured.values, strict=True)]  # fmt: skip
+            deltas = differences(measured, lines, base, found, notes)
     columns.append(Column("n", "n", "count"))
     cells.append([count_cell(line) for line in lines])
     if base is not None:
@@ -70,7 +73,8 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
         )
         groups.setdefault(("base",) if line.variant.is_base else ("", *line.group), []).append(row)
     general = [
-        *about_differences(deltas, base, names[0], names[0] in smaller),
+        *about_differences(found, base, names[0], names[0] in smaller),
+        *about_noise(found, lines),
         *([f"MACs at {sizes}."] if sizes else []),
         *([same_data] if same_data else []),
         *held_out,
@@ -170,20 +174,35 @@ def count_cell(line: Line) -> Cell:
     return Cell(n, text=str(n) if n == due else f"{n}/{due}", marks=tuple(dict.fromkeys(line.gaps)))
 
 
-def differences(metric: Measured, lines: Sequence[Line], base: Line) -> list[Cell]:
-    """Each row's mean less the base's, with a mark where seeds alone could have made it, or other data."""
+def differences(
+    metric: Measured, lines: Sequence[Line], base: Line, found: Sequence[Difference | None], notes: Notes
+) -> list[Cell]:
+    """Each row's difference to the base with its interval; a mark where seeds alone could have made it, or other data."""
     base_stat = metric.stats[lines.index(base)]
+    corrected = iter(holm([each.p for each in found if each is not None and each.p is not None]))
     cells = []
-    for line, stat in zip(lines, metric.stats, strict=True):
-        if stat is None or base_stat is None:
-            cells.append(Cell(missing=line.missing if stat is None else "no base"))
-        elif line is base:
+    for line, stat, each in zip(lines, metric.stats, found, strict=True):
+        if line is base and stat is not None:
             cells.append(Cell(0.0))  # true, and not worth ink
-        else:
-            value = stat.mean - base_stat.mean
-            other = tuple(dict.fromkeys((*line.marks, *base.marks))) if line.marks != base.marks else ()
-            noise = (NOISE,) if within_noise(stat, base_stat) else ()
-            cells.append(Cell(value, text=fixed(value, metric.digits, "+"), marks=(*noise, *other)))
+            continue
+        if stat is None or base_stat is None or each is None:
+            cells.append(Cell(missing=line.missing if stat is None else "no base"))
+            continue
+        marks = [NOISE] if each.is_noise else []
+        marks += dict.fromkeys((*line.marks, *base.marks)) if line.marks != base.marks else ()
+        if each.pairs and each.pairs < max(stat.n, base_stat.n):
+            marks.append(notes.mark("difference over the seeds that it and the base have both", line.name))
+        half = each.half
+        cells.append(
+            Cell(
+                each.mean,
+                text=fixed(each.mean, metric.digits, "+"),
+                std_text="" if half is None else fixed(half, metric.digits),
+                marks=tuple(marks),
+                interval=None if half is None else (each.mean - half, each.mean + half),
+                p=None if each.p is None else next(corrected),
+            )
+        )
     return cells
 
 
@@ -223,14 +242,49 @@ def caption(plan: "Plan", options: "TableOf", bold: bool) -> str:
     return f"{options.title or plan.name}: {over}, {which}{', best in bold' if bold else ''}."
 
 
-def about_differences(deltas: Sequence[Cell], base: Line | None, name: str, smaller: bool) -> list[str]:
+def about_differences(found: Sequence[Difference | None], base: Line | None, name: str, smaller: bool) -> list[str]:
     """What the column of differences means."""
     if base is None:
         return []
     if not base.results:
         return ["No differences: the base has no result."]
     points = "" if is_loss(name) else ", in percentage points"
-    text = f"Δ: mean less the base's{points}{'; smaller is better' if smaller else ''}."
-    if any(NOISE in cell.marks for cell in deltas):
-        text += f" {NOISE}: inside seed noise, that is Welch's 95 % interval contains 0."
+    tested = [each for each in found if each is not None and each.half is not None]
+    how = ""
+    if tested:
+        paired = "of the same seeds, " if all(each.pairs for each in tested) else ""
+        how = f", ± half its 95 % interval ({paired}Student's t)"
+    text = f"Δ: mean less the base's{points}{how}{'; smaller is better' if smaller else ''}."
+    if any(each.is_noise for each in tested):
+        text += f" {NOISE}: inside seed noise, that is the interval contains 0."
     return [text]
+
+
+def about_noise(found: Sequence[Difference | None], lines: Sequence[Line]) -> list[str]:
+    """What is left of the differences when it counts that they are several, and how many seeds would show the others."""
+    tested = [(line, each) for line, each in zip(lines, found, strict=True) if each is not None and each.p is not None]
+    if not tested:
+        return []
+    clear = [
+        line.name for (line, _), p in zip(tested, holm([each.p or 0.0 for _, each in tested]), strict=True) if p < 0.05
+    ]
+    said = []
+    if len(tested) > 1:
+        of = f"Of {len(tested)} differences" + (f", {len(clear)} have" if len(clear) != 1 else ", 1 has")
+        which = f": {some(clear)}" if clear and len(clear) < len(tested) else ""
+        said.append(f"{of} p < 0.05 after Holm's correction{which}.")
+    wanted = [(seeds_to_see(each.mean, each.std), line.name) for line, each in tested if each.is_noise and each.std]
+    if wanted:
+        known = sorted((n, name) for n, name in wanted if n is not None)
+        words = [f"{n} ({name})" for n, name in dict.fromkeys((known[0], known[-1]))] if known else []
+        words += ["more than 10,000"] if len(known) < len(wanted) else []
+        said.append(f"Seeds that it would take to see a difference like those marked {NOISE}: {' to '.join(words)}.")
+    return said
+
+
+def fixed(value: float, digits: int, sign: str = "-") -> str:
+    """A number with this many decimals and a real minus; nothing is ever minus zero."""
+    text = f"{value:{sign}.{digits}f}"
+    if text[0] not in "+-":
+        return text
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")

@@ -78,6 +78,13 @@ def test_the_best_setting_of_each_variant_is_trained(cli: Cli, tuned: Path, tmp_
     again = cli("sweep", tuned, "--gpus", "none").stdout
     assert "all 4 runs are done" in again
     assert journal(tmp_path) == tried
+    for file in tmp_path.glob("runs/tuning/*/choice.json"):
+        file.write_text(json.dumps({**json.loads(file.read_text()), "data": "0" * 16}))
+    told = cli("sweep", tuned, "--gpus", "none", ok=2).stderr
+    assert "base: its values were chosen on data 0000000000000000; at hand are" in told
+    assert "all 4 runs are done" in cli("sweep", tuned, "--gpus", "none", "--retry", "stale").stdout
+    assert journal(tmp_path) == tried, "trials that saw the data at hand count"
+    assert len(list(tmp_path.glob("runs/tuning/*/choice.set-aside-*.json"))) == 2
 
 
 def test_a_killed_driver_loses_no_trial_and_repeats_none(
@@ -114,6 +121,10 @@ def test_more_trials_go_on_from_those_there_are(cli: Cli, tuned: Path, tmp_path:
     assert "2 variants to tune, 6 trials, 4 known already" in said
     assert [each[:2] for each in journal(tmp_path)] == first
     assert [len(each) for each in journal(tmp_path)] == [3, 3]
+    for file in tmp_path.glob("runs/tuning/*/choice.json"):
+        file.unlink()  # as if interrupted before
+    tuned.write_text(tuned.read_text().replace("low: 1e-4", "low: 1e-3"))
+    assert "tune: base has trials of another space, interrupted" in cli("sweep", tuned, "--gpus", "none", ok=2).stderr
 
 
 def test_every_cell_of_a_grid_is_tried_once(cli: Cli, tuned: Path, tmp_path: Path) -> None:
@@ -135,9 +146,10 @@ def test_every_cell_of_a_grid_is_tried_once(cli: Cli, tuned: Path, tmp_path: Pat
         ("low: 1e-4", "low: 0", "a logarithmic scale has no 0: low must be above 0"),
         ("[2, 1, 1, 1]", "[2, 1, 1, 1], optim.lr: 1e-3", "depth deeper fixes optim.lr, which the sweep tunes"),
         ("trials: 4", "trials: 4\n  sampler: grid", "a grid over optim.lr needs choices, whole numbers or a step"),
+        ("trials: 4", "trials: 4\n  sampler: cmaes", "sampler cmaes searches two or more numeric fields and no choices"),
         ("trials: 4", "trials: 4\n  seed: 1", "tune.seed 1 is one of the sweep's seeds"),
-        ("trials: 4", "trials: 4\n  storage: sqlite:////nowhere/x.db", "sqlite:////nowhere/x.db: cannot be used"),
-        ("trials: 4", "trials: 4\n  storage: oracle://x", "tune.storage oracle://x: cannot be used"),
+        ("trials: 4", "trials: 4\n  storage: sqlite:////nowhere/x.db", "the storage sqlite:////nowhere/x.db cannot be used"),
+        ("trials: 4", "trials: 4\n  storage: oracle://x", "tune: the storage oracle://x cannot be used"),
         ("share: 0.25", "share: 0.001", "holdout.share 0.001 of 96 training images leaves a part without any"),
     ],
 )  # fmt: skip

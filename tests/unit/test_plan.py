@@ -66,13 +66,20 @@ def test_a_variant_equal_to_the_base_is_the_base_row(experiment: Path) -> None:
     assert [(v.name, v.is_base) for v in found.variants] == [("base", True), ("fast", False)]
 
 
-def test_every_row_has_a_choice_of_every_axis(sweep: Path) -> None:
-    plan = expand.load(sweep)
-    assert "variant" not in plan.axes
-    assert all(len(choices) > 1 for choices in plan.axes.values())
-    for row in plan.variants:
-        own = {axis: choice for label in row.labels for axis, choice in label.items()}
-        assert plan.coordinates(row) == {axis: own.get(axis, choices[0]) for axis, choices in plan.axes.items()}
+def test_every_row_has_a_choice_of_every_axis(experiment: Path) -> None:
+    one = "{deep: {backbone.depths: [2, 1, 1, 1]}, as is: {backbone.depths: [1, 1, 1, 1]}}"
+    plan = expanded(
+        experiment,
+        f"  - one_at_a_time: {{depth: {one}, rate: {{low: {{optim.lr: 1e-4}}}}, nothing: {{same: {{}}}}}}\n"
+        "  - variants: {wide: {batch_size: 8}}\n",
+    )
+    assert plan.axes == {"depth": ("as is", "deep"), "rate": ("base", "low"), "variant": ("base", "wide")}
+    assert [plan.coordinates(row) for row in plan.rows] == [
+        {"depth": "as is", "rate": "base", "variant": "base"},
+        {"depth": "deep", "rate": "base", "variant": "base"},
+        {"depth": "as is", "rate": "low", "variant": "base"},
+        {"depth": "as is", "rate": "base", "variant": "wide"},
+    ]
 
 
 def test_kind_replaces_and_fields_merge(experiment: Path) -> None:

@@ -67,7 +67,8 @@ def test_end_states_keep_reason_and_log(runs: Path, run: Run, state: store.State
 
 
 def test_gone_without_a_word_is_killed(runs: Path, run: Run) -> None:
-    attempt(runs, run)
+    with store.launched(attempt(runs, run)):
+        assert store.outcome(runs, run.id).state == "running", "its process is starting"
     assert store.outcome(runs, run.id).state == "killed"
 
 

@@ -36,7 +36,7 @@ def opened(tmp_path: Path, tuning: Tuning) -> Study:
 
 
 def done(trial: Trial, top1: float) -> Outcome:
-    return Outcome(trial.run.id, "done", result={"metrics": {"top1": top1}})
+    return Outcome(trial.run.id, "done", result={"metrics": {"top1": top1}, "data": {"fingerprint": "f" * 16}})
 
 
 def proposed(one: Study) -> Trial:
@@ -59,7 +59,37 @@ def test_the_best_of_all_is_chosen_when_all_have_ended(tmp_path: Path, tuning: T
     assert one.decide() == trials[1].values == study.choice(tmp_path / "runs", tuning)
     told = json.loads((one.folder / "choice.json").read_text())
     assert (told["run"], told["score"], told["ended"]) == (trials[1].run.id, 60.0, {"done": 4, "failed": 1})
-    assert told["optuna"].startswith("5.")
+    assert told["data"] == "f" * 16
+
+
+def test_optunas_settings_are_on_record_with_its_defaults(tmp_path: Path, tuning: Tuning) -> None:
+    one = opened(tmp_path, tuning)
+    one.open()
+    told = json.loads((one.folder / "study.json").read_text())
+    assert (told["sweep"], told["variant"], told["tune"]["trials"]) == ("sweep", "base", 5)
+    how = told["optuna"]
+    assert how["version"].startswith("5.")
+    assert (how["sampler"]["class"], how["sampler"]["multivariate"], how["sampler"]["n_ei_candidates"]) == (
+        "TPESampler", True, 24,
+    )  # fmt: skip
+    assert (how["pruner"]["class"], how["pruner"]["n_warmup_steps"]) == ("MedianPruner", 0)
+
+
+def test_a_study_that_was_interrupted_keeps_its_space(tmp_path: Path, tuning: Tuning) -> None:
+    runs = tmp_path / "runs"
+    one = opened(tmp_path, tuning)
+    one.open()
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(SWEEP.replace("low: 1e-4", "low: 1e-3").replace("pruner: median", "seed: 77"))
+    other = expand.load(sweep)[1].tunings[0]
+    assert study.interrupted(runs, other, "sweep") is None, "nothing was tried yet"
+    proposed(one)
+    assert study.interrupted(runs, other, "sweep") == (one.folder, ["space", "pruner", "seed"])
+    assert study.interrupted(runs, other, "another") is None
+    sweep.write_text(SWEEP.replace("trials: 5", "trials: 7"))
+    assert study.interrupted(runs, expand.load(sweep)[1].tunings[0], "sweep") is None, "more trials go on"
+    (one.folder / "choice.json").write_text("{}")
+    assert study.interrupted(runs, other, "sweep") is None, "what has ended was not interrupted"
 
 
 def test_a_trial_below_the_median_of_the_others_is_hopeless(tmp_path: Path, tuning: Tuning) -> None:
@@ -77,6 +107,35 @@ def test_a_trial_below_the_median_of_the_others_is_hopeless(tmp_path: Path, tuni
     assert [trial.state.name for trial in one.study.trials] == ["COMPLETE"] * 3 + ["PRUNED", "COMPLETE"]
 
 
+def test_hyperband_ends_the_bad_ones(tmp_path: Path, tuning: Tuning) -> None:
+    (tmp_path / "base.yaml").write_text(EXPERIMENT.replace("epochs: 2", "epochs: 9"))
+    text = SWEEP.replace("pruner: median", "pruner: hyperband").replace("trials: 5", "trials: 24")
+    (tmp_path / "sweep.yaml").write_text(text)
+    one = opened(tmp_path, expand.load(tmp_path / "sweep.yaml")[1].tunings[0])
+    ended = {"good": 0, "bad": 0}
+    for number in range(24):
+        kind, trial = ("bad" if number % 4 else "good"), proposed(one)
+        score = 90.0 + number if kind == "good" else 10.0 - number / 10
+        if any(one.is_hopeless(trial, epoch, score) for epoch in range(1, 9)):
+            ended[kind] += 1
+            one.tell(trial, Outcome(trial.run.id, "pruned", "too low"))
+        else:
+            one.tell(trial, done(trial, score))
+    assert ended["good"] == 0
+    assert ended["bad"] > 0
+
+
+def test_without_its_package_a_sampler_is_refused(
+    tmp_path: Path, tuning: Tuning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = "{optim.lr: {low: 1e-4, high: 1e-2, log: true}, backbone.drop_path: {low: 0.0, high: 0.2}}\n  sampler: cmaes"
+    (tmp_path / "sweep.yaml").write_text(SWEEP.replace("{optim.lr: {low: 1e-4, high: 1e-2, log: true}}", two))
+    one = opened(tmp_path, expand.load(tmp_path / "sweep.yaml")[1].tunings[0])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install 'pvt-exp\\[tune\\]'"):
+        one.open()
+
+
 def test_a_second_driver_goes_on_as_the_first_would_have(tmp_path: Path, tuning: Tuning) -> None:
     first = opened(tmp_path, tuning)
     for score in (30.0, 50.0, 40.0):
@@ -90,12 +149,28 @@ def test_a_second_driver_goes_on_as_the_first_would_have(tmp_path: Path, tuning:
     assert len(second.study.trials) == 4
 
 
+def test_a_second_driver_knows_how_earlier_trials_went(tmp_path: Path, tuning: Tuning) -> None:
+    first = opened(tmp_path, tuning)
+    for score in (50.0, 60.0, 70.0):
+        trial = proposed(first)
+        attempt = tmp_path / "runs" / trial.run.id / "attempts/1"
+        attempt.mkdir(parents=True)
+        (attempt / "metrics.csv").write_text(f"epoch,step,top1\n0,3,\n0,6,{score}\n1,9,\n1,12,{score + 5}\n")
+    second = opened(tmp_path, tuning)
+    second.open()
+    for trial in second.trials:
+        assert not second.is_hopeless(trial, 2, 0.0), "an epoch is looked at once"
+        second.tell(trial, done(trial, 80.0))
+    assert second.study.trials[1].intermediate_values == {1: 60.0, 2: 65.0}
+    assert second.is_hopeless(proposed(second), 1, 10.0)
+
+
 def test_what_was_edited_and_what_is_not_ours_is_refused(tmp_path: Path, tuning: Tuning) -> None:
     import optuna
 
     one = opened(tmp_path, tuning)
     optuna.create_study(study_name=one.name, storage=one.url)
-    with pytest.raises(ConfigError, match="that pvt_exp did not make"):
+    with pytest.raises(ConfigError, match="that is not of this sweep"):
         one.open()
     (one.folder / "trials.jsonl").write_text(
         json.dumps({"number": 0, "values": {"optim.lr": 1e-3}, "run": "0" * 12}) + "\n"
@@ -135,7 +210,8 @@ def test_equal_variants_of_two_sweeps_share_their_trials(tmp_path: Path, tuning:
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "grid"])
 def test_every_sampler_proposes_within_the_space(sampler: str, tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(EXPERIMENT)
-    space = "{optim.lr: {low: 0.001, high: 0.005, step: 0.001}, ema_decay: {choices: [null, 0.9]}}"
+    decay = "{low: 0.8, high: 0.9}" if sampler == "cmaes" else "{choices: [null, 0.9]}"
+    space = f"{{optim.lr: {{low: 0.001, high: 0.005, step: 0.001}}, ema_decay: {decay}}}"
     tune = f"tune:\n  space: {space}\n  trials: 10\n  sampler: {sampler}\nblocks:\n"
     (tmp_path / "sweep.yaml").write_text(f"base: base.yaml\n{tune}  - variants: {{a: {{epochs: 3}}}}\n")
     one = opened(tmp_path, expand.load(tmp_path / "sweep.yaml")[1].tunings[0])
@@ -145,6 +221,6 @@ def test_every_sampler_proposes_within_the_space(sampler: str, tmp_path: Path) -
         one.tell(trial, done(trial, 10.0 + n))
         assert trial.run.optim.lr == pytest.approx(round(trial.run.optim.lr, 3))
         assert 0.001 <= trial.run.optim.lr <= 0.005
-        assert trial.run.ema_decay in (None, 0.9)
+        assert 0.8 <= (trial.run.ema_decay or 0.9) <= 0.9
         seen.append((trial.run.optim.lr, trial.run.ema_decay))
     assert len(set(seen)) == 10 if sampler == "grid" else len(set(seen)) > 2

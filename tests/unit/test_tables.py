@@ -1,13 +1,16 @@
 """The ablation table says what is there, what is missing and why, and what does not compare."""
 
+import csv
 import math
 import statistics
 from types import SimpleNamespace
 
 import pytest
+from scipy import stats
 
 from pvt_exp import tables
 from pvt_exp.config import ConfigError
+from pvt_exp.formats import to_csv
 from pvt_exp.tables import Cell, Row, Table
 
 TASK = SimpleNamespace(metric="top1", larger_is_better=True)
@@ -173,6 +176,34 @@ def test_differences_are_signed_points_to_the_base_and_marked_inside_noise():
     assert worse.value == pytest.approx(-10)
     assert (same.text, same.marks) == ("+0.03", ("†",))
     assert cell(made, "gone", "difference").missing == "pending"
+
+
+def test_differences_have_paired_intervals_and_corrected_ps():
+    made = table(
+        [
+            (BASE, [70.0, 71.0, 72.5]),
+            (({"a": "clear"},), [72.0, 73.1, 74.4]),
+            (({"a": "vague"},), [71.0, 70.5, 74.5]),
+            (({"a": "short"},), [71.0, 72.2, ("failed", "no room")]),
+        ]
+    )
+    clear, vague, short = (cell(made, name, "difference") for name in ("clear", "vague", "short"))
+    due = stats.ttest_rel([72.0, 73.1, 74.4], [70.0, 71.0, 72.5])
+    interval = due.confidence_interval(0.95)
+    assert clear.interval == pytest.approx((interval.low, interval.high))
+    assert (clear.text, clear.std_text, clear.marks) == ("+2.00", "0.25", ())
+    assert clear.p == pytest.approx(3 * due.pvalue), "the smallest of three, corrected by Holm"
+    assert vague.marks == ("†",)
+    assert vague.p > clear.p
+    assert short.value == pytest.approx(1.1), "over the seeds that both have, not the difference of the means"
+    assert any("over the seeds that it and the base have both (short)" in note.text for note in made.notes)
+    texts = [note.text for note in made.notes]
+    assert "Of 3 differences, 1 has p < 0.05 after Holm's correction: clear." in texts
+    assert any(text.startswith("Seeds that it would take to see a difference like those marked †: ") for text in texts)
+    head, *lines = list(csv.reader(to_csv(made).splitlines()))
+    row = dict(zip(head, next(line for line in lines if line[1] == "clear"), strict=True))
+    assert float(row["difference_low"]) == pytest.approx(interval.low)
+    assert float(row["difference_p"]) == pytest.approx(3 * due.pvalue)
 
 
 def test_no_column_of_differences_without_a_base_and_none_made_up_where_it_failed():

@@ -1,0 +1,149 @@
+"""What can be said of scores over seeds: spread, intervals, differences, and how many seeds it takes to see one.
+
+Functions say their formula and its source. Numbers are floats in the scores' own unit.
+"""
+
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple
+
+LEVEL = 0.95
+"""Of all intervals."""
+POWER = 0.8
+"""Chance of seeing a difference that `seeds_to_see` asks for."""
+MOST_SEEDS = 10_000
+
+
+class Stat(NamedTuple):
+    """A metric of one row over its seeds."""
+
+    mean: float
+    std: float | None
+    """Sample standard deviation (n - 1); none for a single seed."""
+    n: int
+
+
+def over_seeds(found: Iterable[float | None]) -> Stat | None:
+    """Mean and sample standard deviation of what is there; None where nothing is."""
+    given = [value for value in found if value is not None]
+    if not given:
+        return None
+    if len(given) == 1:
+        return Stat(given[0], None, 1)
+    mean = math.fsum(given) / len(given)
+    return Stat(mean, math.sqrt(math.fsum((v - mean) ** 2 for v in given) / (len(given) - 1)), len(given))
+
+
+class Difference(NamedTuple):
+    """Between the scores of two rows."""
+
+    mean: float
+    half: float | None
+    """Half the width of its 95 % interval; none where there are not two scores of each."""
+    p: float | None
+    """Two-sided, of the hypothesis that there is none; not corrected for other comparisons."""
+    std: float | None
+    """Of the difference of one seed."""
+    freedom: float
+    """Degrees of freedom of Student's t."""
+    pairs: int
+    """How many seeds both rows have; 0: the rows share none, and are compared as two samples."""
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether the interval contains 0, so that seeds alone may have made the difference; never of a single seed."""
+        return self.half is not None and abs(self.mean) <= self.half
+
+
+def difference(ours: Sequence[float | None], base: Sequence[float | None]) -> Difference | None:
+    """Ours less the base's; place i of both is the same seed, None where it gave nothing.
+
+    Over the seeds that both have: the mean d of the n differences, with the interval d ± t(n - 1) s / sqrt(n) and p of the
+    paired t-test (Student 1908). Without two seeds in common: the means' difference, with Welch's interval and test (1947).
+
+    Returns:
+        None if one of them has no score.
+    """
+    pairs = [a - b for a, b in zip(ours, base, strict=True) if a is not None and b is not None]
+    a, b = over_seeds(ours), over_seeds(base)
+    if a is None or b is None:
+        return None
+    if (paired := over_seeds(pairs)) is not None and paired.std is not None:
+        return _tested(paired.mean, paired.std / math.sqrt(paired.n), paired.std, paired.n - 1, paired.n)
+    if a.std is None or b.std is None:
+        return Difference(paired.mean if paired else a.mean - b.mean, None, None, None, 0, len(pairs))
+    va, vb = a.std**2 / a.n, b.std**2 / b.n
+    freedom = (va + vb) ** 2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1)) if va + vb else a.n + b.n - 2.0
+    return _tested(a.mean - b.mean, math.sqrt(va + vb), math.hypot(a.std, b.std), freedom, 0)
+
+
+def _tested(mean: float, error: float, std: float, freedom: float, pairs: int) -> Difference:
+    from scipy import special
+
+    if error == 0:
+        return Difference(mean, 0.0, 1.0 if mean == 0 else 0.0, std, freedom, pairs)
+    half = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
+    return Difference(mean, half, float(2 * special.stdtr(freedom, -abs(mean) / error)), std, freedom, pairs)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values corrected for being several (Holm 1979): the k-th smallest of m times m - k + 1, never below one before."""
+    order = sorted(range(len(ps)), key=lambda i: ps[i])
+    corrected, highest = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[i]))
+        corrected[i] = highest
+    return corrected
+
+
+def seeds_to_see(mean: float, std: float) -> int | None:
+    """How many seeds of both rows it takes to see a difference of this size in four of five tries.
+
+    The smallest n at which the paired two-sided t-test at 5 % has a power of 80 %, if ``mean`` and ``std`` are those of the
+    difference of one seed: P(|T| > t(n - 1)) with T noncentral, by sqrt(n) mean / std (Cohen 1988, chapter 2).
+
+    Returns:
+        None for more than 10,000.
+    """
+    from scipy import special
+
+    if std == 0:
+        return 2 if mean else None
+
+    def power(n: int) -> float:
+        shift, limit = math.sqrt(n) * abs(mean) / std, float(special.stdtrit(n - 1, (1 + LEVEL) / 2))
+        return float(1 - special.nctdtr(n - 1, shift, limit) + special.nctdtr(n - 1, shift, -limit))
+
+    low, high = 1, 2
+    while power(high) < POWER:
+        low, high = high, 2 * high
+        if high > 2 * MOST_SEEDS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle) >= POWER else (middle, high)
+    return high if high <= MOST_SEEDS else None
+
+
+def eta_squared(choices: Sequence[Hashable], scores: Sequence[float]) -> float | None:
+    """Share of the variance of the scores that lies between the choices of one axis, from 0 to 1.
+
+    The correlation ratio (Fisher 1925): sum over choices of n_choice * (mean_choice - mean)^2, over the sum over scores of
+    (score - mean)^2. It counts every score once, is biased upwards by many choices of few scores each, and is of one axis
+    alone: where others change with it, it has their part too.
+
+    Args:
+        choices: Of each score, which choice it is of.
+        scores: As many.
+
+    Returns:
+        None where all scores are equal or there is a single choice.
+    """
+    mean = sum(scores) / len(scores) if scores else 0.0
+    total = sum((score - mean) ** 2 for score in scores)
+    groups: dict[Hashable, list[float]] = {}
+    for choice, score in zip(choices, scores, strict=True):
+        groups.setdefault(choice, []).append(score)
+    if total == 0 or len(groups) < 2:
+        return None
+    return sum(len(each) * (sum(each) / len(each) - mean) ** 2 for each in groups.values()) / total

@@ -1,0 +1,72 @@
+"""Statistics over seeds against scipy and published figures; scipy's import is too slow for the unit tests."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pvt_exp import statistics
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 30])
+def test_a_difference_of_shared_seeds_is_the_paired_t_test(n: int) -> None:
+    random = np.random.default_rng(n)
+    ours, base = random.normal(1.0, 2.0, n).tolist(), random.normal(0.0, 1.0, n).tolist()
+    found, due = statistics.difference(ours, base), stats.ttest_rel(ours, base)
+    assert found is not None
+    interval = due.confidence_interval(0.95)
+    assert found.p == pytest.approx(due.pvalue)
+    assert (found.mean - found.half, found.mean + found.half) == pytest.approx((interval.low, interval.high))  # type: ignore[operator]
+    assert found.pairs == n
+    assert found.is_noise == (due.pvalue > 0.05)
+
+
+def test_without_shared_seeds_it_is_welchs() -> None:
+    ours, base = [3.0, 4.5, 5.0, None, None, None], [None, None, 2.0, 2.5, 4.0, 0.5]
+    found = statistics.difference(ours, base)
+    due = stats.ttest_ind([3.0, 4.5, 5.0], [2.0, 2.5, 4.0, 0.5], equal_var=False)
+    assert found is not None
+    assert found.p == pytest.approx(due.pvalue)
+    assert found.half == pytest.approx((due.confidence_interval(0.95).high - due.confidence_interval(0.95).low) / 2)
+
+
+def test_over_the_seeds_that_both_have() -> None:
+    found = statistics.difference([1.0, 2.0, 3.0, None], [0.0, 1.5, None, 7.0])
+    assert found is not None
+    assert (found.mean, found.pairs) == (0.75, 2)
+
+
+def test_single_and_equal_scores() -> None:
+    single = statistics.difference([1.0], [3.0])
+    assert single is not None
+    assert (single.mean, single.half, single.p, single.is_noise) == (-2.0, None, None, False)
+    assert statistics.difference([None], [3.0]) is None
+    same = statistics.difference([1.0, 2.0], [1.0, 2.0])
+    assert same is not None
+    assert (same.half, same.p, same.is_noise) == (0.0, 1.0, True)
+    shifted = statistics.difference([1.5, 2.5], [1.0, 2.0])
+    assert shifted is not None
+    assert (shifted.p, shifted.is_noise) == (0.0, False)
+
+
+def test_holm_as_rs_p_adjust_has_it() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([0.6, 0.7]) == [1.0, 1.0]
+    assert statistics.holm([]) == []
+
+
+def test_seeds_as_gpower_has_them() -> None:
+    """Two-sided paired t-test, 5 %, power 80 %: effect sizes 0.2, 0.5 and 0.8 take 199, 34 and 15 pairs."""
+    assert [statistics.seeds_to_see(-effect, 1.0) for effect in (0.2, 0.5, 0.8)] == [199, 34, 15]
+    assert statistics.seeds_to_see(1e-6, 1.0) is None
+    assert statistics.seeds_to_see(1.0, 0.0) == 2
+
+
+def test_the_share_of_the_variance_agrees_with_the_f_test() -> None:
+    groups = {"a": [1.0, 2.0, 4.0], "b": [3.0, 5.0], "c": [9.0, 7.0, 8.0, 2.0]}
+    choices = [name for name, scores in groups.items() for _ in scores]
+    share = statistics.eta_squared(choices, [score for scores in groups.values() for score in scores])
+    assert share is not None
+    assert share / 2 / ((1 - share) / 6) == pytest.approx(stats.f_oneway(*groups.values()).statistic)
+    assert statistics.eta_squared(["a", "b"], [1.0, 1.0]) is None
+    assert statistics.eta_squared(["a", "a"], [1.0, 2.0]) is None
+    assert statistics.eta_squared([], []) is None
