@@ -27,6 +27,8 @@ def start(folder: Path, mode: Mode, agent: bool = False, **told: Any) -> Any:
     Raises:
         Exception: what W&B raises, if not even an offline run can be started.
     """
+    # Its reports on itself go to the same server, offline too, and would keep the process at its end.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     if not agent:  # what is trained on the way to that run is none of the agent's
         for name in OF_AN_AGENT:
             os.environ.pop(name, None)

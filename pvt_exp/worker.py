@@ -110,7 +110,4 @@ def _tell(at_end: list[store.Tell], state: store.State, reason: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "placement.yaml").exists():
         raise SystemExit("usage: python -m pvt_exp.worker runs/<id>/attempts/<n>")
-    status = main(Path(sys.argv[1]).resolve(), to_log=False)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # else W&B, on its way out, waits once more for a server that does not answer
+    raise SystemExit(main(Path(sys.argv[1]).resolve(), to_log=False))
