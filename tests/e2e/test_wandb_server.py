@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -207,3 +208,28 @@ def test_agents_of_a_registered_sweep_train_the_planned_runs(sweep: Path, cli: C
             assert [row["top1"] for row in rows if "top1" in row][-1] == top1
             assert server.ends[f"agent{i}"] == 0
         assert "there is nothing to register" in cli("wandb", "sweep", sweep.name, "--seeds", "0", **server.env).stdout
+
+
+def test_a_sweep_is_one_by_w_and_bs_own_schema(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    """W&B's client has no schema of a sweep; their package `sweeps` has one, and cannot be installed beside numpy 2."""
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        tmp_path / "theirs",
+        "sweeps==0.3.0",
+    ]
+    if subprocess.run(install, capture_output=True, check=False).returncode != 0:
+        pytest.skip("W&B's package sweeps cannot be had without a network")
+    schema = json.loads((tmp_path / "theirs/sweeps/config/schema.json").read_text())
+    content = yaml.safe_load(cli("wandb", "sweep", sweep, "--print").stdout)
+    jsonschema.validate(content, schema)
+    ids = [run["id"] for row in json.loads(cli("plan", sweep, "--json").stdout)["variants"] for run in row["runs"]]
+    assert sorted(content["parameters"]["run"]["values"]) == sorted(f"runs/{run_id}" for run_id in ids)
+    assert content["metric"] == {"name": "top1", "goal": "maximize"}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**content, "command": "pvt-exp"}, schema)

@@ -1,6 +1,5 @@
-"""What W&B is told of a run's place, W&B's sweeps by W&B's schema, what is to be uploaded, and the server's address."""
+"""What W&B is told of a run's place, a run of a W&B sweep, what is to be uploaded, and the server's address."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from pvt_exp import expand, files, store, tracked, wandb_file, wandb_report, wan
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Tracking
-from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -45,21 +43,6 @@ def test_a_tag_has_64_characters_at_most(sweep: Path) -> None:
     planned = expand.load(sweep)[1]
     tags = tracked.tracking(Tracking(), planned, planned.variants[1].runs[0], ["s" * 70]).tags
     assert [len(tag) for tag in tags] == [64, 64]
-
-
-def test_a_sweep_is_one_by_w_and_bs_own_schema(planned: Plan) -> None:
-    # Their client 0.31 has no schema, their server has; this is that of their package `sweeps` 0.3.0 (MIT).
-    jsonschema = pytest.importorskip("jsonschema")
-    content = wandb_sweep.configuration(
-        planned, [run.id for run in planned.runs], ["pvt-exp", "wandb", "run", "sweep.yaml"], Tracking(entity="team")
-    )
-    schema: dict[str, Any] = json.loads((ROOT / "tests/data/wandb_sweep_schema.json").read_text())
-    jsonschema.validate(content, schema)
-    assert content["parameters"]["run"]["values"] == [f"runs/{run.id}" for run in planned.runs]
-    assert content["metric"] == {"name": "top1", "goal": "maximize"}
-    assert content["command"][0] == "${env}"
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**content, "command": "pvt-exp"}, schema)
 
 
 def test_one_run_of_a_plan(planned: Plan) -> None:
