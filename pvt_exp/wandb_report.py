@@ -106,8 +106,6 @@ def main(folder: Path) -> None:
         run.alert(f"{name[:40]}: the sweep has ended", _standing(counts), "INFO")
     wandb_client.finish(run, folder)
     (folder / "next.json").replace(folder / "told.json")
-    sys.stdout.flush()
-    os._exit(0)  # W&B would wait once more for its server
 
 
 def flat(table: dict[str, Any]) -> tuple[list[str | int], list[Iterable[Any]]]:
