@@ -7,19 +7,24 @@ from typing import Any
 import torch
 
 from pvt_exp import config
-from pvt_exp.component import kinds
-from pvt_exp.nn import macs
-from pvt_exp.nn.classification import Network
+from pvt_exp.schema import Run
 
 
-def count(backbone: dict[str, Any], num_classes: int, image_px: int) -> dict[str, int]:
-    """Parameters and MACs of one classifier."""
-    settings = config.make(kinds("backbones")[backbone["kind"]], backbone)
+def count(settings: dict[str, Any]) -> dict[str, Any]:
+    """What the model of a run costs: fields of `pvt_exp.cost.Cost`."""
+    run = config.make(Run, settings).model_copy(update={"ema_decay": None})
     with torch.device("meta"):
-        network = Network(settings.build(image_px), num_classes).eval()  # type: ignore[attr-defined]
-        images = torch.empty(1, 3, image_px, image_px)
-    return {"params": sum(p.numel() for p in network.parameters()), "macs": macs.count(network, images)}
+        module = run.task.build(run)
+    macs, size = module.count_macs()
+    parameters = list(module.network.parameters())
+    return {
+        "params": sum(p.numel() for p in parameters),
+        "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
+        "backbone_params": sum(p.numel() for p in module.network.backbone.parameters()),
+        "macs": macs,
+        "input_px": list(size),
+    }
 
 
 if __name__ == "__main__":
-    print(json.dumps([count(**question) for question in json.load(sys.stdin)]))
+    print(json.dumps([count(settings) for settings in json.load(sys.stdin)]))

@@ -15,10 +15,12 @@ from pvt_exp.config import ConfigError, Document, Keys
 from pvt_exp.plan import Plan, Tuning, Variant
 from pvt_exp.schema import Block, Changes, Run, Sweep
 from pvt_exp.stages import Find
-from pvt_exp.where import compile_filter
+from pvt_exp.where import compile_filter, names_costs
 
 Choose = Callable[[Tuning], dict[str, Any] | None]
 """Looks up the values that a variant's trials have chosen."""
+Count = Callable[[Sequence[Run]], Sequence[Any]]
+"""What the models of runs cost: `pvt_exp.cost.of`."""
 
 
 def load(
@@ -27,10 +29,12 @@ def load(
     seeds: Sequence[int] | None = None,
     find: Find | None = None,
     choose: Choose = lambda _: None,
+    count: Count | None = None,
 ) -> tuple[Sweep, Plan]:
     """Read a sweep and its base, and expand it. ``overrides`` change the base; ``seeds`` replace the sweep's.
 
-    ``find`` looks up the store's runs by how their ids begin, for ``pretrained: runs/<id>``; ``choose`` what trials chose.
+    ``find`` looks up the store's runs by how their ids begin, for ``pretrained: runs/<id>``; ``choose`` what trials chose;
+    ``count`` what models cost, for a filter that asks for it.
 
     Raises:
         ConfigError: for all that is wrong in either file.
@@ -54,7 +58,7 @@ def load(
             if fixes(name, config.parse(value, word, lines=False).value, field)
         ]:
             raise ConfigError(f"override '{word}': the sweep tunes {tuned[0]}, so it cannot be fixed")
-    sources = _Sources(document, path.parent, base, written, stages.reader(place), find)
+    sources = _Sources(document, path.parent, base, written, stages.reader(place), find, count)
     return sweep, _expand(sweep, sources, path.stem, tuple(seeds) if seeds else sweep.seeds, choose)
 
 
@@ -89,6 +93,7 @@ class _Sources(NamedTuple):
     read: Callable[[str], Run]
     """Of the experiments of first stages."""
     find: Find | None
+    cost_of: Count | None
 
 
 def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], choose: Choose) -> Plan:
@@ -131,7 +136,7 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         raise ConfigError(dict.fromkeys(problems))
     if base_run.id in found and {} not in found[base_run.id][0]:
         found[base_run.id][0].append({})
-    kept = _filter(sweep, document, base_run, list(found.values()))
+    kept = _filter(sweep, sources, base_run, list(found.values()))
     planned = Plan(name, seeds, (), merged=len(spelled) - len(found), removed=len(found) - len(kept))
     if (tune := sweep.tune) is None:
         return replace(planned, variants=tuple(Variant(tuple(labels), run.with_seeds(seeds)) for labels, run in kept))
@@ -174,12 +179,16 @@ def fixes(dotted: str, change: Any, field: str) -> bool:
     return True
 
 
-def _filter(sweep: Sweep, document: Document, base: Run, found: list[Any]) -> list[Any]:
+def _filter(sweep: Sweep, sources: _Sources, base: Run, found: list[Any]) -> list[Any]:
     if sweep.where is None:
         return found
-    place = f"{document.origin(('where',))}: where: "
+    place = f"{sources.sweep.origin(('where',))}: where: "
+    costs: dict[int, Any] = {}
     try:
-        keep = compile_filter(sweep.where)
+        keep = compile_filter(sweep.where, lambda run: costs[id(run)])
+        if names_costs(sweep.where) and sources.cost_of is not None:
+            runs = [base, *(run for _, run in found)]
+            costs.update(zip(map(id, runs), sources.cost_of(runs), strict=True))
         kept = [(labels, run) for labels, run in found if keep(run, base)]
     except ConfigError as error:
         raise ConfigError(place + str(error)) from None

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pvt_exp import cost, files, store
+from pvt_exp import files, store
 from pvt_exp.component import kinds
+from pvt_exp.cost import Cost
 from pvt_exp.live import COLOURS, duration, several
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Run
@@ -28,8 +29,13 @@ def print_json(value: Any) -> None:
 # ---------------------------------------------------------------- plan and status
 
 
-def plan_json(plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Fields of ``pvt-exp plan --json``; ``tunings`` is `tuning.progress`."""
+def plan_json(
+    plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]], costs: Sequence[Cost] = ()
+) -> dict[str, Any]:
+    """Fields of ``pvt-exp plan --json``; ``tunings`` is `tuning.progress`, ``costs`` of the plan's rows."""
+    counted = (
+        [{"name": row.name, **each._asdict()} for row, each in zip(plan.rows, costs, strict=True)] if costs else []
+    )
     return {
         "sweep": plan.name,
         "seeds": list(plan.seeds),
@@ -42,6 +48,7 @@ def plan_json(plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[s
             {"name": each.name, "runs": runs} for each in plan.pretrainings if (runs := _runs(each.runs, outcomes))
         ],
         "tunings": list(tunings),
+        **({"costs": counted} if counted else {}),
     }
 
 
@@ -139,6 +146,26 @@ def print_plan(
     if states := _states(plan.needs, outcomes):
         count = several(sum(states.values()), "pretraining run")
         console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
+
+
+def print_costs(console: Console, plan: Plan, costs: Sequence[Cost], most: int | None) -> None:
+    """What the model of each row costs, beside the base's."""
+    rows = list(zip(plan.rows, costs, strict=True))
+    base = next((each for row, each in rows if {} in row.labels), None)
+    frozen = any(each.trainable_params != each.params for each in costs)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("variant", overflow="fold")
+    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "rest", "MACs (G)"]
+    for title in (*titles, *(["parameters, MACs to the base's"] if base else [])):
+        table.add_column(title, justify="right")
+    for row, each in rows[:most]:
+        cells = [each.params, *([each.trainable_params] if frozen else []), each.backbone_params]
+        numbers = [f"{count / 1e6:.3f}" for count in (*cells, each.params - each.backbone_params)]
+        beside = [f"x {each.params / base.params:.2f}, x {each.macs / base.macs:.2f}"] if base else []
+        table.add_row(Text(row.name), *numbers, f"{each.macs / 1e9:.3f}", *beside)
+    console.print(table)
+    sizes = sorted({" x ".join(map(str, each.input_px)) for each in costs})
+    console.print(f"MACs of one image of {' or '.join(sizes)} px; counted, not measured", highlight=False)
 
 
 def _about_tuning(tunings: Sequence[dict[str, Any]]) -> list[str]:
@@ -287,18 +314,25 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
 # ---------------------------------------------------------------- models
 
 
-def models_json() -> list[dict[str, Any]]:
+def models_json(count: Callable[[Sequence[Run]], Sequence[Cost]]) -> list[dict[str, Any]]:
     """Fields of ``pvt-exp models --json``."""
     named = [
         (kind, preset, settings.model_validate({"kind": kind, "preset": preset}))
         for kind, settings in kinds("backbones").items()
         for preset in getattr(settings, "PRESETS", ())
     ]
-    asked = [cost.Question(settings.model_dump(mode="json"), 1000, 224) for _, _, settings in named]
+    found = count([_classifier(settings) for _, _, settings in named])
     return [
-        {"kind": kind, "preset": preset, "params": found.params, "macs": found.macs, "input_px": 224}
-        for (kind, preset, _), found in zip(named, cost.of(asked), strict=True)
+        {"kind": kind, "preset": preset, "params": each.params, "macs": each.macs, "input_px": 224}
+        for (kind, preset, _), each in zip(named, found, strict=True)
     ]
+
+
+def _classifier(backbone: Any) -> Run:
+    """A backbone as ImageNet has it: 1000 classes at 224 px. What trains it does not count here."""
+    task = {"kind": "classification", "num_classes": 1000, "image_px": 224}
+    rest = {"optim": {"kind": "adamw", "lr": 1e-3}, "schedule": {"kind": "cosine"}, "epochs": 100, "batch_size": 2}
+    return Run(task=task, dataset={"kind": "image_folder", "name": "any"}, backbone=backbone, **rest)  # type: ignore[arg-type]
 
 
 def print_models(console: Console, found: list[dict[str, Any]]) -> None:

@@ -1,12 +1,14 @@
 """The language of ``where:``, a Python expression over a run's settings that can compute but not act.
 
-``backbone.depths[2] <= 6 and optim.lr < base.optim.lr``: names are fields of the run (``base.`` of the base run);
-comparisons, ``and or not in``, arithmetic, lists and indices work; calls and anything else do not.
+``backbone.depths[2] <= 6 and params < 1.1 * base.params``: names are fields of the run (``base.`` of the base run), and
+``params`` and ``macs``, which its model is counted for; comparisons, ``and or not in``, arithmetic, lists and indices work;
+calls and anything else do not.
 """
 
 import ast
 import difflib
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,11 +24,17 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
     ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
+COSTS = ("params", "macs")
 _CONSTANTS = {"true": True, "false": False, "none": None, "null": None}
 
 
-def compile_filter(text: str) -> Callable[[BaseModel, BaseModel], bool]:
-    """A function of (run, base run) that says whether the run stays.
+def names_costs(text: str) -> bool:
+    """Whether an expression needs to know what models cost."""
+    return re.search(rf"(?<![\w.])(base\.)?({'|'.join(COSTS)})\b", text) is not None
+
+
+def compile_filter(text: str, cost_of: Callable[[BaseModel], Any]) -> Callable[[BaseModel, BaseModel], bool]:
+    """A function of (run, base run) that says whether the run stays; ``cost_of`` a run has the attributes `COSTS`.
 
     Raises:
         ConfigError: if the text is not such an expression; the function raises it for fields that do not exist.
@@ -40,6 +48,10 @@ def compile_filter(text: str) -> Callable[[BaseModel, BaseModel], bool]:
         match node:
             case ast.Constant(value=constant) if isinstance(constant, int | float | str | None):
                 return constant
+            case ast.Name(id=name) if name in COSTS:
+                return getattr(cost_of(run), name)
+            case ast.Attribute(value=ast.Name(id="base"), attr=name) if name in COSTS:
+                return getattr(cost_of(base), name)
             case ast.Name(id=name):
                 if name in _CONSTANTS:
                     return _CONSTANTS[name]

@@ -9,7 +9,6 @@ from pvt_exp import store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import Json, Only, Overrides, Seeds, Store, SweepFile
-from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
 
 
@@ -21,6 +20,7 @@ def plan(
     only: Only = None,
     as_json: Json = False,
     all_: Annotated[bool, typer.Option("--all", help="Every row, however many.")] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="Also what each model costs: parameters and MACs.")] = False,
 ) -> None:
     """What a sweep would train: its variants, runs, and what is done already. Trains nothing, touches nothing."""
     from pvt_exp import tuning, views
@@ -28,10 +28,13 @@ def plan(
     _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     found = options.outcomes(planned, store_, ())
+    costs = options.costs([row.first for row in planned.rows]) if cost else []
     if as_json:
-        views.print_json(views.plan_json(planned, found, tuning.progress(planned, store_)))
+        views.print_json(views.plan_json(planned, found, tuning.progress(planned, store_), costs))
     else:
         views.print_plan(console(), planned, found, tuning.progress(planned, store_), None if all_ else 40)
+        if costs:
+            views.print_costs(console(), planned, costs, None if all_ else 40)
 
 
 def status(
@@ -112,10 +115,7 @@ def models(as_json: Json = False) -> None:
     """All presets with parameters and multiply-accumulates at 224 px."""
     from pvt_exp import views
 
-    try:
-        found = views.models_json()
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    found = views.models_json(options.costs)
     views.print_json(found) if as_json else views.print_models(console(), found)
 
 

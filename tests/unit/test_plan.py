@@ -1,12 +1,15 @@
 """A sweep's blocks, its runs in order, and where its errors are told."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pvt_exp import expand
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
+from pvt_exp.schema import Run
 
 
 def make(folder: Path, blocks: str, head: str = "seeds: [0, 1]\n") -> Path:
@@ -133,6 +136,27 @@ def test_a_filter_that_cannot_be_used(experiment: Path, where: str, said: str) -
     assert len(found) == 1
     assert found[0].startswith("sweep.yaml:2: where: ")
     assert said in found[0]
+
+
+def test_where_filters_on_costs(experiment: Path) -> None:
+    def count(runs: Sequence[Run]) -> list[SimpleNamespace]:
+        return [SimpleNamespace(params=sum(run.backbone.depths), macs=1) for run in runs]
+
+    def kept(where: str) -> list[str]:
+        path = make(experiment.parent, f"  - product:\n{DEPTH}", f"where: {where}\n")
+        return [row.name for row in expand.load(path, count=count)[1].rows]
+
+    assert kept("params < 1.3 * base.params") == ["depth two"]  # 5 of 4, and 6 of 4
+    assert kept("params > 5 and macs == base.macs") == ["depth three"]
+    with pytest.raises(ConfigError, match="removes all 2 variants"):
+        kept("macs > base.macs")
+    with pytest.raises(ConfigError, match=r"'base\.parms': no such field"):
+        kept("params < base.parms")
+
+
+def test_models_are_counted_only_where_a_filter_asks(experiment: Path) -> None:
+    path = make(experiment.parent, f"  - product:\n{DEPTH}", "where: backbone.depths[0] < 3\n")
+    assert len(expand.load(path, count=lambda runs: pytest.fail("counted"))[1].rows) == 1
 
 
 def test_errors_name_the_line_of_the_choice(experiment: Path) -> None:

@@ -1,0 +1,32 @@
+"""`plan --cost` says before training what the results say after it."""
+
+import json
+from pathlib import Path
+
+from tests.conftest import Cli
+
+
+def test_what_is_counted_is_what_is_trained(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    cli("sweep", sweep, "--seeds", "0")
+    found = json.loads(cli("plan", sweep, "--cost", "--json", **env).stdout)
+    for row, cost in zip(found["variants"], found["costs"], strict=True):
+        assert row["name"] == cost["name"]
+        due = json.loads((tmp_path / "runs" / row["runs"][0]["id"] / "result.json").read_text())["cost"]
+        assert {name: cost[name] for name in due} == due
+        assert 0 < cost["backbone_params"] < cost["params"]
+    counted = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.json")}
+    assert len(counted) == 2, "a model once, whatever the seeds"
+    shown = cli("plan", sweep, "--cost", **env).stdout
+    assert "x 1.00, x 1.00" in shown
+    assert counted == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.json")}
+    next(iter(counted)).write_text("torn")
+    assert "the same command counts again" in cli("plan", sweep, "--cost", ok=2, **env).stderr
+    cli("plan", sweep, "--cost", **env)
+
+
+def test_a_filter_over_costs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    sweep.write_text(sweep.read_text() + "where: params < 1.01 * base.params\n")
+    said = cli("plan", sweep, XDG_CACHE_HOME=str(tmp_path / "cache")).stdout
+    assert "1 variants removed by where" in said
+    assert "depth deeper" not in said
