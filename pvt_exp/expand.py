@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from pvt_exp import config, stages
+from pvt_exp import config, fairness, stages
 from pvt_exp.backbones import Backbone
 from pvt_exp.config import ConfigError, Document, Keys
 from pvt_exp.plan import Plan, Tuning, Variant
@@ -137,9 +137,15 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
     if base_run.id in found and {} not in found[base_run.id][0]:
         found[base_run.id][0].append({})
     kept = _filter(sweep, sources, base_run, list(found.values()))
+    about = fairness.studied(sweep)
+
+    def variant(labels: Sequence[dict[str, str]], run: Run) -> Variant:
+        unlike = () if {} in labels else fairness.unlike(run, base_run, labels[0], about)
+        return Variant(tuple(labels), run.with_seeds(seeds), unlike)
+
     planned = Plan(name, seeds, (), merged=len(spelled) - len(found), removed=len(found) - len(kept))
     if (tune := sweep.tune) is None:
-        return replace(planned, variants=tuple(Variant(tuple(labels), run.with_seeds(seeds)) for labels, run in kept))
+        return _fair(sweep, document, replace(planned, variants=tuple(variant(labels, run) for labels, run in kept)))
 
     def tuning(labels: list[dict[str, str]], run: Run) -> Tuning:
         parts = spelled_as[run.id]
@@ -148,10 +154,16 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         return replace(made, chosen=choose(made))
 
     tunings = tuple(tuning(labels, run) for labels, run in kept)
-    decided = tuple(
-        Variant(each.labels, each.make(each.chosen).with_seeds(seeds)) for each in tunings if each.chosen is not None
-    )
-    return replace(planned, variants=decided, tunings=tunings)
+    decided = tuple(variant(each.labels, each.make(each.chosen)) for each in tunings if each.chosen is not None)
+    return _fair(sweep, document, replace(planned, variants=decided, tunings=tunings))
+
+
+def _fair(sweep: Sweep, document: Document, planned: Plan) -> Plan:
+    unfair = [each for each in planned.variants if each.unlike] if sweep.strict else []
+    if unfair:
+        where = f"{document.origin(('strict',))}: strict: the recipe of"
+        raise ConfigError(f"{where} {each.name} differs from the base's: {'; '.join(each.unlike)}" for each in unfair)
+    return planned
 
 
 def _check_space(tuning: Tuning, document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> None:

@@ -22,6 +22,8 @@ class Variant:
     The base has the empty mapping among them. ``cumulative`` steps and ``variants`` have the axis ``""``."""
     runs: tuple[Run, ...]
     """One a seed, in the order of the sweep's seeds."""
+    unlike: tuple[str, ...] = ()
+    """In what its recipe differs from the base's besides what the sweep studies, in words."""
 
     @property
     def first(self) -> Run:

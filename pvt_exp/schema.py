@@ -259,6 +259,8 @@ class Sweep(Frozen):
     """Keeps the variants for which this holds, for instance ``backbone.depths[2] <= 6 and optim.lr < base.optim.lr``."""
     tune: Tune | None = None
     """Settings that are chosen for each variant by trials before it is trained; none: all are as written."""
+    strict: bool = False
+    """Refuse rows whose recipe differs from the base's in more than what they study."""
     launcher: one_of("launchers") = kinds("launchers")["local"]()  # type: ignore[valid-type]
 
 

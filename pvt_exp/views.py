@@ -54,7 +54,8 @@ def plan_json(
 
 def _variant(variant: Variant, outcomes: dict[str, Outcome]) -> dict[str, Any]:
     runs = _runs(variant.runs, outcomes)
-    return {"name": variant.name, "base": variant.is_base, "labels": list(variant.labels), "runs": runs}
+    told = {"base": variant.is_base, "labels": list(variant.labels), "recipe_differs": list(variant.unlike)}
+    return {"name": variant.name, **told, "runs": runs}
 
 
 def _runs(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> list[dict[str, Any]]:
@@ -141,6 +142,13 @@ def print_plan(
     if plan.removed:
         words.append(f"{plan.removed} variants removed by where")
     console.print(f"{plan.name}: {', '.join(words)}", highlight=False)
+    unlike = [variant for variant in plan.variants if variant.unlike]
+    if unlike:
+        console.print(
+            "recipes that differ from the base's (in brackets) in more than what is studied:", highlight=False
+        )
+    for variant in unlike[:most]:
+        console.print(f"  {variant.name}: {'; '.join(variant.unlike)}", highlight=False, soft_wrap=True)
     for line in _about_tuning(tunings):
         console.print(line, highlight=False, soft_wrap=True)
     if states := _states(plan.needs, outcomes):

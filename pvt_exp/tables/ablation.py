@@ -59,15 +59,23 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
     cells += [cost_cells(lines, "params", 1e6), cost_cells(lines, "macs", 1e9)]
     sizes = input_sizes(lines, cells[-1], notes)
     same_start, starts = about_starts(lines, notes)
+    recipes = [
+        (notes.mark(f"its recipe differs from the base's: {'; '.join(line.variant.unlike)}"),)
+        if line.variant.unlike
+        else ()
+        for line in lines
+    ]
 
     groups: dict[tuple[str, ...], list[Row]] = {}
-    for line, row_cells, start, values in zip(lines, zip(*cells, strict=True), starts, tuned, strict=True):
+    for line, row_cells, start, values, recipe in zip(
+        lines, zip(*cells, strict=True), starts, tuned, recipes, strict=True
+    ):
         row = Row(
             line.name,
             row_cells,
             tuple(line.replicates),
             line.variant.is_base,
-            (*line.marks, *start, *values),
+            (*line.marks, *start, *values, *recipe),
             tuple(sorted({data_of(result) for result in line.results})),
             tuple(sorted({code_of(result) for result in line.results})),
         )

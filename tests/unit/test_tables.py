@@ -45,7 +45,7 @@ def sweep(rows, seeds=(0, 1, 2), starts=None):
         runs = tuple(
             SimpleNamespace(id=f"{i:08x}{seed:04x}", task=TASK, **(starts[i] if starts else RANDOM)) for seed in seeds
         )
-        variants.append(SimpleNamespace(labels=labels, runs=runs, is_base={} in labels))
+        variants.append(SimpleNamespace(labels=labels, runs=runs, is_base={} in labels, unlike=()))
         for run, what in zip(runs, given, strict=True):
             if what is not None:
                 res = result(what) if isinstance(what, float) else what if isinstance(what, dict) else None
@@ -176,6 +176,17 @@ def test_differences_are_signed_points_to_the_base_and_marked_inside_noise():
     assert worse.value == pytest.approx(-10)
     assert (same.text, same.marks) == ("+0.03", ("†",))
     assert cell(made, "gone", "difference").missing == "pending"
+
+
+def test_a_row_with_another_recipe_says_so():
+    plan, outcomes = sweep([(BASE, [70.0] * 3), (({"a": "b"},), [71.0] * 3)])
+    plan.variants[1].unlike = ("epochs 3 (2)", "optim.lr 0.1 (0.2)")
+    made = tables.build(plan, outcomes, options())
+    (mark,) = row(made, "b").marks
+    assert [note.text for note in made.notes if note.mark == mark] == [
+        "its recipe differs from the base's: epochs 3 (2); optim.lr 0.1 (0.2)"
+    ]
+    assert cell(made, "b", "top1").best, "told, and not shut out"
 
 
 def test_differences_have_paired_intervals_and_corrected_ps():
