@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pvt_exp import wandb_server
 
 Mode = Literal["online", "offline"]
-INIT_TIMEOUT_S = 8
+INIT_TIMEOUT_S = 5
 FINISH_TIMEOUT_S = 6
 REQUEST_TIMEOUT_S = 5
 """Of one request that sets a run up or changes its summary; curves and files have W&B's own, longer patience."""

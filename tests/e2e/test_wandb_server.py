@@ -80,6 +80,7 @@ def test_a_server_that_is_no_use(way: Way, sweep: Path, cli: Cli, tmp_path: Path
     assert any("top1" in row for row in history(offline))
 
 
+@pytest.mark.slow
 def test_a_server_that_is_lost_on_the_way(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     with serving("lost") as server:
         begun = time.monotonic()
@@ -109,6 +110,7 @@ print("finish", time.monotonic() - begun, flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_in_the_midst_of_a_run(tmp_path: Path) -> None:
     with serving() as server:
         process = subprocess.Popen(
@@ -162,6 +164,7 @@ def test_a_run_that_fails_says_so_and_alerts(sweep: Path, cli: Cli, tmp_path: Pa
     assert "0 of 1 runs are done; 1 diverged" in json.dumps(records(report))
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_it_is_one_run(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
     sweep.with_name("base.yaml").write_text(EXPERIMENT.replace("epochs: 2", "epochs: 12"))
     words = ("sweep", "sweep.yaml", "--only", "base", "--seeds", "0")
