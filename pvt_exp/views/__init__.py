@@ -1,0 +1,18 @@
+"""What the looking verbs say: as JSON with stable fields (docs/json.md), and for a person."""
+
+import json
+from typing import Any
+
+from pvt_exp.views.models import models_json, print_models
+from pvt_exp.views.plan import plan_json, print_costs, print_plan, print_status, status_json
+from pvt_exp.views.runs import print_run, print_runs, print_store, run_json, store_json
+
+__all__ = [
+    "models_json", "plan_json", "print_costs", "print_json", "print_models", "print_plan", "print_run", "print_runs",
+    "print_status", "print_store", "run_json", "status_json", "store_json",
+]  # fmt: skip
+
+
+def print_json(value: Any) -> None:
+    """To standard output."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,0 +1,124 @@
+"""The store, its runs, and one of them whole: `status`, `runs list`, `runs show`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from pvt_exp import files, store
+from pvt_exp.live import COLOURS, duration
+from pvt_exp.store import Outcome
+
+
+def standing(runs: Path, seen: Outcome) -> dict[str, Any]:
+    """What is told of every run: its state and why, metrics, and progress while it runs."""
+    result = seen.result or {}
+    found: dict[str, Any] = {
+        "state": seen.state,
+        "reason": seen.reason,
+        "attempts": seen.attempts,
+        "metrics": result.get("metrics"),
+        "seconds": result.get("provenance", {}).get("seconds"),
+    }
+    if seen.state == "running":
+        latest = store.attempts(runs / seen.id)
+        found["progress"] = files.read_json(latest[-1] / "progress.json") if latest else None
+    return found
+
+
+def store_json(runs: Path) -> dict[str, Any]:
+    """Fields of ``pvt-exp status --json`` and ``pvt-exp runs list --json``."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(runs) if (runs / entry.name / "run.yaml").exists())
+    except OSError:
+        names = []
+    listed = []
+    for name in names:
+        seen = store.outcome(runs, name)
+        listed.append({"id": name, **standing(runs, seen), "sweeps": store.sweeps(runs / name)})
+    return {"store": str(runs), "runs": listed}
+
+
+def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
+    """How many runs each sweep has, by state."""
+    by_sweep: dict[str, dict[str, int]] = {}
+    for run in found["runs"]:
+        for sweep in run["sweeps"] or ["(no sweep)"]:
+            counts = by_sweep.setdefault(sweep, {})
+            counts[run["state"]] = counts.get(run["state"], 0) + 1
+    console.print(f"{runs}: {len(found['runs'])} runs", highlight=False)
+    for sweep, counts in by_sweep.items():
+        console.print(f"  {sweep}: {', '.join(f'{count} {state}' for state, count in counts.items())}", highlight=False)
+
+
+def print_runs(console: Console, found: dict[str, Any]) -> None:
+    """A line a run."""
+    for run in found["runs"]:
+        line = Text.assemble(run["id"], "  ", (f"{run['state']:>13}", COLOURS[run["state"]]), "  ")
+        line.append(" ".join(f"{name} {value:.4g}" for name, value in (run["metrics"] or {}).items()))
+        line.append(f"  {', '.join(run['sweeps'])}", "dim")
+        console.print(line, soft_wrap=True)
+
+
+def run_json(runs: Path, run_id: str) -> dict[str, Any]:
+    """Fields of ``pvt-exp runs show ID --json``."""
+    folder = runs / run_id
+    run = store.load(folder)
+    seen = store.outcome(runs, run_id)
+    latest = store.attempts(folder)
+    return {
+        "id": run_id,
+        **standing(runs, seen),
+        "settings": run.model_dump(mode="json"),
+        "sweeps": store.sweeps(folder),
+        "folder": str(folder),
+        "log": str(latest[-1] / "log.txt") if latest else None,
+        "pictures": next((str(each / "pictures") for each in latest[::-1] if (each / "pictures").is_dir()), None),
+        "ends": [files.read_json(each / "end.json") for each in latest],
+        "result": seen.result,
+    }
+
+
+def print_run(console: Console, found: dict[str, Any]) -> None:
+    """One run, in words."""
+    import yaml
+
+    head = Text.assemble((found["id"], "bold"), "  ", (found["state"], COLOURS[found["state"]]))
+    if found["sweeps"]:
+        head.append(f"  in {', '.join(found['sweeps'])}")
+    console.print(head)
+    if found["reason"]:
+        console.print(found["reason"], highlight=False, markup=False)
+    result = found["result"]
+    if result:
+        made, cost_ = result["provenance"], result["cost"]
+        console.print("  ".join(f"{name} {value:.4g}" for name, value in result["metrics"].items()), highlight=False)
+        console.print(
+            f"best epoch {result['best']['epoch']} of {result['epoch']}; {cost_['params'] / 1e6:.3f} M parameters, "
+            f"{cost_['macs'] / 1e9:.3f} G MACs at {'x'.join(map(str, cost_['input_px']))}",
+            highlight=False,
+        )
+        git = made["git"]
+        sha = (git["sha"] or f"files {git['files_sha256']}")[:18] + (
+            " with changes not committed" if git["dirty"] else ""
+        )
+        console.print(
+            f"{duration(made['seconds'])}, {made['samples_seen']} images seen, batch {made['batch_size']}, "
+            f"learning rate {made['lr']:.4g}, data {result['data']['name']} {result['data']['fingerprint']}, code {sha}",
+            highlight=False,
+        )
+    elif found["ends"] and found["ends"][-1]:
+        for line in found["ends"][-1].get("log") or []:
+            console.print(f"  | {line}", style="dim", highlight=False, markup=False)
+    console.print(f"files: {found['folder']}", highlight=False, soft_wrap=True)
+    if found["log"]:
+        console.print(f"log: {found['log']}", highlight=False, soft_wrap=True)
+    if found["pictures"]:
+        console.print(f"pictures of validation: {found['pictures']}", highlight=False, soft_wrap=True)
+    console.print(
+        yaml.safe_dump(found["settings"], sort_keys=False, allow_unicode=True, default_flow_style=None),
+        highlight=False,
+        markup=False,
+    )
