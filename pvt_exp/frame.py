@@ -1,0 +1,77 @@
+"""The runs of a sweep as a table of pandas, for notebooks: `pvt_exp.results`."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pvt_exp import cost, expand, site, standing, store, study
+from pvt_exp.plan import Plan, Variant
+from pvt_exp.schema import Run
+from pvt_exp.store import Outcome
+
+if TYPE_CHECKING:
+    import pandas
+
+
+COST = ("params", "trainable_params", "macs")
+MADE = ("seconds", "samples_seen", "lr", "batch_size", "precision")
+TAKEN = {"variant", "base", "seed", "run", "state", "reason", "best_epoch", *COST, *MADE, "data", "code"}
+
+
+def results(
+    sweep: str | Path,
+    *overrides: str,
+    runs: str | Path = "runs",
+    seeds: Sequence[int] | None = None,
+    data: dict[str, str] | None = None,
+) -> "pandas.DataFrame":
+    """A row a run of a sweep, those that are not done too, in the plan's order.
+
+    Columns: ``variant``, ``base`` (whether it is the base's row), the choice of each axis under the axis's name (with
+    `` (axis)`` behind it where another column is called so), ``seed``, ``run`` (the id), ``state`` (``done``, ``stale``,
+    ``failed`` ...), ``reason`` (why it is not done); each metric of the last epoch under its own name, in percent where it
+    is a score, and NaN unless ``done``; ``best_epoch``; ``params``, ``trainable_params`` and ``macs`` (of one image);
+    ``seconds``, ``samples_seen``, ``lr`` (scaled), ``batch_size``, ``precision``; ``data`` (the fingerprint it saw),
+    ``code`` (git SHA, with ``+`` where changes were not committed).
+
+    Args:
+        sweep: The sweep's file.
+        overrides: Changes to its base, as on the command line: ``"epochs=30"``.
+        runs: The run store.
+        seeds: Instead of the sweep's.
+        data: Folder of each data set that lies elsewhere than `site.yaml` says.
+
+    Raises:
+        ConfigError: for a sweep that cannot be used.
+    """
+    import pandas
+
+    place = Path(runs)
+    find, choose = partial(store.find, place), partial(study.choice, place)
+    plan = expand.load(Path(sweep), overrides, seeds, find, choose, cost.of)[1]
+    _, facts, _ = site.inspect(plan, data or {}, site.load())
+    seen = standing.outcomes(place, plan, site.fingerprints(facts))
+    return pandas.DataFrame([_row(plan, each, run, seen[run.id]) for each in plan.variants for run in each.runs])
+
+
+def _row(plan: Plan, variant: Variant, run: Run, seen: Outcome) -> dict[str, Any]:
+    places = plan.coordinates(variant).items()
+    row: dict[str, Any] = {"variant": variant.name, "base": variant.is_base}
+    row |= {f"{axis} (axis)" if axis in TAKEN else axis: choice for axis, choice in places}
+    row |= {"seed": run.seed, "run": run.id, "state": seen.state, "reason": seen.reason}
+    if seen.result is None or seen.state != "done":
+        return row
+    costs, made = seen.result["cost"], seen.result["provenance"]
+    git = made["git"]
+    return {
+        **row,
+        **seen.result["metrics"],
+        "best_epoch": (seen.result.get("best") or {}).get("epoch"),
+        **{name: costs[name] for name in COST},
+        **{name: made[name] for name in MADE},
+        "data": seen.result["data"]["fingerprint"],
+        "code": f"{git['sha']}{'+' if git.get('dirty') else ''}"
+        if git.get("sha")
+        else f"files {git.get('files_sha256')}",
+    }
