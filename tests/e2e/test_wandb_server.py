@@ -133,6 +133,7 @@ def test_a_server_that_falls_silent_in_the_midst_of_a_run(tmp_path: Path) -> Non
     assert (tmp_path / "wandb" / "unsent").exists()
 
 
+@pytest.mark.slow
 def test_what_was_offline_is_uploaded_once(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     cli("sweep", sweep, "--wandb", "offline")
     assert "5 runs to upload" in cli("wandb", "sync", "--dry-run").stdout
@@ -185,6 +186,7 @@ def test_stopped_and_resumed_it_is_one_run(sweep: Path, cli: Cli, driver: Driver
         assert set(server.runs()) == {run_id, "report-sweep"}
 
 
+@pytest.mark.slow
 def test_agents_of_a_registered_sweep_train_the_planned_runs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     with serving() as server:
         said = cli("wandb", "sweep", sweep.name, "--seeds", "0", "--gpus", "none", **server.env).stdout
