@@ -15,15 +15,8 @@ def count(settings: dict[str, Any]) -> dict[str, Any]:
     run = config.make(Run, settings).model_copy(update={"ema_decay": None})
     with torch.device("meta"):
         module = run.task.build(run)
-    macs, size = module.count_macs()
-    parameters = list(module.network.parameters())
-    return {
-        "params": sum(p.numel() for p in parameters),
-        "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
-        "backbone_params": sum(p.numel() for p in module.network.backbone.parameters()),
-        "macs": macs,
-        "input_px": list(size),
-    }
+    cost: dict[str, Any] = module.cost()
+    return cost
 
 
 if __name__ == "__main__":

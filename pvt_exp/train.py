@@ -17,7 +17,6 @@ from pvt_exp import store, tracking
 from pvt_exp.datasets import Split
 from pvt_exp.nn import holdout, pretrained, samples
 from pvt_exp.nn.loader import loaders
-from pvt_exp.nn.training import Training
 from pvt_exp.record import Record
 from pvt_exp.schema import Placement, Run
 
@@ -51,7 +50,7 @@ def fit(run: Run, placement: Placement, attempt: Path, at_end: list[store.Tell] 
     module = run.task.build(run)
     module.classes = facts.class_names(run.task.kind)
     module.category_ids = tuple(getattr(val, "category_ids", ()))
-    cost = _cost(module)
+    cost = module.cost()
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size)
     checkpoint = newest_checkpoint(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
@@ -145,17 +144,6 @@ def set_up(run: Run, placement: Placement) -> None:
     torch.set_num_threads(placement.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = run.precision != "32"
     torch.backends.cudnn.benchmark = True
-
-
-def _cost(module: Training) -> dict[str, Any]:
-    parameters = list(module.network.parameters())
-    macs, size = module.count_macs()
-    return {
-        "params": sum(p.numel() for p in parameters),
-        "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
-        "macs": macs,
-        "input_px": list(size),
-    }
 
 
 def _checkpoints(attempt: Path) -> ModelCheckpoint:

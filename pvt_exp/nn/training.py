@@ -60,6 +60,19 @@ class Training(pl.LightningModule):
         """The loss of a training batch; its parts may be logged on the way."""
         raise NotImplementedError
 
+    def cost(self) -> dict[str, Any]:
+        """What the model costs, counted: fields of `pvt_exp.cost.Cost`."""
+        parameters = list(self.network.parameters())
+        backbone: nn.Module = self.network.backbone  # type: ignore[assignment]
+        macs, size = self.count_macs()
+        return {
+            "params": sum(p.numel() for p in parameters),
+            "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
+            "backbone_params": sum(p.numel() for p in backbone.parameters()),
+            "macs": macs,
+            "input_px": list(size),
+        }
+
     def count_macs(self) -> tuple[int, tuple[int, int]]:
         """Multiply-accumulates of one image's forward pass, and the height and width they were counted at."""
         raise NotImplementedError

@@ -82,7 +82,7 @@ def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -
         groups.setdefault(("base",) if line.variant.is_base else ("", *line.group), []).append(row)
     general = [
         *about_differences(found, base, names[0], names[0] in smaller),
-        *about_noise(found, lines),
+        *about_noise(found, deltas, lines),
         *([f"MACs at {sizes}."] if sizes else []),
         *([same_data] if same_data else []),
         *held_out,
@@ -268,20 +268,20 @@ def about_differences(found: Sequence[Difference | None], base: Line | None, nam
     return [text]
 
 
-def about_noise(found: Sequence[Difference | None], lines: Sequence[Line]) -> list[str]:
+def about_noise(found: Sequence[Difference | None], deltas: Sequence[Cell], lines: Sequence[Line]) -> list[str]:
     """What is left of the differences when it counts that they are several, and how many seeds would show the others."""
-    tested = [(line, each) for line, each in zip(lines, found, strict=True) if each is not None and each.p is not None]
-    if not tested:
+    ps = [(line.name, cell.p) for line, cell in zip(lines, deltas, strict=False) if cell.p is not None]
+    if not ps:
         return []
-    clear = [
-        line.name for (line, _), p in zip(tested, holm([each.p or 0.0 for _, each in tested]), strict=True) if p < 0.05
-    ]
+    clear = [name for name, p in ps if p < 0.05]
     said = []
-    if len(tested) > 1:
-        of = f"Of {len(tested)} differences" + (f", {len(clear)} have" if len(clear) != 1 else ", 1 has")
-        which = f": {some(clear)}" if clear and len(clear) < len(tested) else ""
+    if len(ps) > 1:
+        have = {0: "none has", 1: "1 has"}.get(len(clear), f"{len(clear)} have")
+        of = f"Of {len(ps)} differences, {have}"
+        which = f": {some(clear)}" if clear and len(clear) < len(ps) else ""
         said.append(f"{of} p < 0.05 after Holm's correction{which}.")
-    wanted = [(seeds_to_see(each.mean, each.std), line.name) for line, each in tested if each.is_noise and each.std]
+    noisy = [(line, each) for line, each in zip(lines, found, strict=True) if each is not None and each.is_noise]
+    wanted = [(seeds_to_see(each.mean, each.std), line.name) for line, each in noisy if each.std]
     if wanted:
         known = sorted((n, name) for n, name in wanted if n is not None)
         words = [f"{n} ({name})" for n, name in dict.fromkeys((known[0], known[-1]))] if known else []
