@@ -1,4 +1,4 @@
-"""Parameters and MACs of a model, counted in a child process (which imports torch) and cached by the model's settings."""
+"""What models cost, counted in a child process (which imports torch) and cached by their settings."""
 
 import hashlib
 import json
@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pvt_exp import files, provenance
+from pvt_exp.budget import Problem
+from pvt_exp.config import ConfigError
+from pvt_exp.match import Solution
 from pvt_exp.schema import Run
 
 
@@ -31,35 +34,63 @@ def of(runs: Sequence[Run]) -> list[Cost]:
     """The cost of each run's model. Only `task` and `backbone` count; equal ones are counted once.
 
     Raises:
-        ValueError: with the child's words, if a model cannot be built.
+        ConfigError: with the child's words, if a model cannot be built.
     """
-    folder, code = _cache(), _code()
-    paths = [folder / f"{_key(run, code)}.json" for run in runs]
-    missing = {path: run for path, run in zip(paths, runs, strict=True) if not path.exists()}
+    counted = _asked("costs", [{"run": _model(run)} for run in runs], runs)
+    return [Cost(**{**each, "input_px": tuple(each["input_px"])}) for each in counted]
+
+
+def solve(problems: Sequence[Problem]) -> list[Solution | None]:
+    """The value of a field at which each run costs what is asked for, or the nearest; None where no value is a model.
+
+    Raises:
+        ConfigError: with the child's words, if it fails.
+    """
+    asked = [{**each._asdict(), "run": _model(each.run)} for each in problems]
+    found = _asked("matches", asked, [each.run for each in problems])
+    return [Solution(tuple(each["value"]), each["cost"]) if each else None for each in found]
+
+
+def _model(run: Run) -> dict[str, Any]:
+    return run.model_dump(mode="json", include={"task", "backbone"})
+
+
+def _asked(name: str, questions: Sequence[dict[str, Any]], runs: Sequence[Run]) -> list[Any]:
+    """The child's answers, from the cache where they are there."""
+    folder, code = _cache() / name, _code()
+    paths = [folder / f"{_key(question, code)}.json" for question in questions]
+    missing = {
+        path: {**question, "run": run.model_dump(mode="json")}
+        for path, question, run in zip(paths, questions, runs, strict=True)
+        if not path.exists()
+    }
     if missing:
-        asked = json.dumps([run.model_dump(mode="json") for run in missing.values()])
         child = subprocess.run(
-            [sys.executable, "-m", "pvt_exp.count"], input=asked, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "pvt_exp.count"],
+            input=json.dumps(list(missing.values())),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if child.returncode:
-            raise ValueError(child.stderr.strip().splitlines()[-1] if child.stderr.strip() else "counting failed")
+            raise ConfigError(child.stderr.strip().splitlines()[-1] if child.stderr.strip() else "counting failed")
         folder.mkdir(parents=True, exist_ok=True)
-        for path, counted in zip(missing, json.loads(child.stdout.splitlines()[-1]), strict=True):
-            files.write(path, files.dump(counted))
+        for path, answer in zip(missing, json.loads(child.stdout.splitlines()[-1]), strict=True):
+            files.write(path, files.dump({"answer": answer}))
     read = {path: _read(path) for path in dict.fromkeys(paths)}
     return [read[path] for path in paths]
 
 
-def _read(path: Path) -> Cost:
+def _read(path: Path) -> Any:
     told = files.read_json(path)
     if told is None:
         path.unlink(missing_ok=True)
-        raise ValueError(f"{path} could not be read and is removed; the same command counts again")
-    return Cost(**{**told, "input_px": tuple(told["input_px"])})
+        raise ConfigError(f"{path} could not be read and is removed; the same command counts again")
+    return told["answer"]
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvt_exp" / "costs"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvt_exp"
 
 
 def _code() -> str:
@@ -74,6 +105,5 @@ def _code() -> str:
     return f"{code.hexdigest()} {json.dumps(known, sort_keys=True)}"
 
 
-def _key(run: Run, code: str) -> str:
-    model = run.model_dump(mode="json", include={"task", "backbone"})
-    return hashlib.sha256(f"{json.dumps(model, sort_keys=True)} {code}".encode()).hexdigest()[:24]
+def _key(question: dict[str, Any], code: str) -> str:
+    return hashlib.sha256(f"{json.dumps(question, sort_keys=True)} {code}".encode()).hexdigest()[:24]

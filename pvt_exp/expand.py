@@ -9,18 +9,16 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from pvt_exp import config, fairness, stages
+from pvt_exp import budget, config, fairness, stages
 from pvt_exp.backbones import Backbone
+from pvt_exp.budget import Count, Parts, Spelled
 from pvt_exp.config import ConfigError, Document, Keys
 from pvt_exp.plan import Plan, Tuning, Variant
 from pvt_exp.schema import Block, Changes, Run, Sweep
 from pvt_exp.stages import Find
-from pvt_exp.where import compile_filter, names_costs
 
 Choose = Callable[[Tuning], dict[str, Any] | None]
 """Looks up the values that a variant's trials have chosen."""
-Count = Callable[[Sequence[Run]], Sequence[Any]]
-"""What the models of runs cost: `pvt_exp.cost.of`."""
 
 
 def load(
@@ -34,7 +32,7 @@ def load(
     """Read a sweep and its base, and expand it. ``overrides`` change the base; ``seeds`` replace the sweep's.
 
     ``find`` looks up the store's runs by how their ids begin, for ``pretrained: runs/<id>``; ``choose`` what trials chose;
-    ``count`` what models cost, for a filter that asks for it.
+    ``count`` what models cost, for a filter and a match that ask for it.
 
     Raises:
         ConfigError: for all that is wrong in either file.
@@ -73,14 +71,6 @@ def _read_base(place: Path, document: Document) -> Document:
     return base
 
 
-class _Spelled(NamedTuple):
-    """One variant as a block spells it."""
-
-    label: dict[str, str]
-    parts: tuple[tuple[Keys, Changes], ...]
-    """Place in the sweep's file, and what changes there."""
-
-
 class _Sources(NamedTuple):
     """What a sweep is spelled with."""
 
@@ -93,7 +83,7 @@ class _Sources(NamedTuple):
     read: Callable[[str], Run]
     """Of the experiments of first stages."""
     find: Find | None
-    cost_of: Count | None
+    costs: Count | None
 
 
 def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], choose: Choose) -> Plan:
@@ -114,11 +104,10 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         if isinstance(part, BaseModel) and name in sources.base.value and name != "pretrain"
     }
     apply = partial(_apply, sources, components, backbone)
-    found: dict[str, tuple[list[dict[str, str]], Run]] = {}
-    spelled_as: dict[str, tuple[tuple[Keys, Changes], ...]] = {}
+    rows: dict[str, Spelled] = {}
     problems: list[str] = []
     named: dict[tuple[tuple[str, str], ...], str] = {}
-    spelled = [s for i, block in enumerate(sweep.blocks) for s in _spell(block, i)]
+    spelled = [each for i, block in enumerate(sweep.blocks) for each in _spell(block, i)]
     for label, parts in spelled:
         where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
         try:
@@ -128,34 +117,47 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
             continue
         if named.setdefault(tuple(label.items()), run.id) != run.id:
             problems.append(f"{where}: two different variants are called {label or 'base'}")
-        labels, _ = found.setdefault(run.id, ([], run))
-        spelled_as.setdefault(run.id, parts)
-        if label not in labels:
-            labels.append(label)
+        _add(rows, Spelled([label], parts, run))
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    if base_run.id in found and {} not in found[base_run.id][0]:
-        found[base_run.id][0].append({})
-    kept = _filter(sweep, sources, base_run, list(found.values()))
+    if sweep.match is not None:
+        assert sources.costs is not None, "nobody can say what models cost"
+        place = document.origin(("match",))
+        matched = budget.match(sweep.match, base_run, list(rows.values()), apply, sources.costs, place)
+        rows = {}
+        for row in matched:
+            _add(rows, row)
+    if base_run.id in rows and {} not in rows[base_run.id].labels:
+        rows[base_run.id].labels.append({})
+    kept = list(rows.values())
+    if sweep.where is not None:
+        kept = budget.keep(sweep.where, base_run, kept, sources.costs, document.origin(("where",)))
     about = fairness.studied(sweep)
 
-    def variant(labels: Sequence[dict[str, str]], run: Run) -> Variant:
-        unlike = () if {} in labels else fairness.unlike(run, base_run, labels[0], about)
-        return Variant(tuple(labels), run.with_seeds(seeds), unlike)
+    def variant(row: Spelled, run: Run) -> Variant:
+        unlike = () if {} in row.labels else fairness.unlike(run, base_run, row.labels[0], about)
+        return Variant(tuple(row.labels), run.with_seeds(seeds), unlike, row.matched)
 
-    planned = Plan(name, seeds, (), merged=len(spelled) - len(found), removed=len(found) - len(kept))
+    planned = Plan(name, seeds, (), merged=len(spelled) - len(rows), removed=len(rows) - len(kept))
     if (tune := sweep.tune) is None:
-        return _fair(sweep, document, replace(planned, variants=tuple(variant(labels, run) for labels, run in kept)))
+        return _fair(sweep, document, replace(planned, variants=tuple(variant(row, row.run) for row in kept)))
 
-    def tuning(labels: list[dict[str, str]], run: Run) -> Tuning:
-        parts = spelled_as[run.id]
-        made = Tuning(tuple(labels), tune, lambda values: apply((*parts, (("tune", "space"), values))))
-        _check_space(made, document, parts)
+    def tuning(row: Spelled) -> Tuning:
+        made = Tuning(tuple(row.labels), tune, lambda values: apply((*row.parts, (("tune", "space"), values))))
+        _check_space(made, document, row.parts)
         return replace(made, chosen=choose(made))
 
-    tunings = tuple(tuning(labels, run) for labels, run in kept)
-    decided = tuple(variant(each.labels, each.make(each.chosen)) for each in tunings if each.chosen is not None)
+    tunings = tuple(map(tuning, kept))
+    decided = tuple(
+        variant(row, each.make(each.chosen)) for row, each in zip(kept, tunings, strict=True) if each.chosen is not None
+    )
     return _fair(sweep, document, replace(planned, variants=decided, tunings=tunings))
+
+
+def _add(rows: dict[str, Spelled], row: Spelled) -> None:
+    """Under its id, with the names of those that are equal to it."""
+    first = rows.setdefault(row.run.id, row)
+    first.labels += [label for label in row.labels if label not in first.labels]
 
 
 def _fair(sweep: Sweep, document: Document, planned: Plan) -> Plan:
@@ -166,7 +168,7 @@ def _fair(sweep: Sweep, document: Document, planned: Plan) -> Plan:
     return planned
 
 
-def _check_space(tuning: Tuning, document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> None:
+def _check_space(tuning: Tuning, document: Document, parts: Parts) -> None:
     """Raise ConfigError for a space of which a variant cannot have the outermost values, or has one fixed."""
     for name, values in tuning.tune.space.items():
         for keys, changes in parts:
@@ -191,25 +193,7 @@ def fixes(dotted: str, change: Any, field: str) -> bool:
     return True
 
 
-def _filter(sweep: Sweep, sources: _Sources, base: Run, found: list[Any]) -> list[Any]:
-    if sweep.where is None:
-        return found
-    place = f"{sources.sweep.origin(('where',))}: where: "
-    costs: dict[int, Any] = {}
-    try:
-        keep = compile_filter(sweep.where, lambda run: costs[id(run)])
-        if names_costs(sweep.where) and sources.cost_of is not None:
-            runs = [base, *(run for _, run in found)]
-            costs.update(zip(map(id, runs), sources.cost_of(runs), strict=True))
-        kept = [(labels, run) for labels, run in found if keep(run, base)]
-    except ConfigError as error:
-        raise ConfigError(place + str(error)) from None
-    if not kept:
-        raise ConfigError(f"{place}removes all {len(found)} variants")
-    return kept
-
-
-def _spell(block: Block, index: int) -> Iterator[_Spelled]:
+def _spell(block: Block, index: int) -> Iterator[tuple[dict[str, str], Parts]]:
     kind = next(iter(block.model_fields_set))
     content: dict[str, Any] = getattr(block, kind)
     place: Keys = ("blocks", index, kind)
@@ -217,29 +201,27 @@ def _spell(block: Block, index: int) -> Iterator[_Spelled]:
     def cell(axis: str, choice: str) -> tuple[Keys, Changes]:
         return (*place, axis, choice), content[axis][choice]
 
-    def cells(axes: Iterable[tuple[str, str]]) -> _Spelled:
+    def cells(axes: Iterable[tuple[str, str]]) -> tuple[dict[str, str], Parts]:
         pairs = tuple(axes)
-        return _Spelled(dict(pairs), tuple(cell(axis, choice) for axis, choice in pairs))
+        return (dict(pairs), tuple(cell(axis, choice) for axis, choice in pairs))
 
     match kind:
         case "product" | "zip":
             columns = [[(axis, choice) for choice in choices] for axis, choices in content.items()]
             yield from map(cells, product(*columns) if kind == "product" else zip(*columns, strict=True))
         case "one_at_a_time":
-            yield _Spelled({}, ())
+            yield {}, ()
             yield from (cells([(axis, choice)]) for axis, choices in content.items() for choice in choices)
         case "cumulative":
-            steps: tuple[tuple[Keys, Changes], ...] = ()
+            steps: Parts = ()
             for step, changes in content.items():
                 steps = (*steps, ((*place, step), changes))
-                yield _Spelled({"": step}, steps)
+                yield {"": step}, steps
         case _:
-            yield from (_Spelled({"": name}, (((*place, name), changes),)) for name, changes in content.items())
+            yield from (({"": name}, (((*place, name), changes),)) for name, changes in content.items())
 
 
-def _apply(
-    sources: _Sources, components: dict[str, BaseModel], backbone: Backbone, parts: tuple[tuple[Keys, Changes], ...]
-) -> Run:
+def _apply(sources: _Sources, components: dict[str, BaseModel], backbone: Backbone, parts: Parts) -> Run:
     """Lay the changes over the base, in order. What they leave alone is the base's own, which was validated once."""
     base, document = sources.base, sources.sweep
     value = base.value
@@ -265,7 +247,7 @@ def _apply(
     return stages.complete(run, backbone, sources.read, changed().origin(("pretrain",)))
 
 
-def _origins(document: Document, parts: tuple[tuple[Keys, Changes], ...]) -> dict[Keys, str]:
+def _origins(document: Document, parts: Parts) -> dict[Keys, str]:
     """Where each changed field was written. The base is known to be right, so the changes are to blame."""
     origins: dict[Keys, str] = {(): document.origin(parts[-1][0])}
     for keys, changes in parts:

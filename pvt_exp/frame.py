@@ -49,7 +49,7 @@ def results(
 
     place = Path(runs)
     find, choose = partial(store.find, place), partial(study.choice, place)
-    plan = expand.load(Path(sweep), overrides, seeds, find, choose, cost.of)[1]
+    plan = expand.load(Path(sweep), overrides, seeds, find, choose, cost)[1]
     _, facts, _ = site.inspect(plan, data or {}, site.load())
     seen = standing.outcomes(place, plan, site.fingerprints(facts))
     return pandas.DataFrame([_row(plan, each, run, seen[run.id]) for each in plan.variants for run in each.runs])

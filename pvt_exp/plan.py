@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pvt_exp.config import ConfigError
+from pvt_exp.match import Matched
 from pvt_exp.schema import Run
 from pvt_exp.space import Tune
 
@@ -24,6 +25,8 @@ class Variant:
     """One a seed, in the order of the sweep's seeds."""
     unlike: tuple[str, ...] = ()
     """In what its recipe differs from the base's besides what the sweep studies, in words."""
+    matched: Matched | None = None
+    """What was changed so that it costs what the base does."""
 
     @property
     def first(self) -> Run:

@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pvt_exp import identity
 from pvt_exp.component import kinds, one_of
 from pvt_exp.config import Frozen, or_text
+from pvt_exp.match import Match
 from pvt_exp.recipe import SGD, AdamW, Cosine, Poly, Step
 from pvt_exp.space import Holdout, Tune
 
@@ -257,6 +258,8 @@ class Sweep(Frozen):
     blocks: tuple[Block, ...] = Field(min_length=1)
     where: str | None = None
     """Keeps the variants for which this holds, for instance ``backbone.depths[2] <= 6 and optim.lr < base.optim.lr``."""
+    match: Match | None = None
+    """Scales a field of each row until it costs what the base does; none: rows cost what they cost."""
     tune: Tune | None = None
     """Settings that are chosen for each variant by trials before it is trained; none: all are as written."""
     strict: bool = False

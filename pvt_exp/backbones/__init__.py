@@ -108,6 +108,10 @@ class Backbone(Component):
             if not field.exclude and name not in self.not_architecture
         }
 
+    def units(self, field: str) -> tuple[int, ...] | None:
+        """What each entry of a field must be a multiple of where it is scaled; none: any whole number."""
+        return None
+
     def check(self, height: int, width: int) -> None:
         """Raise ValueError with the reason if images of this size cannot go through."""
 

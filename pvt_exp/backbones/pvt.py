@@ -186,6 +186,9 @@ class Settings(Backbone):
             raise ValueError("drop_path grows from 0 at the first block, so with one block it has no effect: write 0")
         return self
 
+    def units(self, field: str) -> tuple[int, ...] | None:
+        return self.heads if field == "embed_dims" else None
+
     @property
     def strides(self) -> tuple[int, ...]:
         """Pixels a step of each stage's map."""

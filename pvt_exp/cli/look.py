@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pvt_exp import cost as pricing
 from pvt_exp import store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
@@ -28,7 +29,7 @@ def plan(
     _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     found = options.outcomes(planned, store_, ())
-    costs = options.costs([row.first for row in planned.rows]) if cost else []
+    costs = pricing.of([row.first for row in planned.rows]) if cost else []
     if as_json:
         views.print_json(views.plan_json(planned, found, tuning.progress(planned, store_), costs))
     else:
@@ -115,7 +116,7 @@ def models(as_json: Json = False) -> None:
     """All presets with parameters and multiply-accumulates at 224 px."""
     from pvt_exp import views
 
-    found = views.models_json(options.costs)
+    found = views.models_json(pricing.of)
     views.print_json(found) if as_json else views.print_models(console(), found)
 
 

@@ -15,7 +15,7 @@ from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Slot
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Run, Sweep
+from pvt_exp.schema import Placement, Sweep
 from pvt_exp.stages import Find
 
 # readable=False: what cannot be read is told by us, as all else is
@@ -64,16 +64,8 @@ def read_plan(
 ) -> tuple[Sweep, Plan]:
     """The sweep's file and its plan, as far as ``--only`` asks for it."""
     chosen = None if seeds is None else seed_numbers(seeds)
-    settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs), partial(study.choice, runs), costs)
+    settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs), partial(study.choice, runs), cost)
     return settings, planned.only(only) if only else planned
-
-
-def costs(runs: Sequence[Run]) -> list[cost.Cost]:
-    """What the models of runs cost; ConfigError for one that cannot be built."""
-    try:
-        return cost.of(runs)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
 
 
 def finder(runs: Path) -> Find:

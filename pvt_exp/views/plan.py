@@ -44,6 +44,7 @@ def plan_json(
 def _variant(variant: Variant, outcomes: dict[str, Outcome]) -> dict[str, Any]:
     runs = _runs(variant.runs, outcomes)
     told = {"base": variant.is_base, "labels": list(variant.labels), "recipe_differs": list(variant.unlike)}
+    told |= {"matched": variant.matched._asdict()} if variant.matched else {}
     return {"name": variant.name, **told, "runs": runs}
 
 
@@ -123,6 +124,8 @@ def print_plan(
         )
     for variant in unlike[:most]:
         console.print(f"  {variant.name}: {'; '.join(variant.unlike)}", highlight=False, soft_wrap=True)
+    for variant in [variant for variant in plan.variants if variant.matched][:most]:
+        console.print(f"matched to the base: {variant.name}: {variant.matched}", highlight=False, soft_wrap=True)
     for line in _about_tuning(tunings):
         console.print(line, highlight=False, soft_wrap=True)
     if states := _states(plan.needs, outcomes):

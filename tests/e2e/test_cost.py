@@ -30,3 +30,19 @@ def test_a_filter_over_costs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     said = cli("plan", sweep, XDG_CACHE_HOME=str(tmp_path / "cache")).stdout
     assert "1 variants removed by where" in said
     assert "depth deeper" not in said
+
+
+def test_matched_rows_cost_what_the_base_does(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    sweep.write_text(sweep.read_text() + "match: {cost: macs, within: 15%, by: backbone.embed_dims}\n")
+    found = json.loads(cli("plan", sweep, "--cost", "--json", **env).stdout)
+    base, row = found["variants"]
+    macs = {each["name"]: each["macs"] for each in found["costs"]}
+    assert row["matched"]["field"] == "backbone.embed_dims"
+    assert row["matched"]["residual"] == macs[row["name"]] / macs[base["name"]] - 1
+    assert abs(row["matched"]["residual"]) <= 0.15
+    assert "matched to the base: depth deeper: backbone.embed_dims" in cli("plan", sweep, **env).stdout
+    sweep.write_text(sweep.read_text().replace("15%", "0.0001%"))
+    said = cli("plan", sweep, ok=2, **env).stderr
+    assert "no backbone.embed_dims brings depth deeper to the base's macs" in said
+    assert "the nearest, " in said

@@ -144,7 +144,7 @@ def test_where_filters_on_costs(experiment: Path) -> None:
 
     def kept(where: str) -> list[str]:
         path = make(experiment.parent, f"  - product:\n{DEPTH}", f"where: {where}\n")
-        return [row.name for row in expand.load(path, count=count)[1].rows]
+        return [row.name for row in expand.load(path, count=SimpleNamespace(of=count))[1].rows]
 
     assert kept("params < 1.3 * base.params") == ["depth two"]  # 5 of 4, and 6 of 4
     assert kept("params > 5 and macs == base.macs") == ["depth three"]
@@ -156,7 +156,7 @@ def test_where_filters_on_costs(experiment: Path) -> None:
 
 def test_models_are_counted_only_where_a_filter_asks(experiment: Path) -> None:
     path = make(experiment.parent, f"  - product:\n{DEPTH}", "where: backbone.depths[0] < 3\n")
-    assert len(expand.load(path, count=lambda runs: pytest.fail("counted"))[1].rows) == 1
+    assert len(expand.load(path, count=SimpleNamespace(of=lambda runs: pytest.fail("counted")))[1].rows) == 1
 
 
 def test_errors_name_the_line_of_the_choice(experiment: Path) -> None:

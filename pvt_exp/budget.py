@@ -1,0 +1,135 @@
+"""The rows of a sweep held to a budget: what `match` changes in them, and which of them `where` keeps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+from pydantic import BaseModel
+
+from pvt_exp.config import ConfigError, Keys
+from pvt_exp.match import Match, Matched, Solution
+from pvt_exp.plan import called
+from pvt_exp.schema import Changes, Run
+from pvt_exp.where import compile_filter, names_costs
+
+Parts = tuple[tuple[Keys, Changes], ...]
+"""Places in the sweep's file, and what changes there."""
+
+
+@dataclass
+class Spelled:
+    """One configuration of the sweep, and all that it is called."""
+
+    labels: list[dict[str, str]]
+    parts: Parts
+    run: Run
+    matched: Matched | None = None
+
+
+class Problem(NamedTuple):
+    """At which value of a field does a run cost this?"""
+
+    run: Run
+    field: str
+    value: tuple[int, ...]
+    units: tuple[int, ...]
+    cost: str
+    target: int
+    within: float
+
+
+class Count(Protocol):
+    """What can be asked about costs: `pvt_exp.cost`."""
+
+    def of(self, runs: Sequence[Run], /) -> Sequence[Any]:
+        """What the runs' models cost."""
+
+    def solve(self, problems: Sequence[Problem], /) -> Sequence[Solution | None]:
+        """The nearest solution of each."""
+
+
+def match(
+    wanted: Match, base: Run, rows: Sequence[Spelled], apply: Callable[[Parts], Run], count: Count, place: str
+) -> list[Spelled]:
+    """Scale a field of each row until it costs what the base does; rows that do already stay as they are.
+
+    ``apply`` makes the run of a row with one more change; ``place`` names the line of the sweep's file.
+
+    Raises:
+        ConfigError: for each row that has no such value, with the nearest; if no row has the field.
+    """
+    others = [row for row in rows if row.run.id != base.id]
+    target, *costs = (getattr(each, wanted.cost) for each in count.of([base, *(row.run for row in others)]))
+    problems: dict[int, Problem] = {}
+    for row, cost in zip(others, costs, strict=True):
+        field, value = next(((name, v) for name in wanted.by if (v := field_of(row.run, name)) is not None), ("", None))
+        if value is None or abs(cost - target) <= wanted.within * target:
+            continue
+        entries = value if isinstance(value, tuple) else (value,)
+        if not all(type(entry) is int for entry in entries):
+            raise ConfigError(f"{place}: match.by: {field} has no whole numbers that could be scaled")
+        units = row.run.backbone.units(field.removeprefix("backbone.")) if field.startswith("backbone.") else None
+        problems[id(row)] = Problem(
+            row.run, field, entries, units or (1,) * len(entries), wanted.cost, target, wanted.within
+        )
+    if others and all(field_of(row.run, name) is None for row in others for name in wanted.by):
+        raise ConfigError(f"{place}: match.by: no row has {' or '.join(wanted.by)}")
+    solved = dict(zip(problems, count.solve(list(problems.values())), strict=True))
+    unsolved: list[str] = []
+
+    def changed(row: Spelled) -> Spelled:
+        if (problem := problems.get(id(row))) is None:
+            return row
+        found = solved[id(row)]
+        if found is None or abs(found.cost - target) > wanted.within * target:
+            unsolved.append(f"{place}: match: {_no_solution(row, problem, found)}")
+            return row
+        value = list(found.value) if isinstance(field_of(row.run, problem.field), tuple) else found.value[0]
+        parts = (*row.parts, (("match",), {problem.field: value}))
+        told = Matched(problem.field, problem.value, found.value, wanted.cost, found.cost / target - 1)
+        return replace(row, parts=parts, run=apply(parts), matched=told)
+
+    made = [changed(row) for row in rows]
+    if unsolved:
+        raise ConfigError(unsolved)
+    return made
+
+
+def _no_solution(row: Spelled, problem: Problem, found: Solution | None) -> str:
+    due = f"{problem.cost} {problem.target:,} within {100 * problem.within:g} %"
+    if found is None:
+        return f"no {problem.field} gives {called(row.labels)} a model"
+    near = f"{'-'.join(map(str, found.value))} has {found.cost:,} ({100 * (found.cost / problem.target - 1):+.1f} %)"
+    return f"no {problem.field} brings {called(row.labels)} to the base's {due}; the nearest, {near}"
+
+
+def field_of(run: Any, dotted: str) -> Any:
+    """The value of a field of a run, None where it has no such field."""
+    value: Any = run
+    for key in dotted.split("."):
+        value = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
+    return value
+
+
+def keep(where: str, base: Run, rows: Sequence[Spelled], count: Count | None, place: str) -> list[Spelled]:
+    """The rows for which the filter holds; ``place`` names the line of the sweep's file.
+
+    Raises:
+        ConfigError: for what is no filter, and one that removes every row.
+    """
+    costs: dict[int, Any] = {}
+
+    def cost_of(run: BaseModel) -> Any:
+        return costs[id(run)]
+
+    try:
+        holds = compile_filter(where, cost_of)
+        if names_costs(where) and count is not None:
+            runs = [base, *(row.run for row in rows)]
+            costs.update(zip(map(id, runs), count.of(runs), strict=True))
+        kept = [row for row in rows if holds(row.run, base)]
+    except ConfigError as error:
+        raise ConfigError(f"{place}: where: {error}") from None
+    if not kept:
+        raise ConfigError(f"{place}: where: removes all {len(rows)} variants")
+    return kept

@@ -1,0 +1,125 @@
+"""Rows brought to the base's cost: the search, and what a sweep makes of it. Counts are stand-ins; e2e has real ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pvt_exp import expand
+from pvt_exp.budget import Problem
+from pvt_exp.config import ConfigError
+from pvt_exp.match import Solution, nearest
+from pvt_exp.plan import Plan
+from pvt_exp.schema import Run
+from tests.unit.test_plan import make
+
+
+def squares(value: Sequence[int], blocks: int = 2) -> int:
+    return sum(blocks * 12 * v * v + 1000 * v for v in value)
+
+
+PVT = (32, 64, 160, 256)
+HEADS = (1, 2, 5, 8)
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 6])
+def test_widths_are_solved_in_proportion_with_whole_heads(blocks: int) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def cost(value: tuple[int, ...]) -> int:
+        asked.append(value)
+        return squares(value, blocks)
+
+    found = nearest(PVT, HEADS, cost, squares(PVT), 0.02)
+    assert found is not None
+    assert abs(found.cost / squares(PVT) - 1) <= 0.02
+    assert all(dim % heads == 0 for dim, heads in zip(found.value, HEADS, strict=True))
+    heads = [dim // heads for dim, heads in zip(found.value, HEADS, strict=True)]
+    assert max(heads) - min(heads) <= 1, "in proportion"
+    assert len(asked) == len(set(asked)) <= 32, "each model is counted once, and few are"
+
+
+def test_what_costs_the_target_is_left_as_it_is() -> None:
+    assert nearest(PVT, HEADS, squares, squares(PVT), 0.02) == Solution(PVT, squares(PVT))
+
+
+@pytest.mark.parametrize("target", [4, 17, 100])
+def test_depths_rise_one_block_at_a_time(target: int) -> None:
+    found = nearest((2, 2, 6, 2), (1, 1, 1, 1), lambda v: 10 * sum(v), 10 * target, 0.001)
+    assert found is not None
+    assert found.cost == 10 * target
+
+
+def test_values_that_are_no_model_are_passed_over() -> None:
+    found = nearest((192,), (1,), lambda v: None if v[0] % 3 else v[0] ** 2, 100**2, 0.05)
+    assert found is not None
+    assert found.value in {(99,), (102,)}
+    assert nearest((192,), (1,), lambda _: None, 100, 0.05) is None
+
+
+# ------------------------------------------------------------ in a sweep
+
+DEPTH = "      depth:\n        two: {backbone.depths: [2, 1, 1, 1]}\n        four: {backbone.depths: [4, 1, 1, 1]}\n"
+WIDER = "match: {cost: params, within: 5%, by: backbone.embed_dims}\n"
+
+
+def params(run: Run) -> int:
+    return sum(12 * n * v * v for n, v in zip(run.backbone.depths, run.backbone.embed_dims, strict=True))
+
+
+def count(of: Sequence[Run]) -> list[SimpleNamespace]:
+    return [SimpleNamespace(params=params(run), macs=1, memory=1) for run in of]
+
+
+def solve(problems: Sequence[Problem]) -> list[Solution | None]:
+    def one(each: Problem) -> Solution | None:
+        def cost(value: tuple[int, ...]) -> int:
+            return sum(12 * n * v * v for n, v in zip(each.run.backbone.depths, value, strict=True))
+
+        return nearest(each.value, each.units, cost, each.target, each.within)
+
+    return [one(each) for each in problems]
+
+
+def plan(experiment: Path, blocks: str, head: str) -> Plan:
+    path = make(experiment.parent, blocks, head)
+    return expand.load(path, count=SimpleNamespace(of=count, solve=solve))[1]
+
+
+def test_rows_are_changed_and_say_so(experiment: Path) -> None:
+    planned = plan(experiment, f"  - one_at_a_time:\n{DEPTH}", WIDER)
+    base, *others = planned.variants
+    assert base.is_base
+    assert base.matched is None
+    for row in others:
+        assert abs(params(row.first) / params(base.first) - 1) <= 0.05
+    changed = [row for row in others if row.matched]
+    assert changed
+    for row in changed:
+        assert row.matched is not None
+        assert row.matched.after == row.first.backbone.embed_dims
+        assert row.matched.before == base.first.backbone.embed_dims
+        assert row.matched.residual == pytest.approx(params(row.first) / params(base.first) - 1)
+        assert "instead of" in str(row.matched)
+        assert not row.unlike, "width is no recipe"
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (WIDER.replace("5%", "0.01%"), "no backbone.embed_dims brings depth four to the base's params"),
+        (WIDER.replace("embed_dims", "width"), "match.by: no row has backbone.width"),
+        (WIDER.replace("embed_dims", "mlp_ratios"), "match.by: backbone.mlp_ratios has no whole numbers"),
+        (WIDER.replace("5%", "200%"), "match.within: "),
+        (WIDER.replace("5%", "much"), "match.within: "),
+        (WIDER.replace("params", "money"), "match.cost: "),
+    ],
+)
+def test_what_cannot_be_matched_is_refused(experiment: Path, head: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        plan(experiment, f"  - one_at_a_time:\n{DEPTH}", head)
+    (told,) = [problem for problem in refused.value.problems if said in problem]
+    assert "sweep.yaml:" in told
+    if "brings" in said:
+        assert "; the nearest, " in told
