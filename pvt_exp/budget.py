@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 class Count(Protocol):
     """What can be asked about costs: `pvt_exp.cost`."""
 
-    def of(self, runs: Sequence[Run], /) -> Sequence[Any]:
+    def of(self, runs: Sequence[Run], memory: bool = ..., /) -> Sequence[Any]:
         """What the runs' models cost."""
 
     def solve(self, problems: Sequence[Problem], /) -> Sequence[Solution | None]:
@@ -59,7 +59,9 @@ def match(
         ConfigError: for each row that has no such value, with the nearest; if no row has the field.
     """
     others = [row for row in rows if row.run.id != base.id]
-    target, *costs = (getattr(each, wanted.cost) for each in count.of([base, *(row.run for row in others)]))
+    target, *costs = (
+        getattr(each, wanted.cost) for each in count.of([base, *(row.run for row in others)], wanted.cost == "memory")
+    )
     problems: dict[int, Problem] = {}
     for row, cost in zip(others, costs, strict=True):
         field, value = next(((name, v) for name in wanted.by if (v := field_of(row.run, name)) is not None), ("", None))
@@ -126,7 +128,7 @@ def keep(where: str, base: Run, rows: Sequence[Spelled], count: Count | None, pl
         holds = compile_filter(where, cost_of)
         if names_costs(where) and count is not None:
             runs = [base, *(row.run for row in rows)]
-            costs.update(zip(map(id, runs), count.of(runs), strict=True))
+            costs.update(zip(map(id, runs), count.of(runs, "memory" in where), strict=True))
         kept = [row for row in rows if holds(row.run, base)]
     except ConfigError as error:
         raise ConfigError(f"{place}: where: {error}") from None

@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
 from pvt_exp.match import Solution
 from pvt_exp.schema import Run
+
+STEP = ("batch_size", "group_size", "precision")
+"""Fields of a run that the memory of a step depends on, besides its model, its optimizer and whether it keeps an average."""
 
 
 class Cost(NamedTuple):
@@ -28,15 +32,17 @@ class Cost(NamedTuple):
     """Multiply-accumulates of one image's forward pass, attention included."""
     input_px: tuple[int, int]
     """Height and width that they are counted at."""
+    memory: int | None = None
+    """Most bytes that a training step holds, a group of images at a time; none: not asked for."""
 
 
-def of(runs: Sequence[Run]) -> list[Cost]:
-    """The cost of each run's model. Only `task` and `backbone` count; equal ones are counted once.
+def of(runs: Sequence[Run], memory: bool = True) -> list[Cost]:
+    """The cost of each run; with ``memory`` that of its training step too. Equal ones are counted once.
 
     Raises:
         ConfigError: with the child's words, if a model cannot be built.
     """
-    counted = _asked("costs", [{"run": _model(run)} for run in runs], runs)
+    counted = _asked("costs", [{"run": _counts(run, memory), "memory": memory} for run in runs], runs)
     return [Cost(**{**each, "input_px": tuple(each["input_px"])}) for each in counted]
 
 
@@ -46,17 +52,19 @@ def solve(problems: Sequence[Problem]) -> list[Solution | None]:
     Raises:
         ConfigError: with the child's words, if it fails.
     """
-    asked = [{**each._asdict(), "run": _model(each.run)} for each in problems]
+    asked = [{**each._asdict(), "run": _counts(each.run, each.cost == "memory")} for each in problems]
     found = _asked("matches", asked, [each.run for each in problems])
     return [Solution(tuple(each["value"]), each["cost"]) if each else None for each in found]
 
 
-def _model(run: Run) -> dict[str, Any]:
-    return run.model_dump(mode="json", include={"task", "backbone"})
+def _counts(run: Run, memory: bool) -> dict[str, Any]:
+    """What of a run its cost depends on."""
+    found = run.model_dump(mode="json", include={"task", "backbone", *(STEP if memory else ())})
+    return {**found, "optim": run.optim.kind, "ema_decay": run.ema_decay is not None} if memory else found
 
 
 def _asked(name: str, questions: Sequence[dict[str, Any]], runs: Sequence[Run]) -> list[Any]:
-    """The child's answers, from the cache where they are there."""
+    """The child's answers, from the cache where they are there; each is kept as it comes."""
     folder, code = _cache() / name, _code()
     paths = [folder / f"{_key(question, code)}.json" for question in questions]
     missing = {
@@ -65,20 +73,29 @@ def _asked(name: str, questions: Sequence[dict[str, Any]], runs: Sequence[Run]) 
         if not path.exists()
     }
     if missing:
-        child = subprocess.run(
-            [sys.executable, "-m", "pvt_exp.count"],
-            input=json.dumps(list(missing.values())),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if child.returncode:
-            raise ConfigError(child.stderr.strip().splitlines()[-1] if child.stderr.strip() else "counting failed")
         folder.mkdir(parents=True, exist_ok=True)
-        for path, answer in zip(missing, json.loads(child.stdout.splitlines()[-1]), strict=True):
+        for count, (path, answer) in enumerate(zip(missing, _child(list(missing.values())), strict=True), 1):
             files.write(path, files.dump({"answer": answer}))
+            if len(missing) > 3 and sys.stderr.isatty():
+                end = "\n" if count == len(missing) else ""
+                print(f"\rcounted {count} of {len(missing)} models", end=end, file=sys.stderr, flush=True)
     read = {path: _read(path) for path in dict.fromkeys(paths)}
     return [read[path] for path in paths]
+
+
+def _child(questions: list[dict[str, Any]]) -> Iterator[Any]:
+    """Its answers, one after the other."""
+    with tempfile.TemporaryFile("w+") as asked, tempfile.TemporaryFile("w+") as said:
+        json.dump(questions, asked)
+        asked.seek(0)
+        command = [sys.executable, "-m", "pvt_exp.count"]
+        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, stderr=said, text=True) as child:
+            assert child.stdout is not None
+            yield from map(json.loads, child.stdout)
+        if child.returncode:
+            said.seek(0)
+            lines = said.read().strip().splitlines()
+            raise ConfigError(lines[-1] if lines else "counting failed")
 
 
 def _read(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,16 +13,22 @@ from pvt_exp.match import nearest
 from pvt_exp.nn.training import Training
 from pvt_exp.schema import Run
 
+ASK: dict[str, Callable[[Training], int]] = {
+    "params": lambda module: sum(p.numel() for p in module.network.parameters()),
+    "macs": lambda module: module.count_macs()[0],
+    "memory": lambda module: module.step_memory(),
+}
+
 
 def answer(question: dict[str, Any]) -> Any:
     """What a run's model costs, fields of `pvt_exp.cost.Cost`; or the solution of a `pvt_exp.budget.Problem`."""
-    return solve(**question) if "field" in question else count(question["run"])
+    return solve(**question) if "field" in question else count(**question)
 
 
-def count(settings: dict[str, Any]) -> dict[str, Any]:
-    """What the model of a run costs."""
-    cost: dict[str, Any] = _build(config.make(Run, settings)).cost()
-    return cost
+def count(run: dict[str, Any], memory: bool) -> dict[str, Any]:
+    """What a run costs, of memory too if it is asked for."""
+    module = _build(config.make(Run, run))
+    return {**module.cost(), "memory": module.step_memory() if memory else None}
 
 
 def solve(
@@ -32,11 +39,10 @@ def solve(
 
     def cost_at(entries: tuple[int, ...]) -> int | None:
         try:
-            made = config.make(Run, config.put(run, field, entries[0] if single else list(entries)))
-            module = _build(made)
+            module = _build(config.make(Run, config.put(run, field, entries[0] if single else list(entries))))
         except (ValidationError, ValueError, AssertionError):
             return None
-        return sum(p.numel() for p in module.network.parameters()) if cost == "params" else int(module.cost()[cost])
+        return ASK[cost](module)
 
     found = nearest(value, units, cost_at, target, within)
     return found and found._asdict()
@@ -55,4 +61,5 @@ def _build(run: Run) -> Training:
 
 
 if __name__ == "__main__":
-    print(json.dumps([answer(question) for question in json.load(sys.stdin)]))
+    for asked in json.load(sys.stdin):
+        print(json.dumps(answer(asked)), flush=True)

@@ -1,8 +1,8 @@
 """The language of ``where:``, a Python expression over a run's settings that can compute but not act.
 
 ``backbone.depths[2] <= 6 and params < 1.1 * base.params``: names are fields of the run (``base.`` of the base run), and
-``params`` and ``macs``, which its model is counted for; comparisons, ``and or not in``, arithmetic, lists and indices work;
-calls and anything else do not.
+``params``, ``macs`` and ``memory`` (bytes of a training step), which are counted; comparisons, ``and or not in``,
+arithmetic, lists and indices work; calls and anything else do not.
 """
 
 import ast
@@ -24,7 +24,7 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
     ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
-COSTS = ("params", "macs")
+COSTS = ("params", "macs", "memory")
 _CONSTANTS = {"true": True, "false": False, "none": None, "null": None}
 
 

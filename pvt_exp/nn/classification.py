@@ -50,6 +50,11 @@ class Classifier(Training):
         smoothing = 0.0 if target.is_floating_point() else self.task.label_smoothing
         return F.cross_entropy(self.network(batch["image"]), target, label_smoothing=smoothing)
 
+    def shaped_loss(self, images: int) -> Tensor:
+        mixed = self.task.mixing is not None
+        target = torch.empty(images, self.task.num_classes) if mixed else torch.empty(images, dtype=torch.long)
+        return self.loss({"image": self.shaped_images(images), "target": target})
+
     def count_macs(self) -> tuple[int, tuple[int, int]]:
         size = self.task.train_px
         return macs.count(self.network, torch.empty(1, 3, *size, device="meta")), size

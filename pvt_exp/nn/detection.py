@@ -44,6 +44,9 @@ class Detector(Training):
         self.log_dict({f"train/{name}": part.detach() for name, part in losses.items()}, batch_size=size)
         return torch.stack(list(losses.values())).sum()
 
+    def shaped_loss(self, images: int) -> Tensor:
+        return self.network.shaped_loss(self.shaped_images(images))  # type: ignore[operator, no-any-return]
+
     def count_macs(self) -> tuple[int, tuple[int, int]]:
         size = self.task.macs_px or self.task.train_px
         return macs.count(Raw(self.network), torch.empty(1, 3, *size, device="meta")), size

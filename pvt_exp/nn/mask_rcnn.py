@@ -207,6 +207,27 @@ class FasterRCNN(nn.Module):
             self.regions.box_predictor(self.regions.box_head(regions)),
         ]
 
+    def shaped_loss(self, images: Tensor) -> Tensor:
+        """A loss of the shapes that training's has if every image has as many regions, and masks, as are sampled."""
+        levels = self.pyramid(images)
+        logits, offsets = (torch.stack([wide(x).sum() for x in maps]).sum() for maps in self.proposals.head(levels))
+        regions, share = self.regions, self.regions.fg_bg_sampler.positive_fraction
+        sampled = len(images) * regions.fg_bg_sampler.batch_size_per_image
+        scores, boxes = regions.box_predictor(regions.box_head(self._cut(levels, sampled, BOX_SIDE)))
+        losses = [logits, offsets, cross_entropy(scores, scores.new_empty(sampled, dtype=torch.long)), boxes.sum()]
+        if regions.has_mask():
+            count = int(sampled * share)
+            masks = regions.mask_predictor(regions.mask_head(self._cut(levels, count, MASK_SIDE)))
+            masks_PSS = wide(masks[torch.arange(count), torch.zeros(count, dtype=torch.long)])
+            losses.append(binary_cross_entropy_with_logits(masks_PSS, torch.zeros_like(masks_PSS)))
+        return torch.stack(losses).sum()
+
+    def _cut(self, levels: list[Tensor], count: int, side: int) -> Tensor:
+        """So many regions' features, all from the finest map."""
+        finest_BCHW = wide(levels[0])
+        features = roi_align(finest_BCHW, finest_BCHW.new_empty(count, 5), side, 1.0, aligned=True)
+        return torch.zeros_like(features).index_put((torch.arange(count),), features)
+
     def forward(
         self,
         images: Tensor,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.models.detection.retinanet import RetinaNetClassificationHead, RetinaNetRegressionHead
-from torchvision.ops import box_iou
+from torchvision.ops import box_iou, sigmoid_focal_loss
 
 from pvt_exp.nn.boxes import Anchors, Sizes, Target, best, hidden, to_original, whole, wide
 
@@ -83,6 +83,17 @@ class RetinaNet(nn.Module):
         """What is computed before matching or NMS, which a model's cost is counted over: logits and box offsets."""
         levels = self.pyramid(images)
         return self.classification(levels), self.regression(levels)
+
+    def shaped_loss(self, images: Tensor) -> Tensor:
+        """A loss of the shapes that training's has if every anchor counts, and no object is there to match."""
+        levels = self.pyramid(images)
+        logits_BNK, offsets_BN4 = wide(self.classification(levels)), wide(self.regression(levels))
+        counted = torch.arange(logits_BNK.shape[1])
+        parts = [
+            sigmoid_focal_loss(logits_NK[counted], torch.zeros_like(logits_NK)[counted], reduction="sum")
+            for logits_NK in logits_BNK
+        ]
+        return torch.stack(parts).sum() + offsets_BN4.sum()
 
     def forward(
         self,

@@ -28,6 +28,10 @@ class Segmenter(Training):
         losses_BHW = F.cross_entropy(logits, labels_BHW, ignore_index=IGNORED, reduction="none")
         return losses_BHW.mean()  # over all pixels, those that are ignored too, as mmsegmentation does
 
+    def shaped_loss(self, images: int) -> Tensor:
+        labels = [torch.empty(self.task.train_px, dtype=torch.uint8) for _ in range(images)]
+        return self.loss({"image": self.shaped_images(images), "target": labels})
+
     def count_macs(self) -> tuple[int, tuple[int, int]]:
         size = self.task.macs_px or self.task.train_px
         return macs.count(self.network, torch.empty(1, 3, *size, device="meta")), size

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from pvt_exp import optim
+from pvt_exp.nn import memory
 from pvt_exp.nn.seeding import derive
 from pvt_exp.schema import Run
 
@@ -76,6 +77,23 @@ class Training(pl.LightningModule):
     def count_macs(self) -> tuple[int, tuple[int, int]]:
         """Multiply-accumulates of one image's forward pass, and the height and width they were counted at."""
         raise NotImplementedError
+
+    def shaped_loss(self, images: int) -> Tensor:
+        """The loss of so many images of the training size, of shapes that depend on no data: what memory is counted over."""
+        raise NotImplementedError
+
+    def step_memory(self) -> int:
+        """Most bytes that a training step of the run takes, a group of images at a time; of a module on the meta device."""
+        run = self.run
+        parts, ema = run.batch_size // run.group_size, run.ema_decay is not None
+        self.network.train()
+        return memory.of_step(
+            self.network, lambda: self.shaped_loss(run.group_size), run.optim.kind, run.precision, parts, ema
+        )
+
+    def shaped_images(self, count: int) -> Tensor:
+        """So many images of the training size, as the loader gives them."""
+        return torch.empty(count, 3, *self.task.train_px).contiguous(memory_format=torch.channels_last)
 
     def predict(self, batch: dict[str, Any]) -> list[Any]:
         """What is found in each image of a batch of validation, in the pixels of the image on disk."""

@@ -11,14 +11,14 @@ from pvt_exp.cost import Cost
 from pvt_exp.schema import Run
 
 
-def models_json(count: Callable[[Sequence[Run]], Sequence[Cost]]) -> list[dict[str, Any]]:
+def models_json(count: Callable[[Sequence[Run], bool], Sequence[Cost]]) -> list[dict[str, Any]]:
     """Fields of ``pvt-exp models --json``."""
     named = [
         (kind, preset, settings.model_validate({"kind": kind, "preset": preset}))
         for kind, settings in kinds("backbones").items()
         for preset in getattr(settings, "PRESETS", ())
     ]
-    found = count([_classifier(settings) for _, _, settings in named])
+    found = count([_classifier(settings) for _, _, settings in named], False)
     return [
         {"kind": kind, "preset": preset, "params": each.params, "macs": each.macs, "input_px": 224}
         for (kind, preset, _), each in zip(named, found, strict=True)

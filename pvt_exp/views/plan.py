@@ -140,17 +140,22 @@ def print_costs(console: Console, plan: Plan, costs: Sequence[Cost], most: int |
     frozen = any(each.trainable_params != each.params for each in costs)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("variant", overflow="fold")
-    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "rest", "MACs (G)"]
+    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "rest", "MACs (G)", "memory (GiB)"]
     for title in (*titles, *(["parameters, MACs to the base's"] if base else [])):
         table.add_column(title, justify="right")
     for row, each in rows[:most]:
         cells = [each.params, *([each.trainable_params] if frozen else []), each.backbone_params]
         numbers = [f"{count / 1e6:.3f}" for count in (*cells, each.params - each.backbone_params)]
         beside = [f"x {each.params / base.params:.2f}, x {each.macs / base.macs:.2f}"] if base else []
-        table.add_row(Text(row.name), *numbers, f"{each.macs / 1e9:.3f}", *beside)
+        table.add_row(Text(row.name), *numbers, f"{each.macs / 1e9:.3f}", f"{(each.memory or 0) / 2**30:.2f}", *beside)
     console.print(table)
     sizes = sorted({" x ".join(map(str, each.input_px)) for each in costs})
-    console.print(f"MACs of one image of {' or '.join(sizes)} px; counted, not measured", highlight=False)
+    console.print(
+        f"MACs of one image of {' or '.join(sizes)} px; memory is the most that a training step holds, less what CUDA and "
+        "its libraries take; counted, not measured",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _about_tuning(tunings: Sequence[dict[str, Any]]) -> list[str]:

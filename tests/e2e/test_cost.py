@@ -15,6 +15,7 @@ def test_what_is_counted_is_what_is_trained(sweep: Path, cli: Cli, tmp_path: Pat
         due = json.loads((tmp_path / "runs" / row["runs"][0]["id"] / "result.json").read_text())["cost"]
         assert {name: cost[name] for name in due} == due
         assert 0 < cost["backbone_params"] < cost["params"]
+        assert cost["memory"] > 3 * 4 * cost["params"], "weights, and AdamW's two averages of the gradients"
     counted = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.json")}
     assert len(counted) == 2, "a model once, whatever the seeds"
     shown = cli("plan", sweep, "--cost", **env).stdout

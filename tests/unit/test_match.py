@@ -68,7 +68,7 @@ def params(run: Run) -> int:
     return sum(12 * n * v * v for n, v in zip(run.backbone.depths, run.backbone.embed_dims, strict=True))
 
 
-def count(of: Sequence[Run]) -> list[SimpleNamespace]:
+def count(of: Sequence[Run], memory: bool) -> list[SimpleNamespace]:
     return [SimpleNamespace(params=params(run), macs=1, memory=1) for run in of]
 
 

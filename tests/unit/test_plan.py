@@ -139,7 +139,7 @@ def test_a_filter_that_cannot_be_used(experiment: Path, where: str, said: str) -
 
 
 def test_where_filters_on_costs(experiment: Path) -> None:
-    def count(runs: Sequence[Run]) -> list[SimpleNamespace]:
+    def count(runs: Sequence[Run], memory: bool) -> list[SimpleNamespace]:
         return [SimpleNamespace(params=sum(run.backbone.depths), macs=1) for run in runs]
 
     def kept(where: str) -> list[str]:
@@ -156,7 +156,7 @@ def test_where_filters_on_costs(experiment: Path) -> None:
 
 def test_models_are_counted_only_where_a_filter_asks(experiment: Path) -> None:
     path = make(experiment.parent, f"  - product:\n{DEPTH}", "where: backbone.depths[0] < 3\n")
-    assert len(expand.load(path, count=SimpleNamespace(of=lambda runs: pytest.fail("counted")))[1].rows) == 1
+    assert len(expand.load(path, count=SimpleNamespace(of=lambda *_: pytest.fail("counted")))[1].rows) == 1
 
 
 def test_errors_name_the_line_of_the_choice(experiment: Path) -> None:
