@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from pvt_exp import config, fairness, stages
+from pvt_exp import config, fairness, references, stages
 from pvt_exp.backbones import Backbone
 from pvt_exp.config import ConfigError, Document, Keys
-from pvt_exp.plan import Plan, Tuning, Variant
+from pvt_exp.plan import Plan, Tuning, Variant, called
 from pvt_exp.schema import Block, Changes, Run, Sweep
 from pvt_exp.stages import Find
 from pvt_exp.where import compile_filter, names_costs
@@ -138,10 +138,11 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         found[base_run.id][0].append({})
     kept = _filter(sweep, sources, base_run, list(found.values()))
     about = fairness.studied(sweep)
+    told = references.resolve(sweep.published, document, [labels for labels, _ in found.values()])
 
     def variant(labels: Sequence[dict[str, str]], run: Run) -> Variant:
         unlike = () if {} in labels else fairness.unlike(run, base_run, labels[0], about)
-        return Variant(tuple(labels), run.with_seeds(seeds), unlike)
+        return Variant(tuple(labels), run.with_seeds(seeds), unlike, told.get(called(labels), ()))
 
     planned = Plan(name, seeds, (), merged=len(spelled) - len(found), removed=len(found) - len(kept))
     if (tune := sweep.tune) is None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pvt_exp.config import ConfigError
+from pvt_exp.published import Figure
 from pvt_exp.schema import Run
 from pvt_exp.space import Tune
 
@@ -24,6 +25,8 @@ class Variant:
     """One a seed, in the order of the sweep's seeds."""
     unlike: tuple[str, ...] = ()
     """In what its recipe differs from the base's besides what the sweep studies, in words."""
+    published: tuple[Figure, ...] = ()
+    """What the sweep says that others have published of it, in its order."""
 
     @property
     def first(self) -> Run:

@@ -1,15 +1,16 @@
 """Published figures: each equals what the reference transcription has, and each can be named and told."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from pvt_exp import published
+from pvt_exp import expand, published
 from pvt_exp.config import ConfigError
 from pvt_exp.published import Figure
-from tests.conftest import SHARED_DATA
+from tests.conftest import ROOT, SHARED_DATA
 
 FIGURES = published.every()
 REFERENCE = SHARED_DATA.parent / "reference" / "published.yaml"
@@ -118,3 +119,84 @@ def test_a_reference_that_does_not_exist_is_told_with_the_nearest(key: str, said
     with pytest.raises(ConfigError) as error:
         published.find(key)
     assert str(error.value).startswith(said)
+
+
+# ---------------------------------------------------------------- beside the rows of a sweep
+
+PRODUCT = """\
+base: base.yaml
+blocks:
+  - product:
+      depth: {deep: {backbone.depths: [2, 1, 1, 1]}, flat: {}}
+      width: {wide: {backbone.mlp_ratios: [4, 4, 4, 4]}, narrow: {}}
+"""
+
+
+def beside(experiment: Path, text: str) -> dict[str, list[str]]:
+    path = experiment.with_name("sweep.yaml")
+    path.write_text(PRODUCT + text)
+    return {v.name: [figure.key for figure in v.published] for v in expand.load(path)[1].variants if v.published}
+
+
+def test_a_row_is_named_as_it_is_called_or_by_its_choices(experiment: Path) -> None:
+    text = "published:\n  deep, wide: v1/table2/PVT-Small\n  depth deep, width wide: [v1/table2/PVT-Large]\n"
+    found = beside(experiment, text + "  flat, narrow: [readme/imagenet/PVT-Tiny, v2/table2/PVT-Tiny]\n")
+    assert found == {
+        "depth deep, width wide": ["v1/table2/PVT-Small", "v1/table2/PVT-Large"],
+        "base": ["readme/imagenet/PVT-Tiny", "v2/table2/PVT-Tiny"],
+    }
+    assert beside(experiment, "published:\n  base: v1/table2/PVT-Small\n") == {"base": ["v1/table2/PVT-Small"]}
+
+
+def test_what_is_published_is_no_part_of_a_run(experiment: Path) -> None:
+    path = experiment.with_name("sweep.yaml")
+    path.write_text(PRODUCT)
+    before = [run.id for run in expand.load(path)[1].runs]
+    beside(experiment, "published: {'deep, wide': v1/table2/PVT-Small}\n")
+    assert [run.id for run in expand.load(path)[1].runs] == before
+
+
+def test_a_row_that_where_removes_is_a_row(experiment: Path) -> None:
+    text = "published:\n  deep, wide: v1/table2/PVT-Small\nwhere: backbone.depths[0] == 1\n"
+    assert beside(experiment, text) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "  deep, wid: v1/table2/PVT-Small",
+            "sweep.yaml:7: published: the sweep has no row 'deep, wid'; did you mean ",
+        ),
+        (
+            "  zzz: v1/table2/PVT-Small",
+            "sweep.yaml:7: published: the sweep has no row 'zzz'; it has depth deep, width ",
+        ),
+        (
+            "  deep, wide: v1/table2/PVT-Smal",
+            "sweep.yaml:7: published: no published figure 'v1/table2/PVT-Smal'; did you",
+        ),
+        ("  deep, wide: []", "sweep.yaml:7: published.deep, wide: must have at least 1 entries"),
+        ("  deep, wide: 3", "sweep.yaml:7: published.deep, wide: must be a valid list, not 3"),
+    ],
+)
+def test_what_is_wrong_there_is_told_with_its_line(experiment: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        beside(experiment, f"published:\n{text}\n")
+    assert said in str(error.value)
+
+
+def test_a_name_of_two_rows_is_told(experiment: Path) -> None:
+    path = experiment.with_name("sweep.yaml")
+    axes = "depth: {more: {backbone.depths: [2, 1, 1, 1]}}, heads: {more: {backbone.heads: [2, 2, 2, 2]}}"
+    path.write_text(
+        f"base: base.yaml\nblocks:\n  - one_at_a_time: {{{axes}}}\npublished: {{more: v1/table2/PVT-Small}}\n"
+    )
+    with pytest.raises(ConfigError, match="several rows are called 'more'; write depth more or heads more"):
+        expand.load(path)
+
+
+def test_every_sweep_of_the_papers_has_published_rows() -> None:
+    for path in sorted((ROOT / "sweeps/papers").glob("*.yaml")):
+        _, planned = expand.load(path)
+        assert any(variant.published for variant in planned.variants), path.stem
