@@ -128,7 +128,7 @@ def to_csv(table: Table) -> str:
         for row in group.rows:
             line: list[Any] = [group.title, row.name, int(row.is_base)]
             for cell, column in zip(row.cells, table.columns, strict=True):
-                line.append(cell.value)
+                line.append(cell.text if column.kind == "setting" else cell.value)
                 if column.kind == "metric":
                     line += [cell.std, cell.n]
                 elif column.kind == "difference":

@@ -1,4 +1,4 @@
-"""Run, Sweep, Report and Placement: what can be configured, and nothing that runs."""
+"""Run, Sweep and Placement: what can be configured, and nothing that runs."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -272,26 +272,3 @@ class Sweep(Frozen):
     strict: bool = False
     """Refuse rows whose recipe differs from the base's in more than what they study."""
     launcher: one_of("launchers") = kinds("launchers")["local"]()  # type: ignore[valid-type]
-
-
-# ---------------------------------------------------------------- a report: pages of tables
-
-
-class TableOf(Frozen):
-    """One table of a report."""
-
-    sweep: str
-    """The sweep whose results it shows, relative to this file."""
-    kind: Literal["ablation"] = "ablation"
-    title: str | None = None
-    metrics: tuple[str, ...] = ()
-    """Columns; empty: the task's own."""
-    epoch: Literal["last", "best"] = "last"
-    """``best`` takes the best epoch of each run by the task's first metric, which flatters; the table says so."""
-
-
-class Report(Frozen):
-    """A page of tables."""
-
-    title: str | None = None
-    tables: tuple[TableOf, ...] = Field(min_length=1)

@@ -1,8 +1,9 @@
 """The verb that writes tables."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,9 +11,9 @@ from pvt_exp import config, store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console, typed
 from pvt_exp.cli.options import Data, Json, Only, Overrides, Seeds, Store
-from pvt_exp.config import ConfigError
+from pvt_exp.config import ConfigError, Document, Keys, split
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Report, TableOf
+from pvt_exp.tables import Source, Table, TableOf
 
 
 def report(
@@ -33,12 +34,14 @@ def report(
     """The tables of a sweep, or of a report file: LaTeX, Markdown, CSV and HTML."""
     from pvt_exp import report as writer
     from pvt_exp import views
+    from pvt_exp.page import Report
+    from pvt_exp.tables.ablation import Settings as Ablation
 
     store.check(store_)
     document = config.read(file)
     if "tables" not in document.value:
         _, planned = options.read_plan(file, overrides, seeds, only, store_)
-        shown = TableOf(sweep=str(file), epoch="best" if best else "last")
+        shown = Ablation(sweep=str(file), epoch="best" if best else "last")
         table = write(planned, store_, out / planned.name, shown, data, quiet=as_json)
         if as_json:
             views.print_json(writer.as_json(table))
@@ -46,14 +49,15 @@ def report(
     if overrides or seeds or only or best:
         raise ConfigError(f"{file}: overrides, --seeds, --only and --best are for a sweep; a report says what it shows")
     page = config.validate(Report, document)
-    tables = []
+    tables, read = [], dict[str, Source]()
     for number, shown in enumerate(page.tables):
         try:
-            _, planned = options.read_plan(file.parent / shown.sweep, None, None, None, store_)
-            tables.append(_table(planned, store_, shown, data))
+            for sweep in shown.sweeps:
+                if sweep not in read:
+                    read[sweep] = _source(file.parent / sweep, store_, data)
+            tables.append(shown.build([read[sweep] for sweep in shown.sweeps]))
         except ConfigError as error:
-            where = f"{document.origin(('tables', number, 'sweep'))}: tables.{number}: "
-            raise ConfigError(where + problem for problem in error.problems) from None
+            raise ConfigError(_placed(problem, document, number) for problem in error.problems) from None
     paths = writer.write_page(page.title or file.stem, tables, out / file.stem, typed())
     if as_json:
         views.print_json({"tables": [writer.as_json(table) for table in tables]})
@@ -64,19 +68,28 @@ def report(
         print(path)
 
 
-def _table(planned: Plan, store_: Path, shown: TableOf, data: Sequence[str] | None) -> Any:
-    from pvt_exp import tables
+def _source(sweep: Path, store_: Path, data: Sequence[str] | None) -> Source:
+    _, planned = options.read_plan(sweep, None, None, None, store_)
+    return Source(planned, options.outcomes(planned, store_, data or ()))
 
-    return tables.build(planned, options.outcomes(planned, store_, data or ()), shown)
+
+def _placed(problem: str, document: Document, number: int) -> str:
+    """A problem of one table with the line where it stands: of the field it begins with, else of the sweep it names."""
+    field = re.split("[: ]", problem, maxsplit=1)[0]
+    keys: Keys = ("tables", number, *split(field))
+    if keys not in document.origins:
+        keys = ("tables", number, "sweep")
+        return f"{document.origin(keys)}: tables.{number}: {problem}"
+    return f"{document.origin(keys)}: tables.{number}.{problem}"
 
 
 def write(
     planned: Plan, store_: Path, out: Path, shown: TableOf, data: Sequence[str] | None = None, quiet: bool = False
-) -> Any:
+) -> Table:
     """A sweep's table, into its folder and onto the terminal."""
     from pvt_exp import report as writer
 
-    table = _table(planned, store_, shown, data)
+    table = shown.build([Source(planned, options.outcomes(planned, store_, data or ()))])
     paths = writer.write(table, out, typed())
     if not quiet:
         console().print(writer.show(table))

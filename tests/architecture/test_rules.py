@@ -11,7 +11,7 @@ from pvt_exp import json_schema
 from pvt_exp.component import kinds
 from tests.conftest import ROOT, environment
 
-GROUPS = ("backbones", "datasets", "launchers", "necks", "tasks")
+GROUPS = ("backbones", "datasets", "launchers", "necks", "tables", "tasks")
 HEAVY = {"torch", "torchvision", "timm", "pytorch_lightning", "torchmetrics", "pandas", "wandb", "optuna", "scipy"}
 PROBE = """
 import sys

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pvt_exp import config, expand
-from pvt_exp.schema import Report
+from pvt_exp.page import Report
 from tests.conftest import ROOT
 
 FILES = sorted((ROOT / "reports").glob("*.yaml"))
@@ -15,4 +15,5 @@ FILES = sorted((ROOT / "reports").glob("*.yaml"))
 def test_a_report_names_sweeps_that_are_there(path: Path) -> None:
     page = config.load(Report, path)
     for table in page.tables:
-        assert expand.load(path.parent / table.sweep)[1].runs
+        for sweep in table.sweeps:
+            assert expand.load(path.parent / sweep)[1].runs
