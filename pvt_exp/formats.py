@@ -36,7 +36,7 @@ PAGE_ROWS = 38
 """Lines of a page. Longer tables are split in LaTeX: a float longer than a page runs off it."""
 
 
-CSV_MORE = {"metric": ("std", "n"), "difference": ("low", "high", "p")}
+CSV_MORE = {"metric": ("std", "n"), "difference": ("low", "high", "p"), "deviation": ("low", "high", "within")}
 """What follows a column in CSV, by its kind."""
 
 
@@ -133,6 +133,8 @@ def to_csv(table: Table) -> str:
                     line += [cell.std, cell.n]
                 elif column.kind == "difference":
                     line += [*(cell.interval or (None, None)), cell.p]
+                elif column.kind == "deviation":
+                    line += [*(cell.interval or (None, None)), None if cell.within is None else int(cell.within)]
             gone = (f"{replicate.run}:{replicate.state}" for replicate in row.replicates if replicate.state != "done")
             writer.writerow([*line, " ".join(row.runs), " ".join(gone), " ".join(row.data), " ".join(row.code)])
     return out.getvalue()
@@ -227,7 +229,7 @@ def columns_of(table: Table) -> list[tuple[Cell, ...]]:
 
 def _head(column: Column) -> tuple[str, str]:
     """The two lines of a column's head: what it is and in what unit, or what it is the difference of."""
-    if column.kind == "difference":
+    if column.kind in ("difference", "deviation"):
         first, _, of = column.title.partition(" ")
         return first, of
     name, _, unit = column.title.partition(" (")

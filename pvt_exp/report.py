@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Format = Literal["tex", "md", "csv", "html"]
 MOST_SHOWN = 100
 """Rows that the terminal is shown; the files have them all."""
+LEAST_NAME = 10
+"""Columns that the terminal leaves a row's name."""
 SUPERSCRIPT = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 
 
@@ -82,6 +84,7 @@ def _row_json(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
             "marks": list(cell.marks),
             "values": list(cell.values),
             **({"interval": cell.interval, "p": cell.p} if column.kind == "difference" else {}),
+            **({"interval": cell.interval, "within": cell.within} if column.kind == "deviation" else {}),
         }
         for cell, column in zip(row.cells, columns, strict=True)
     }
@@ -96,8 +99,8 @@ def _row_json(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
     }
 
 
-def show(table: Table) -> "rich.table.Table":
-    """The table for the terminal. The names give way first, so that numbers stay whole in 80 columns."""
+def show(table: Table, room: int = 80) -> "rich.table.Table":
+    """The table for a terminal of ``room`` columns. The names give way first, so that numbers stay whole."""
     import rich.box
     import rich.table
     from rich.text import Text
@@ -120,13 +123,15 @@ def show(table: Table) -> "rich.table.Table":
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    seen.add_column("variant", min_width=10, overflow="fold")
+    seen.add_column("variant", min_width=LEAST_NAME, overflow="fold")
     widths = []
     for column, cells in zip(table.columns, columns_of(table), strict=True):
         head = column.title.replace(" ", "\n").split("\n")
         widths.append(max(map(len, (*head, *(compact(cell, column) for cell in cells[:MOST_SHOWN])))))
         # justified by hand: rich would set a number with a mark further left than one without
         seen.add_column(Text("\n".join(f"{line:>{widths[-1]}}" for line in head)), no_wrap=True)
+    if (least := LEAST_NAME + sum(widths) + len(widths)) > room:
+        seen.width = least  # the terminal breaks its lines, where a narrower table would have cut numbers
     room = MOST_SHOWN
     for group in table.groups:
         if not (rows := group.rows[:room]):

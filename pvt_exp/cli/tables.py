@@ -63,9 +63,16 @@ def report(
         views.print_json({"tables": [writer.as_json(table) for table in tables]})
         return
     for table in tables:
-        console().print(writer.show(table))
+        _print(table)
     for path in paths:
         print(path)
+
+
+def _print(table: Table) -> None:
+    from pvt_exp import report as writer
+
+    terminal = console()
+    terminal.print(writer.show(table, terminal.width), crop=False)
 
 
 def _source(sweep: Path, store_: Path, data: Sequence[str] | None) -> Source:
@@ -92,7 +99,7 @@ def write(
     table = shown.build([Source(planned, options.outcomes(planned, store_, data or ()))])
     paths = writer.write(table, out, typed())
     if not quiet:
-        console().print(writer.show(table))
+        _print(table)
         for path in paths:
             print(path)
     return table

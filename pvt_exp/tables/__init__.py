@@ -58,6 +58,8 @@ class Cell(NamedTuple):
     """95 %, of a difference."""
     p: float | None = None
     """Of a difference, corrected for all comparisons of the table (Holm)."""
+    within: bool | None = None
+    """Of a deviation from a published figure, whether it is within the table's tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Column:
     key: str
     """Its name in CSV and JSON."""
     title: str
-    kind: Literal["metric", "count", "interval", "difference", "p", "cost", "setting"]
+    kind: Literal["metric", "count", "interval", "difference", "p", "cost", "setting", "published", "deviation"]
 
 
 @dataclass(frozen=True)

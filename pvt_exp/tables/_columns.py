@@ -15,9 +15,10 @@ from pvt_exp.tables import Cell, Column
 from pvt_exp.tables._costs import COUNTS, about_hardware, count_cells, mark_sizes, memory_cells, time_cells
 from pvt_exp.tables._differences import Differences, about_differences, about_noise, correct
 from pvt_exp.tables._metrics import TITLES, Measured, count_cell, found_in, measure, metric_cells, title, usual
+from pvt_exp.tables._published import about_sources, first_cells
 from pvt_exp.tables._rows import Line, Notes
 
-WORDS = ("n", "difference", "p", *COUNTS, "seconds", "peak_memory_bytes")
+WORDS = ("n", "difference", "p", *COUNTS, "seconds", "peak_memory_bytes", "published")
 """What a column can be besides a metric and a setting."""
 
 
@@ -61,6 +62,8 @@ class Columns:
         self.shown = [self._make(word, kind, name) for word, (kind, name) in zip(words, read, strict=True)]
         for of in self._differences.values():
             self.said[:0] = [*about_differences(of), *about_noise(of)]
+        if "published" in words:
+            self.said += about_sources(lines, notes)
         if {"seconds", "peak_memory_bytes"} & set(words):
             self.said += about_hardware(lines)
 
@@ -112,6 +115,8 @@ class Columns:
                 return Shown(Column("seconds", head, "cost"), cells)
             case "peak_memory_bytes":
                 return Shown(Column("peak_memory_bytes", "memory (GiB)", "cost"), memory_cells(lines))
+            case "published":
+                return Shown(Column("published", "published (%)", "published"), first_cells(lines, self.first))
             case "setting":
                 return Shown(
                     Column(word, word.rsplit(".", maxsplit=1)[-1], "setting"),
