@@ -31,19 +31,32 @@ def write(table: Table, out: Path, command: str | None = None) -> list[Path]:
 
 
 def write_page(title: str, tables: Sequence[Table], out: Path, command: str | None = None) -> list[Path]:
-    """Write each table into the folder of its sweep's name, and ``index.html`` and ``index.md`` with all of them."""
+    """Write each table into its folder, and ``index.html`` and ``index.md`` with all of them."""
     paths: list[Path] = []
+    for table, folder in zip(tables, folders(tables, out), strict=True):
+        paths += write(table, folder, command)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in pages(title, tables, command).items():
+        files.write(out / name, text)
+        paths.append(out / name)
+    return paths
+
+
+def folders(tables: Sequence[Table], out: Path) -> list[Path]:
+    """Where each table of a page lies: in the folder of its sweep's name, or in ``name.2`` if that is taken."""
     taken: dict[str, int] = {}
+    found = []
     for table in tables:
         stem = re.sub(r"[^\w.+-]+", "-", table.name).strip(".-") or "table"
         taken[stem] = taken.get(stem, 0) + 1
-        paths += write(table, out / (stem if taken[stem] == 1 else f"{stem}.{taken[stem]}"), command)
-    out.mkdir(parents=True, exist_ok=True)
-    page = "\n".join([f"# {markdown(title)}\n", *(to_markdown(table, command) for table in tables)])
-    for path, text in {out / "index.html": to_html(title, tables, command), out / "index.md": page}.items():
-        files.write(path, text)
-        paths.append(path)
-    return paths
+        found.append(out / (stem if taken[stem] == 1 else f"{stem}.{taken[stem]}"))
+    return found
+
+
+def pages(title: str, tables: Sequence[Table], command: str | None = None) -> dict[str, str]:
+    """The files of a page that have all its tables."""
+    text = "\n".join([f"# {markdown(title)}\n", *(to_markdown(table, command) for table in tables)])
+    return {"index.html": to_html(title, tables, command), "index.md": text}
 
 
 def render(table: Table, form: Format, command: str | None = None) -> str:

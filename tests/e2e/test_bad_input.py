@@ -207,6 +207,20 @@ CASES = [
     Bad("a report of no sweep", {"page.yaml": "title: x\ntables:\n- sweep: seewp.yaml\n"}, "report page.yaml", (
         "page.yaml:3: tables.0: seewp.yaml: no such file; did you mean sweep.yaml",
     )),
+    Bad("published rows of no sweep", {
+        "page.yaml": "tables:\n- {kind: reproduction, sweep: sweep.yaml}\n"
+    }, "report page.yaml", (
+        "page.yaml:2: tables.0.sweep: no row of it has published figures; write published in the sweep, docs/published.md",
+    )),
+    Bad("a published figure", {"sweep.yaml": SWEEP + "published:\n  deeper: v1/table2/PVT-Smal\n"}, "plan sweep.yaml", (
+        "sweep.yaml:9: published: no published figure 'v1/table2/PVT-Smal'; did you mean v1/table2/PVT-Small",
+    )),
+    Bad("a row that is published of", {"sweep.yaml": SWEEP + "published: {depeer: v1/table2/PVT-Small}\n"}, DRIVE, (
+        "sweep.yaml:8: published: the sweep has no row 'depeer'; did you mean 'deeper'",
+    )),
+    Bad("a check of no table", {}, "report sweep.yaml --check", (
+        "reports/out/sweep/table.csv: there is no table to check; without --check the same command writes it",
+    )),
     Bad("tables into a file", {"x": "x"}, "report sweep.yaml --out x", ("x/sweep: Not a directory",)),
 ]  # fmt: skip
 
