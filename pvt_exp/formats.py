@@ -36,18 +36,19 @@ PAGE_ROWS = 38
 """Lines of a page. Longer tables are split in LaTeX: a float longer than a page runs off it."""
 
 
-CSV_MORE = {"metric": ("std", "n"), "difference": ("low", "high", "p")}
-"""What follows a column in CSV, by its kind."""
+CSV_PARTS = {"metric": ("", "_std", "_n"), "interval": ("_low", "_high"), "difference": ("", "_low", "_high", "_p")}
+"""The columns in CSV of one column, by its kind: what stands behind its key. Of other kinds the key alone."""
 
 
 # ---------------------------------------------------------------- a cell
 
 
 class Dialect(NamedTuple):
-    """How a format escapes, and how it writes bold and raised."""
+    """How a format escapes, and how it writes bold, underlined and raised."""
 
     escape: Callable[[str], str]
     bold: str = "%s"
+    under: str = "%s"
     raised: str = "%s"
     spread: str = " ± %s"
 
@@ -60,7 +61,8 @@ class Dialect(NamedTuple):
         if cell.missing is not None:
             return self.escape(f"— ({cell.missing})" if column.kind == "metric" else "—")
         text = cell.text if cell.text.isascii() else self.escape(cell.text)  # digits, and perhaps a minus
-        return (self.bold % text if cell.best else text) + (self.spread % cell.std_text if cell.std_text else "")
+        shown = self.bold % text if cell.best else self.under % text if cell.second else text
+        return shown + (self.spread % cell.std_text if cell.std_text else "")
 
     def marks(self, marks: Sequence[str]) -> str:
         """The marks of notes, raised."""
@@ -68,9 +70,9 @@ class Dialect(NamedTuple):
 
 
 PLAIN = Dialect(str)
-TEX = Dialect(latex, r"\textbf{%s}", r"\textsuperscript{%s}", r"\,{\scriptsize $\pm$ %s}")
-MD = Dialect(markdown, "**%s**", "<sup>%s</sup>")
-HTML = Dialect(html.escape, "<b>%s</b>", "<sup>%s</sup>", ' <span class="spread">± %s</span>')
+TEX = Dialect(latex, r"\textbf{%s}", r"\underline{%s}", r"\textsuperscript{%s}", r"\,{\scriptsize $\pm$ %s}")
+MD = Dialect(markdown, "**%s**", "<u>%s</u>", "<sup>%s</sup>")
+HTML = Dialect(html.escape, "<b>%s</b>", "<u>%s</u>", "<sup>%s</sup>", ' <span class="spread">± %s</span>')
 
 
 def plain(cell: Cell, column: Column) -> str:
@@ -122,20 +124,30 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(out, lineterminator="\n")
     head = ["group", "variant", "base"]
     for column in table.columns:
-        head += [column.key, *(f"{column.key}_{more}" for more in CSV_MORE.get(column.kind, ()))]
+        head += [column.key + part for part in CSV_PARTS.get(column.kind, ("",))]
     writer.writerow([*head, "runs", "missing", "data", "code"])
     for group in table.groups:
         for row in group.rows:
             line: list[Any] = [group.title, row.name, int(row.is_base)]
             for cell, column in zip(row.cells, table.columns, strict=True):
-                line.append(cell.text if column.kind == "setting" else cell.value)
-                if column.kind == "metric":
-                    line += [cell.std, cell.n]
-                elif column.kind == "difference":
-                    line += [*(cell.interval or (None, None)), cell.p]
+                line += _figures(cell, column)
             gone = (f"{replicate.run}:{replicate.state}" for replicate in row.replicates if replicate.state != "done")
             writer.writerow([*line, " ".join(row.runs), " ".join(gone), " ".join(row.data), " ".join(row.code)])
     return out.getvalue()
+
+
+def _figures(cell: Cell, column: Column) -> list[Any]:
+    """What CSV has of a cell, as many as its column's parts."""
+    match column.kind:
+        case "metric":
+            return [cell.value, cell.std, cell.n]
+        case "interval":
+            return [*(cell.interval or (None, None))]
+        case "difference":
+            return [cell.value, *(cell.interval or (None, None)), cell.p]
+        case "setting":
+            return [cell.text]
+    return [cell.value]
 
 
 def to_markdown(table: Table, command: str | None) -> str:

@@ -78,10 +78,12 @@ def _row_json(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
             "n": cell.n,
             "text": plain(cell, column),
             "best": cell.best,
+            "second": cell.second,
             "missing": cell.missing,
             "marks": list(cell.marks),
             "values": list(cell.values),
-            **({"interval": cell.interval, "p": cell.p} if column.kind == "difference" else {}),
+            **({"interval": cell.interval} if column.kind in ("difference", "interval") else {}),
+            **({"p": cell.p} if column.kind == "difference" else {}),
         }
         for cell, column in zip(row.cells, columns, strict=True)
     }
@@ -139,7 +141,7 @@ def show(table: Table) -> "rich.table.Table":
             line = [
                 Text(
                     f"{compact(cell, column):>{width}}{raised(cell.marks)}",
-                    "bold" if cell.best else "dim" if cell.missing else "",
+                    "bold" if cell.best else "underline" if cell.second else "dim" if cell.missing else "",
                 )
                 for cell, column, width in zip(row.cells, table.columns, widths, strict=True)
             ]

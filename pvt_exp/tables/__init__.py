@@ -48,6 +48,8 @@ class Cell(NamedTuple):
     std_text: str = ""
     best: bool = False
     """Whether it is shown in bold."""
+    second: bool = False
+    """Whether it is underlined."""
     missing: str | None = None
     """Why there is no number, in a word or two."""
     marks: tuple[str, ...] = ()
@@ -55,7 +57,7 @@ class Cell(NamedTuple):
     values: tuple[float | None, ...] = ()
     """What each of the row's replicates gave, in their order."""
     interval: tuple[float, float] | None = None
-    """95 %, of a difference."""
+    """95 %, of a difference, or of a mean in a column of intervals."""
     p: float | None = None
     """Of a difference, corrected for all comparisons of the table (Holm)."""
 
