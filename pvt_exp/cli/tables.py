@@ -33,7 +33,7 @@ def report(
 ) -> None:
     """The tables of a sweep, or of a report file: LaTeX, Markdown, CSV and HTML."""
     from pvt_exp import report as writer
-    from pvt_exp import views
+    from pvt_exp import terminal, views
     from pvt_exp.page import Report
     from pvt_exp.tables.ablation import Settings as Ablation
 
@@ -51,19 +51,20 @@ def report(
     page = config.validate(Report, document)
     tables, read = [], dict[str, Source]()
     for number, shown in enumerate(page.tables):
+        reading = None
         try:
-            for sweep in shown.sweeps:
-                if sweep not in read:
-                    read[sweep] = _source(file.parent / sweep, store_, data)
+            for reading in shown.sweeps:
+                if reading not in read:
+                    read[reading] = _source(file.parent / reading, store_, data)
             tables.append(shown.build([read[sweep] for sweep in shown.sweeps]))
         except ConfigError as error:
-            raise ConfigError(_placed(problem, document, number) for problem in error.problems) from None
+            raise ConfigError(_placed(problem, document, number, reading) for problem in error.problems) from None
     paths = writer.write_page(page.title or file.stem, tables, out / file.stem, typed())
     if as_json:
         views.print_json({"tables": [writer.as_json(table) for table in tables]})
         return
     for table in tables:
-        console().print(writer.show(table))
+        console().print(terminal.show(table, console().width))
     for path in paths:
         print(path)
 
@@ -73,14 +74,16 @@ def _source(sweep: Path, store_: Path, data: Sequence[str] | None) -> Source:
     return Source(planned, options.outcomes(planned, store_, data or ()))
 
 
-def _placed(problem: str, document: Document, number: int) -> str:
-    """A problem of one table with the line where it stands: of the field it begins with, else of the sweep it names."""
+def _placed(problem: str, document: Document, number: int, sweep: str | None) -> str:
+    """A problem of one table with the line where it stands: of the field it begins with, else where the sweep is named."""
     field = re.split("[: ]", problem, maxsplit=1)[0]
     keys: Keys = ("tables", number, *split(field))
-    if keys not in document.origins:
-        keys = ("tables", number, "sweep")
-        return f"{document.origin(keys)}: tables.{number}: {problem}"
-    return f"{document.origin(keys)}: tables.{number}.{problem}"
+    if keys in document.origins:
+        return f"{document.origin(keys)}: tables.{number}.{problem}"
+    table = document.value["tables"][number]
+    parts = [i for i, part in enumerate(table.get("parts") or ()) if part["sweep"] == sweep]
+    keys = ("tables", number, *(("parts", parts[0]) if parts else ()), "sweep")
+    return f"{document.origin(keys)}: tables.{number}: {problem}"
 
 
 def write(
@@ -88,11 +91,12 @@ def write(
 ) -> Table:
     """A sweep's table, into its folder and onto the terminal."""
     from pvt_exp import report as writer
+    from pvt_exp import terminal
 
     table = shown.build([Source(planned, options.outcomes(planned, store_, data or ()))])
     paths = writer.write(table, out, typed())
     if not quiet:
-        console().print(writer.show(table))
+        console().print(terminal.show(table, console().width))
         for path in paths:
             print(path)
     return table

@@ -59,7 +59,10 @@ class Notes:
     def finish(self) -> list[Note]:
         """All notes, with their places."""
         return [
-            Note(mark, f"{text} ({some(filter(None, self.places[text]))})" if any(self.places[text]) else text)
+            Note(
+                mark,
+                f"{text} ({some(dict.fromkeys(filter(None, self.places[text])))})" if any(self.places[text]) else text,
+            )
             for text, mark in self.marks.items()
         ]
 

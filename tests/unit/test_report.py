@@ -15,6 +15,7 @@ from rich.console import Console
 
 from pvt_exp import report
 from pvt_exp.escape import latex
+from pvt_exp.terminal import show
 from tests.unit.test_tables import BASE, table
 
 HOSTILE = [
@@ -167,7 +168,7 @@ def test_the_second_is_underlined_everywhere():
     for form, text in {"tex": r"\underline{71.00}", "md": "<u>71.00</u>", "html": "<u>71.00</u>"}.items():
         assert report.render(made, form).count(text) == 1
     out = io.StringIO()
-    Console(file=out, width=100, force_terminal=True, color_system="standard").print(report.show(made))
+    Console(file=out, width=100, force_terminal=True, color_system="standard").print(show(made, 100))
     assert "\x1b[4m71.00" in out.getvalue()
     seconds = [row["cells"]["top1"]["second"] for row in report.as_json(made)["groups"][0]["rows"]]
     assert seconds == [False, True, False]
@@ -175,7 +176,7 @@ def test_the_second_is_underlined_everywhere():
 
 def terminal(made, width=100) -> str:
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(report.show(made))
+    Console(file=out, width=width, color_system=None).print(show(made, width))
     return out.getvalue()
 
 
