@@ -36,18 +36,24 @@ PAGE_ROWS = 38
 """Lines of a page. Longer tables are split in LaTeX: a float longer than a page runs off it."""
 
 
-CSV_MORE = {"metric": ("std", "n"), "difference": ("low", "high", "p"), "deviation": ("low", "high", "within")}
-"""What follows a column in CSV, by its kind."""
+CSV_PARTS = {
+    "metric": ("", "_std", "_n"),
+    "interval": ("_low", "_high"),
+    "difference": ("", "_low", "_high", "_p"),
+    "deviation": ("", "_low", "_high", "_within"),
+}
+"""The columns in CSV of one column, by its kind: what stands behind its key. Of other kinds the key alone."""
 
 
 # ---------------------------------------------------------------- a cell
 
 
 class Dialect(NamedTuple):
-    """How a format escapes, and how it writes bold and raised."""
+    """How a format escapes, and how it writes bold, underlined and raised."""
 
     escape: Callable[[str], str]
     bold: str = "%s"
+    under: str = "%s"
     raised: str = "%s"
     spread: str = " ± %s"
 
@@ -60,7 +66,8 @@ class Dialect(NamedTuple):
         if cell.missing is not None:
             return self.escape(f"— ({cell.missing})" if column.kind == "metric" else "—")
         text = cell.text if cell.text.isascii() else self.escape(cell.text)  # digits, and perhaps a minus
-        return (self.bold % text if cell.best else text) + (self.spread % cell.std_text if cell.std_text else "")
+        shown = self.bold % text if cell.best else self.under % text if cell.second else text
+        return shown + (self.spread % cell.std_text if cell.std_text else "")
 
     def marks(self, marks: Sequence[str]) -> str:
         """The marks of notes, raised."""
@@ -68,9 +75,9 @@ class Dialect(NamedTuple):
 
 
 PLAIN = Dialect(str)
-TEX = Dialect(latex, r"\textbf{%s}", r"\textsuperscript{%s}", r"\,{\scriptsize $\pm$ %s}")
-MD = Dialect(markdown, "**%s**", "<sup>%s</sup>")
-HTML = Dialect(html.escape, "<b>%s</b>", "<sup>%s</sup>", ' <span class="spread">± %s</span>')
+TEX = Dialect(latex, r"\textbf{%s}", r"\underline{%s}", r"\textsuperscript{%s}", r"\,{\scriptsize $\pm$ %s}")
+MD = Dialect(markdown, "**%s**", "<u>%s</u>", "<sup>%s</sup>")
+HTML = Dialect(html.escape, "<b>%s</b>", "<u>%s</u>", "<sup>%s</sup>", ' <span class="spread">± %s</span>')
 
 
 def plain(cell: Cell, column: Column) -> str:
@@ -122,27 +129,39 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(out, lineterminator="\n")
     head = ["group", "variant", "base"]
     for column in table.columns:
-        head += [column.key, *(f"{column.key}_{more}" for more in CSV_MORE.get(column.kind, ()))]
+        head += [column.key + part for part in CSV_PARTS.get(column.kind, ("",))]
     writer.writerow([*head, "runs", "missing", "data", "code"])
     for group in table.groups:
         for row in group.rows:
             line: list[Any] = [group.title, row.name, int(row.is_base)]
             for cell, column in zip(row.cells, table.columns, strict=True):
-                line.append(cell.text if column.kind == "setting" else cell.value)
-                if column.kind == "metric":
-                    line += [cell.std, cell.n]
-                elif column.kind == "difference":
-                    line += [*(cell.interval or (None, None)), cell.p]
-                elif column.kind == "deviation":
-                    line += [*(cell.interval or (None, None)), None if cell.within is None else int(cell.within)]
+                line += _figures(cell, column)
             gone = (f"{replicate.run}:{replicate.state}" for replicate in row.replicates if replicate.state != "done")
             writer.writerow([*line, " ".join(row.runs), " ".join(gone), " ".join(row.data), " ".join(row.code)])
     return out.getvalue()
 
 
+def _figures(cell: Cell, column: Column) -> list[Any]:
+    """What CSV has of a cell, as many as its column's parts."""
+    match column.kind:
+        case "metric":
+            return [cell.value, cell.std, cell.n]
+        case "interval":
+            return [*(cell.interval or (None, None))]
+        case "difference":
+            return [cell.value, *(cell.interval or (None, None)), cell.p]
+        case "deviation":
+            within = None if cell.within is None else int(cell.within)
+            return [cell.value, *(cell.interval or (None, None)), within]
+        case "setting":
+            return [cell.text]
+    return [cell.value]
+
+
 def to_markdown(table: Table, command: str | None) -> str:
     """GitHub's Markdown, with aligned pipes."""
-    grid = [["variant", *(markdown(column.title) for column in table.columns)]]
+    heads = (f"{column.heading} {column.title}".strip() for column in table.columns)
+    grid = [[markdown(table.head), *map(markdown, heads)]]
     for group in table.groups:
         if group.title:
             grid.append([f"*{markdown(group.title)}*", *("" for _ in table.columns)])
@@ -192,7 +211,7 @@ def to_latex(table: Table, command: str | None) -> str:
     return template.render(
         table=table,
         parts=parts,
-        heads=list(zip(*map(_head, table.columns), strict=True)),
+        heads=_tex_heads(table),
         size=Markup(size),
         gap_pt=gap_pt,
         first_column=Markup(first_column),
@@ -236,13 +255,38 @@ def _head(column: Column) -> tuple[str, str]:
     return name, f"({unit}" if unit else ""
 
 
+def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """The headings over the columns from left to right, and over how many neighbours each stands; empty: none has one."""
+    if not any(column.heading for column in columns):
+        return []
+    found: list[tuple[str, int]] = []
+    for column in columns:
+        if found and column.heading and found[-1][0] == column.heading:
+            found[-1] = (column.heading, found[-1][1] + 1)
+        else:
+            found.append((column.heading, 1))
+    return found
+
+
+def _tex_heads(table: Table) -> list[Markup]:
+    """The lines of the head: headings over rules that span their columns, names, units."""
+    lines, rules, at = [], [], 2
+    for heading, many in spans(table.columns):
+        lines.append(rf"\multicolumn{{{many}}}{{c}}{{{latex(heading)}}}" if heading else "")
+        rules += [rf"\cmidrule(lr){{{at}-{at + many - 1}}}"] if heading else []
+        at += many
+    over = [Markup(rf" & {' & '.join(lines)} \\ {' '.join(rules)}")] if lines else []
+    names, units = (Markup(" & ".join(map(latex, each))) for each in zip(*map(_head, table.columns), strict=True))
+    return [*over, Markup(f"{latex(table.head)} & {names} \\\\"), Markup(f" & {units} \\\\")]
+
+
 def _fit(table: Table) -> tuple[str, int, str]:
     """The largest size at which the table is no wider than the text, its columns' gap, and the kind of that of names."""
     numbers = sum(
         max([*map(len, _head(column)), *(len(PLAIN.cell(cell, column)) for cell in cells)])
         for column, cells in zip(table.columns, columns_of(table), strict=True)
     )
-    names = max([len("variant"), *(len(row.name) + len(row.marks) for row in table.rows)])
+    names = max([len(table.head), *(len(row.name) + len(row.marks) for row in table.rows)])
     room_pt, char_pt, size, gap_pt = 0.0, 1.0, "", 0
     for size, char_pt, gap_pt in SIZES:  # noqa: B007 - what the loop ends with is used
         room_pt = TEXT_PT - 2 * gap_pt * len(table.columns) - numbers * char_pt
@@ -259,12 +303,21 @@ def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
         for cell, column in zip(row.cells, table.columns, strict=True):
             seeds = [
                 f"seed {r.seed}: {r.state if value is None else repr(value)}  run {r.run}"
-                for r, value in zip(row.replicates, cell.values, strict=False)
+                for r, value in zip(row.replicates[cell.first :], cell.values, strict=False)
             ]
             tip = f' title="{html.escape(chr(10).join(seeds))}"' if seeds else ""
             kind = ' class="missing"' if cell.missing else ""
             parts.append(f"<td{kind}{tip}>{HTML.cell(cell, column)}</td>")
         return Markup("".join(parts))
+
+    def heads(table: Table) -> list[tuple[str, int, int]]:
+        """The first row of a head of two: texts, and how many columns and rows each spans; empty: the head has one."""
+        columns = iter(table.columns)
+        first = []
+        for heading, many in spans(table.columns):
+            titles = [next(columns).title for _ in range(many)]
+            first.append((heading or titles[0], many, 1 if heading else 2))
+        return first
 
     def groups(table: Table) -> list[tuple[str, list[tuple[Row, Markup, Markup]]]]:
         return [
@@ -277,7 +330,7 @@ def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
         .get_template("page.html.j2")
         .render(
             title=title,
-            tables=[(table, groups(table), about_runs(table, 0).partition(";")[0]) for table in tables],
+            tables=[(t, heads(t), groups(t), about_runs(t, 0).partition(";")[0]) for t in tables],
             command=made_by(tables[0], command) if tables else command or "pvt-exp report",
         )
     )

@@ -6,9 +6,7 @@ from pydantic import Field, model_validator
 
 from pvt_exp.component import one_of
 from pvt_exp.config import Frozen
-
-USUAL = "ablation"
-"""The kind of a table that names none."""
+from pvt_exp.tables import USUAL
 
 
 class Report(Frozen):

@@ -99,16 +99,17 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
     page = config.validate(Report, document)
     tables, read, unfinished = [], dict[str, Source](), list[str]()
     for number, shown in enumerate(page.tables):
+        reading = None
         try:
-            for sweep in shown.sweeps:
-                if sweep not in read:
-                    _, planned = options.read_plan(file.parent / sweep, None, None, None, store_)
-                    read[sweep] = Source(planned, options.outcomes(planned, store_, data or ()))
-                    told = _unfinished(read[sweep], file.parent / sweep, store_)
-                    unfinished += [_placed(line, document, number) for line in told]
+            for reading in shown.sweeps:
+                if reading not in read:
+                    _, planned = options.read_plan(file.parent / reading, None, None, None, store_)
+                    read[reading] = Source(planned, options.outcomes(planned, store_, data or ()))
+                    told = _unfinished(read[reading], file.parent / reading, store_)
+                    unfinished += [_placed(line, document, number, reading) for line in told]
             tables.append(shown.build([read[sweep] for sweep in shown.sweeps]))
         except ConfigError as error:
-            raise ConfigError(_placed(problem, document, number) for problem in error.problems) from None
+            raise ConfigError(_placed(problem, document, number, reading) for problem in error.problems) from None
     return page.title or file.stem, tables, unfinished
 
 
@@ -122,22 +123,23 @@ def _unfinished(source: Source, sweep: Path, store_: Path) -> list[str]:
     return [f"no run of {source.plan.name} is finished in {store_} ({counts}); {train}"]
 
 
-def _placed(problem: str, document: Document, number: int) -> str:
-    """A problem of one table with the line where it stands: of the field it begins with, else of the sweep it names."""
+def _placed(problem: str, document: Document, number: int, sweep: str | None) -> str:
+    """A problem of one table with the line where it stands: of the field it begins with, else where the sweep is named."""
     field = re.split("[: ]", problem, maxsplit=1)[0]
     keys: Keys = ("tables", number, *split(field))
-    if keys not in document.origins:
-        keys = ("tables", number, "sweep")
-        return f"{document.origin(keys)}: tables.{number}: {problem}"
-    return f"{document.origin(keys)}: tables.{number}.{problem}"
+    if keys in document.origins:
+        return f"{document.origin(keys)}: tables.{number}.{problem}"
+    table = document.value["tables"][number]
+    parts = [i for i, part in enumerate(table.get("parts") or ()) if part["sweep"] == sweep]
+    keys = ("tables", number, *(("parts", parts[0]) if parts else ()), "sweep")
+    return f"{document.origin(keys)}: tables.{number}: {problem}"
 
 
 def _show(tables: Sequence[Table], paths: Sequence[Path]) -> None:
-    from pvt_exp import report as writer
+    from pvt_exp import terminal
 
-    terminal = console()
     for table in tables:
-        terminal.print(writer.show(table, terminal.width), crop=False)
+        console().print(terminal.show(table, console().width))
     for path in paths:
         print(path)
 

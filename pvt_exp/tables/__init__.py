@@ -9,7 +9,9 @@ got. A table holds full precision and the text that is shown, so that no format 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from pydantic import ConfigDict
 
 from pvt_exp.component import Component
 
@@ -48,18 +50,22 @@ class Cell(NamedTuple):
     std_text: str = ""
     best: bool = False
     """Whether it is shown in bold."""
+    second: bool = False
+    """Whether it is underlined."""
     missing: str | None = None
     """Why there is no number, in a word or two."""
     marks: tuple[str, ...] = ()
     """The notes that belong to it."""
     values: tuple[float | None, ...] = ()
-    """What each of the row's replicates gave, in their order."""
+    """What each of the row's replicates gave, in their order, beginning with the one at `first`."""
     interval: tuple[float, float] | None = None
-    """95 %, of a difference."""
+    """95 %, of a difference, or of a mean in a column of intervals."""
     p: float | None = None
     """Of a difference, corrected for all comparisons of the table (Holm)."""
     within: bool | None = None
     """Of a deviation from a published figure, whether it is within the table's tolerance."""
+    first: int = 0
+    """The place among the row's replicates that `values` begin at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Column:
     """Its name in CSV and JSON."""
     title: str
     kind: Literal["metric", "count", "interval", "difference", "p", "cost", "setting", "published", "deviation"]
+    heading: str = ""
+    """What stands above it and its neighbours with the same heading; empty: nothing."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,8 @@ class Table:
     groups: tuple[Group, ...]
     notes: tuple[Note, ...]
     seeds: tuple[int, ...]
+    head: str = "variant"
+    """What stands above the rows' names."""
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -131,8 +141,20 @@ class Table:
         return tuple(row for group in self.groups for row in group.rows)
 
 
+USUAL = "ablation"
+"""The kind of a table that names none."""
+
+
+def _names_its_kind(schema: dict[str, Any]) -> None:
+    """So that an editor takes a table without a kind for the usual one alone."""
+    if schema["properties"]["kind"]["const"] != USUAL:
+        schema["required"] = [*schema.get("required", ()), "kind"]
+
+
 class TableOf(Component):
     """One table of a report, of any kind."""
+
+    model_config = ConfigDict(json_schema_extra=_names_its_kind)
 
     title: str | None = None
     """What the caption begins with; none: the sweep's name."""

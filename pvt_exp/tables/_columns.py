@@ -14,11 +14,22 @@ from pvt_exp.config import ConfigError
 from pvt_exp.tables import Cell, Column
 from pvt_exp.tables._costs import COUNTS, about_hardware, count_cells, mark_sizes, memory_cells, time_cells
 from pvt_exp.tables._differences import Differences, about_differences, about_noise, correct
-from pvt_exp.tables._metrics import TITLES, Measured, count_cell, found_in, measure, metric_cells, title, usual
+from pvt_exp.tables._metrics import (
+    TITLES,
+    Measured,
+    about_intervals,
+    count_cell,
+    found_in,
+    interval_cells,
+    measure,
+    metric_cells,
+    title,
+    usual,
+)
 from pvt_exp.tables._published import about_sources, first_cells
 from pvt_exp.tables._rows import Line, Notes
 
-WORDS = ("n", "difference", "p", *COUNTS, "seconds", "peak_memory_bytes", "published")
+WORDS = ("n", "interval", "difference", "p", *COUNTS, "seconds", "peak_memory_bytes", "published")
 """What a column can be besides a metric and a setting."""
 
 
@@ -59,7 +70,11 @@ class Columns:
         for name in dict.fromkeys(name for kind, name in read if kind in ("difference", "p")):
             self._differences[name] = Differences(self._measure(name), lines, self.base)
         correct(list(self._differences.values()))
+        if "n" not in words:
+            self._tell_counts()
         self.shown = [self._make(word, kind, name) for word, (kind, name) in zip(words, read, strict=True)]
+        for name in [name for kind, name in read if kind == "interval"][:1]:
+            self.said[:0] = about_intervals(self._measure(name))
         for of in self._differences.values():
             self.said[:0] = [*about_differences(of), *about_noise(of)]
         if "published" in words:
@@ -69,7 +84,7 @@ class Columns:
 
     def _read(self, word: str, field: str) -> tuple[str, str]:
         """What kind of column a word means, and of which metric or setting."""
-        if of := re.fullmatch(r"(difference|p)(?:\((.+)\))?", word):
+        if of := re.fullmatch(r"(interval|difference|p)(?:\((.+)\))?", word):
             if of[2] and self._found and of[2] not in self._found:
                 raise ConfigError(f"{field}: {word}: no result has {of[2]}; they have {', '.join(self._found)}")
             return of[1], of[2] or ""
@@ -88,6 +103,12 @@ class Columns:
             f"did you mean {near[0]}" if near else f"it can be {', '.join([*WORDS, *self._found])}, or a field of a run"
         )
         raise ConfigError(f"{field}: unknown column '{word}'; {hint}")
+
+    def _tell_counts(self) -> None:
+        """Mark the rows that lack seeds, where no column says so."""
+        for line in self.lines:
+            if 0 < (n := len(line.results)) < (due := len(line.replicates)):
+                line.told += [self.notes.mark(f"n is {n} of {due}"), *dict.fromkeys(line.gaps)]
 
     def _settings(self) -> list[str]:
         return list(dict.fromkeys(name for line in self.lines[:100] for name in _fields(line.variant.runs[0])))
@@ -110,6 +131,9 @@ class Columns:
                 return Shown(Column(_key(word), f"Δ {TITLES.get(name, name)}", "difference"), cells)
             case "p":
                 return Shown(Column(_key(word), f"p{of}", "p"), self._differences[name].p_cells())
+            case "interval":
+                cells = interval_cells(self._measure(name), lines)
+                return Shown(Column(_key(word), f"95 % interval{of}", "interval"), cells)
             case "seconds":
                 head, cells = time_cells(lines)
                 return Shown(Column("seconds", head, "cost"), cells)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pvt_exp.statistics import Difference, Stat, difference, holm, seeds_to_see
 from pvt_exp.tables import Cell
-from pvt_exp.tables._digits import fixed
+from pvt_exp.tables._digits import fixed, most_of, warranted
 from pvt_exp.tables._metrics import Measured, is_loss
 from pvt_exp.tables._rows import Line, Notes, some
 
@@ -24,6 +24,8 @@ class Differences:
             self.found = [
                 None if line is base else difference(got, to) for line, got in zip(lines, metric.values, strict=True)
             ]
+        most = most_of(is_loss(metric.name), [stat.mean for stat in metric.stats if stat])
+        self.digits = warranted(most, [each and each.half for each in self.found])
         self.ps: list[float | None] = [each and each.p for each in self.found]
         """Corrected once `correct` has seen all differences of the table."""
 
@@ -42,8 +44,8 @@ class Differences:
             cells.append(
                 Cell(
                     each.mean,
-                    text=fixed(each.mean, self.metric.digits, "+"),
-                    std_text="" if half is None else fixed(half, self.metric.digits),
+                    text=fixed(each.mean, self.digits, "+"),
+                    std_text="" if half is None else fixed(half, self.digits),
                     marks=tuple(marks),
                     interval=None if half is None else (each.mean - half, each.mean + half),
                     p=p,

@@ -26,15 +26,21 @@ def about(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
 
 
 def row(line: Line, cells: Sequence[Cell]) -> Row:
-    """The finished row."""
+    """The finished row of one line."""
+    return joined(line.name, [line], cells, (*line.marks, *line.told))
+
+
+def joined(name: str, lines: Sequence[Line], cells: Sequence[Cell], marks: tuple[str, ...]) -> Row:
+    """The finished row of several lines, one beside the other."""
+    results = [result for line in lines for result in line.results]
     return Row(
-        line.name,
+        name,
         tuple(cells),
-        tuple(line.replicates),
-        line.variant.is_base,
-        (*line.marks, *line.told),
-        tuple(sorted({data_of(result) for result in line.results})),
-        tuple(sorted({code_of(result) for result in line.results})),
+        tuple(replicate for line in lines for replicate in line.replicates),
+        all(line.variant.is_base for line in lines),
+        marks,
+        tuple(sorted({data_of(result) for result in results})),
+        tuple(sorted({code_of(result) for result in results})),
     )
 
 

@@ -1,16 +1,15 @@
 """Metrics over seeds: their names, their cells, and which of them are best.
 
-Scores are percentages with 2 decimals; losses have 3, or as many as give the largest three digits. The rows of a metric
-and its differences share their decimals. What is best is decided by what is shown: rows that look the same are the same.
+What is best, and second, is decided by what is shown: rows that look the same are the same.
 """
 
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pvt_exp.statistics import Stat, over_seeds
+from pvt_exp.statistics import BOOTSTRAP_FROM, Stat, half_width, intervals, over_seeds
 from pvt_exp.tables import Cell
-from pvt_exp.tables._digits import fixed, of_losses
+from pvt_exp.tables._digits import fixed, most_of, warranted
 from pvt_exp.tables._rows import Line, Notes
 
 TITLES = {
@@ -31,7 +30,7 @@ class Measured(NamedTuple):
     """What each replicate of each row gave; none where it gave nothing finite."""
     stats: list[Stat | None]
     digits: int
-    """Decimals that it is shown with; see the module."""
+    """Decimals that it is shown with; see `pvt_exp.tables._digits`."""
 
 
 def found_in(lines: Sequence[Line]) -> list[str]:
@@ -64,8 +63,8 @@ def measure(name: str, lines: Sequence[Line]) -> Measured:
     given = [[(metrics or {}).get(name) for metrics in line.metrics] for line in lines]
     finite = [tuple(v if v is not None and math.isfinite(v) else None for v in row) for row in given]
     stats = [over_seeds(row) for row in finite]
-    digits = of_losses([stat.mean for stat in stats if stat]) if is_loss(name) else 2
-    return Measured(name, smaller, finite, stats, digits)
+    most = most_of(is_loss(name), [stat.mean for stat in stats if stat])
+    return Measured(name, smaller, finite, stats, warranted(most, [stat and half_width(stat) for stat in stats]))
 
 
 def _task(lines: Sequence[Line]) -> Any:
@@ -73,7 +72,7 @@ def _task(lines: Sequence[Line]) -> Any:
 
 
 def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[Cell]:
-    """A metric's column; the best among the rows that have every seed and saw the same data is marked so."""
+    """A metric's column; the best two among the rows that have every seed and saw the same data are marked so."""
     name, digits = metric.name, metric.digits
     texts = [f"{stat.mean:.{digits}f}" if stat else "" for stat in metric.stats]
     whole = [
@@ -81,7 +80,7 @@ def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[
         for line, stat in zip(lines, metric.stats, strict=True)
     ]
     ranked = [float(text) for text, counts in zip(texts, whole, strict=True) if counts]
-    best = (min if metric.smaller else max)(ranked) if len(ranked) > 1 else None
+    best, second = ranks(ranked, metric.smaller)
     cells = []
     for line, got, stat, text, counts in zip(lines, metric.values, metric.stats, texts, whole, strict=True):
         gaps = zip(line.replicates, got, strict=True) if None in got else ()
@@ -92,10 +91,37 @@ def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[
             cells.append(Cell(missing="not measured" if lacking else line.missing, marks=own, values=got))
             continue
         std = "" if stat.std is None else fixed(stat.std, digits)
-        is_best = counts and float(text) == best
+        is_best, is_second = (counts and float(text) == each for each in (best, second))
         shown = fixed(stat.mean, digits) if text.startswith("-") else text
-        cells.append(Cell(stat.mean, stat.std, stat.n, shown, std, is_best, marks=own, values=got))
+        cells.append(Cell(stat.mean, stat.std, stat.n, shown, std, is_best, is_second, marks=own, values=got))
     return cells
+
+
+def ranks(shown: Sequence[float], smaller: bool) -> tuple[float | None, float | None]:
+    """The best number and the next best; none among one, and no second among two, which would be the worst."""
+    best, *others = sorted(set(shown), reverse=not smaller) if len(shown) > 1 else [None]
+    return best, others[0] if others and len(shown) > 2 else None
+
+
+def interval_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:
+    """The 95 % interval of each row's mean."""
+    cells = []
+    for line, stat, found in zip(lines, metric.stats, intervals(metric.values), strict=True):
+        if stat is None or found is None:
+            cells.append(Cell(missing=line.missing if stat is None else "one seed"))
+            continue
+        low, high = (fixed(end, metric.digits) for end in found)
+        cells.append(Cell(text=f"[{low}, {high}]", n=stat.n, interval=found))
+    return cells
+
+
+def about_intervals(metric: Measured) -> list[str]:
+    """How the intervals of means were made."""
+    counts = {stat.n for stat in metric.stats if stat is not None and stat.std is not None}
+    ways = ["Student's t"] if any(n < BOOTSTRAP_FROM for n in counts) else []
+    ways += ["BCa bootstrap"] if any(n >= BOOTSTRAP_FROM for n in counts) else []
+    where = f" (from {BOOTSTRAP_FROM} seeds on)" if len(ways) > 1 else ""
+    return [f"Interval: 95 %, of the mean over seeds ({', '.join(ways)}{where})."] if ways else []
 
 
 def count_cell(line: Line) -> Cell:

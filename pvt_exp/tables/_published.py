@@ -7,8 +7,8 @@ from pvt_exp.published import Figure
 from pvt_exp.statistics import Difference, difference
 from pvt_exp.tables import Cell, Column
 from pvt_exp.tables._costs import COUNTS
-from pvt_exp.tables._digits import fixed
-from pvt_exp.tables._metrics import Measured, is_loss
+from pvt_exp.tables._digits import fixed, most_of, warranted
+from pvt_exp.tables._metrics import Measured, is_loss, title
 from pvt_exp.tables._rows import Line, Notes, some
 
 OUTSIDE = "‡"
@@ -36,10 +36,11 @@ def figures(lines: Sequence[Line], source: str, metric: str) -> list[Figure | No
     ]
 
 
-def value_column(key: str, found: Sequence[Figure | None]) -> Column:
-    """The column of what one source says."""
+def value_column(metric: str, found: Sequence[Figure | None]) -> Column:
+    """The column of what one source says, under the source's name."""
     figure = next(figure for figure in found if figure is not None)
-    return Column(f"{key}_{name_of(figure)}", f"{figure.source} ({BY[figure.kind]})", "published")
+    heading = f"{figure.source} ({BY[figure.kind]})"
+    return Column(f"{metric}_{name_of(figure)}", title(metric), "published", heading)
 
 
 def value_cells(lines: Sequence[Line], found: Sequence[Figure | None], metric: str, notes: Notes) -> list[Cell]:
@@ -80,7 +81,7 @@ class Deviations(NamedTuple):
     """None where one of both has no figure."""
     tolerance: float
     digits: int
-    """Decimals that they are shown with, which decide."""
+    """Decimals that they are shown with, which decide: no fewer than the tolerance has."""
 
     def within(self, each: Difference) -> bool:
         """Whether a mean is no farther off than the tolerance."""
@@ -133,7 +134,10 @@ def deviations(metric: Measured, found: list[Figure | None], tolerance: float) -
     source = next(figure.source for figure in found if figure is not None)
     pairs = zip(metric.values, found, strict=True)
     each = [None if f is None else difference(got, [f.metrics[metric.name]] * len(got)) for got, f in pairs]
-    return Deviations(source, found, each, tolerance, metric.digits)
+    halves = [one.half for one in each if one is not None]
+    means = [stat.mean for stat in metric.stats if stat is not None]
+    digits = max(warranted(most_of(is_loss(metric.name), means), halves), len(f"{tolerance:g}".partition(".")[2]))
+    return Deviations(source, found, each, tolerance, digits)
 
 
 def about_deviations(metric: Measured, shown: Sequence[Deviations]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp.tables import Note, Replicate
+from pvt_exp.tables import Cell, Note, Replicate
 
 if TYPE_CHECKING:
     from pvt_exp.plan import Variant
@@ -59,7 +59,10 @@ class Notes:
     def finish(self) -> list[Note]:
         """All notes, with their places."""
         return [
-            Note(mark, f"{text} ({some(filter(None, self.places[text]))})" if any(self.places[text]) else text)
+            Note(
+                mark,
+                f"{text} ({some(dict.fromkeys(filter(None, self.places[text])))})" if any(self.places[text]) else text,
+            )
             for text, mark in self.marks.items()
         ]
 
@@ -109,13 +112,14 @@ def some(words: Iterable[str], most: int = 5) -> str:
     return "; ".join(every[:most]) + (f"; and {len(every) - most} more" if len(every) > most else "")
 
 
-def caption(title: str, seeds: Sequence[int], epoch: str, bold: bool) -> str:
+def caption(title: str, seeds: Sequence[int], epoch: str, cells: Iterable[Cell]) -> str:
     """What a table is, and how its numbers were made."""
     which_seeds = ", ".join(map(str, seeds)) if len(seeds) <= 10 else str(len(seeds))
-    over = (
-        f"mean ± standard deviation over seeds {which_seeds}"
-        if len(seeds) > 1
-        else f"one seed ({which_seeds}), no spread"
-    )
+    mean = f"mean ± standard deviation over seeds {which_seeds}"
+    over = mean if len(seeds) > 1 else f"one seed ({which_seeds}), no spread"
     which = "at each run's last epoch" if epoch == "last" else "at each run's best epoch, which flatters"
-    return f"{title}: {over}, {which}{', best in bold' if bold else ''}."
+    best = second = False
+    for cell in cells:
+        best, second = best or cell.best, second or cell.second
+    ranked = f"{', best in bold' if best else ''}{', second underlined' if second else ''}"
+    return f"{title}: {over}, {which}{ranked}."

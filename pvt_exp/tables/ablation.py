@@ -40,10 +40,10 @@ class Settings(TableOf):
         groups: dict[tuple[str, ...], list[Row]] = {}
         for line, cells in zip(lines, zip(*(shown.cells for shown in columns.shown), strict=True), strict=True):
             groups.setdefault(("base",) if line.variant.is_base else ("", *line.group), []).append(row(line, cells))
-        bold = any(cell.best for shown in columns.shown for cell in shown.cells)
+        every = (cell for shown in columns.shown for cell in shown.cells)
         return Table(
             name=plan.name,
-            caption=caption(self.title or plan.name, plan.seeds, self.epoch, bold),
+            caption=caption(self.title or plan.name, plan.seeds, self.epoch, every),
             columns=tuple(shown.column for shown in columns.shown),
             groups=tuple(Group(_heading(key), tuple(rows)) for key, rows in groups.items()),
             notes=(*notes.finish(), *(Note("", text) for text in (*columns.said, *said))),

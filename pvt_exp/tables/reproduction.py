@@ -58,7 +58,6 @@ class Settings(TableOf):
                 shown.append(_ours(each))
                 beside, words = self._beside(measure(each.column.key, lines), lines, notes)
             else:
-                shown.append(each)
                 beside, words = _counted(each, lines, notes)
             shown += beside
             told += words
@@ -69,7 +68,7 @@ class Settings(TableOf):
         title = self.title or f"{plan.name} beside its published figures"
         return Table(
             name=plan.name,
-            caption=caption(f"{title} (tolerance {self.tolerance:g})", plan.seeds, self.epoch, bold=False),
+            caption=caption(f"{title} (tolerance {self.tolerance:g})", plan.seeds, self.epoch, ()),
             columns=tuple(each.column for each in shown),
             groups=(Group("", tuple(rows)),),
             notes=(*notes.finish(), *(Note("", text) for text in general)),
@@ -90,7 +89,7 @@ class Settings(TableOf):
                 said.append(f"{each.source} has the figures of {same.source}.")
                 continue
             compared.append(each)
-            head = Column(f"{column.key}_difference", "Δ", "deviation")
+            head = Column(f"{column.key}_difference", "Δ", "deviation", column.heading)
             shown.append(Shown(head, each.cells(lines)))
             said.append(each.about(lines))
         return shown, ([about_deviations(metric, compared), *said] if compared else [])
@@ -98,8 +97,8 @@ class Settings(TableOf):
 
 def _ours(each: Shown) -> Shown:
     """The column of our own figures: none of them is best, as they are rows of others."""
-    column = Column(each.column.key, f"ours: {each.column.title}", "metric")
-    return Shown(column, [cell._replace(best=False) for cell in each.cells])
+    column = Column(each.column.key, each.column.title, "metric", "ours")
+    return Shown(column, [cell._replace(best=False, second=False) for cell in each.cells])
 
 
 def _repeats(later: Deviations, earlier: Deviations, metric: str) -> bool:
@@ -111,11 +110,12 @@ def _repeats(later: Deviations, earlier: Deviations, metric: str) -> bool:
 
 
 def _counted(each: Shown, lines: Sequence[Line], notes: Notes) -> tuple[list[Shown], list[str]]:
-    key = each.column.key
-    if key not in ("params", "macs"):
-        return [], []
-    cells = cost_cells(lines, key, notes)
+    """Parameters or MACs, ours and published; any other column as it is."""
+    key, title = each.column.key, each.column.title
+    cells = cost_cells(lines, key, notes) if key in ("params", "macs") else []
     if not any(cell.text for cell in cells):
-        return [], []
-    unit = each.column.title.partition(" ")[2]
-    return [Shown(Column(f"{key}_published", f"published {unit}", "published"), cells)], about_costs(cells)
+        return [each], []
+    ours = Column(key, "ours", "cost", title)
+    return [Shown(ours, each.cells), Shown(Column(f"{key}_published", "published", "published", title), cells)], (
+        about_costs(cells)
+    )

@@ -68,6 +68,11 @@ def test_schemas_are_current() -> None:
         assert (ROOT / "docs/schema" / name).read_text() == text, "pvt-exp schema writes them anew"
 
 
+def test_only_the_usual_table_may_leave_out_its_kind() -> None:
+    for kind, settings in kinds("tables").items():
+        assert ("kind" in settings.model_json_schema().get("required", ())) == (kind != "ablation")
+
+
 def test_no_file_is_named_for_nothing() -> None:
     names = {path.stem for path in (ROOT / "pvt_exp").rglob("*.py")}
     assert not names & {"utils", "util", "common", "helpers", "manager", "misc"}

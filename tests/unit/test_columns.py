@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from pvt_exp import cli, expand, report
 from pvt_exp.config import ConfigError
+from pvt_exp.formats import plain
 from tests.unit.test_tables import BASE, built, cell, result, table
 
 ROWS = [(BASE, [70.0, 71.0, 72.5]), (({"a": "clear"},), [72.0, 73.1, 74.4]), (({"a": "vague"},), [71.0, 70.5, 74.5])]
@@ -50,6 +51,47 @@ def test_a_p_is_corrected_over_all_differences_of_the_table():
     assert re.fullmatch(r"0\.\d{3}|< 0\.001", alone.text)
     base = cell(table(ROWS, columns=("top1", "p")), NAME, "p")
     assert (base.value, base.text, base.missing) == (None, "", None)
+
+
+def test_an_interval_is_of_the_mean_and_says_how_it_was_made():
+    made = table(ROWS, columns=("top1", "interval"))
+    shown = cell(made, "clear", "interval")
+    assert shown.interval == pytest.approx((73.1667 - 2.9844, 73.1667 + 2.9844), abs=1e-3)
+    assert shown.text == "[70.2, 76.2]"
+    assert "Interval: 95 %, of the mean over seeds (Student's t)." in [note.text for note in made.notes]
+    read = list(csv.DictReader(io.StringIO(report.render(made, "csv"))))
+    assert float(read[1]["interval_low"]) == shown.interval[0]
+    assert "interval" not in read[1]
+    five = table([(BASE, [70.0, 71.0, 72.5, 70.2, 70.1])], seeds=range(5), columns=("interval(top1)",))
+    assert five.rows[0].cells[0].interval[1] < 72.5
+    assert any("BCa bootstrap" in note.text for note in five.notes)
+    one = table([(BASE, [70.0])], seeds=(0,), columns=("interval",))
+    assert one.rows[0].cells[0].missing == "one seed"
+
+
+def test_rows_that_lack_seeds_are_marked_where_no_column_says_n():
+    rows = [*ROWS, (({"a": "short"},), [71.0, ("failed", "no room"), None])]
+    made = table(rows, columns=("top1",))
+    texts = {note.mark: note.text for note in made.notes}
+    assert [len(row.marks) for row in made.rows] == [0, 0, 0, 3]
+    assert [texts[mark].partition(" (")[0] for mark in made.rows[3].marks] == [
+        "n is 1 of 3", "failed: no room", "pending",
+    ]  # fmt: skip
+    assert not table(rows).rows[3].marks
+
+
+@pytest.mark.parametrize(
+    ("spread", "shown"), [(0.001, "70.00 ± 0.00"), (0.1, "70.00 ± 0.10"), (0.5, "70.0 ± 0.5"), (9.0, "70 ± 9")]
+)
+def test_decimals_are_those_that_the_interval_warrants(spread, shown):
+    made = table([(BASE, [70.0 - spread, 70.0, 70.0 + spread])], columns=("top1",))
+    assert plain(made.rows[0].cells[0], made.columns[0]) == shown
+
+
+def test_a_single_seed_has_two_decimals_and_a_wide_row_does_not_flatten_the_others():
+    assert table([(BASE, [70.126])], seeds=(0,)).rows[0].cells[0].text == "70.13"
+    rows = [(({"a": str(i)},), [70.0, 70.1, 70.2]) for i in range(4)] + [(({"a": "wild"},), [60.0, 70.0, 80.0])]
+    assert {row.cells[0].text for row in table(rows).rows} == {"70.10", "70.00"}
 
 
 def test_costs_by_the_words_of_a_result():

@@ -75,7 +75,7 @@ def test_mean_and_sample_deviation_over_all_seeds():
     assert shown.n == 3
     assert shown.value == pytest.approx(statistics.fmean(given), abs=1e-12)
     assert shown.std == pytest.approx(statistics.stdev(given), abs=1e-12)
-    assert (shown.text, shown.std_text) == ("71.30", "0.46")
+    assert (shown.text, shown.std_text) == ("71.3", "0.5")
     assert shown.values == tuple(given)
 
 
@@ -158,6 +158,24 @@ def test_best_is_by_direction_among_whole_rows_and_ties_are_all_bold():
     assert [cell(made, r.name, "loss").best for r in made.rows] == [False, True, False]
 
 
+def test_the_second_is_by_direction_too_and_never_the_worst_of_two():
+    rows = [
+        (BASE, [result(71.0, 0.9)] * 3),
+        (({"a": "b"},), [result(73.0, 0.8)] * 3),
+        (({"a": "c"},), [result(72.0, 0.7)] * 3),
+        (({"a": "lucky"},), [result(72.5, 0.75), None, None]),
+    ]
+    made = table(rows)
+    assert [cell(made, r.name, "top1").second for r in made.rows] == [False, False, True, False]
+    assert [cell(made, r.name, "loss").second for r in made.rows] == [False, True, False, False]
+    assert "best in bold, second underlined." in made.caption
+    two = table(rows[:2])
+    assert not any(c.second for r in two.rows for c in r.cells)
+    assert "underlined" not in two.caption
+    tied = table([(BASE, [71.0] * 3), (({"a": "b"},), [71.001] * 3), (({"a": "c"},), [70.0] * 3)])
+    assert [(c.best, c.second) for r in tied.rows for c in r.cells[:1]] == [(True, False)] * 2 + [(False, True)]
+
+
 def test_differences_are_signed_points_to_the_base_and_marked_inside_noise():
     made = table(
         [
@@ -199,7 +217,7 @@ def test_differences_have_paired_intervals_and_corrected_ps():
     due = stats.ttest_rel([72.0, 73.1, 74.4], [70.0, 71.0, 72.5])
     interval = due.confidence_interval(0.95)
     assert clear.interval == pytest.approx((interval.low, interval.high))
-    assert (clear.text, clear.std_text, clear.marks) == ("+2.00", "0.25", ())
+    assert (clear.text, clear.std_text, clear.marks) == ("+2.0", "0.2", ())
     assert clear.p == pytest.approx(3 * due.pvalue), "the smallest of three, corrected by Holm"
     assert vague.marks == ("†",)
     assert vague.p > clear.p
