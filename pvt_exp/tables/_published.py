@@ -39,8 +39,7 @@ def figures(lines: Sequence[Line], source: str, metric: str) -> list[Figure | No
 def value_column(metric: str, found: Sequence[Figure | None]) -> Column:
     """The column of what one source says, under the source's name."""
     figure = next(figure for figure in found if figure is not None)
-    heading = f"{figure.source} ({BY[figure.kind]})"
-    return Column(f"{metric}_{name_of(figure)}", title(metric), "published", heading)
+    return Column(f"{metric}_{name_of(figure)}", title(metric), "published", figure.source)
 
 
 def value_cells(lines: Sequence[Line], found: Sequence[Figure | None], metric: str, notes: Notes) -> list[Cell]:
@@ -106,7 +105,6 @@ class Deviations(NamedTuple):
                 Cell(
                     each.mean,
                     text=fixed(each.mean, self.digits, "+"),
-                    std_text="" if each.half is None else fixed(each.half, self.digits),
                     marks=(*marks, *line.marks),
                     interval=None if each.half is None else (each.mean - each.half, each.mean + each.half),
                     within=self.within(each),
@@ -143,12 +141,11 @@ def deviations(metric: Measured, found: list[Figure | None], tolerance: float) -
 def about_deviations(metric: Measured, shown: Sequence[Deviations]) -> str:
     """What the columns of differences mean."""
     every = [each for one in shown for each in one.found if each is not None]
-    how = ", ± half its 95 % interval (Student's t)" if any(each.half is not None for each in every) else ""
-    text = f"Δ: ours less the published figure{'' if is_loss(metric.name) else ', in percentage points'}{how}."
+    text = f"Δ: ours less the published figure{'' if is_loss(metric.name) else ', in percentage points'}."
     if any(not one.within(each) for one in shown for each in one.found if each is not None):
         text += f" {OUTSIDE}: farther than the tolerance."
     if any(not one.is_sure(each) for one in shown for each in one.found if each is not None):
-        text += f" {UNSURE}: the interval has both, what is within the tolerance and what is not."
+        text += f" {UNSURE}: its 95 % interval (Student's t; in table.csv) is partly within the tolerance, partly not."
     if any(each.half is None for each in every):
         text += " One seed has no interval, so how much of it seeds make is not told."
     return text

@@ -116,6 +116,6 @@ def _counted(each: Shown, lines: Sequence[Line], notes: Notes) -> tuple[list[Sho
     if not any(cell.text for cell in cells):
         return [each], []
     ours = Column(key, "ours", "cost", title)
-    return [Shown(ours, each.cells), Shown(Column(f"{key}_published", "published", "published", title), cells)], (
+    return [Shown(ours, each.cells), Shown(Column(f"{key}_published", "publ.", "published", title), cells)], (
         about_costs(cells)
     )
