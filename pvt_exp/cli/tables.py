@@ -1,5 +1,6 @@
 """The verb that writes tables."""
 
+import os
 import re
 import sys
 from collections import Counter
@@ -105,7 +106,7 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
                 if reading not in read:
                     _, planned = options.read_plan(file.parent / reading, None, None, None, store_)
                     read[reading] = Source(planned, options.outcomes(planned, store_, data or ()))
-                    told = _unfinished(read[reading], file.parent / reading, store_)
+                    told = _unfinished(read[reading], Path(os.path.normpath(file.parent / reading)), store_)
                     unfinished += [_placed(line, document, number, reading) for line in told]
             tables.append(shown.build([read[sweep] for sweep in shown.sweeps]))
         except ConfigError as error:

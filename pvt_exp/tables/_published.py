@@ -45,13 +45,14 @@ def value_column(metric: str, found: Sequence[Figure | None]) -> Column:
 def value_cells(lines: Sequence[Line], found: Sequence[Figure | None], metric: str, notes: Notes) -> list[Cell]:
     """What one source says of each row, as it is printed; why there is nothing, where the source says so."""
     cells = []
+    source = next(name_of(figure) for figure in found if figure is not None)
     for line, figure in zip(lines, found, strict=True):
         if figure is not None:
             value = figure.metrics[metric]
             unsure = [notes.mark("transcribed with less than high confidence")] if figure.confidence != "high" else []
             cells.append(Cell(value, text=as_printed(value), marks=tuple(unsure)))
             continue
-        none = next((f.outcome for f in line.variant.published if f.outcome), None)
+        none = next((f.outcome for f in line.variant.published if f.outcome and name_of(f) == source), None)
         cells.append(Cell(missing="none", marks=(notes.mark(f"published: {none}"),)) if none else Cell())
     return cells
 

@@ -10,7 +10,7 @@ import yaml
 from pvt_exp import expand, published
 from pvt_exp.config import ConfigError
 from pvt_exp.published import Figure
-from tests.conftest import ROOT, SHARED_DATA
+from tests.conftest import SHARED_DATA
 
 FIGURES = published.every()
 REFERENCE = SHARED_DATA.parent / "reference" / "published.yaml"
@@ -194,9 +194,3 @@ def test_a_name_of_two_rows_is_told(experiment: Path) -> None:
     )
     with pytest.raises(ConfigError, match="several rows are called 'more'; write depth more or heads more"):
         expand.load(path)
-
-
-def test_every_sweep_of_the_papers_has_published_rows() -> None:
-    for path in sorted((ROOT / "sweeps/papers").glob("*.yaml")):
-        _, planned = expand.load(path)
-        assert any(variant.published for variant in planned.variants), path.stem
