@@ -48,14 +48,22 @@ class Columns:
         lines: The rows, of one sweep.
         notes: Where marks come from.
         field: Of the settings, that errors begin with.
+        base: The row that differences are to; none: the sweep's base, if it is among the rows.
 
     Raises:
         ConfigError: for a word that means nothing here.
     """
 
-    def __init__(self, words: Sequence[str], lines: Sequence[Line], notes: Notes, field: str = "columns") -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        lines: Sequence[Line],
+        notes: Notes,
+        field: str = "columns",
+        base: Line | None = None,
+    ) -> None:
         self.lines, self.notes = lines, notes
-        self.base = next((line for line in lines if line.variant.is_base), None)
+        self.base = base or next((line for line in lines if line.variant.is_base), None)
         self.said: list[str] = []
         self._found = found_in(lines)
         self._measured: dict[str, Measured] = {}
@@ -87,6 +95,9 @@ class Columns:
         if of := re.fullmatch(r"(interval|difference|p)(?:\((.+)\))?", word):
             if of[2] and self._found and of[2] not in self._found:
                 raise ConfigError(f"{field}: {word}: no result has {of[2]}; they have {', '.join(self._found)}")
+            if of[1] != "interval" and self.base is None and self.lines:
+                told = "differences are to the base, which is not among the rows"
+                raise ConfigError(f"{field}: {word}: {told}; name another row of an ablation as base, or leave it out")
             return of[1], of[2] or ""
         if word in WORDS:
             return word, word

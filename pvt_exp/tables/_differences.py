@@ -91,7 +91,8 @@ def about_differences(of: Differences) -> list[str]:
     if tested:
         paired = "of the same seeds, " if all(each.pairs for each in tested) else ""
         how = f", ± half its 95 % interval ({paired}Student's t)"
-    text = f"Δ: mean less the base's{points}{how}{'; smaller is better' if of.metric.smaller else ''}."
+    whose = "the base's" if of.base.variant.is_base else f"that of {of.base.name}"
+    text = f"Δ: mean less {whose}{points}{how}{'; smaller is better' if of.metric.smaller else ''}."
     if any(each.is_noise for each in tested):
         text += f" {NOISE}: inside seed noise, that is the interval contains 0."
     return [text]

@@ -1,15 +1,19 @@
 """The ablation table: a row a variant, the base first, each metric over all seeds, and what is not comparable named."""
 
+import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import model_validator
 
+from pvt_exp.config import ConfigError
+from pvt_exp.plan import called
 from pvt_exp.tables import Group, Note, Row, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns
 from pvt_exp.tables._marks import about, row
 from pvt_exp.tables._metrics import usual
-from pvt_exp.tables._rows import Line, Notes, caption, collect
+from pvt_exp.tables._rows import Line, Notes, caption, collect, some
 
 
 class Settings(TableOf):
@@ -20,6 +24,8 @@ class Settings(TableOf):
     """The sweep whose results it shows, relative to this file."""
     metrics: tuple[str, ...] = ()
     """Of the columns that it shows by itself; empty: the task's own."""
+    base: str | None = None
+    """The row that differences are taken to, as it is called (``depth deep``, ``deep``); none: the sweep's base."""
 
     @property
     def sweeps(self) -> tuple[str, ...]:
@@ -34,25 +40,43 @@ class Settings(TableOf):
     def build(self, sources: Sequence[Source]) -> Table:
         (source,) = sources
         plan, notes = source.plan, Notes()
-        lines = sorted(collect(source, self.epoch, notes), key=lambda line: not line.variant.is_base)
+        found = collect(source, self.epoch, notes)
+        base = self._base(found)
+        lines = sorted(found, key=lambda line: line is not base)
         said = about(plan, lines, notes)
-        columns = Columns(self.columns or self._usual(lines), lines, notes, "columns" if self.columns else "metrics")
+        words, field = (self.columns, "columns") if self.columns else (self._usual(lines, base), "metrics")
+        columns = Columns(words, lines, notes, field, base)
         groups: dict[tuple[str, ...], list[Row]] = {}
         for line, cells in zip(lines, zip(*(shown.cells for shown in columns.shown), strict=True), strict=True):
-            groups.setdefault(("base",) if line.variant.is_base else ("", *line.group), []).append(row(line, cells))
+            made = replace(row(line, cells), is_base=line is base)
+            groups.setdefault(("base",) if line is base else ("", *line.group), []).append(made)
+        no_base = [] if base or not lines else ["No differences: the base is not among the rows."]
         every = (cell for shown in columns.shown for cell in shown.cells)
         return Table(
             name=plan.name,
             caption=caption(self.title or plan.name, plan.seeds, self.epoch, every),
             columns=tuple(shown.column for shown in columns.shown),
             groups=tuple(Group(_heading(key), tuple(rows)) for key, rows in groups.items()),
-            notes=(*notes.finish(), *(Note("", text) for text in (*columns.said, *said))),
+            notes=(*notes.finish(), *(Note("", text) for text in (*columns.said, *no_base, *said))),
             seeds=plan.seeds,
         )
 
-    def _usual(self, lines: Sequence[Line]) -> list[str]:
-        based = any(line.variant.is_base for line in lines)
-        return [*(self.metrics or usual(lines)), "n", *(["difference"] if based else []), "params", "macs"]
+    def _usual(self, lines: Sequence[Line], base: Line | None) -> list[str]:
+        return [*(self.metrics or usual(lines)), "n", *(["difference"] if base else []), "params", "macs"]
+
+    def _base(self, lines: Sequence[Line]) -> Line | None:
+        if self.base is None:
+            return next((line for line in lines if line.variant.is_base), None)
+        names: dict[str, Line] = {}
+        for line in lines:
+            labels = line.variant.labels
+            for name in (called(labels), *(", ".join(label.values()) for label in labels if label)):
+                names.setdefault(name, line)
+        if self.base not in names:
+            near = difflib.get_close_matches(self.base, names, 1)
+            hint = f"did you mean '{near[0]}'" if near else f"they are {some(names, 12)}"
+            raise ConfigError(f"base: no row is called '{self.base}'; {hint}")
+        return names[self.base]
 
 
 def _heading(key: Sequence[str]) -> str:

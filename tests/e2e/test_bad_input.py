@@ -218,6 +218,15 @@ CASES = [
     Bad("a row that is published of", {"sweep.yaml": SWEEP + "published: {depeer: v1/table2/PVT-Small}\n"}, DRIVE, (
         "sweep.yaml:8: published: the sweep has no row 'depeer'; did you mean 'deeper'",
     )),
+    Bad("a base that is no row", {"page.yaml": "tables:\n- {sweep: sweep.yaml, base: depeer}\n"}, "report page.yaml", (
+        "page.yaml:2: tables.0.base: no row is called 'depeer'; did you mean 'deeper'",
+    )),
+    Bad("differences to no row", {
+        **blocks("- variants: {deep: {backbone.depths: [2, 1, 1, 1]}, deeper: {backbone.depths: [3, 1, 1, 1]}}\n"),
+        "page.yaml": "tables:\n- sweep: sweep.yaml\n  columns: [top1, difference]\n",
+    }, "report page.yaml", (
+        "page.yaml:3: tables.0.columns.1: difference: differences are to the base, which is not among the rows; name ",
+    )),
     Bad("a check of no table", {}, "report sweep.yaml --check", (
         "reports/out/sweep/table.csv: there is no table to check; without --check the same command writes it",
     )),

@@ -155,3 +155,24 @@ def test_a_wrong_word_is_told_with_file_and_line(sweep: Path, monkeypatch: pytes
     with pytest.raises(ConfigError) as told:
         CliRunner().invoke(cli.app, ["report", "page.yaml"], catch_exceptions=False)
     assert told.value.problems == ["page.yaml:6: tables.1.columns.1: unknown column 'optim.rl'; did you mean optim.lr"]
+
+
+def test_differences_are_to_another_row_if_one_is_named():
+    for called in ("vague", "a vague"):
+        made = table(ROWS, base=called)
+        assert [row.name for row in made.rows if row.is_base] == ["vague"]
+        assert made.rows[0].name == "vague"
+        assert cell(made, NAME, "difference").value == pytest.approx(71.1666666 - 72.0, abs=1e-6)
+        assert any(note.text.startswith("Δ: mean less that of vague, in percentage points") for note in made.notes)
+
+
+def test_a_base_that_is_not_among_the_rows_is_told():
+    with pytest.raises(ConfigError, match="base: no row is called 'vage'; did you mean 'vague'"):
+        table(ROWS, base="vage")
+    baseless = ROWS[1:]
+    assert "No differences: the base is not among the rows." in [note.text for note in table(baseless).notes]
+    with pytest.raises(
+        ConfigError, match=r"columns\.1: p: differences are to the base, which is not among the rows; name "
+    ):
+        table(baseless, columns=("top1", "p"))
+    assert cell(table(baseless, columns=("top1", "difference"), base="vague"), "clear", "difference").value
