@@ -34,6 +34,7 @@ assert not found, found
         ["status"],
         ["report", "sweep.yaml"],
         ["runs", "list"],
+        ["published", "v1/table2"],
         ["wandb", "sync"],
         ["wandb", "sweep", "sweep.yaml", "--print"],
         ["--help"],

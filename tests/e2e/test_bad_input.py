@@ -202,6 +202,9 @@ CASES = [
     Bad("a store that is a file", {"runs": "x"}, RUN, ("runs: not a folder",)),
     Bad("a store that cannot be made", {"x": "x"}, f"{RUN} --store x/runs", ("x/runs: cannot keep runs here: Not a dir",)),
     # ------------------------------------------------------------ looking
+    Bad("a reference", {}, "published v1/table2/PVT-Smal2", (
+        "no published figure 'v1/table2/PVT-Smal2'; did you mean v1/table2/PVT-Small",
+    )),
     Bad("a run id", {}, "runs show xyz", ("'xyz' is no id of a run: up to 12 digits of 0-9 and a-f",)),
     Bad("a run that is not there", {}, "runs show abc", ("'abc' matches no run in runs",)),
     Bad("a report of no sweep", {"page.yaml": "title: x\ntables:\n- sweep: seewp.yaml\n"}, "report page.yaml", (
