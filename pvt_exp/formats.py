@@ -1,4 +1,4 @@
-"""A table as LaTeX, Markdown, CSV and HTML.
+"""A table as Markdown, CSV and HTML, and what formats share; LaTeX is in `pvt_exp.latex`.
 
 What a person named goes through the escape of its format by default, in templates too: what is to stay as it is says
 so (``Markup``). Each format depends on the table and the command only, so that the same results give the same bytes.
@@ -7,7 +7,6 @@ so (``Markup``). Each format depends on the table and the command only, so that 
 import csv
 import html
 import io
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,22 +18,6 @@ from pvt_exp.tables import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
     import jinja2
-
-TEXT_PT = 345.0
-"""Width of the text in the class ``article`` at 10 pt."""
-SIZES = (
-    ("normalsize", 5.2, 4),
-    ("small", 4.75, 4),
-    ("footnotesize", 4.4, 4),
-    ("scriptsize", 4.0, 4),
-    ("scriptsize", 4.0, 2),
-)
-"""LaTeX's sizes, the width of an average character, and what lies on each side of a column, in pt."""
-NAME_CHARS = 28
-"""The room that a row's name has at least, where it is that long, before LaTeX takes a smaller size."""
-PAGE_ROWS = 38
-"""Lines of a page. Longer tables are split in LaTeX: a float longer than a page runs off it."""
-
 
 CSV_PARTS = {
     "metric": ("", "_std", "_n"),
@@ -75,7 +58,6 @@ class Dialect(NamedTuple):
 
 
 PLAIN = Dialect(str)
-TEX = Dialect(latex, r"\textbf{%s}", r"\underline{%s}", r"\textsuperscript{%s}", r"\,{\scriptsize $\pm$ %s}")
 MD = Dialect(markdown, "**%s**", "<u>%s</u>", "<sup>%s</sup>")
 HTML = Dialect(html.escape, "<b>%s</b>", "<u>%s</u>", "<sup>%s</sup>", ' <span class="spread">± %s</span>')
 
@@ -97,8 +79,13 @@ def made_by(table: Table, command: str | None) -> str:
     return one_line(command or f"pvt-exp report {table.name}")
 
 
+def fill(form: str, name: str, **values: Any) -> str:
+    """One of `templates` with these values, which go through the escape of its format."""
+    return _environment(form).get_template(name).render(**values)
+
+
 @cache
-def _templates(form: str) -> "jinja2.Environment":
+def _environment(form: str) -> "jinja2.Environment":
     import jinja2
 
     def escape(value: Any) -> str:
@@ -115,7 +102,12 @@ def _templates(form: str) -> "jinja2.Environment":
     )
     if form == "tex":  # which is full of braces
         return syntax.overlay(
-            block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>"
+            block_start_string="<%",
+            block_end_string="%>",
+            variable_start_string="<<",
+            variable_end_string=">>",
+            comment_start_string="<#",
+            comment_end_string="#>",
         )
     return syntax
 
@@ -176,83 +168,13 @@ def to_markdown(table: Table, command: str | None) -> str:
         for line in grid
     ]
     lines.insert(1, f"| {'-' * widths[0]} | " + " | ".join("-" * (w - 1) + ":" for w in widths[1:]) + " |")
-    template = _templates("md").get_template("table.md.j2")
     made = made_by(table, command).replace("`", "'")
-    return template.render(table=table, grid=map(Markup, lines), runs=about_runs(table), command=Markup(made))
-
-
-def to_latex(table: Table, command: str | None) -> str:
-    """A float of the class ``article`` that needs booktabs only; several where it is longer than a page."""
-    size, gap_pt, first_column = _fit(table)
-    tex = TEX if size != "scriptsize" else TEX._replace(spread=TEX.spread.replace("scriptsize", "tiny"))
-    spreads = [max((cell.std_text for cell in column), key=len, default="") for column in columns_of(table)]
-
-    def line(row: Row, indent: str) -> Markup:
-        name = latex(row.name)
-        if first_column != "l":  # long names break behind any sign, for they must not run into the numbers
-            name = r"\raggedright " + re.sub(r"(\\_|[-/=,;:.)]|\\text(?:greater|less)\{\})", r"\1\\allowbreak{}", name)
-        parts = [indent + name + TEX.marks(row.marks)]
-        for cell, column, spread in zip(row.cells, table.columns, spreads, strict=True):
-            text = tex.bare(cell, column)
-            if cell.text and spread and not cell.std_text:  # keeps a mean without spread below the other means
-                text += rf"\phantom{{{tex.spread % spread}}}"
-            marks = TEX.marks(cell.marks)
-            parts.append(text + (rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks))
-        return Markup(" & ".join(parts))
-
-    rows = [[line(row, r"\enspace " if group.title else "") for row in group.rows] for group in table.groups]
-    notes = sum(1 + len(note.text) // 95 for note in table.notes)
-    for room in range(PAGE_ROWS, 8, -4):  # less on each page until the notes fit below the last rows
-        parts, left = _paginate([group.title for group in table.groups], rows, room)
-        if left + PAGE_ROWS - room >= notes:
-            break
-    comments = [f"{one_line(row.name)}: {' '.join(row.runs)}" for row in table.rows]
-    template = _templates("tex").get_template("table.tex.j2")
-    return template.render(
-        table=table,
-        parts=parts,
-        heads=_tex_heads(table),
-        size=Markup(size),
-        gap_pt=gap_pt,
-        first_column=Markup(first_column),
-        label=Markup(re.sub(r"[^A-Za-z0-9]+", "-", table.name).strip("-")),
-        runs=about_runs(table),
-        rows=[Markup(text.encode("ascii", "backslashreplace").decode()) for text in comments],
-        command=Markup(made_by(table, command).encode("ascii", "backslashreplace").decode()),
-    )
-
-
-def _paginate(
-    titles: Sequence[str], groups: Sequence[Sequence[Markup]], page: int
-) -> tuple[list[list[tuple[str, list[Markup]]]], int]:
-    """Groups on pages of so many lines, their headings again where they go on, and the lines left on the last."""
-    pages: list[list[tuple[str, list[Markup]]]] = [[]]
-    left = page
-    for title, rows in zip(titles, groups, strict=True):
-        for i, row in enumerate(rows):
-            if left < (3 if i == 0 else 1):
-                pages.append([])
-                left = page
-            if i == 0 or not pages[-1]:
-                pages[-1].append((title, []))
-                left -= 2 if title else 1
-            pages[-1][-1][1].append(row)
-            left -= 1
-    return pages, left
+    return fill("md", "table.md.j2", table=table, grid=map(Markup, lines), runs=about_runs(table), command=Markup(made))
 
 
 def columns_of(table: Table) -> list[tuple[Cell, ...]]:
     """The cells of each column, over all groups."""
     return [tuple(row.cells[i] for row in table.rows) for i in range(len(table.columns))]
-
-
-def _head(column: Column) -> tuple[str, str]:
-    """The two lines of a column's head: what it is and in what unit, or what it is the difference of."""
-    if column.kind in ("difference", "deviation"):
-        first, _, of = column.title.partition(" ")
-        return first, of
-    name, _, unit = column.title.partition(" (")
-    return name, f"({unit}" if unit else ""
 
 
 def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -266,33 +188,6 @@ def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
         else:
             found.append((column.heading, 1))
     return found
-
-
-def _tex_heads(table: Table) -> list[Markup]:
-    """The lines of the head: headings over rules that span their columns, names, units."""
-    lines, rules, at = [], [], 2
-    for heading, many in spans(table.columns):
-        lines.append(rf"\multicolumn{{{many}}}{{c}}{{{latex(heading)}}}" if heading else "")
-        rules += [rf"\cmidrule(lr){{{at}-{at + many - 1}}}"] if heading else []
-        at += many
-    over = [Markup(rf" & {' & '.join(lines)} \\ {' '.join(rules)}")] if lines else []
-    names, units = (Markup(" & ".join(map(latex, each))) for each in zip(*map(_head, table.columns), strict=True))
-    return [*over, Markup(f"{latex(table.head)} & {names} \\\\"), Markup(f" & {units} \\\\")]
-
-
-def _fit(table: Table) -> tuple[str, int, str]:
-    """The largest size at which the table is no wider than the text, its columns' gap, and the kind of that of names."""
-    numbers = sum(
-        max([*map(len, _head(column)), *(len(PLAIN.cell(cell, column)) for cell in cells)])
-        for column, cells in zip(table.columns, columns_of(table), strict=True)
-    )
-    names = max([len(table.head), *(len(row.name) + len(row.marks) for row in table.rows)])
-    room_pt, char_pt, size, gap_pt = 0.0, 1.0, "", 0
-    for size, char_pt, gap_pt in SIZES:  # noqa: B007 - what the loop ends with is used
-        room_pt = TEXT_PT - 2 * gap_pt * len(table.columns) - numbers * char_pt
-        if min(names, NAME_CHARS) * char_pt <= room_pt:
-            break
-    return size, gap_pt, "l" if names * char_pt <= room_pt else f"p{{{max(room_pt, 10 * char_pt):.0f}pt}}"
 
 
 def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
@@ -325,12 +220,10 @@ def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
             for g in table.groups
         ]
 
-    return (
-        _templates("html")
-        .get_template("page.html.j2")
-        .render(
-            title=title,
-            tables=[(t, heads(t), groups(t), about_runs(t, 0).partition(";")[0]) for t in tables],
-            command=made_by(tables[0], command) if tables else command or "pvt-exp report",
-        )
+    return fill(
+        "html",
+        "page.html.j2",
+        title=title,
+        tables=[(t, heads(t), groups(t), about_runs(t, 0).partition(";")[0]) for t in tables],
+        command=made_by(tables[0], command) if tables else command or "pvt-exp report",
     )

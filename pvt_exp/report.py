@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args
 
 from pvt_exp import files
 from pvt_exp.escape import markdown
-from pvt_exp.formats import plain, to_csv, to_html, to_latex, to_markdown
+from pvt_exp.formats import plain, to_csv, to_html, to_markdown
+from pvt_exp.latex import to_latex
 from pvt_exp.tables import Column, Row, Table
 
 Format = Literal["tex", "md", "csv", "html"]

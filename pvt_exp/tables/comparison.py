@@ -61,7 +61,7 @@ class Settings(TableOf):
 
     def build(self, sources: Sequence[Source]) -> Table:
         self._check_rows([source.plan for source in sources])
-        notes, said, blocks = Notes(), list[str](), list[_Block]()
+        notes, said, blocks = Notes(), list[tuple[str, list[str]]](), list[_Block]()
         for i, (part, source) in enumerate(zip(self._parts, sources, strict=True)):
             lines = collect(source, self.epoch, notes)
             told = about(source.plan, lines, notes)
@@ -74,8 +74,7 @@ class Settings(TableOf):
                     raise ConfigError(f"{problem} (of {source.plan.name})" for problem in error.problems) from None
                 blocks.append(_Block(heading, named, columns.shown, source.plan.name))
                 told = [*columns.said, *told]
-            where = (part.title or source.plan.name) if len(sources) > 1 else ""
-            said += [f"{where}: {text}" if where else text for text in dict.fromkeys(told)]
+            said.append((part.title or source.plan.name, list(dict.fromkeys(told))))
         heads, rows = _table(blocks, notes)
         seeds = tuple(dict.fromkeys(seed for source in sources for seed in source.plan.seeds))
         name = "+".join(dict.fromkeys(source.plan.name for source in sources))
@@ -84,7 +83,7 @@ class Settings(TableOf):
             caption=caption(self.title or name, seeds, self.epoch, (cell for row in rows for cell in row.cells)),
             columns=heads,
             groups=(Group("", rows),) if rows else (),
-            notes=(*notes.finish(), *(Note("", text) for text in said)),
+            notes=(*notes.finish(), *(Note("", text) for text in _once_said(said))),
             seeds=seeds,
             head=self.rows or next(iter(sources[0].plan.axes), "variant"),
         )
@@ -93,6 +92,15 @@ class Settings(TableOf):
         axes = list(dict.fromkeys(axis for plan in plans for axis in plan.axes))
         if self.rows is not None and self.rows not in axes:
             raise ConfigError(f"rows: no sweep has the axis '{self.rows}'; they have {', '.join(axes) or 'none'}")
+
+
+def _once_said(said: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """What is said of each sweep, behind its title unless it is said of all."""
+    texts = dict.fromkeys(text for _, each in said for text in each)
+    return [
+        text if all(text in each for _, each in said) else f"{', '.join(t for t, each in said if text in each)}: {text}"
+        for text in texts
+    ]
 
 
 class _Block(NamedTuple):

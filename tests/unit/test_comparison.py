@@ -111,7 +111,11 @@ def test_sweeps_are_matched_by_name_and_what_one_has_not_is_said(folder):
     assert texts[gone.marks[0]] == "matrix has no such row (huge)"
     assert cell(made, "small", "Second: top1").missing == "no run"
     assert cell(made, "huge", "params").text == "9.00"
-    assert {"First: Data: shapes with fingerprint ffffffffffffffff."} <= {note.text for note in made.notes}
+    general = [note.text for note in made.notes if not note.mark]
+    assert general == ["Data: shapes with fingerprint ffffffffffffffff.", "Code: git aaaaaaaaaa."], "of both, so once"
+    mixed = Settings.model_validate({"parts": ({"sweep": "matrix.yaml"}, {"sweep": "other.yaml", "title": "Second"})})
+    told = mixed.build([source(folder / "matrix.yaml"), source(folder / "other.yaml", fingerprint="0" * 16)]).notes
+    assert "Second: Data: shapes with fingerprint 0000000000000000." in [note.text for note in told]
 
 
 def test_a_diverged_run_is_missing_and_never_zero(folder):
