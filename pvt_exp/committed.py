@@ -30,13 +30,15 @@ class Difference(NamedTuple):
     row: str
     """Empty: it is about the whole table."""
     column: str
-    """Empty: it is about the whole row, or a line of text."""
+    """Empty: it is about the whole row, or the whole text."""
     committed: str | None
     """None: it was not there."""
     now: str | None
     """None: it is there no more."""
 
     def __str__(self) -> str:
+        if not (self.row or self.column):
+            return f"{self.where}: differs too"
         place = ", ".join(filter(None, (self.row and f"row {self.row}", self.column)))
         if self.committed is None or self.now is None:
             which = "is made now and not in the committed table" if self.committed is None else "is not made any more"
@@ -205,7 +207,7 @@ def _lines(path: Path, texts: Sequence[str], brief: bool) -> Iterator[Difference
     if not places and len(committed) == len(now):
         return
     if brief:
-        yield Difference(path.name, "", "its text", "other", "as the figures are")
+        yield Difference(path.name, "", "", "", "")
         return
     place = places[0] if places else min(len(committed), len(now)) + 1
     was, new = ((text[place - 1].strip() if place <= len(text) else "") for text in (committed, now))

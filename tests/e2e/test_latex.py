@@ -101,6 +101,16 @@ def test_a_table_too_wide_for_any_page_is_cut_between_its_columns(tmp_path, fold
     assert " (1~of~" in (tmp_path / "table.tex").read_text()
 
 
+@LAYOUTS
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_tables_of_reproduction_fit_the_page(tmp_path, layout, number):
+    """RetinaNet beside three sources, and both metrics of Mask R-CNN."""
+    path = ROOT / "reports/reproduction.yaml"
+    settings = config.load(Report, path).tables[number]
+    sources = [Source(expand.load(path.parent / sweep)[1], {}) for sweep in settings.sweeps]
+    assert fits(compile_table(settings.build([made_up(source) for source in sources]), tmp_path, layout))
+
+
 def test_a_narrow_table_stays_in_its_column_and_a_wide_one_goes_across(tmp_path, folder):  # noqa: F811
     for made, across in ((of_matrix(folder, ("params", "top1")), False), (four_metrics(), True)):
         report.write(made, tmp_path)

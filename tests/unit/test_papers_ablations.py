@@ -43,6 +43,33 @@ def test_every_table_has_published_rows_and_every_header_says_how_and_what() -> 
         assert path.stem in COSTS or "GPU hours: not measured here" in " ".join(header.replace("#", "").split())
 
 
+TABLES = ("v1_table2", "v1_table3", "v1_table4", "v1_table5", "v2_table2", "v2_table3_retinanet", "v2_table3_mask_rcnn",
+          "v2_table5")  # fmt: skip
+METHODS = {
+    "classification": "linear classifier",
+    "semantic": "Semantic FPN",
+    "retinanet": "RetinaNet",
+    "mask_rcnn": "Mask R-CNN",
+}
+
+
+@pytest.mark.parametrize("sweep", TABLES)
+def test_what_stands_beside_a_row_is_of_its_model_its_method_and_its_schedule(sweep: str) -> None:
+    for variant in plan(sweep).variants:
+        task = variant.first.task
+        label = next(filter(None, variant.labels))
+        method = METHODS[task.detector.kind if hasattr(task, "detector") else task.kind]
+        assert variant.published, variant.name
+        for figure in variant.published:
+            assert figure.backbone == label.get("", label.get("backbone")), figure.key
+            assert figure.method == method, figure.key
+            assert task.metric in figure.metrics, figure.key
+            if "schedule" in label:
+                assert figure.schedule[:2] == label["schedule"], figure.key
+            if task.kind == "classification":
+                assert "ImageNet" in figure.data
+
+
 def test_each_switch_of_v2_is_a_single_one() -> None:
     switches = rows("v2_switches")
     base = switches.pop("base")
