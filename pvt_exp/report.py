@@ -77,7 +77,9 @@ def _row_json(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
             "missing": cell.missing,
             "marks": list(cell.marks),
             "values": list(cell.values),
-            **({"interval": cell.interval} if column.kind in ("difference", "interval") else {}),
+            **(
+                {"interval": cell.interval and list(cell.interval)} if column.kind in ("difference", "interval") else {}
+            ),
             **({"p": cell.p} if column.kind == "difference" else {}),
         }
         for cell, column in zip(row.cells, columns, strict=True)
