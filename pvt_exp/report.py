@@ -12,6 +12,8 @@ from pvt_exp.latex import to_latex
 from pvt_exp.tables import Column, Row, Table
 
 Format = Literal["tex", "md", "csv", "html"]
+INTERVALS = ("difference", "interval", "deviation")
+"""Kinds of columns whose cells have an interval."""
 
 
 def write(table: Table, out: Path, command: str | None = None) -> list[Path]:
@@ -90,7 +92,7 @@ def _row_json(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
             "missing": cell.missing,
             "marks": list(cell.marks),
             "values": list(cell.values),
-            **({"interval": cell.interval} if column.kind in ("difference", "interval", "deviation") else {}),
+            **({"interval": cell.interval and list(cell.interval)} if column.kind in INTERVALS else {}),
             **({"p": cell.p} if column.kind == "difference" else {}),
             **({"within": cell.within} if column.kind == "deviation" else {}),
         }

@@ -112,14 +112,22 @@ def some(words: Iterable[str], most: int = 5) -> str:
     return "; ".join(every[:most]) + (f"; and {len(every) - most} more" if len(every) > most else "")
 
 
-def caption(title: str, seeds: Sequence[int], epoch: str, cells: Iterable[Cell]) -> str:
-    """What a table is, and how its numbers were made."""
-    which_seeds = ", ".join(map(str, seeds)) if len(seeds) <= 10 else str(len(seeds))
-    mean = f"mean ± standard deviation over seeds {which_seeds}"
-    over = mean if len(seeds) > 1 else f"one seed ({which_seeds}), no spread"
+def caption(title: str, seeds: Sequence[int] | None, epoch: str, cells: Iterable[Cell]) -> str:
+    """What a table is, and how its numbers were made; no ``seeds``: they differ, and notes say them."""
+    if seeds is None:
+        over = "mean ± standard deviation over seeds"
+    elif len(seeds) > 1:
+        over = f"mean ± standard deviation over seeds {in_words(seeds)}"
+    else:
+        over = f"one seed ({in_words(seeds)}), no spread"
     which = "at each run's last epoch" if epoch == "last" else "at each run's best epoch, which flatters"
     best = second = False
     for cell in cells:
         best, second = best or cell.best, second or cell.second
     ranked = f"{', best in bold' if best else ''}{', second underlined' if second else ''}"
     return f"{title}: {over}, {which}{ranked}."
+
+
+def in_words(seeds: Sequence[int]) -> str:
+    """The seeds, or how many they are."""
+    return ", ".join(map(str, seeds)) if len(seeds) <= 10 else str(len(seeds))

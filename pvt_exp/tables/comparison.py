@@ -14,7 +14,7 @@ from pvt_exp.tables import Cell, Column, Group, Note, Row, Source, Table, TableO
 from pvt_exp.tables._columns import Columns, Shown
 from pvt_exp.tables._marks import about, joined
 from pvt_exp.tables._metrics import usual
-from pvt_exp.tables._rows import Line, Notes, caption, collect
+from pvt_exp.tables._rows import Line, Notes, caption, collect, in_words
 
 if TYPE_CHECKING:
     from pvt_exp.plan import Plan
@@ -61,6 +61,7 @@ class Settings(TableOf):
 
     def build(self, sources: Sequence[Source]) -> Table:
         self._check_rows([source.plan for source in sources])
+        one = len({source.plan.seeds for source in sources}) == 1
         notes, said, blocks = Notes(), list[tuple[str, list[str]]](), list[_Block]()
         for i, (part, source) in enumerate(zip(self._parts, sources, strict=True)):
             lines = collect(source, self.epoch, notes)
@@ -74,13 +75,16 @@ class Settings(TableOf):
                     raise ConfigError(f"{problem} (of {source.plan.name})" for problem in error.problems) from None
                 blocks.append(_Block(heading, named, columns.shown, source.plan.name))
                 told = [*columns.said, *told]
+            told = told if one else [f"seeds {in_words(source.plan.seeds)}.", *told]
             said.append((part.title or source.plan.name, list(dict.fromkeys(told))))
         heads, rows = _table(blocks, notes)
         seeds = tuple(dict.fromkeys(seed for source in sources for seed in source.plan.seeds))
         name = "+".join(dict.fromkeys(source.plan.name for source in sources))
         return Table(
             name=name,
-            caption=caption(self.title or name, seeds, self.epoch, (cell for row in rows for cell in row.cells)),
+            caption=caption(
+                self.title or name, seeds if one else None, self.epoch, (c for row in rows for c in row.cells)
+            ),
             columns=heads,
             groups=(Group("", rows),) if rows else (),
             notes=(*notes.finish(), *(Note("", text) for text in _once_said(said))),

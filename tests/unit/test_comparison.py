@@ -118,6 +118,14 @@ def test_sweeps_are_matched_by_name_and_what_one_has_not_is_said(folder):
     assert "Second: Data: shapes with fingerprint 0000000000000000." in [note.text for note in told]
 
 
+def test_seeds_that_differ_between_the_sweeps_are_said_of_each(folder):
+    (folder / "other.yaml").write_text(OTHER.replace("[0, 1]", "[3]"))
+    made = of_both(folder)
+    assert "deviation over seeds, at each" in made.caption
+    assert {"First: seeds 0, 1.", "Second: seeds 3."} <= {note.text for note in made.notes}
+    assert made.seeds == (0, 1, 3)
+
+
 def test_a_diverged_run_is_missing_and_never_zero(folder):
     made = of_matrix(folder, without=("model deep, schedule 2x",))
     gone = cell(made, "deep", "2x: top1")
