@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from pvt_exp import budget, config, fairness, stages
+from pvt_exp import budget, config, fairness, references, stages
 from pvt_exp.backbones import Backbone
 from pvt_exp.budget import Count, Parts, Spelled
 from pvt_exp.config import ConfigError, Document, Keys
-from pvt_exp.plan import Plan, Tuning, Variant
+from pvt_exp.plan import Plan, Tuning, Variant, called
 from pvt_exp.schema import Block, Changes, Run, Sweep
 from pvt_exp.stages import Find
 
@@ -104,22 +104,7 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         if isinstance(part, BaseModel) and name in sources.base.value and name != "pretrain"
     }
     apply = partial(_apply, sources, components, backbone)
-    rows: dict[str, Spelled] = {}
-    problems: list[str] = []
-    named: dict[tuple[tuple[str, str], ...], str] = {}
-    spelled = [each for i, block in enumerate(sweep.blocks) for each in _spell(block, i)]
-    for label, parts in spelled:
-        where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
-        try:
-            run = apply(parts) if parts else base_run
-        except ConfigError as error:
-            problems += error.problems
-            continue
-        if named.setdefault(tuple(label.items()), run.id) != run.id:
-            problems.append(f"{where}: two different variants are called {label or 'base'}")
-        _add(rows, Spelled([label], parts, run))
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
+    rows, spelled = _rows(sweep, document, apply, base_run)
     if sweep.match is not None:
         assert sources.costs is not None, "nobody can say what models cost"
         place = document.origin(("match",))
@@ -133,12 +118,14 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
     if sweep.where is not None:
         kept = budget.keep(sweep.where, base_run, kept, sources.costs, document.origin(("where",)))
     about = fairness.studied(sweep)
+    told = references.resolve(sweep.published, document, [row.labels for row in rows.values()])
 
     def variant(row: Spelled, run: Run) -> Variant:
         unlike = () if {} in row.labels else fairness.unlike(run, base_run, row.labels[0], about)
-        return Variant(tuple(row.labels), run.with_seeds(seeds), unlike, row.matched)
+        seeded = run.with_seeds(seeds)
+        return Variant(tuple(row.labels), seeded, unlike, row.matched, told.get(called(row.labels), ()))
 
-    planned = Plan(name, seeds, (), merged=len(spelled) - len(rows), removed=len(rows) - len(kept))
+    planned = Plan(name, seeds, (), merged=spelled - len(rows), removed=len(rows) - len(kept))
     if (tune := sweep.tune) is None:
         return _fair(sweep, document, replace(planned, variants=tuple(variant(row, row.run) for row in kept)))
 
@@ -152,6 +139,27 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         variant(row, each.make(each.chosen)) for row, each in zip(kept, tunings, strict=True) if each.chosen is not None
     )
     return _fair(sweep, document, replace(planned, variants=decided, tunings=tunings))
+
+
+def _rows(sweep: Sweep, document: Document, apply: Callable[[Parts], Run], base: Run) -> tuple[dict[str, Spelled], int]:
+    """Every configuration that the blocks spell, by id, and how often one was spelled."""
+    rows: dict[str, Spelled] = {}
+    problems: list[str] = []
+    named: dict[tuple[tuple[str, str], ...], str] = {}
+    spelled = [each for i, block in enumerate(sweep.blocks) for each in _spell(block, i)]
+    for label, parts in spelled:
+        where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
+        try:
+            run = apply(parts) if parts else base
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if named.setdefault(tuple(label.items()), run.id) != run.id:
+            problems.append(f"{where}: two different variants are called {label or 'base'}")
+        _add(rows, Spelled([label], parts, run))
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return rows, len(spelled)
 
 
 def _add(rows: dict[str, Spelled], row: Spelled) -> None:

@@ -1,4 +1,4 @@
-"""A table as LaTeX, Markdown, CSV and HTML.
+"""A table as Markdown, CSV and HTML, and what formats share; LaTeX is in `pvt_exp.latex`.
 
 What a person named goes through the escape of its format by default, in templates too: what is to stay as it is says
 so (``Markup``). Each format depends on the table and the command only, so that the same results give the same bytes.
@@ -7,7 +7,6 @@ so (``Markup``). Each format depends on the table and the command only, so that 
 import csv
 import html
 import io
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,34 +19,24 @@ from pvt_exp.tables import Cell, Column, Row, Table
 if TYPE_CHECKING:
     import jinja2
 
-TEXT_PT = 345.0
-"""Width of the text in the class ``article`` at 10 pt."""
-SIZES = (
-    ("normalsize", 5.2, 4),
-    ("small", 4.75, 4),
-    ("footnotesize", 4.4, 4),
-    ("scriptsize", 4.0, 4),
-    ("scriptsize", 4.0, 2),
-)
-"""LaTeX's sizes, the width of an average character, and what lies on each side of a column, in pt."""
-NAME_CHARS = 28
-"""The room that a row's name has at least, where it is that long, before LaTeX takes a smaller size."""
-PAGE_ROWS = 38
-"""Lines of a page. Longer tables are split in LaTeX: a float longer than a page runs off it."""
-
-
-CSV_MORE = {"metric": ("std", "n"), "difference": ("low", "high", "p")}
-"""What follows a column in CSV, by its kind."""
+CSV_PARTS = {
+    "metric": ("", "_std", "_n"),
+    "interval": ("_low", "_high"),
+    "difference": ("", "_low", "_high", "_p"),
+    "deviation": ("", "_low", "_high", "_within"),
+}
+"""The columns in CSV of one column, by its kind: what stands behind its key. Of other kinds the key alone."""
 
 
 # ---------------------------------------------------------------- a cell
 
 
 class Dialect(NamedTuple):
-    """How a format escapes, and how it writes bold and raised."""
+    """How a format escapes, and how it writes bold, underlined and raised."""
 
     escape: Callable[[str], str]
     bold: str = "%s"
+    under: str = "%s"
     raised: str = "%s"
     spread: str = " ± %s"
 
@@ -60,7 +49,8 @@ class Dialect(NamedTuple):
         if cell.missing is not None:
             return self.escape(f"— ({cell.missing})" if column.kind == "metric" else "—")
         text = cell.text if cell.text.isascii() else self.escape(cell.text)  # digits, and perhaps a minus
-        return (self.bold % text if cell.best else text) + (self.spread % cell.std_text if cell.std_text else "")
+        shown = self.bold % text if cell.best else self.under % text if cell.second else text
+        return shown + (self.spread % cell.std_text if cell.std_text else "")
 
     def marks(self, marks: Sequence[str]) -> str:
         """The marks of notes, raised."""
@@ -68,9 +58,8 @@ class Dialect(NamedTuple):
 
 
 PLAIN = Dialect(str)
-TEX = Dialect(latex, r"\textbf{%s}", r"\textsuperscript{%s}", r"\,{\scriptsize $\pm$ %s}")
-MD = Dialect(markdown, "**%s**", "<sup>%s</sup>")
-HTML = Dialect(html.escape, "<b>%s</b>", "<sup>%s</sup>", ' <span class="spread">± %s</span>')
+MD = Dialect(markdown, "**%s**", "<u>%s</u>", "<sup>%s</sup>")
+HTML = Dialect(html.escape, "<b>%s</b>", "<u>%s</u>", "<sup>%s</sup>", ' <span class="spread">± %s</span>')
 
 
 def plain(cell: Cell, column: Column) -> str:
@@ -90,8 +79,13 @@ def made_by(table: Table, command: str | None) -> str:
     return one_line(command or f"pvt-exp report {table.name}")
 
 
+def fill(form: str, name: str, **values: Any) -> str:
+    """One of `templates` with these values, which go through the escape of its format."""
+    return _environment(form).get_template(name).render(**values)
+
+
 @cache
-def _templates(form: str) -> "jinja2.Environment":
+def _environment(form: str) -> "jinja2.Environment":
     import jinja2
 
     def escape(value: Any) -> str:
@@ -108,7 +102,12 @@ def _templates(form: str) -> "jinja2.Environment":
     )
     if form == "tex":  # which is full of braces
         return syntax.overlay(
-            block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>"
+            block_start_string="<%",
+            block_end_string="%>",
+            variable_start_string="<<",
+            variable_end_string=">>",
+            comment_start_string="<#",
+            comment_end_string="#>",
         )
     return syntax
 
@@ -122,25 +121,39 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(out, lineterminator="\n")
     head = ["group", "variant", "base"]
     for column in table.columns:
-        head += [column.key, *(f"{column.key}_{more}" for more in CSV_MORE.get(column.kind, ()))]
+        head += [column.key + part for part in CSV_PARTS.get(column.kind, ("",))]
     writer.writerow([*head, "runs", "missing", "data", "code"])
     for group in table.groups:
         for row in group.rows:
             line: list[Any] = [group.title, row.name, int(row.is_base)]
             for cell, column in zip(row.cells, table.columns, strict=True):
-                line.append(cell.value)
-                if column.kind == "metric":
-                    line += [cell.std, cell.n]
-                elif column.kind == "difference":
-                    line += [*(cell.interval or (None, None)), cell.p]
+                line += _figures(cell, column)
             gone = (f"{replicate.run}:{replicate.state}" for replicate in row.replicates if replicate.state != "done")
             writer.writerow([*line, " ".join(row.runs), " ".join(gone), " ".join(row.data), " ".join(row.code)])
     return out.getvalue()
 
 
+def _figures(cell: Cell, column: Column) -> list[Any]:
+    """What CSV has of a cell, as many as its column's parts."""
+    match column.kind:
+        case "metric":
+            return [cell.value, cell.std, cell.n]
+        case "interval":
+            return [*(cell.interval or (None, None))]
+        case "difference":
+            return [cell.value, *(cell.interval or (None, None)), cell.p]
+        case "deviation":
+            within = None if cell.within is None else int(cell.within)
+            return [cell.value, *(cell.interval or (None, None)), within]
+        case "setting":
+            return [cell.text]
+    return [cell.value]
+
+
 def to_markdown(table: Table, command: str | None) -> str:
     """GitHub's Markdown, with aligned pipes."""
-    grid = [["variant", *(markdown(column.title) for column in table.columns)]]
+    heads = (f"{column.heading} {column.title}".strip() for column in table.columns)
+    grid = [[markdown(table.head), *map(markdown, heads)]]
     for group in table.groups:
         if group.title:
             grid.append([f"*{markdown(group.title)}*", *("" for _ in table.columns)])
@@ -155,69 +168,8 @@ def to_markdown(table: Table, command: str | None) -> str:
         for line in grid
     ]
     lines.insert(1, f"| {'-' * widths[0]} | " + " | ".join("-" * (w - 1) + ":" for w in widths[1:]) + " |")
-    template = _templates("md").get_template("table.md.j2")
     made = made_by(table, command).replace("`", "'")
-    return template.render(table=table, grid=map(Markup, lines), runs=about_runs(table), command=Markup(made))
-
-
-def to_latex(table: Table, command: str | None) -> str:
-    """A float of the class ``article`` that needs booktabs only; several where it is longer than a page."""
-    size, gap_pt, first_column = _fit(table)
-    tex = TEX if size != "scriptsize" else TEX._replace(spread=TEX.spread.replace("scriptsize", "tiny"))
-    spreads = [max((cell.std_text for cell in column), key=len, default="") for column in columns_of(table)]
-
-    def line(row: Row, indent: str) -> Markup:
-        name = latex(row.name)
-        if first_column != "l":  # long names break behind any sign, for they must not run into the numbers
-            name = r"\raggedright " + re.sub(r"(\\_|[-/=,;:.)]|\\text(?:greater|less)\{\})", r"\1\\allowbreak{}", name)
-        parts = [indent + name + TEX.marks(row.marks)]
-        for cell, column, spread in zip(row.cells, table.columns, spreads, strict=True):
-            text = tex.bare(cell, column)
-            if cell.text and spread and not cell.std_text:  # keeps a mean without spread below the other means
-                text += rf"\phantom{{{tex.spread % spread}}}"
-            marks = TEX.marks(cell.marks)
-            parts.append(text + (rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks))
-        return Markup(" & ".join(parts))
-
-    rows = [[line(row, r"\enspace " if group.title else "") for row in group.rows] for group in table.groups]
-    notes = sum(1 + len(note.text) // 95 for note in table.notes)
-    for room in range(PAGE_ROWS, 8, -4):  # less on each page until the notes fit below the last rows
-        parts, left = _paginate([group.title for group in table.groups], rows, room)
-        if left + PAGE_ROWS - room >= notes:
-            break
-    comments = [f"{one_line(row.name)}: {' '.join(row.runs)}" for row in table.rows]
-    template = _templates("tex").get_template("table.tex.j2")
-    return template.render(
-        table=table,
-        parts=parts,
-        heads=list(zip(*map(_head, table.columns), strict=True)),
-        size=Markup(size),
-        gap_pt=gap_pt,
-        first_column=Markup(first_column),
-        label=Markup(re.sub(r"[^A-Za-z0-9]+", "-", table.name).strip("-")),
-        runs=about_runs(table),
-        rows=[Markup(text.encode("ascii", "backslashreplace").decode()) for text in comments],
-        command=Markup(made_by(table, command).encode("ascii", "backslashreplace").decode()),
-    )
-
-
-def _paginate(
-    titles: Sequence[str], groups: Sequence[Sequence[Markup]], page: int
-) -> tuple[list[list[tuple[str, list[Markup]]]], int]:
-    """Groups on pages of so many lines, their headings again where they go on, and the lines left on the last."""
-    pages: list[list[tuple[str, list[Markup]]]] = [[]]
-    left = page
-    for title, rows in zip(titles, groups, strict=True):
-        for i, row in enumerate(rows):
-            if left < (3 if i == 0 else 1):
-                pages.append([])
-                left = page
-            if i == 0 or not pages[-1]:
-                pages[-1].append((title, []))
-                left -= 2 if title else 1
-            pages[-1][-1][1].append(row)
-            left -= 1
-    return pages, left
+    return fill("md", "table.md.j2", table=table, grid=map(Markup, lines), runs=about_runs(table), command=Markup(made))
 
 
 def columns_of(table: Table) -> list[tuple[Cell, ...]]:
@@ -225,28 +177,17 @@ def columns_of(table: Table) -> list[tuple[Cell, ...]]:
     return [tuple(row.cells[i] for row in table.rows) for i in range(len(table.columns))]
 
 
-def _head(column: Column) -> tuple[str, str]:
-    """The two lines of a column's head: what it is and in what unit, or what it is the difference of."""
-    if column.kind == "difference":
-        first, _, of = column.title.partition(" ")
-        return first, of
-    name, _, unit = column.title.partition(" (")
-    return name, f"({unit}" if unit else ""
-
-
-def _fit(table: Table) -> tuple[str, int, str]:
-    """The largest size at which the table is no wider than the text, its columns' gap, and the kind of that of names."""
-    numbers = sum(
-        max([*map(len, _head(column)), *(len(PLAIN.cell(cell, column)) for cell in cells)])
-        for column, cells in zip(table.columns, columns_of(table), strict=True)
-    )
-    names = max([len("variant"), *(len(row.name) + len(row.marks) for row in table.rows)])
-    room_pt, char_pt, size, gap_pt = 0.0, 1.0, "", 0
-    for size, char_pt, gap_pt in SIZES:  # noqa: B007 - what the loop ends with is used
-        room_pt = TEXT_PT - 2 * gap_pt * len(table.columns) - numbers * char_pt
-        if min(names, NAME_CHARS) * char_pt <= room_pt:
-            break
-    return size, gap_pt, "l" if names * char_pt <= room_pt else f"p{{{max(room_pt, 10 * char_pt):.0f}pt}}"
+def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """The headings over the columns from left to right, and over how many neighbours each stands; empty: none has one."""
+    if not any(column.heading for column in columns):
+        return []
+    found: list[tuple[str, int]] = []
+    for column in columns:
+        if found and column.heading and found[-1][0] == column.heading:
+            found[-1] = (column.heading, found[-1][1] + 1)
+        else:
+            found.append((column.heading, 1))
+    return found
 
 
 def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
@@ -257,12 +198,21 @@ def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
         for cell, column in zip(row.cells, table.columns, strict=True):
             seeds = [
                 f"seed {r.seed}: {r.state if value is None else repr(value)}  run {r.run}"
-                for r, value in zip(row.replicates, cell.values, strict=False)
+                for r, value in zip(row.replicates[cell.first :], cell.values, strict=False)
             ]
             tip = f' title="{html.escape(chr(10).join(seeds))}"' if seeds else ""
             kind = ' class="missing"' if cell.missing else ""
             parts.append(f"<td{kind}{tip}>{HTML.cell(cell, column)}</td>")
         return Markup("".join(parts))
+
+    def heads(table: Table) -> list[tuple[str, int, int]]:
+        """The first row of a head of two: texts, and how many columns and rows each spans; empty: the head has one."""
+        columns = iter(table.columns)
+        first = []
+        for heading, many in spans(table.columns):
+            titles = [next(columns).title for _ in range(many)]
+            first.append((heading or titles[0], many, 1 if heading else 2))
+        return first
 
     def groups(table: Table) -> list[tuple[str, list[tuple[Row, Markup, Markup]]]]:
         return [
@@ -270,12 +220,10 @@ def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
             for g in table.groups
         ]
 
-    return (
-        _templates("html")
-        .get_template("page.html.j2")
-        .render(
-            title=title,
-            tables=[(table, groups(table), about_runs(table, 0).partition(";")[0]) for table in tables],
-            command=made_by(tables[0], command) if tables else command or "pvt-exp report",
-        )
+    return fill(
+        "html",
+        "page.html.j2",
+        title=title,
+        tables=[(t, heads(t), groups(t), about_runs(t, 0).partition(";")[0]) for t in tables],
+        command=made_by(tables[0], command) if tables else command or "pvt-exp report",
     )

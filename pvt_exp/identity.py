@@ -19,6 +19,7 @@ ADDED: dict[str, Any] = {
     "schema.Run.pretrain": None,
     "schema.Run.holdout": None,
     "backbones.Pretrained.run": None,
+    "backbones.timm.Settings.layers": None,
     "datasets.coco.Settings.drop_empty": False,
     "tasks.detection.FasterRCNN.box_knee": 1 / 9,
     "tasks.instance.MaskRCNN.box_knee": 1 / 9,

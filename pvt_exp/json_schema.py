@@ -15,7 +15,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from pvt_exp import files
-from pvt_exp.schema import Report, Run, Sweep
+from pvt_exp.page import Report
+from pvt_exp.schema import Run, Sweep
 
 
 def texts() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pvt_exp.config import ConfigError
 from pvt_exp.match import Matched
+from pvt_exp.published import Figure
 from pvt_exp.schema import Run
 from pvt_exp.space import Tune
 
@@ -27,6 +28,8 @@ class Variant:
     """In what its recipe differs from the base's besides what the sweep studies, in words."""
     matched: Matched | None = None
     """What was changed so that it costs what the base does."""
+    published: tuple[Figure, ...] = ()
+    """What the sweep says that others have published of it, in its order."""
 
     @property
     def first(self) -> Run:

@@ -1,10 +1,10 @@
-"""Run, Sweep, Report and Placement: what can be configured, and nothing that runs."""
+"""Run, Sweep and Placement: what can be configured, and nothing that runs."""
 
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from pvt_exp import identity
@@ -220,6 +220,13 @@ Changes = dict[str, Any]
 """Dotted field to new value; a mapping with `kind` replaces a component."""
 Name = Annotated[str, AfterValidator(_plain)]
 """Of an axis, a choice, a step or a variant: it stands in tables, in messages and after ``--only``."""
+References = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+"""Of published figures: ``v1/table2/PVT-Small``, or a list of such; see `pvt_exp.published`."""
 Choices = Annotated[dict[Name, Changes], Field(min_length=1)]
 Axes = Annotated[dict[Name, Choices], Field(min_length=1)]
 
@@ -262,29 +269,9 @@ class Sweep(Frozen):
     """Scales a field of each row until it costs what the base does; none: rows cost what they cost."""
     tune: Tune | None = None
     """Settings that are chosen for each variant by trials before it is trained; none: all are as written."""
+    published: dict[str, References] = Field({})
+    """What papers and others have published of a row: its name (``PVT-Small``, ``PVT-Small, 1x`` or ``axis choice``) to
+    references (``v1/table2/PVT-Small``), which ``pvt-exp published`` lists. No part of a run."""
     strict: bool = False
     """Refuse rows whose recipe differs from the base's in more than what they study."""
     launcher: one_of("launchers") = kinds("launchers")["local"]()  # type: ignore[valid-type]
-
-
-# ---------------------------------------------------------------- a report: pages of tables
-
-
-class TableOf(Frozen):
-    """One table of a report."""
-
-    sweep: str
-    """The sweep whose results it shows, relative to this file."""
-    kind: Literal["ablation"] = "ablation"
-    title: str | None = None
-    metrics: tuple[str, ...] = ()
-    """Columns; empty: the task's own."""
-    epoch: Literal["last", "best"] = "last"
-    """``best`` takes the best epoch of each run by the task's first metric, which flatters; the table says so."""
-
-
-class Report(Frozen):
-    """A page of tables."""
-
-    title: str | None = None
-    tables: tuple[TableOf, ...] = Field(min_length=1)

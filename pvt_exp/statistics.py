@@ -5,10 +5,22 @@ Functions say their formula and its source. Numbers are floats in the scores' ow
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from typing import NamedTuple
+from functools import cache
+from itertools import combinations_with_replacement
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LEVEL = 0.95
 """Of all intervals."""
+BOOTSTRAP_FROM = 5
+"""Scores of a row from which on the interval of its mean is a bootstrap's."""
+ENUMERATED_TO = 8
+"""Scores up to which all resamples are taken, and not drawn."""
+DRAWN = 9_999
+"""Resamples of more scores, always the same ones."""
 POWER = 0.8
 """Chance of seeing a difference that `seeds_to_see` asks for."""
 MOST_SEEDS = 10_000
@@ -32,6 +44,110 @@ def over_seeds(found: Iterable[float | None]) -> Stat | None:
         return Stat(given[0], None, 1)
     mean = math.fsum(given) / len(given)
     return Stat(mean, math.sqrt(math.fsum((v - mean) ** 2 for v in given) / (len(given) - 1)), len(given))
+
+
+Interval = tuple[float, float]
+
+
+@cache
+def student(freedom: int) -> float:
+    """The t that Student's distribution with so many degrees of freedom exceeds, in size, in 5 % of cases.
+
+    The finite sums of P(|T| < t) in theta = atan(t / sqrt(freedom)), solved by bisection (Abramowitz & Stegun 1964, 26.7.3
+    and 26.7.4); scipy has it too, and takes longer to import than a table to make.
+    """
+
+    def inside(theta: float) -> float:
+        cosine, odd = math.cos(theta), freedom % 2
+        term, total = (cosine if odd else 1.0), 0.0
+        for k in range(2 + odd, freedom + 1, 2):
+            total += term
+            term *= cosine**2 * (k - 1) / k
+        return 2 / math.pi * (theta + math.sin(theta) * total) if odd else math.sin(theta) * total
+
+    low, high = 0.0, math.pi / 2
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if inside(middle) < LEVEL else (low, middle)
+    return math.sqrt(freedom) * math.tan(high)
+
+
+def half_width(stat: Stat) -> float | None:
+    """Half the width of the 95 % interval of a mean: t(n - 1) s / sqrt(n) (Student 1908); None of a single score."""
+    return None if stat.std is None else student(stat.n - 1) * stat.std / math.sqrt(stat.n)
+
+
+def intervals(rows: Sequence[Sequence[float | None]]) -> list[Interval | None]:
+    """The 95 % interval of each row's mean; None where it has fewer than two scores.
+
+    Below five scores mean ± `half_width`; from five on the bootstrap's BCa interval: the quantiles of the means of resamples
+    at Phi(z0 + (z0 + z) / (1 - a (z0 + z))), z = ± 1.96, with z0 from the share of resamples below the mean and a, the
+    acceleration, from the jackknife (Efron & Tibshirani 1993, section 14.3). All resamples of up to eight scores, else 9,999
+    that are the same each time. Five scores are few for a bootstrap: its intervals are narrower than Student's.
+    """
+    given = [[value for value in row if value is not None] for row in rows]
+    found: list[Interval | None] = [None] * len(rows)
+    for n in sorted({len(row) for row in given}):
+        places = [i for i, row in enumerate(given) if len(row) == n]
+        if n >= BOOTSTRAP_FROM:
+            for i, interval in zip(places, _bca([given[i] for i in places]), strict=True):
+                found[i] = interval
+        elif n >= 2:
+            for i in places:
+                stat = over_seeds(given[i])
+                half = None if stat is None else half_width(stat)
+                found[i] = None if stat is None or half is None else (stat.mean - half, stat.mean + half)
+    return found
+
+
+def _bca(rows: Sequence[Sequence[float]]) -> list[Interval]:
+    """Of rows with equally many scores."""
+    import numpy as np
+
+    scores = np.asarray(rows, dtype=float)
+    means = scores.mean(axis=1)
+    off = scores - means[:, None]  # a resample that is no better and no worse than the mean is then 0, but for rounding
+    counts, weights = _resamples(scores.shape[1])
+    skew, spread = (off**3).sum(axis=1), (off**2).sum(axis=1)
+    found: list[Interval] = []
+    step = max(1, 2**24 // len(weights))
+    for first in range(0, len(rows), step):
+        part = off[first : first + step]
+        resampled = counts @ part.T / part.shape[1]
+        resampled[np.abs(resampled) < 1e-12 * np.abs(part).max(axis=1)] = 0
+        below = weights @ ((resampled < 0) + 0.5 * (resampled == 0))
+        order = np.argsort(resampled, axis=0, kind="stable")
+        reached = np.cumsum(weights[order], axis=0)
+        for j in range(len(part)):
+            i = first + j
+            if spread[i] == 0:
+                found.append((float(means[i]), float(means[i])))
+                continue
+            ends = _corrected(float(below[j]), float(skew[i] / (6 * spread[i] ** 1.5)))
+            at = [min(int(np.searchsorted(reached[:, j], end)), len(weights) - 1) for end in ends]
+            low, high = (float(means[i] + resampled[order[k, j], j]) for k in at)
+            found.append((low, high))
+    return found
+
+
+def _corrected(below: float, acceleration: float) -> tuple[float, float]:
+    """The shares of resamples below the ends of the interval; without correction 2.5 % and 97.5 %."""
+    normal = NormalDist()
+    z0, z = normal.inv_cdf(below), normal.inv_cdf((1 + LEVEL) / 2)
+    low, high = (normal.cdf(z0 + (z0 + each) / (1 - acceleration * (z0 + each))) for each in (-z, z))
+    return low, high
+
+
+@cache
+def _resamples(n: int) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """How often each resample takes each of n scores, resamples x n, and each resample's share, which add up to 1."""
+    import numpy as np
+
+    if n > ENUMERATED_TO:
+        drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=DRAWN)
+        return drawn.astype(float), np.full(DRAWN, 1 / DRAWN)
+    every = np.array([np.bincount(taken, minlength=n) for taken in combinations_with_replacement(range(n), n)])
+    ways = [math.factorial(n) / math.prod(map(math.factorial, counts)) for counts in every.tolist()]
+    return every.astype(float), np.array(ways) / n**n
 
 
 class Difference(NamedTuple):

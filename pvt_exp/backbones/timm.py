@@ -4,7 +4,8 @@ A name is checked against a list made from timm, which takes seconds to import; 
 """
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -27,7 +28,7 @@ TAKEN = {
     "img_size": "the task's image size is passed",
     "num_classes": "the task sets it",
     "features_only": "the task sets it",
-    "out_indices": "the neck chooses among the maps",
+    "out_indices": "write backbone.layers of a plain ViT; else the neck chooses among the maps",
     "output_fmt": "maps are always NCHW",
     "in_chans": "images have three channels",
 }
@@ -59,6 +60,9 @@ class Settings(Backbone):
     """timm's name of the architecture, without a tag: ``resnet18``, ``deit_tiny_patch16_224``."""
     options: dict[str, Scalar | tuple[Scalar, ...]] = Field({})
     """Arguments of timm's model, for instance ``{drop_rate: 0.1}``."""
+    layers: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, min_length=2, max_length=6)
+    """Of a plain ViT: the blocks, counted from 1, whose outputs become maps of strides 4, 8, 16, ..., resized bilinearly and
+    without parameters (arXiv 2102.12122v2, Table 8: ``[2, 4, 6, 8]``); null: its last maps, all of the patches' stride."""
     frozen: Freeze | None = None
     """What is not trained; only with weights to start from. ``{}`` is the usual way with ResNet in detection."""
 
@@ -70,6 +74,13 @@ class Settings(Backbone):
             require_timm_model(model)
             raise ValueError(f"a tag names weights: write name: {model} and pretrained: timm:{value}")
         return require_timm_model(value)
+
+    @field_validator("layers")
+    @classmethod
+    def _in_order(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and any(later <= earlier for earlier, later in pairwise(value)):
+            raise ValueError(f"each must come after the one before, not {list(value)}")
+        return value
 
     @field_validator("options", mode="before")
     @classmethod

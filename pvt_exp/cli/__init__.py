@@ -20,7 +20,7 @@ app.add_typer(runs, name="runs")
 wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and sweeps that W&B hands out; docs/wandb.md.")
 app.add_typer(wandb, name="wandb")
 VERBS: tuple[Callable[..., None], ...] = (
-    *(look.plan, look.status, look.dashboard, look.models, look.schema),
+    *(look.plan, look.status, look.dashboard, look.models, look.published, look.schema),
     *(train.sweep, train.run, tables.report),
     *(use.predict, use.evaluate),
 )

@@ -120,6 +120,19 @@ def models(as_json: Json = False) -> None:
     views.print_json(found) if as_json else views.print_models(console(), found)
 
 
+def published(
+    beginning: Annotated[
+        str, typer.Argument(metavar="[REFERENCE]", help="How references begin, for instance v1/table2.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """What papers, READMEs and others print, by the references that a sweep's ``published`` takes."""
+    from pvt_exp import views
+
+    found = views.published_figures(beginning)
+    views.print_json(views.published_json(found)) if as_json else views.print_published(console(), found)
+
+
 def schema(
     out: Annotated[Path, typer.Option(help="Folder for run.json, sweep.json and report.json.")] = Path("docs/schema"),
 ) -> None:

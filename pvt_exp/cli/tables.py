@@ -1,8 +1,12 @@
 """The verb that writes tables."""
 
+import os
+import re
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,9 +14,9 @@ from pvt_exp import config, store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console, typed
 from pvt_exp.cli.options import Data, Json, Only, Overrides, Seeds, Store
-from pvt_exp.config import ConfigError
+from pvt_exp.config import ConfigError, Document, Keys, split
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Report, TableOf
+from pvt_exp.tables import Source, Table, TableOf
 
 
 def report(
@@ -27,59 +31,124 @@ def report(
     best: Annotated[
         bool, typer.Option("--best", help="Each run's best epoch instead of its last; it flatters.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing: say whether the tables in --out still equal the store.")
+    ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """The tables of a sweep, or of a report file: LaTeX, Markdown, CSV and HTML."""
+    """The tables of a sweep, or of a report file: LaTeX, Markdown, CSV and HTML.
+
+    Exit status 1: no run of a sweep is finished yet; with --check: a table is not as the store has it.
+    """
+    from pvt_exp import committed, views
     from pvt_exp import report as writer
-    from pvt_exp import views
 
     store.check(store_)
     document = config.read(file)
-    if "tables" not in document.value:
-        _, planned = options.read_plan(file, overrides, seeds, only, store_)
-        shown = TableOf(sweep=str(file), epoch="best" if best else "last")
-        table = write(planned, store_, out / planned.name, shown, data, quiet=as_json)
+    if is_page := "tables" in document.value:
+        if overrides or seeds or only or best:
+            options_ = "overrides, --seeds, --only and --best"
+            raise ConfigError(f"{file}: {options_} are for a sweep; a report says what it shows")
+        title, tables, unfinished = _page(file, document, store_, data)
+        folder = out / file.stem
+    else:
+        title, tables, unfinished = _sweep(file, overrides, seeds, only, store_, best, data)
+        folder = out / title
+    if check:
+        found = committed.check_page(title, tables, folder) if is_page else [committed.check(tables[0], folder)]
+        accept = typed().replace(" --check", "")
         if as_json:
-            views.print_json(writer.as_json(table))
-        return
-    if overrides or seeds or only or best:
-        raise ConfigError(f"{file}: overrides, --seeds, --only and --best are for a sweep; a report says what it shows")
-    page = config.validate(Report, document)
-    tables = []
-    for number, shown in enumerate(page.tables):
-        try:
-            _, planned = options.read_plan(file.parent / shown.sweep, None, None, None, store_)
-            tables.append(_table(planned, store_, shown, data))
-        except ConfigError as error:
-            where = f"{document.origin(('tables', number, 'sweep'))}: tables.{number}: "
-            raise ConfigError(where + problem for problem in error.problems) from None
-    paths = writer.write_page(page.title or file.stem, tables, out / file.stem, typed())
+            views.print_json(committed.as_json(found))
+        for line in () if as_json else (line for each in found for line in committed.words(each, accept, store_)):
+            print(line)
+        raise SystemExit(1 if any(each.differences for each in found) else 0)
+    paths = writer.write_page(title, tables, folder, typed()) if is_page else writer.write(tables[0], folder, typed())
     if as_json:
-        views.print_json({"tables": [writer.as_json(table) for table in tables]})
-        return
+        views.print_json({"tables": list(map(writer.as_json, tables))} if is_page else writer.as_json(tables[0]))
+    else:
+        _show(tables, paths)
+    for line in unfinished:
+        print(line, file=sys.stderr)
+    raise SystemExit(1 if unfinished else 0)
+
+
+Made = tuple[str, list[Table], list[str]]
+"""A title, the tables, and what is to be told of sweeps of which nothing is finished."""
+
+
+def _sweep(
+    file: Path,
+    overrides: Overrides,
+    seeds: Seeds,
+    only: Only,
+    store_: Path,
+    best: bool,
+    data: Sequence[str] | None,
+) -> Made:
+    from pvt_exp.tables.ablation import Settings as Ablation
+
+    _, planned = options.read_plan(file, overrides, seeds, only, store_)
+    source = Source(planned, options.outcomes(planned, store_, data or ()))
+    table = Ablation(sweep=str(file), epoch="best" if best else "last").build([source])
+    return planned.name, [table], _unfinished(source, file, store_)
+
+
+def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | None) -> Made:
+    from pvt_exp.page import Report
+
+    page = config.validate(Report, document)
+    tables, read, unfinished = [], dict[str, Source](), list[str]()
+    for number, shown in enumerate(page.tables):
+        reading = None
+        try:
+            for reading in shown.sweeps:
+                if reading not in read:
+                    _, planned = options.read_plan(file.parent / reading, None, None, None, store_)
+                    read[reading] = Source(planned, options.outcomes(planned, store_, data or ()))
+                    told = _unfinished(read[reading], Path(os.path.normpath(file.parent / reading)), store_)
+                    unfinished += [_placed(line, document, number, reading) for line in told]
+            tables.append(shown.build([read[sweep] for sweep in shown.sweeps]))
+        except ConfigError as error:
+            raise ConfigError(_placed(problem, document, number, reading) for problem in error.problems) from None
+    return page.title or file.stem, tables, unfinished
+
+
+def _unfinished(source: Source, sweep: Path, store_: Path) -> list[str]:
+    """What is said of a sweep that has no finished run: a table of it shows nothing of ours."""
+    states = [source.outcomes[run.id].state for run in source.plan.runs]
+    if "done" in states or not states:
+        return []
+    counts = ", ".join(f"{count} {state}" for state, count in Counter(states).items())
+    train = f"train them: pvt-exp sweep {sweep}; or name the store that has them: --store PATH"
+    return [f"no run of {source.plan.name} is finished in {store_} ({counts}); {train}"]
+
+
+def _placed(problem: str, document: Document, number: int, sweep: str | None) -> str:
+    """A problem of one table with the line where it stands: of the field it begins with, else where the sweep is named."""
+    field = re.split("[: ]", problem, maxsplit=1)[0]
+    keys: Keys = ("tables", number, *split(field))
+    if keys in document.origins:
+        return f"{document.origin(keys)}: tables.{number}.{problem}"
+    table = document.value["tables"][number]
+    parts = [i for i, part in enumerate(table.get("parts") or ()) if part["sweep"] == sweep]
+    keys = ("tables", number, *(("parts", parts[0]) if parts else ()), "sweep")
+    return f"{document.origin(keys)}: tables.{number}: {problem}"
+
+
+def _show(tables: Sequence[Table], paths: Sequence[Path]) -> None:
+    from pvt_exp import terminal
+
     for table in tables:
-        console().print(writer.show(table))
+        console().print(terminal.show(table, console().width))
     for path in paths:
         print(path)
 
 
-def _table(planned: Plan, store_: Path, shown: TableOf, data: Sequence[str] | None) -> Any:
-    from pvt_exp import tables
-
-    return tables.build(planned, options.outcomes(planned, store_, data or ()), shown)
-
-
-def write(
-    planned: Plan, store_: Path, out: Path, shown: TableOf, data: Sequence[str] | None = None, quiet: bool = False
-) -> Any:
+def write(planned: Plan, store_: Path, out: Path, shown: TableOf, data: Sequence[str] | None = None) -> Table:
     """A sweep's table, into its folder and onto the terminal."""
     from pvt_exp import report as writer
 
-    table = _table(planned, store_, shown, data)
-    paths = writer.write(table, out, typed())
-    if not quiet:
-        console().print(writer.show(table))
-        for path in paths:
-            print(path)
+    table = shown.build([Source(planned, options.outcomes(planned, store_, data or ()))])
+    _show([table], writer.write(table, out, typed()))
     return table

@@ -25,7 +25,6 @@ from pvt_exp.cli.options import (
     Workers,
 )
 from pvt_exp.config import ConfigError
-from pvt_exp.schema import TableOf
 from pvt_exp.tuning import undecided
 
 
@@ -47,6 +46,7 @@ def sweep(
 ) -> None:
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
     from pvt_exp import report, session, wandb_report
+    from pvt_exp.tables.ablation import Settings as Ablation
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     launcher = options.choose_launcher(settings.launcher, gpus, slots)
@@ -65,7 +65,7 @@ def sweep(
     if undecided(planned):
         status = status or 1
     if status != 130:
-        table = tables.write(planned, store_, out / planned.name, TableOf(sweep=str(sweep)), data)
+        table = tables.write(planned, store_, out / planned.name, Ablation(sweep=str(sweep)), data)
         wandb_report.tell(
             report.as_json(table), sorted((out / planned.name).glob("table.*")), placement.tracking, store_
         )

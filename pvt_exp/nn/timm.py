@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torch.nn.modules.batchnorm import _BatchNorm
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class TimmBackbone(nn.Module):
         super().__init__()
         self.maps, self._settings, self._image_px = maps, settings, image_px
         purpose: dict[str, Any] = {"features_only": True} if maps else {"num_classes": 0}
+        if maps and settings.layers:
+            purpose["out_indices"] = [layer - 1 for layer in settings.layers]
         self.model, self.options = create(settings, image_px, **purpose)
         if settings.drop_path > 0 and not any(getattr(m, "drop_prob", None) for m in self.model.modules()):
             raise ValueError(f"{settings.name} of timm takes drop_path and drops none: it must be 0")
@@ -102,6 +105,13 @@ class TimmBackbone(nn.Module):
             self._kept = [i for i, stride in enumerate(strides) if stride >= FINEST_STRIDE] or list(range(len(strides)))
             self.strides = tuple(strides[i] for i in self._kept)
             self.channels = tuple(info.channels()[i] for i in self._kept)
+            self.patch = strides[-1]
+            if settings.layers:
+                if len(set(strides)) > 1:
+                    raise ValueError(
+                        f"layers: {settings.name} of timm has maps of several strides; layers are for a plain ViT"
+                    )
+                self.strides = tuple(FINEST_STRIDE * 2**i for i in range(len(strides)))
             # the form of a map's axes: NHWC for Swin and its like
             self._channels_last = str(getattr(self.model, "output_fmt", "NCHW")).endswith("NHWC")
         else:
@@ -140,9 +150,14 @@ class TimmBackbone(nn.Module):
             return create(self._settings, self._image_px)[0]
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Maps [B, C, H, W] of images [B, 3, H, W], from fine to coarse; those of a plain ViT share one stride."""
+        """Maps [B, C, H, W] of images [B, 3, H, W], from fine to coarse; a plain ViT's share one stride but for `layers`."""
         assert self.maps, "built without maps"
         maps = self.model(images)
+        if self._settings.layers:
+            return [
+                interpolate(x_BCHW, scale_factor=self.patch / stride, mode="bilinear")
+                for x_BCHW, stride in zip(maps, self.strides, strict=True)
+            ]
         return [maps[i].permute(0, 3, 1, 2) if self._channels_last else maps[i] for i in self._kept]
 
     def embed(self, images: Tensor) -> Tensor:

@@ -1,20 +1,30 @@
 """What a table is made of, whatever it shows and wherever it goes. Each file is a kind; here is what they share.
 
-Contract of a kind: a function ``build(plan, outcomes, options) -> Table`` that reads nothing but its arguments, shows
-every variant of the plan, and gives the reason for each number that it has not got. A table holds full precision and
-the text that is shown, so that no format rounds or decides anything; `pvt_exp.report` writes it.
+Contract of a kind: ``Settings`` over `TableOf`, with ``sweeps``, the files whose results it shows, and ``build``, which
+reads nothing but its arguments, shows every variant of the plans, and gives the reason for each number that it has not
+got. A table holds full precision and the text that is shown, so that no format rounds or decides anything;
+`pvt_exp.report` writes it.
 """
 
-import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from pydantic import ConfigDict
+
+from pvt_exp.component import Component
 
 if TYPE_CHECKING:
     from pvt_exp.plan import Plan
-    from pvt_exp.schema import TableOf
     from pvt_exp.store import Outcome
+
+
+class Source(NamedTuple):
+    """One sweep, and what became of its runs by their ids."""
+
+    plan: "Plan"
+    outcomes: Mapping[str, "Outcome"]
 
 
 class Replicate(NamedTuple):
@@ -40,16 +50,22 @@ class Cell(NamedTuple):
     std_text: str = ""
     best: bool = False
     """Whether it is shown in bold."""
+    second: bool = False
+    """Whether it is underlined."""
     missing: str | None = None
     """Why there is no number, in a word or two."""
     marks: tuple[str, ...] = ()
     """The notes that belong to it."""
     values: tuple[float | None, ...] = ()
-    """What each of the row's replicates gave, in their order."""
+    """What each of the row's replicates gave, in their order, beginning with the one at `first`."""
     interval: tuple[float, float] | None = None
-    """95 %, of a difference."""
+    """95 %, of a difference, or of a mean in a column of intervals."""
     p: float | None = None
     """Of a difference, corrected for all comparisons of the table (Holm)."""
+    within: bool | None = None
+    """Of a deviation from a published figure, whether it is within the table's tolerance."""
+    first: int = 0
+    """The place among the row's replicates that `values` begin at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,9 @@ class Column:
     key: str
     """Its name in CSV and JSON."""
     title: str
-    kind: Literal["metric", "count", "difference", "cost"]
+    kind: Literal["metric", "count", "interval", "difference", "p", "cost", "setting", "published", "deviation"]
+    heading: str = ""
+    """What stands above it and its neighbours with the same heading; empty: nothing."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,8 @@ class Table:
     groups: tuple[Group, ...]
     notes: tuple[Note, ...]
     seeds: tuple[int, ...]
+    head: str = "variant"
+    """What stands above the rows' names."""
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -121,11 +141,38 @@ class Table:
         return tuple(row for group in self.groups for row in group.rows)
 
 
-def build(plan: "Plan", outcomes: Mapping[str, "Outcome"], options: "TableOf") -> Table:
-    """The table of the kind that ``options`` ask for; ``outcomes`` is what became of the plan's runs, by id.
+USUAL = "ablation"
+"""The kind of a table that names none."""
 
-    Raises:
-        ConfigError: for a metric that no result has.
-    """
-    table: Table = importlib.import_module(f"{__name__}.{options.kind}").build(plan, outcomes, options)
-    return table
+
+def _names_its_kind(schema: dict[str, Any]) -> None:
+    """So that an editor takes a table without a kind for the usual one alone."""
+    if schema["properties"]["kind"]["const"] != USUAL:
+        schema["required"] = [*schema.get("required", ()), "kind"]
+
+
+class TableOf(Component):
+    """One table of a report, of any kind."""
+
+    model_config = ConfigDict(json_schema_extra=_names_its_kind)
+
+    title: str | None = None
+    """What the caption begins with; none: the sweep's name."""
+    columns: tuple[str, ...] = ()
+    """In their order: metrics, ``n``, ``interval``, ``difference``, ``p``, ``params``, ``macs``, ``seconds``, fields of the
+    run such as ``optim.lr``; docs/tables.md has all words. Empty: those that the kind shows by itself."""
+    epoch: Literal["last", "best"] = "last"
+    """``best`` takes the best epoch of each run by the task's first metric, which flatters; the table says so."""
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        """The files of the sweeps whose results it shows, relative to the report's."""
+        raise NotImplementedError
+
+    def build(self, sources: Sequence[Source]) -> Table:
+        """The table of the `sweeps`, of which ``sources`` has one each.
+
+        Raises:
+            ConfigError: for a column that is not there; it begins with the field, ``columns.0: ``.
+        """
+        raise NotImplementedError

@@ -1,15 +1,14 @@
-"""Rows in the making: what the runs of each variant gave, why some gave nothing, and which do not compare."""
+"""Rows in the making: what the runs of each variant gave, and why some gave nothing."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp.tables import Note, Replicate
+from pvt_exp.tables import Cell, Note, Replicate
 
 if TYPE_CHECKING:
-    from pvt_exp.plan import Plan, Variant
-    from pvt_exp.store import Outcome
+    from pvt_exp.plan import Variant
+    from pvt_exp.tables import Source
 
 SHORT = {"out_of_memory": "OOM", "timed_out": "timeout"}
 MOST_REASONS = 12
@@ -30,6 +29,8 @@ class Line:
     """Those that count."""
     marks: list[str] = field(default_factory=list)
     """Of the whole row: it does not compare with the others."""
+    told: list[str] = field(default_factory=list)
+    """Of the whole row too: what a reader must know, and it compares all the same."""
     gaps: list[str] = field(default_factory=list)
     """Of its missing seeds."""
 
@@ -58,7 +59,10 @@ class Notes:
     def finish(self) -> list[Note]:
         """All notes, with their places."""
         return [
-            Note(mark, f"{text} ({some(filter(None, self.places[text]))})" if any(self.places[text]) else text)
+            Note(
+                mark,
+                f"{text} ({some(dict.fromkeys(filter(None, self.places[text])))})" if any(self.places[text]) else text,
+            )
             for text, mark in self.marks.items()
         ]
 
@@ -73,8 +77,9 @@ def place(variant: "Variant") -> tuple[tuple[str, ...], str]:
     return tuple(labels[0]), names[0] + others
 
 
-def collect(plan: "Plan", outcomes: Mapping[str, "Outcome"], epoch: str, notes: Notes) -> list[Line]:
+def collect(source: "Source", epoch: str, notes: Notes) -> list[Line]:
     """A line a variant, with what its runs gave; a reason for each that gave nothing."""
+    plan, outcomes = source
     gone = {(o.state, o.reason) for o in outcomes.values() if o.state != "done" and o.reason}
     reasons = len(gone) <= MOST_REASONS
     lines = []
@@ -101,85 +106,28 @@ def collect(plan: "Plan", outcomes: Mapping[str, "Outcome"], epoch: str, notes: 
     return lines
 
 
-def data_of(result: Mapping[str, Any]) -> str:
-    """The data a run saw, as name and fingerprint."""
-    return f"{result['data']['name']}:{result['data']['fingerprint']}"
-
-
-def code_of(result: Mapping[str, Any]) -> str:
-    """The code a run was, as its git SHA; ``+`` and the start of the change's hash where it was not committed.
-
-    Where there was no git, the hash of the package's files, and the commit that was told and not checked.
-    """
-    git = result["provenance"]["git"]
-    if not git.get("sha"):
-        told = f", said to be git {git['told'][:10]}" if git.get("told") else ""
-        return f"files {(git.get('files_sha256') or 'unknown')[:10]}{told}"
-    change = f"+{(git.get('diff_sha256') or '')[:8]}" if git.get("dirty") else ""
-    return str(git["sha"]) + change
-
-
-def compare_data(lines: Sequence[Line], notes: Notes) -> str:
-    """Mark the rows that saw other data of the same name than most; say what all others saw."""
-    seen: dict[str, Counter[str]] = {}
-    for line in lines:
-        for result in line.results:
-            seen.setdefault(result["data"]["name"], Counter())[result["data"]["fingerprint"]] += 1
-    usual = {}
-    for name, prints in seen.items():
-        (first, most), *rest = prints.most_common()
-        usual[name] = first if not rest or most > rest[0][1] else None
-    for line in lines:
-        for data in dict.fromkeys(data_of(result) for result in line.results):
-            name, _, fingerprint = data.rpartition(":")
-            if usual[name] is None:
-                text = f"saw {name} with fingerprint {fingerprint}; the rows do not share their data"
-            elif fingerprint != usual[name]:
-                text = f"saw other data than the rest: {name} with fingerprint {fingerprint}, not {usual[name]}"
-            else:
-                continue
-            line.marks.append(notes.mark(text))
-    skipped = max((result["data"].get("skipped") or 0 for line in lines for result in line.results), default=0)
-    words = [f"{name} with fingerprint {fingerprint}" for name, fingerprint in usual.items() if fingerprint]
-    left_out = f" Up to {skipped} unreadable images were skipped in a run." if skipped else ""
-    return f"Data: {some(words)}.{left_out}" if words else left_out.strip()
-
-
-def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
-    """That rows are scored on held out training images: said once for all, or marked at the rows of which it is so."""
-    told: dict[str, list[Line]] = {}
-    for line in lines:
-        if (holdout := line.variant.runs[0].holdout) is not None:
-            share = f"{100 * holdout.share:g} % of the training images, held out (seed {holdout.seed})"
-            told.setdefault(f"scored on {share}, not on the validation split", []).append(line)
-    if len(told) == 1 and len(next(iter(told.values()))) == len(lines):
-        (text,) = told
-        return [f"{text[0].upper()}{text[1:]}."]
-    for text, marked in told.items():
-        for line in marked:
-            line.marks.append(notes.mark(text))
-    return []
-
-
-def about_code(lines: Sequence[Line]) -> list[str]:
-    """The code behind the rows: one SHA, or all of them with what came from each."""
-    rows: dict[str, dict[str, None]] = {}
-    for line in lines:
-        for result in line.results:
-            rows.setdefault(code_of(result), {})[line.name] = None
-
-    def words(code: str) -> str:
-        sha, dirty, change = code.partition("+")
-        if sha.startswith("files "):
-            return sha
-        return f"git {sha[:10]}" + (f" with uncommitted changes{f' {change}' if change else ''}" if dirty else "")
-
-    if len(rows) <= 1:
-        return [f"Code: {words(code)}." for code in rows]
-    return [f"Code differs among the runs: {some((f'{words(c)}: {some(names, 3)}' for c, names in rows.items()), 10)}."]
-
-
 def some(words: Iterable[str], most: int = 5) -> str:
     """The first few, and how many more there are."""
     every = list(words)
     return "; ".join(every[:most]) + (f"; and {len(every) - most} more" if len(every) > most else "")
+
+
+def caption(title: str, seeds: Sequence[int] | None, epoch: str, cells: Iterable[Cell]) -> str:
+    """What a table is, and how its numbers were made; no ``seeds``: they differ, and notes say them."""
+    if seeds is None:
+        over = "mean ± standard deviation over seeds"
+    elif len(seeds) > 1:
+        over = f"mean ± standard deviation over seeds {in_words(seeds)}"
+    else:
+        over = f"one seed ({in_words(seeds)}), no spread"
+    which = "at each run's last epoch" if epoch == "last" else "at each run's best epoch, which flatters"
+    best = second = False
+    for cell in cells:
+        best, second = best or cell.best, second or cell.second
+    ranked = f"{', best in bold' if best else ''}{', second underlined' if second else ''}"
+    return f"{title}: {over}, {which}{ranked}."
+
+
+def in_words(seeds: Sequence[int]) -> str:
+    """The seeds, or how many they are."""
+    return ", ".join(map(str, seeds)) if len(seeds) <= 10 else str(len(seeds))

@@ -45,6 +45,7 @@ def _variant(variant: Variant, outcomes: dict[str, Outcome]) -> dict[str, Any]:
     runs = _runs(variant.runs, outcomes)
     told = {"base": variant.is_base, "labels": list(variant.labels), "recipe_differs": list(variant.unlike)}
     told |= {"matched": variant.matched._asdict()} if variant.matched else {}
+    told |= {"published": [figure._asdict() for figure in variant.published]} if variant.published else {}
     return {"name": variant.name, **told, "runs": runs}
 
 
@@ -86,20 +87,28 @@ def print_plan(
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("variant", overflow="fold")
     table.add_column("done", justify="right")
+    beside = any(variant.published for variant in plan.variants)
+    metric = plan.variants[0].first.task.metric if beside else ""
+    if beside:
+        table.add_column(f"published {metric}", overflow="fold")
     table.add_column("runs", overflow="fold", style="dim")
     for pretraining in plan.pretrainings[:most]:
         there = [run for run in pretraining.runs if run.id in outcomes]
         done = sum(outcomes[run.id].state == "done" for run in there)
         if there:
-            table.add_row(Text(pretraining.name, "dim"), f"{done}/{len(there)}", " ".join(run.id for run in there))
+            ids = " ".join(run.id for run in there)
+            table.add_row(Text(pretraining.name, "dim"), f"{done}/{len(there)}", *([""] if beside else []), ids)
     for variant in plan.variants[:most]:
         done = sum(outcomes[run.id].state == "done" for run in variant.runs)
         also = [", ".join(label.values()) for label in variant.labels if label] if variant.is_base else []
         name = variant.name + (f" ({', '.join(also)})" if also else "")
-        table.add_row(Text(name), f"{done}/{len(variant.runs)}", " ".join(run.id for run in variant.runs))
+        told = [f"{f.metrics[metric]:g} {f.key.partition('/')[0]}" for f in variant.published if metric in f.metrics]
+        ids = " ".join(run.id for run in variant.runs)
+        table.add_row(Text(name), f"{done}/{len(variant.runs)}", *([", ".join(told)] if beside else []), ids)
     open_ = [each for each in tunings if each["chosen"] is None]
     for each in open_[:most]:
-        table.add_row(Text(each["name"]), f"0/{len(plan.seeds)}", f"decided after {several(each['trials'], 'trial')}")
+        decided = f"decided after {several(each['trials'], 'trial')}"
+        table.add_row(Text(each["name"]), f"0/{len(plan.seeds)}", *([""] if beside else []), decided)
     console.print(table)
     if most is not None and (more := len(plan.variants) - most) > 0:
         console.print(f"… and {more} more variants (--all shows them)")

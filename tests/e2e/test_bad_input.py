@@ -202,10 +202,36 @@ CASES = [
     Bad("a store that is a file", {"runs": "x"}, RUN, ("runs: not a folder",)),
     Bad("a store that cannot be made", {"x": "x"}, f"{RUN} --store x/runs", ("x/runs: cannot keep runs here: Not a dir",)),
     # ------------------------------------------------------------ looking
+    Bad("a reference", {}, "published v1/table2/PVT-Smal2", (
+        "no published figure 'v1/table2/PVT-Smal2'; did you mean v1/table2/PVT-Small",
+    )),
     Bad("a run id", {}, "runs show xyz", ("'xyz' is no id of a run: up to 12 digits of 0-9 and a-f",)),
     Bad("a run that is not there", {}, "runs show abc", ("'abc' matches no run in runs",)),
     Bad("a report of no sweep", {"page.yaml": "title: x\ntables:\n- sweep: seewp.yaml\n"}, "report page.yaml", (
         "page.yaml:3: tables.0: seewp.yaml: no such file; did you mean sweep.yaml",
+    )),
+    Bad("published rows of no sweep", {
+        "page.yaml": "tables:\n- {kind: reproduction, sweep: sweep.yaml}\n"
+    }, "report page.yaml", (
+        "page.yaml:2: tables.0.sweep: no row of it has published figures; write published in the sweep, docs/published.md",
+    )),
+    Bad("a published figure", {"sweep.yaml": SWEEP + "published:\n  deeper: v1/table2/PVT-Smal\n"}, "plan sweep.yaml", (
+        "sweep.yaml:9: published: no published figure 'v1/table2/PVT-Smal'; did you mean v1/table2/PVT-Small",
+    )),
+    Bad("a row that is published of", {"sweep.yaml": SWEEP + "published: {depeer: v1/table2/PVT-Small}\n"}, DRIVE, (
+        "sweep.yaml:8: published: the sweep has no row 'depeer'; did you mean 'deeper'",
+    )),
+    Bad("a base that is no row", {"page.yaml": "tables:\n- {sweep: sweep.yaml, base: depeer}\n"}, "report page.yaml", (
+        "page.yaml:2: tables.0.base: no row is called 'depeer'; did you mean 'deeper'",
+    )),
+    Bad("differences to no row", {
+        **blocks("- variants: {deep: {backbone.depths: [2, 1, 1, 1]}, deeper: {backbone.depths: [3, 1, 1, 1]}}\n"),
+        "page.yaml": "tables:\n- sweep: sweep.yaml\n  columns: [top1, difference]\n",
+    }, "report page.yaml", (
+        "page.yaml:3: tables.0.columns.1: difference: differences are to the base, which is not among the rows; name ",
+    )),
+    Bad("a check of no table", {}, "report sweep.yaml --check", (
+        "reports/out/sweep/table.csv: there is no table to check; without --check the same command writes it",
     )),
     Bad("tables into a file", {"x": "x"}, "report sweep.yaml --out x", ("x/sweep: Not a directory",)),
 ]  # fmt: skip

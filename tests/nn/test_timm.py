@@ -176,3 +176,31 @@ def test_what_cannot_be_frozen_is_an_error() -> None:
 def test_the_list_of_models_is_timms() -> None:
     """If it fails, write ``"\\n".join(timm.list_models())`` to ``pvt_exp/backbones/timm_models.txt``."""
     assert timm_models() == set(timm.list_models())
+
+
+def test_layers_of_a_plain_vit_become_maps_of_four_strides() -> None:
+    """Resized without parameters; the coarsest of patches of 32 is the block's own output."""
+    plain = Settings(name="vit_tiny_patch16_224", options={"patch_size": 32, "depth": 4})
+    settings = plain.model_copy(update={"layers": (1, 2, 3, 4)})
+    torch.manual_seed(0)
+    model = settings.build(64, maps=True).eval()
+    assert (model.channels, model.strides) == ((192,) * 4, (4, 8, 16, 32))
+    images = torch.randn(2, 3, 64, 96)
+    maps = model(images)
+    assert [tuple(m.shape[2:]) for m in maps] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    assert torch.equal(maps[-1], model.model(images)[-1])
+    unused(model, torch.stack([(m**2).sum() for m in maps]).sum())
+    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in plain.build(64, True).parameters())
+    assert settings.build(64).embed(images[..., :64]).shape == (2, 192)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "why"),
+    [
+        ("resnet18", (1, 2), "layers: resnet18 of timm has maps of several strides; layers are for a plain ViT"),
+        ("vit_tiny_patch16_224", (6, 13), "timm cannot build vit_tiny_patch16_224 with feature maps"),
+    ],
+)
+def test_layers_that_are_not_there_are_told(name: str, layers: tuple[int, ...], why: str) -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match=why):
+        Settings(name=name, layers=layers).build(64, maps=True)

@@ -115,6 +115,12 @@ def test_pvt_says_what_is_wrong(text: str, said: str) -> None:
             "stages and norm are both null, so nothing is frozen; write frozen: null",
         ),
         ("{name: resnet18, pretrained: timm:resnet18, frozen: {norm: yes}}", "norm: must be 'statistics' or 'all'"),
+        ("{name: vit_small_patch16_224, layers: [4, 2]}", "layers: each must come after the one before, not [4, 2]"),
+        ("{name: vit_small_patch16_224, layers: [0, 2]}", "layers.0: must be greater than or equal to 1, not 0"),
+        (
+            "{name: vit_small_patch16_224, options: {out_indices: [1]}}",
+            "out_indices is not for options: write backbone.la",
+        ),
         ("{name: resnet18, pretrained: timm:resnet19}", "pretrained: timm has no model 'resnet19'; did you mean"),
     ],
 )
@@ -191,7 +197,7 @@ def test_what_is_no_architecture_is_a_field(kind: str) -> None:
 
 def test_architecture_is_all_that_a_run_counts_but_what_is_named() -> None:
     assert Settings().architecture().keys() == Settings().model_dump().keys() - {"drop_path", "pretrained"}
-    assert Timm(name="resnet18").architecture() == {"kind": "timm", "name": "resnet18", "options": {}}
+    assert Timm(name="resnet18").architecture() == {"kind": "timm", "name": "resnet18", "options": {}, "layers": None}
 
 
 def test_settings_import_nothing_heavy() -> None:

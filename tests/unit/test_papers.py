@@ -132,7 +132,7 @@ def test_the_model_of_a_row_is_the_released_one(sweep: str, name: str) -> None:
     if name in TIMM:
         model, drop_path = TIMM[name]
         due: dict[str, Any] = {"kind": "timm", "name": model, "options": {}, "drop_path": drop_path, "pretrained": None}
-        due |= {"frozen": None}
+        due |= {"frozen": None, "layers": None}
     else:
         dims, depths, ratios, drop_path, _, attention, switches = PVTS[name]
         stages = {"embed_dims": dims, "depths": depths, "mlp_ratios": ratios, "heads": [1, 2, 5, 8]}

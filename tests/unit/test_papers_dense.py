@@ -57,7 +57,7 @@ def backbone_of(recipe: str, name: str) -> dict[str, Any]:
         model, tag = CNNS[name][recipe == "semantic_fpn"]
         pretrained = {"timm": f"{model}.{tag}", "sha256": None, "run": None, "allow": []}
         frozen = None if recipe == "semantic_fpn" else {"stages": 1, "norm": "statistics"}
-        due = {"kind": "timm", "name": model, "options": {}, "drop_path": 0.0}
+        due = {"kind": "timm", "name": model, "options": {}, "drop_path": 0.0, "layers": None}
         return {**due, "pretrained": pretrained, "frozen": frozen}
     dims, depths, ratios, _, _, attention, switches = PVTS[name]
     undropped = recipe != "semantic_fpn" and name in ("PVT-Medium", "PVT-Large")

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from pvt_exp import report
 from pvt_exp.escape import latex
+from pvt_exp.terminal import show
 from tests.unit.test_tables import BASE, table
 
 HOSTILE = [
@@ -133,7 +134,9 @@ def test_latex_is_ascii_and_keeps_its_braces(hostile):
     bare = re.sub(r"\\[\\{}%]", "", "\n".join(line for line in text.splitlines() if not line.startswith("%")))
     assert bare.count("{") == bare.count("}")
     body = [line for line in bare.splitlines() if line.count(" & ") == len(hostile.columns)]
-    assert len(body) == len(HOSTILE) + 1 + 2 * text.count(r"\toprule")  # a head has two lines
+    assert len(body) == len(HOSTILE) + 1 + 2 * len(
+        re.findall(r"csname PvtExp:\d+\\endcsname{", text)
+    )  # a head has two lines
 
 
 def test_latex_letters():
@@ -148,10 +151,10 @@ def test_latex_letters():
 def test_a_long_table_is_split_for_latex():
     rows = [(({"a": f"choice {i}"},), [1.0 * i] * 3) for i in range(100)]
     text = report.render(table(rows), "tex")
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 3
+    assert re.findall(r"{ \((\d)~of~3\)}", text) == ["1", "2", "3"]
     assert text.count(r"\addtocounter{table}{-1}") == 2
-    assert text.count(r"\label") == text.count(r"\begin{minipage}") == 1
-    assert text.count("\\textit{a}") == 3
+    assert text.count(r"\label{tab:parts}") == text.count(r"\begin{minipage}") == 1
+    assert text.count("\\PvtExpTitle{a}") == 3
 
 
 def test_missing_is_shown_with_its_reason_everywhere(small):
@@ -161,9 +164,21 @@ def test_missing_is_shown_with_its_reason_everywhere(small):
     assert "— (OOM)" in terminal(small)
 
 
+def test_the_second_is_underlined_everywhere():
+    rows = [(({"a": name},), [value] * 3) for name, value in (("x", 70.0), ("y", 71.0), ("z", 72.0))]
+    made = table(rows, columns=("top1",))
+    for form, text in {"tex": r"\underline{71.00}", "md": "<u>71.00</u>", "html": "<u>71.00</u>"}.items():
+        assert report.render(made, form).count(text) == 1
+    out = io.StringIO()
+    Console(file=out, width=100, force_terminal=True, color_system="standard").print(show(made, 100))
+    assert "\x1b[4m71.00" in out.getvalue()
+    seconds = [row["cells"]["top1"]["second"] for row in report.as_json(made)["groups"][0]["rows"]]
+    assert seconds == [False, True, False]
+
+
 def terminal(made, width=100) -> str:
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(report.show(made))
+    Console(file=out, width=width, color_system=None).print(show(made, width))
     return out.getvalue()
 
 
@@ -173,7 +188,7 @@ def test_the_terminal_shows_whole_numbers(small, hostile, width):
         text = terminal(made, width)
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= width
-        assert "71.50±0.50" in text
+        assert "71.5±0.5" in text
         assert "0.900±0.000" in text
     assert "[bold]red" in terminal(hostile)
 
@@ -187,7 +202,7 @@ def test_json_has_stable_names(small):
     assert list(row["cells"]) == ["top1", "loss", "top5", "n", "difference", "params", "macs"]
     cell = row["cells"]["top1"]
     assert cell == {
-        "value": 73.5, "std": 0.5, "n": 3, "text": "73.50 ± 0.50", "best": True, "missing": None, "marks": [],
+        "value": 73.5, "std": 0.5, "n": 3, "text": "73.5 ± 0.5", "best": True, "second": False, "missing": None, "marks": [],
         "values": [73.0, 73.5, 74.0],
     }  # fmt: skip
 

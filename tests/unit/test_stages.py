@@ -69,7 +69,7 @@ def test_another_kind_replaces_the_backbone_of_both(base: Path) -> None:
     (variant,) = expanded(base, blocks).variants
     first = variant.runs[0].need
     assert first is not None
-    assert first.backbone.architecture() == {"kind": "timm", "name": "resnet18", "options": {}}
+    assert first.backbone.architecture() == {"kind": "timm", "name": "resnet18", "options": {}, "layers": None}
     assert (first.backbone.drop_path, variant.runs[0].backbone.drop_path) == (0.3, 0.0)
 
 

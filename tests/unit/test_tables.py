@@ -8,10 +8,9 @@ from types import SimpleNamespace
 import pytest
 from scipy import stats
 
-from pvt_exp import tables
 from pvt_exp.config import ConfigError
 from pvt_exp.formats import to_csv
-from pvt_exp.tables import Cell, Row, Table
+from pvt_exp.tables import Cell, Row, Source, Table, ablation
 
 TASK = SimpleNamespace(metric="top1", larger_is_better=True)
 
@@ -29,10 +28,8 @@ def result(top1, loss=0.9, *, sha="a" * 40, dirty=False, fingerprint="f" * 16, p
     }
 
 
-def options(**more):
-    return SimpleNamespace(
-        **{"kind": "ablation", "sweep": "s.yaml", "title": None, "metrics": (), "epoch": "last", **more}
-    )
+def built(plan, outcomes, **more) -> Table:
+    return ablation.Settings(sweep="s.yaml", **more).build([Source(plan, outcomes)])
 
 
 RANDOM = {"pretrain": None, "holdout": None, "backbone": SimpleNamespace(pretrained=None)}
@@ -58,7 +55,7 @@ def sweep(rows, seeds=(0, 1, 2), starts=None):
 
 def table(rows, seeds=(0, 1, 2), **more) -> Table:
     plan, outcomes = sweep(rows, seeds)
-    return tables.build(plan, outcomes, options(**more))
+    return built(plan, outcomes, **more)
 
 
 def cell(made: Table, name: str, key: str) -> Cell:
@@ -78,7 +75,7 @@ def test_mean_and_sample_deviation_over_all_seeds():
     assert shown.n == 3
     assert shown.value == pytest.approx(statistics.fmean(given), abs=1e-12)
     assert shown.std == pytest.approx(statistics.stdev(given), abs=1e-12)
-    assert (shown.text, shown.std_text) == ("71.30", "0.46")
+    assert (shown.text, shown.std_text) == ("71.3", "0.5")
     assert shown.values == tuple(given)
 
 
@@ -136,7 +133,7 @@ def test_a_stale_result_is_reported_and_not_used():
     plan, outcomes = sweep([(BASE, [70.0, 70.0, 99.0])])
     last = outcomes[plan.variants[0].runs[2].id]
     last.state, last.reason = "stale", "its data are not the data at hand"
-    made = tables.build(plan, outcomes, options())
+    made = built(plan, outcomes)
     assert cell(made, "base (8-4-2-1)", "top1").value == 70.0
     assert any(note.text.startswith("stale: its data are not") for note in made.notes)
 
@@ -161,6 +158,24 @@ def test_best_is_by_direction_among_whole_rows_and_ties_are_all_bold():
     assert [cell(made, r.name, "loss").best for r in made.rows] == [False, True, False]
 
 
+def test_the_second_is_by_direction_too_and_never_the_worst_of_two():
+    rows = [
+        (BASE, [result(71.0, 0.9)] * 3),
+        (({"a": "b"},), [result(73.0, 0.8)] * 3),
+        (({"a": "c"},), [result(72.0, 0.7)] * 3),
+        (({"a": "lucky"},), [result(72.5, 0.75), None, None]),
+    ]
+    made = table(rows)
+    assert [cell(made, r.name, "top1").second for r in made.rows] == [False, False, True, False]
+    assert [cell(made, r.name, "loss").second for r in made.rows] == [False, True, False, False]
+    assert "best in bold, second underlined." in made.caption
+    two = table(rows[:2])
+    assert not any(c.second for r in two.rows for c in r.cells)
+    assert "underlined" not in two.caption
+    tied = table([(BASE, [71.0] * 3), (({"a": "b"},), [71.001] * 3), (({"a": "c"},), [70.0] * 3)])
+    assert [(c.best, c.second) for r in tied.rows for c in r.cells[:1]] == [(True, False)] * 2 + [(False, True)]
+
+
 def test_differences_are_signed_points_to_the_base_and_marked_inside_noise():
     made = table(
         [
@@ -181,7 +196,7 @@ def test_differences_are_signed_points_to_the_base_and_marked_inside_noise():
 def test_a_row_with_another_recipe_says_so():
     plan, outcomes = sweep([(BASE, [70.0] * 3), (({"a": "b"},), [71.0] * 3)])
     plan.variants[1].unlike = ("epochs 3 (2)", "optim.lr 0.1 (0.2)")
-    made = tables.build(plan, outcomes, options())
+    made = built(plan, outcomes)
     (mark,) = row(made, "b").marks
     assert [note.text for note in made.notes if note.mark == mark] == [
         "its recipe differs from the base's: epochs 3 (2); optim.lr 0.1 (0.2)"
@@ -202,7 +217,7 @@ def test_differences_have_paired_intervals_and_corrected_ps():
     due = stats.ttest_rel([72.0, 73.1, 74.4], [70.0, 71.0, 72.5])
     interval = due.confidence_interval(0.95)
     assert clear.interval == pytest.approx((interval.low, interval.high))
-    assert (clear.text, clear.std_text, clear.marks) == ("+2.00", "0.25", ())
+    assert (clear.text, clear.std_text, clear.marks) == ("+2.0", "0.2", ())
     assert clear.p == pytest.approx(3 * due.pvalue), "the smallest of three, corrected by Holm"
     assert vague.marks == ("†",)
     assert vague.p > clear.p
@@ -266,7 +281,7 @@ def test_the_best_epoch_is_said_to_flatter():
 def test_metrics_are_the_tasks_own_or_as_asked():
     assert [c.key for c in table([(BASE, [71.0] * 3)]).columns][:3] == ["top1", "loss", "top5"]
     assert [c.key for c in table([(BASE, [71.0] * 3)], metrics=("loss",)).columns][:2] == ["loss", "n"]
-    with pytest.raises(ConfigError, match="no result has topp; they have loss, top1, top5"):
+    with pytest.raises(ConfigError, match=r"metrics\.0: unknown column 'topp'; did you mean top5"):
         table([(BASE, [71.0] * 3)], metrics=("topp",))
 
 
@@ -323,7 +338,7 @@ def started(top1, matched=176, missing=0, resized=0):
 
 def of_starts(rows, starts):
     plan, outcomes = sweep(rows, (0, 1), starts)
-    return tables.build(plan, outcomes, options())
+    return built(plan, outcomes)
 
 
 def test_one_note_where_all_rows_start_alike():

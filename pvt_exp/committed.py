@@ -1,0 +1,227 @@
+"""Whether tables that were written once still equal what the store gives, cell by cell. Writes nothing."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from pvt_exp import report
+from pvt_exp.config import ConfigError
+from pvt_exp.report import Format
+from pvt_exp.tables import Table
+
+NAMES = ("group", "variant")
+"""The columns of table.csv that a row is known by."""
+IDS = ("runs", "missing")
+"""Those of its columns that hold words with a space between them, which are compared one by one."""
+CONTEXT = 24
+"""Letters of a line of text that are shown before the first that differs; three times as many in all."""
+RowKey = tuple[str, str, int]
+"""Group, name, and which of several rows with both."""
+
+
+class Difference(NamedTuple):
+    """One thing that is not as it was."""
+
+    where: str
+    """``table.csv``, or the file of another format."""
+    row: str
+    """Empty: it is about the whole table."""
+    column: str
+    """Empty: it is about the whole row, or the whole text."""
+    committed: str | None
+    """None: it was not there."""
+    now: str | None
+    """None: it is there no more."""
+
+    def __str__(self) -> str:
+        if not (self.row or self.column):
+            return f"{self.where}: differs too"
+        place = ", ".join(filter(None, (self.row and f"row {self.row}", self.column)))
+        if self.committed is None or self.now is None:
+            which = "is made now and not in the committed table" if self.committed is None else "is not made any more"
+            return f"{self.where}: {place}: {which}"
+        if self.column in IDS:
+            gone, came = set(self.committed.split()), set(self.now.split())
+            parts = (("no more", gone - came), ("now", came - gone))
+            words = [f"{what} {' '.join(sorted(ids))}" for what, ids in parts if ids]
+            return f"{self.where}: {place}: {'; '.join(words) or 'in another order'}"
+        return f"{self.where}: {place}: committed {self.committed or 'empty'}, now {self.now or 'empty'}"
+
+
+class Checked(NamedTuple):
+    """A committed table and how it compares."""
+
+    folder: Path
+    table: Table
+    differences: tuple[Difference, ...]
+    made_by: str | None
+    """The command that the committed table says it was made by."""
+
+
+def check(table: Table, folder: Path) -> Checked:
+    """Compare the table with its files in ``folder``: figures by table.csv at full precision, and the texts made of them.
+
+    Raises:
+        ConfigError: if there is no such table, or one that cannot be read.
+    """
+    path = folder / "table.csv"
+    committed, now = _read(path), report.render(table, "csv")
+    found = list(_cells(committed, now))
+    if not found and committed != now:
+        found.append(Difference("table.csv", "", "all rows", "in another order", "in this one"))
+    forms = [form for form in get_args(Format) if form != "csv" and (folder / f"table.{form}").exists()]
+    for form in forms:
+        texts = [report.render(table, form, command) for command in ("a", "b")]
+        found += list(_lines(folder / f"table.{form}", texts, brief=bool(found)))
+    return Checked(folder, table, tuple(found), _made_by(folder))
+
+
+def check_page(title: str, tables: Sequence[Table], out: Path) -> list[Checked]:
+    """Compare a page's tables with their folders, and the page with its own files; see `check`."""
+    checked = [check(table, folder) for table, folder in zip(tables, report.folders(tables, out), strict=True)]
+    differ = any(each.differences for each in checked)
+    pages = [report.pages(title, tables, command) for command in ("a", "b")]
+    found = [
+        difference
+        for name in pages[0]
+        for difference in _lines(out / name, [page[name] for page in pages], brief=differ)
+        if (out / name).exists()
+    ]
+    if found:
+        checked[-1] = checked[-1]._replace(differences=(*checked[-1].differences, *found))
+    return checked
+
+
+def as_json(checked: Sequence[Checked]) -> dict[str, Any]:
+    """Fields of ``pvt-exp report --check --json``."""
+    return {
+        "equal": not any(each.differences for each in checked),
+        "tables": [
+            {
+                "name": each.table.name,
+                "folder": str(each.folder),
+                "equal": not each.differences,
+                "made_by": each.made_by,
+                "differences": [difference._asdict() for difference in each.differences],
+            }
+            for each in checked
+        ],
+    }
+
+
+def words(checked: Checked, command: str, store: Path, most: int = 50) -> Iterator[str]:
+    """What is said of one table, a line each, and what is to be done about it."""
+    rows = len(checked.table.rows)
+    runs = len({run for row in checked.table.rows for run in row.runs})
+    if not checked.differences:
+        size = f"{rows} rows, {len(checked.table.columns)} columns, {runs} runs"
+        yield f"{checked.folder}: equal to what {store} gives: {size}"
+        return
+    yield f"{checked.folder}: differs from what {store} gives"
+    yield from (f"  {difference}" for difference in checked.differences[:most])
+    if (more := len(checked.differences) - most) > 0:
+        yield f"  and {more} more (--json has all)"
+    lost = sorted({run for each in checked.differences if each.column == "runs" for run in _gone(each)})
+    if lost:
+        yield f"  runs of the committed table that {store} has not, or not finished: {' '.join(lost)}"
+        yield "  if they are in another store, name it: --store PATH"
+    if checked.made_by:
+        yield f"  the committed table says it was made by: {checked.made_by}"
+    yield f"  to accept it as it is now: {command}"
+
+
+def _gone(difference: Difference) -> set[str]:
+    return set((difference.committed or "").split()) - set((difference.now or "").split())
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            text = file.read()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no table to check; without --check the same command writes it (--out is its folder)"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not a text file, so no table that can be checked") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    head = text.partition("\n")[0].split(",")
+    if not {*NAMES, "runs"} <= set(head):
+        raise ConfigError(
+            f"{path}: no table of pvt-exp: its first line lacks {', '.join({*NAMES, 'runs'} - set(head))}"
+        )
+    return text
+
+
+def _cells(committed: str, now: str) -> Iterator[Difference]:
+    """What differs between two texts of table.csv: columns, rows, and cells of those that both have."""
+    (old_columns, old), (new_columns, new) = map(_table, (committed, now))
+    for column in (*old_columns, *(c for c in new_columns if c not in old_columns)):
+        there = (column in old_columns, column in new_columns)
+        if there != (True, True):
+            yield Difference("table.csv", "", f"column {column}", *("" if each else None for each in there))
+    both = [column for column in old_columns if column in new_columns and column not in NAMES]
+    for key in (*old, *(k for k in new if k not in old)):
+        name = key[1] + (f" ({key[2] + 1})" if key[2] else "")
+        if key not in old or key not in new:
+            yield Difference("table.csv", name, "", *("" if key in each else None for each in (old, new)))
+            continue
+        for column in both:
+            if (was := old[key].get(column) or "") != (is_now := new[key].get(column) or ""):
+                yield Difference("table.csv", name, column, was, is_now)
+
+
+def _table(text: str) -> tuple[list[str], dict[RowKey, dict[str, str]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    seen: Counter[tuple[str, str]] = Counter()
+    rows: dict[RowKey, dict[str, str]] = {}
+    for row in reader:
+        name = (row["group"] or "", row["variant"] or "")
+        rows[(*name, seen[name])] = row
+        seen[name] += 1
+    return list(reader.fieldnames or ()), rows
+
+
+def _lines(path: Path, texts: Sequence[str], brief: bool) -> Iterator[Difference]:
+    """The first line of a text that is not as it is made now, but for those that name the command that made it.
+
+    Args:
+        path: The committed text.
+        texts: What it is now, made by two different commands.
+        brief: Whether the figures are known to differ, so that the text must.
+    """
+    try:
+        committed = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return
+    now, other = (text.splitlines() for text in texts)
+    pairs = zip(committed, now, other, strict=False)
+    places = [i for i, (was, new, changed) in enumerate(pairs, 1) if new == changed and was != new]
+    if not places and len(committed) == len(now):
+        return
+    if brief:
+        yield Difference(path.name, "", "", "", "")
+        return
+    place = places[0] if places else min(len(committed), len(now)) + 1
+    was, new = ((text[place - 1].strip() if place <= len(text) else "") for text in (committed, now))
+    same = next((i for i, (a, b) in enumerate(zip(was, new, strict=False)) if a != b), min(len(was), len(new)))
+    start = max(0, same - CONTEXT)
+    was, new = (("… " if start else "") + text[start : start + 3 * CONTEXT].strip() for text in (was, new))
+    yield Difference(path.name, "", f"line {place}", was, new)
+
+
+def _made_by(folder: Path) -> str | None:
+    """The command in the first line of table.tex."""
+    try:
+        with (folder / "table.tex").open(encoding="utf-8") as file:
+            line = file.readline()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return line.removeprefix("% ").strip() if line.startswith("% ") else None

@@ -1,0 +1,212 @@
+"""The words of ``columns``, and the cells that each of them means.
+
+``difference``, ``p`` and ``interval`` are of the first metric; ``difference(loss)`` is of another one.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from pvt_exp.config import ConfigError
+from pvt_exp.tables import Cell, Column
+from pvt_exp.tables._costs import COUNTS, about_hardware, count_cells, mark_sizes, memory_cells, time_cells
+from pvt_exp.tables._differences import Differences, about_differences, about_noise, correct
+from pvt_exp.tables._metrics import (
+    TITLES,
+    Measured,
+    about_intervals,
+    count_cell,
+    found_in,
+    interval_cells,
+    measure,
+    metric_cells,
+    title,
+    usual,
+)
+from pvt_exp.tables._published import about_sources, first_cells
+from pvt_exp.tables._rows import Line, Notes
+
+WORDS = ("n", "interval", "difference", "p", *COUNTS, "seconds", "peak_memory_bytes", "published")
+"""What a column can be besides a metric and a setting."""
+
+
+class Shown(NamedTuple):
+    """A column with its cells, one a line."""
+
+    column: Column
+    cells: list[Cell]
+
+
+class Columns:
+    """The columns that the ``words`` mean for some lines, and in `said` what a reader must know of them.
+
+    Args:
+        words: In the order of the columns.
+        lines: The rows, of one sweep.
+        notes: Where marks come from.
+        field: Of the settings, that errors begin with.
+        base: The row that differences are to; none: the sweep's base, if it is among the rows.
+
+    Raises:
+        ConfigError: for a word that means nothing here.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        lines: Sequence[Line],
+        notes: Notes,
+        field: str = "columns",
+        base: Line | None = None,
+    ) -> None:
+        self.lines, self.notes = lines, notes
+        self.base = base or next((line for line in lines if line.variant.is_base), None)
+        self.said: list[str] = []
+        self._found = found_in(lines)
+        self._measured: dict[str, Measured] = {}
+        self._differences: dict[str, Differences] = {}
+        for i, word in enumerate(words):
+            if word in words[:i]:
+                raise ConfigError(f"{field}.{i}: the column {word} stands here twice")
+        read = [self._read(word, f"{field}.{i}") for i, word in enumerate(words)]
+        self.first = next((name for kind, name in read if kind == "metric"), usual(lines)[0])
+        """The metric that differences are of."""
+        read = [(kind, name or self.first) for kind, name in read]
+        for name in dict.fromkeys(name for kind, name in read if kind in ("difference", "p")):
+            self._differences[name] = Differences(self._measure(name), lines, self.base)
+        correct(list(self._differences.values()))
+        if "n" not in words:
+            self._tell_counts()
+        self.shown = [self._make(word, kind, name) for word, (kind, name) in zip(words, read, strict=True)]
+        for name in [name for kind, name in read if kind == "interval"][:1]:
+            self.said[:0] = about_intervals(self._measure(name))
+        for of in self._differences.values():
+            self.said[:0] = [*about_differences(of), *about_noise(of)]
+        if "published" in words:
+            self.said += about_sources(lines, notes)
+        if {"seconds", "peak_memory_bytes"} & set(words):
+            self.said += about_hardware(lines)
+
+    def _read(self, word: str, field: str) -> tuple[str, str]:
+        """What kind of column a word means, and of which metric or setting."""
+        if of := re.fullmatch(r"(interval|difference|p)(?:\((.+)\))?", word):
+            if of[2] and self._found and of[2] not in self._found:
+                raise ConfigError(f"{field}: {word}: no result has {of[2]}; they have {', '.join(self._found)}")
+            if of[1] != "interval" and self.base is None and self.lines:
+                told = "differences are to the base, which is not among the rows"
+                raise ConfigError(f"{field}: {word}: {told}; name another row of an ablation as base, or leave it out")
+            return of[1], of[2] or ""
+        if word in WORDS:
+            return word, word
+        if word in self._found:
+            return "metric", word
+        if any(setting(line, word) is not ABSENT for line in self.lines):
+            return "setting", word
+        near = difflib.get_close_matches(
+            word, [*WORDS, *self._found, *self._settings()], 1, 0.6 if self._found else 0.8
+        )
+        if not self._found and not near and word.isidentifier():
+            return "metric", word  # nothing is trained yet that could say which metrics there are
+        hint = (
+            f"did you mean {near[0]}" if near else f"it can be {', '.join([*WORDS, *self._found])}, or a field of a run"
+        )
+        raise ConfigError(f"{field}: unknown column '{word}'; {hint}")
+
+    def _tell_counts(self) -> None:
+        """Mark the rows that lack seeds, where no column says so."""
+        for line in self.lines:
+            if 0 < (n := len(line.results)) < (due := len(line.replicates)):
+                line.told += [self.notes.mark(f"n is {n} of {due}"), *dict.fromkeys(line.gaps)]
+
+    def _settings(self) -> list[str]:
+        return list(dict.fromkeys(name for line in self.lines[:100] for name in _fields(line.variant.runs[0])))
+
+    def _measure(self, name: str) -> Measured:
+        if name not in self._measured:
+            self._measured[name] = measure(name, self.lines)
+        return self._measured[name]
+
+    def _make(self, word: str, kind: str, name: str) -> Shown:
+        lines = self.lines
+        of = "" if name == self.first else f" {TITLES.get(name, name)}"
+        match kind:
+            case "metric":
+                return Shown(Column(name, title(name), "metric"), metric_cells(self._measure(name), lines, self.notes))
+            case "n":
+                return Shown(Column("n", "n", "count"), [count_cell(line) for line in lines])
+            case "difference":
+                cells = self._differences[name].cells(self.notes)
+                return Shown(Column(_key(word), f"Δ {TITLES.get(name, name)}", "difference"), cells)
+            case "p":
+                return Shown(Column(_key(word), f"p{of}", "p"), self._differences[name].p_cells())
+            case "interval":
+                cells = interval_cells(self._measure(name), lines)
+                return Shown(Column(_key(word), f"95 % interval{of}", "interval"), cells)
+            case "seconds":
+                head, cells = time_cells(lines)
+                return Shown(Column("seconds", head, "cost"), cells)
+            case "peak_memory_bytes":
+                return Shown(Column("peak_memory_bytes", "memory (GiB)", "cost"), memory_cells(lines))
+            case "published":
+                return Shown(Column("published", "published (%)", "published"), first_cells(lines, self.first))
+            case "setting":
+                return Shown(
+                    Column(word, word.rsplit(".", maxsplit=1)[-1], "setting"),
+                    [_setting_cell(line, word) for line in lines],
+                )
+        cells = count_cells(lines, kind)
+        if kind == "macs":
+            self.said += mark_sizes(lines, cells, self.notes)
+        return Shown(Column(kind, COUNTS[kind].title, "cost"), cells)
+
+
+def _key(word: str) -> str:
+    """``difference(loss)`` as a name that CSV and JSON have no trouble with."""
+    return word.replace("(", "_").rstrip(")")
+
+
+# ---------------------------------------------------------------- settings
+
+ABSENT = object()
+"""The value of a field that a run has not got, as another kind of component has it."""
+
+
+def setting(line: Line, dotted: str) -> Any:
+    """The value of ``backbone.depths`` or ``backbone.depths.2`` in the row's runs."""
+    value: Any = line.variant.runs[0]
+    for word in dotted.split("."):
+        if isinstance(value, tuple | list) and word.isdecimal() and int(word) < len(value):
+            value = value[int(word)]
+        elif isinstance(value, Mapping):
+            value = value.get(word, ABSENT)
+        else:
+            value = getattr(value, word, ABSENT) if word in _names(value) else ABSENT
+    return value
+
+
+def _names(value: Any) -> Sequence[str]:
+    return list(type(value).model_fields) if isinstance(value, BaseModel) else []
+
+
+def _fields(value: Any, before: str = "") -> Iterator[str]:
+    for name in _names(value):
+        yield before + name
+        yield from _fields(getattr(value, name), f"{before}{name}.")
+
+
+def _setting_cell(line: Line, dotted: str) -> Cell:
+    value = setting(line, dotted)
+    return Cell() if value is ABSENT else Cell(text=_word(value))
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return str(getattr(value, "kind", "given"))
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_word, value))
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return repr(value) if isinstance(value, float) else str(value)

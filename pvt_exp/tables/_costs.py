@@ -1,0 +1,102 @@
+"""What rows cost, as their runs counted or took it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pvt_exp.tables import Cell
+from pvt_exp.tables._digits import fixed, of_costs
+from pvt_exp.tables._rows import Line, Notes, some
+
+
+class Count(NamedTuple):
+    """A size of the model, the same for all seeds."""
+
+    title: str
+    unit: float
+
+
+COUNTS = {
+    "params": Count("params (M)", 1e6),
+    "trainable_params": Count("trainable params (M)", 1e6),
+    "backbone_params": Count("backbone params (M)", 1e6),
+    "macs": Count("MACs (G)", 1e9),
+}
+"""By the field of ``cost`` in a result."""
+TIMES = (("h", 3600.0, 7200.0), ("min", 60.0, 120.0), ("s", 1.0, 0.0))
+"""Units of times, and from how many seconds on they are taken."""
+
+
+def count_cells(lines: Sequence[Line], key: str) -> list[Cell]:
+    """Parameters or MACs, as the runs themselves counted them."""
+    unit = COUNTS[key].unit
+    counts = [next((r["cost"][key] for r in line.results if r["cost"].get(key) is not None), None) for line in lines]
+    digits = of_costs([count / unit for count in counts if count])
+    return [
+        Cell(missing="not counted" if line.results else line.missing)
+        if count is None
+        else Cell(count, text=fixed(count / unit, digits))
+        for line, count in zip(lines, counts, strict=True)
+    ]
+
+
+def mark_sizes(lines: Sequence[Line], macs: list[Cell], notes: Notes) -> list[str]:
+    """The image size that MACs were counted at; where there are several, each row's is marked."""
+    sizes = [" or ".join(sorted({" × ".join(map(str, r["cost"]["input_px"])) for r in line.results})) for line in lines]
+    if len(set(filter(None, sizes))) <= 1:
+        return [f"MACs at {size} px." for size in sizes if size][:1]
+    for i, size in enumerate(sizes):
+        if size:
+            macs[i] = macs[i]._replace(marks=(notes.mark(f"at {size} px"),))
+    return []
+
+
+def time_cells(lines: Sequence[Line]) -> tuple[str, list[Cell]]:
+    """Seconds that a run's training took, over all its attempts, the mean of the seeds; and the title with their unit."""
+    means = [_over(line.results, lambda r: r["provenance"].get("seconds"), lambda v: sum(v) / len(v)) for line in lines]
+    largest = max((mean for mean in means if mean is not None), default=0.0)
+    word, unit, _ = next(each for each in TIMES if largest >= each[2])
+    return f"time ({word})", _cells(lines, means, unit, 1)
+
+
+def memory_cells(lines: Sequence[Line]) -> list[Cell]:
+    """Bytes that a run's process, or its GPU, held at most: the largest of the seeds."""
+    return _cells(lines, [_over(line.results, _memory, max) for line in lines], 2**30, 2)
+
+
+def about_hardware(lines: Sequence[Line]) -> list[str]:
+    """What times and memory were taken on."""
+    devices = dict.fromkeys(device for line in lines for result in line.results if (device := _device(result)))
+    return [f"Time (mean over seeds) and memory (largest) on {some(devices)}."] if devices else []
+
+
+def _memory(result: Mapping[str, Any]) -> float | None:
+    found: float | None = result["provenance"].get("hardware", {}).get("peak_memory_bytes")
+    return found
+
+
+def _device(result: Mapping[str, Any]) -> str:
+    hardware = result["provenance"].get("hardware", {})
+    gpus = hardware.get("gpus")
+    if gpus:
+        return f"{len(gpus)} × {gpus[0]}"
+    threads = hardware.get("threads")
+    return f"{hardware.get('processor') or 'an unknown CPU'}{f', {threads} threads' if threads else ''}"
+
+
+def _over(
+    results: Sequence[Mapping[str, Any]],
+    take: Callable[[Mapping[str, Any]], float | None],
+    reduce: Callable[[list[float]], float],
+) -> float | None:
+    found = [value for result in results if (value := take(result)) is not None]
+    return reduce(found) if found else None
+
+
+def _cells(lines: Sequence[Line], values: Sequence[float | None], unit: float, least: int) -> list[Cell]:
+    digits = of_costs([value / unit for value in values if value], least)
+    return [
+        Cell(missing="not recorded" if line.results else line.missing)
+        if value is None
+        else Cell(value, text=fixed(value / unit, digits))
+        for line, value in zip(lines, values, strict=True)
+    ]

@@ -1,0 +1,119 @@
+"""Rows against the base: differences with their intervals, and what is left of them when it counts that they are several."""
+
+from collections.abc import Sequence
+
+from pvt_exp.statistics import Difference, Stat, difference, holm, seeds_to_see
+from pvt_exp.tables import Cell
+from pvt_exp.tables._digits import fixed, most_of, warranted
+from pvt_exp.tables._metrics import Measured, is_loss
+from pvt_exp.tables._rows import Line, Notes, some
+
+NOISE = "†"
+
+
+class Differences:
+    """Of one metric, each row's to the base."""
+
+    def __init__(self, metric: Measured, lines: Sequence[Line], base: Line | None) -> None:
+        self.metric, self.lines, self.base = metric, lines, base
+        self.found: list[Difference | None] = [None] * len(lines)
+        """None for the base, and where one of both has no score."""
+        self.base_stat: Stat | None = None
+        if base is not None:
+            self.base_stat, to = metric.stats[lines.index(base)], metric.values[lines.index(base)]
+            self.found = [
+                None if line is base else difference(got, to) for line, got in zip(lines, metric.values, strict=True)
+            ]
+        most = most_of(is_loss(metric.name), [stat.mean for stat in metric.stats if stat])
+        self.digits = warranted(most, [each and each.half for each in self.found])
+        self.ps: list[float | None] = [each and each.p for each in self.found]
+        """Corrected once `correct` has seen all differences of the table."""
+
+    def cells(self, notes: Notes) -> list[Cell]:
+        """The differences; a mark where seeds alone could have made one, or other data."""
+        cells = []
+        for line, stat, each, p in zip(self.lines, self.metric.stats, self.found, self.ps, strict=True):
+            if stat is None or self.base is None or self.base_stat is None or each is None:
+                cells.append(self._none(line, stat))
+                continue
+            marks = [NOISE] if each.is_noise else []
+            marks += dict.fromkeys((*line.marks, *self.base.marks)) if line.marks != self.base.marks else ()
+            if each.pairs and each.pairs < max(stat.n, self.base_stat.n):
+                marks.append(notes.mark("difference over the seeds that it and the base have both", line.name))
+            half = each.half
+            cells.append(
+                Cell(
+                    each.mean,
+                    text=fixed(each.mean, self.digits, "+"),
+                    std_text="" if half is None else fixed(half, self.digits),
+                    marks=tuple(marks),
+                    interval=None if half is None else (each.mean - half, each.mean + half),
+                    p=p,
+                )
+            )
+        return cells
+
+    def p_cells(self) -> list[Cell]:
+        """The differences' p, corrected over the table."""
+        cells = []
+        for line, stat, each, p in zip(self.lines, self.metric.stats, self.found, self.ps, strict=True):
+            if each is None:
+                cells.append(self._none(line, stat)._replace(value=None))
+            elif p is None:
+                cells.append(Cell(missing="one seed"))
+            else:
+                cells.append(Cell(p, text="< 0.001" if p < 0.001 else f"{p:.3f}"))
+        return cells
+
+    def _none(self, line: Line, stat: Stat | None) -> Cell:
+        """The cell of a row that has no difference."""
+        if line is self.base and stat is not None:
+            return Cell(0.0)  # true, and not worth ink
+        return Cell(missing=line.missing if stat is None else "no base")
+
+
+def correct(all_of_them: Sequence[Differences]) -> None:
+    """Holm's correction, once over all differences that a table tells of."""
+    places = [(each, i) for each in all_of_them for i, p in enumerate(each.ps) if p is not None]
+    for (each, i), p in zip(places, holm([each.ps[i] or 0.0 for each, i in places]), strict=True):
+        each.ps[i] = p
+
+
+def about_differences(of: Differences) -> list[str]:
+    """What the column of differences means."""
+    if of.base is None:
+        return []
+    if not of.base.results:
+        return ["No differences: the base has no result."]
+    points = "" if is_loss(of.metric.name) else ", in percentage points"
+    tested = [each for each in of.found if each is not None and each.half is not None]
+    how = ""
+    if tested:
+        paired = "of the same seeds, " if all(each.pairs for each in tested) else ""
+        how = f", ± half its 95 % interval ({paired}Student's t)"
+    whose = "the base's" if of.base.variant.is_base else f"that of {of.base.name}"
+    text = f"Δ: mean less {whose}{points}{how}{'; smaller is better' if of.metric.smaller else ''}."
+    if any(each.is_noise for each in tested):
+        text += f" {NOISE}: inside seed noise, that is the interval contains 0."
+    return [text]
+
+
+def about_noise(of: Differences) -> list[str]:
+    """What is left of the differences when it counts that they are several, and how many seeds would show the others."""
+    ps = [(line.name, p) for line, p in zip(of.lines, of.ps, strict=True) if p is not None]
+    if not ps:
+        return []
+    clear = [name for name, p in ps if p < 0.05]
+    said = []
+    if len(ps) > 1:
+        have = {0: "none has", 1: "1 has"}.get(len(clear), f"{len(clear)} have")
+        which = f": {some(clear)}" if clear and len(clear) < len(ps) else ""
+        said.append(f"Of {len(ps)} differences, {have} p < 0.05 after Holm's correction{which}.")
+    noisy = [(line, each) for line, each in zip(of.lines, of.found, strict=True) if each is not None and each.is_noise]
+    wanted = [(seeds_to_see(each.mean, each.std), line.name) for line, each in noisy if each.std]
+    if wanted:
+        known = sorted((n, name) for n, name in wanted if n is not None)
+        words = [f"{n} ({name})" for n, name in dict.fromkeys((known[0], known[-1]))] if known else []
+        words += ["more than 10,000"] if len(known) < len(wanted) else []
+        said.append(f"Seeds that it would take to see a difference like those marked {NOISE}: {' to '.join(words)}.")
+    return said

@@ -1,0 +1,129 @@
+"""What a reader must know of rows beside their numbers: their data, what they were scored on, their recipe and code."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pvt_exp.tables import Cell, Row
+from pvt_exp.tables._rows import Line, Notes, some
+from pvt_exp.tables._starts import about_starts
+from pvt_exp.tables._tuned import about_tuning
+
+if TYPE_CHECKING:
+    from pvt_exp.plan import Plan
+
+
+def about(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
+    """Mark the lines with all that is said of them, and return what is said of the whole table."""
+    data = compare_data(lines, notes)
+    said = [*([data] if data else []), *about_holdout(lines, notes)]
+    search, tuned = about_tuning(plan, lines, notes)
+    same_start, starts = about_starts(lines, notes)
+    for line, start, values in zip(lines, starts, tuned, strict=True):
+        line.told += (*start, *values)
+    about_recipes(lines, notes)
+    return [*said, *search, *same_start, *about_code(lines)]
+
+
+def row(line: Line, cells: Sequence[Cell]) -> Row:
+    """The finished row of one line."""
+    return joined(line.name, [line], cells, (*line.marks, *line.told))
+
+
+def joined(name: str, lines: Sequence[Line], cells: Sequence[Cell], marks: tuple[str, ...]) -> Row:
+    """The finished row of several lines, one beside the other."""
+    results = [result for line in lines for result in line.results]
+    return Row(
+        name,
+        tuple(cells),
+        tuple(replicate for line in lines for replicate in line.replicates),
+        all(line.variant.is_base for line in lines),
+        marks,
+        tuple(sorted({data_of(result) for result in results})),
+        tuple(sorted({code_of(result) for result in results})),
+    )
+
+
+def data_of(result: Mapping[str, Any]) -> str:
+    """The data a run saw, as name and fingerprint."""
+    return f"{result['data']['name']}:{result['data']['fingerprint']}"
+
+
+def code_of(result: Mapping[str, Any]) -> str:
+    """The code a run was, as its git SHA; ``+`` and the start of the change's hash where it was not committed.
+
+    Where there was no git, the hash of the package's files, and the commit that was told and not checked.
+    """
+    git = result["provenance"]["git"]
+    if not git.get("sha"):
+        told = f", said to be git {git['told'][:10]}" if git.get("told") else ""
+        return f"files {(git.get('files_sha256') or 'unknown')[:10]}{told}"
+    change = f"+{(git.get('diff_sha256') or '')[:8]}" if git.get("dirty") else ""
+    return str(git["sha"]) + change
+
+
+def compare_data(lines: Sequence[Line], notes: Notes) -> str:
+    """Mark the rows that saw other data of the same name than most; say what all others saw."""
+    seen: dict[str, Counter[str]] = {}
+    for line in lines:
+        for result in line.results:
+            seen.setdefault(result["data"]["name"], Counter())[result["data"]["fingerprint"]] += 1
+    usual = {}
+    for name, prints in seen.items():
+        (first, most), *rest = prints.most_common()
+        usual[name] = first if not rest or most > rest[0][1] else None
+    for line in lines:
+        for data in dict.fromkeys(data_of(result) for result in line.results):
+            name, _, fingerprint = data.rpartition(":")
+            if usual[name] is None:
+                text = f"saw {name} with fingerprint {fingerprint}; the rows do not share their data"
+            elif fingerprint != usual[name]:
+                text = f"saw other data than the rest: {name} with fingerprint {fingerprint}, not {usual[name]}"
+            else:
+                continue
+            line.marks.append(notes.mark(text))
+    skipped = max((result["data"].get("skipped") or 0 for line in lines for result in line.results), default=0)
+    words = [f"{name} with fingerprint {fingerprint}" for name, fingerprint in usual.items() if fingerprint]
+    left_out = f" Up to {skipped} unreadable images were skipped in a run." if skipped else ""
+    return f"Data: {some(words)}.{left_out}" if words else left_out.strip()
+
+
+def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
+    """That rows are scored on held out training images: said once for all, or marked at the rows of which it is so."""
+    told: dict[str, list[Line]] = {}
+    for line in lines:
+        if (holdout := line.variant.runs[0].holdout) is not None:
+            share = f"{100 * holdout.share:g} % of the training images, held out (seed {holdout.seed})"
+            told.setdefault(f"scored on {share}, not on the validation split", []).append(line)
+    if len(told) == 1 and len(next(iter(told.values()))) == len(lines):
+        (text,) = told
+        return [f"{text[0].upper()}{text[1:]}."]
+    for text, marked in told.items():
+        for line in marked:
+            line.marks.append(notes.mark(text))
+    return []
+
+
+def about_recipes(lines: Sequence[Line], notes: Notes) -> None:
+    """Mark the rows whose recipe differs from the base's in more than what the sweep studies."""
+    for line in lines:
+        if line.variant.unlike:
+            line.told.append(notes.mark(f"its recipe differs from the base's: {'; '.join(line.variant.unlike)}"))
+
+
+def about_code(lines: Sequence[Line]) -> list[str]:
+    """The code behind the rows: one SHA, or all of them with what came from each."""
+    rows: dict[str, dict[str, None]] = {}
+    for line in lines:
+        for result in line.results:
+            rows.setdefault(code_of(result), {})[line.name] = None
+
+    def words(code: str) -> str:
+        sha, dirty, change = code.partition("+")
+        if sha.startswith("files "):
+            return sha
+        return f"git {sha[:10]}" + (f" with uncommitted changes{f' {change}' if change else ''}" if dirty else "")
+
+    if len(rows) <= 1:
+        return [f"Code: {words(code)}." for code in rows]
+    return [f"Code differs among the runs: {some((f'{words(c)}: {some(names, 3)}' for c, names in rows.items()), 10)}."]

@@ -1,0 +1,213 @@
+"""The comparison table, as in the papers' Tables 2 to 5: a row a backbone, and columns for each task or schedule.
+
+Rows are the choices of one axis, matched by name over all sweeps; every choice of the other axes, and every sweep, gives a
+group of columns under a heading. Rows are ranked within a column only.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from pvt_exp.config import ConfigError, Frozen
+from pvt_exp.tables import Cell, Column, Group, Note, Row, Source, Table, TableOf
+from pvt_exp.tables._columns import Columns, Shown
+from pvt_exp.tables._marks import about, joined
+from pvt_exp.tables._metrics import usual
+from pvt_exp.tables._rows import Line, Notes, caption, collect, in_words
+
+if TYPE_CHECKING:
+    from pvt_exp.plan import Plan
+
+ONCE = ("cost", "count", "setting")
+"""Kinds of columns that are shown once, before the groups, where all groups say the same."""
+
+
+class Part(Frozen):
+    """One sweep of a comparison."""
+
+    sweep: str
+    """Relative to this file."""
+    title: str | None = None
+    """The heading of its columns; none: the sweep's name, or what it is of the other axes."""
+    columns: tuple[str, ...] = ()
+    """Instead of the table's."""
+
+
+class Settings(TableOf):
+    """A row a backbone, or a choice of another axis, and a group of columns for each sweep and each choice of other axes."""
+
+    kind: Literal["comparison"] = "comparison"
+    sweep: str | None = None
+    """The sweep whose results it shows, relative to this file; several are `parts`."""
+    parts: tuple[Part, ...] = Field(())
+    """The sweeps, from left to right."""
+    rows: str | None = None
+    """The axis whose choices are the rows; none: each sweep's first."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Settings":
+        if (self.sweep is None) == (not self.parts):
+            raise ValueError("a comparison has either sweep or parts")
+        return self
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        return tuple(part.sweep for part in self._parts)
+
+    @property
+    def _parts(self) -> tuple[Part, ...]:
+        return self.parts or (Part(sweep=self.sweep or ""),)
+
+    def build(self, sources: Sequence[Source]) -> Table:
+        self._check_rows([source.plan for source in sources])
+        one = len({source.plan.seeds for source in sources}) == 1
+        notes, said, blocks = Notes(), list[tuple[str, list[str]]](), list[_Block]()
+        for i, (part, source) in enumerate(zip(self._parts, sources, strict=True)):
+            lines = collect(source, self.epoch, notes)
+            told = about(source.plan, lines, notes)
+            for heading, named in _split(source.plan, lines, self.rows, part.title, len(sources) > 1):
+                own = list(named.values())
+                words = part.columns or self.columns or ["params", "macs", *usual(own)]
+                try:
+                    columns = Columns(words, own, notes, f"parts.{i}.columns" if part.columns else "columns")
+                except ConfigError as error:
+                    raise ConfigError(f"{problem} (of {source.plan.name})" for problem in error.problems) from None
+                blocks.append(_Block(heading, named, columns.shown, source.plan.name))
+                told = [*columns.said, *told]
+            told = told if one else [f"seeds {in_words(source.plan.seeds)}.", *told]
+            said.append((part.title or source.plan.name, list(dict.fromkeys(told))))
+        heads, rows = _table(blocks, notes)
+        seeds = tuple(dict.fromkeys(seed for source in sources for seed in source.plan.seeds))
+        name = "+".join(dict.fromkeys(source.plan.name for source in sources))
+        return Table(
+            name=name,
+            caption=caption(
+                self.title or name, seeds if one else None, self.epoch, (c for row in rows for c in row.cells)
+            ),
+            columns=heads,
+            groups=(Group("", rows),) if rows else (),
+            notes=(*notes.finish(), *(Note("", text) for text in _once_said(said))),
+            seeds=seeds,
+            head=self.rows or next(iter(sources[0].plan.axes), "variant"),
+        )
+
+    def _check_rows(self, plans: "Sequence[Plan]") -> None:
+        axes = list(dict.fromkeys(axis for plan in plans for axis in plan.axes))
+        if self.rows is not None and self.rows not in axes:
+            raise ConfigError(f"rows: no sweep has the axis '{self.rows}'; they have {', '.join(axes) or 'none'}")
+
+
+def _once_said(said: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """What is said of each sweep, behind its title unless it is said of all."""
+    texts = dict.fromkeys(text for _, each in said for text in each)
+    return [
+        text if all(text in each for _, each in said) else f"{', '.join(t for t, each in said if text in each)}: {text}"
+        for text in texts
+    ]
+
+
+class _Block(NamedTuple):
+    """A group of columns: some rows of one sweep."""
+
+    heading: str
+    lines: dict[str, Line]
+    """By the names of their rows."""
+    shown: list[Shown]
+    sweep: str
+
+
+def _split(
+    plan: "Plan", lines: Sequence[Line], rows: str | None, title: str | None, several: bool
+) -> Iterator[tuple[str, dict[str, Line]]]:
+    """The sweep's lines by the names of their rows, for each choice of its other axes, with a heading."""
+    axis = rows if rows in plan.axes else next(iter(plan.axes), "")
+    blocks: dict[tuple[str, ...], dict[str, Line]] = {}
+    for line in lines:
+        place = plan.coordinates(line.variant)
+        name = place.pop(axis, line.variant.name)
+        line.name = ", ".join([name, *place.values()])
+        blocks.setdefault(tuple(place.values()), {})[name] = line
+    for others, named in blocks.items():
+        words = [title] if title else [plan.name] if several and not any(others) else []
+        yield " ".join(filter(None, [*words, ", ".join(others)])), named
+
+
+def _table(blocks: Sequence[_Block], notes: Notes) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
+    """The columns from left to right, and the rows in the order in which the sweeps name them."""
+    names = list(dict.fromkeys(name for block in blocks for name in block.lines))
+    cells: dict[str, list[Cell]] = {name: [] for name in names}
+    columns: list[Column] = []
+    once = _once(blocks)
+    for key in once:
+        columns.append(next(shown.column for shown in blocks[0].shown if shown.column.key == key))
+        for name in names:
+            cells[name].append(_any(blocks, name, key))
+    marks = {name: _marks([block.lines[name] for block in blocks if name in block.lines]) for name in names}
+    before = dict.fromkeys(names, 0)
+    for block in blocks:
+        many = len(blocks) > 1
+        shown = [each for each in block.shown if each.column.key not in once]
+        for i, (column, made) in enumerate(shown):
+            prefix = f"{block.heading}: " if many else ""
+            columns.append(Column(prefix + column.key, column.title, column.kind, block.heading if many else ""))
+            of = dict(zip(block.lines, made, strict=True))
+            for name in names:
+                if name not in of:
+                    absent = (notes.mark(f"{block.sweep} has no such row", name),) if i == 0 else ()
+                    cells[name].append(Cell(missing="no run", marks=absent))
+                    continue
+                own = [m for m in (*block.lines[name].marks, *block.lines[name].told) if m not in marks[name]]
+                cell = of[name]._replace(first=before[name])
+                cells[name].append(cell._replace(marks=(*cell.marks, *own)) if i == 0 else cell)
+        for name, line in block.lines.items():
+            before[name] += len(line.replicates)
+    rows = (
+        joined(name, [block.lines[name] for block in blocks if name in block.lines], cells[name], marks[name])
+        for name in names
+    )
+    return tuple(columns), tuple(rows)
+
+
+def _once(blocks: Sequence[_Block]) -> list[str]:
+    """The columns that every group has and in which no row differs between them."""
+    if len(blocks) < 2:
+        return []
+    found: list[dict[str, dict[str, str]]] = []
+    for block in blocks:
+        texts = {
+            shown.column.key: {
+                name: cell.text for name, cell in zip(block.lines, shown.cells, strict=True) if cell.text
+            }
+            for shown in block.shown
+            if shown.column.kind in ONCE
+        }
+        found.append(texts)
+    first, *others = found
+    return [
+        key
+        for key in first
+        if all(key in other for other in others)
+        and all(
+            len({each[key][name] for each in found if name in each[key]}) <= 1
+            for name in dict.fromkeys(name for each in found for name in each[key])
+        )
+    ]
+
+
+def _any(blocks: Sequence[_Block], name: str, key: str) -> Cell:
+    """The row's cell of a column that is shown once: the first that has something to show."""
+    cells = [
+        dict(zip(block.lines, shown.cells, strict=True))[name]
+        for block in blocks
+        if name in block.lines
+        for shown in block.shown
+        if shown.column.key == key
+    ]
+    return next((cell for cell in cells if cell.text), cells[0])
+
+
+def _marks(lines: Sequence[Line]) -> tuple[str, ...]:
+    """The marks that are of the whole row, because each of its lines has them."""
+    first, *others = ([*line.marks, *line.told] for line in lines)
+    return tuple(dict.fromkeys(mark for mark in first if all(mark in other for other in others)))

@@ -1,0 +1,121 @@
+"""The reproduction table: ours beside what papers, READMEs and others have published, and whether it is near enough."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from pvt_exp.config import ConfigError
+from pvt_exp.tables import Column, Group, Note, Source, Table, TableOf
+from pvt_exp.tables._columns import Columns, Shown
+from pvt_exp.tables._marks import about, row
+from pvt_exp.tables._metrics import Measured, measure, usual
+from pvt_exp.tables._published import (
+    Deviations,
+    about_costs,
+    about_deviations,
+    about_sources,
+    cost_cells,
+    deviations,
+    figures,
+    told_by,
+    value_cells,
+    value_column,
+)
+from pvt_exp.tables._rows import Line, Notes, caption, collect
+
+
+class Settings(TableOf):
+    """The rows of a sweep beside what it says is ``published`` of them. Each metric, and params and macs, of ``columns``
+    gets the published figures beside it; empty: the task's first metric, n, params and macs.
+    """
+
+    kind: Literal["reproduction"] = "reproduction"
+    sweep: str
+    """The sweep whose results it shows, relative to this file; its `published` names the figures."""
+    tolerance: float = Field(0.3, ge=0)
+    """How far ours may be from a published figure, in the points of the metric."""
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        return (self.sweep,)
+
+    def build(self, sources: Sequence[Source]) -> Table:
+        (source,) = sources
+        plan, notes = source.plan, Notes()
+        if not any(variant.published for variant in plan.variants):
+            raise ConfigError(
+                "sweep: no row of it has published figures; write published in the sweep, docs/published.md"
+            )
+        lines = collect(source, self.epoch, notes)
+        said = about(plan, lines, notes)
+        whence = about_sources(lines, notes)
+        columns = Columns(self.columns or [usual(lines)[0], "n", "params", "macs"], lines, notes)
+        shown: list[Shown] = []
+        told: list[str] = []
+        for each in columns.shown:
+            if each.column.kind == "metric":
+                shown.append(_ours(each))
+                beside, words = self._beside(measure(each.column.key, lines), lines, notes)
+            else:
+                beside, words = _counted(each, lines, notes)
+            shown += beside
+            told += words
+        rows = [
+            row(line, cells) for line, cells in zip(lines, zip(*(s.cells for s in shown), strict=True), strict=True)
+        ]
+        general = (*told, *columns.said, *whence, *said)
+        title = self.title or f"{plan.name} beside its published figures"
+        return Table(
+            name=plan.name,
+            caption=caption(f"{title} (tolerance {self.tolerance:g})", plan.seeds, self.epoch, ()),
+            columns=tuple(each.column for each in shown),
+            groups=(Group("", tuple(rows)),),
+            notes=(*notes.finish(), *(Note("", text) for text in general)),
+            seeds=plan.seeds,
+        )
+
+    def _beside(self, metric: Measured, lines: Sequence[Line], notes: Notes) -> tuple[list[Shown], list[str]]:
+        """What the sources have of a metric, and how far ours is from each; what the reader must know of it."""
+        shown: list[Shown] = []
+        compared: list[Deviations] = []
+        said: list[str] = []
+        for name in told_by(lines, metric.name):
+            found = figures(lines, name, metric.name)
+            column = value_column(metric.name, found)
+            shown.append(Shown(column, value_cells(lines, found, metric.name, notes)))
+            each = deviations(metric, found, self.tolerance)
+            if same := next((one for one in compared if _repeats(each, one, metric.name)), None):
+                said.append(f"{each.source} has the figures of {same.source}.")
+                continue
+            compared.append(each)
+            head = Column(f"{column.key}_difference", "Δ", "deviation", column.heading)
+            shown.append(Shown(head, each.cells(lines)))
+            said.append(each.about(lines))
+        return shown, ([about_deviations(metric, compared), *said] if compared else [])
+
+
+def _ours(each: Shown) -> Shown:
+    """The column of our own figures: none of them is best, as they are rows of others."""
+    column = Column(each.column.key, each.column.title, "metric", "ours")
+    return Shown(column, [cell._replace(best=False, second=False) for cell in each.cells])
+
+
+def _repeats(later: Deviations, earlier: Deviations, metric: str) -> bool:
+    """Whether a source says only what another one says of the same rows."""
+    return all(
+        f is None or (other is not None and f.metrics[metric] == other.metrics[metric])
+        for f, other in zip(later.figures, earlier.figures, strict=True)
+    )
+
+
+def _counted(each: Shown, lines: Sequence[Line], notes: Notes) -> tuple[list[Shown], list[str]]:
+    """Parameters or MACs, ours and published; any other column as it is."""
+    key, title = each.column.key, each.column.title
+    cells = cost_cells(lines, key, notes) if key in ("params", "macs") else []
+    if not any(cell.text for cell in cells):
+        return [each], []
+    ours = Column(key, "ours", "cost", title)
+    return [Shown(ours, each.cells), Shown(Column(f"{key}_published", "publ.", "published", title), cells)], (
+        about_costs(cells)
+    )

@@ -1,0 +1,178 @@
+"""The words of ``columns``: what each shows, in their order, and what is told of one that is none."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from pvt_exp import cli, expand, report
+from pvt_exp.config import ConfigError
+from pvt_exp.formats import plain
+from tests.unit.test_tables import BASE, built, cell, result, table
+
+ROWS = [(BASE, [70.0, 71.0, 72.5]), (({"a": "clear"},), [72.0, 73.1, 74.4]), (({"a": "vague"},), [71.0, 70.5, 74.5])]
+NAME = "base (8-4-2-1)"
+
+
+def of_settings(path: Path, *columns: str):
+    """A table of runs that have settings: of the sweep in a file."""
+    plan = expand.load(path)[1]
+    outcomes = {run.id: SimpleNamespace(state="done", reason=None, result=result(70.0 + run.seed)) for run in plan.runs}
+    return built(plan, outcomes, columns=columns)
+
+
+def test_columns_stand_in_the_order_of_their_words():
+    words = ("params", "n", "loss", "p", "top1", "difference")
+    made = table(ROWS, columns=words)
+    assert tuple(column.key for column in made.columns) == words
+
+
+def test_a_sweep_of_no_words_has_the_usual_columns():
+    assert [c.key for c in table(ROWS).columns] == ["top1", "loss", "top5", "n", "difference", "params", "macs"]
+
+
+def test_differences_are_of_the_first_metric_unless_they_say_of_which():
+    made = table(ROWS, columns=("loss", "top1", "difference", "difference(top1)", "p(top1)"))
+    assert [c.key for c in made.columns][2:] == ["difference", "difference_top1", "p_top1"]
+    assert [c.title for c in made.columns][2:] == ["Δ loss", "Δ top-1", "p top-1"]
+    assert cell(made, "clear", "difference").value == pytest.approx(0.0)
+    assert cell(made, "clear", "difference_top1").value == pytest.approx(2.0)
+
+
+def test_a_p_is_corrected_over_all_differences_of_the_table():
+    alone = cell(table(ROWS, columns=("top1", "p")), "clear", "p")
+    both = cell(table(ROWS, columns=("top1", "p", "p(top5)")), "clear", "p")
+    assert alone.value == cell(table(ROWS), "clear", "difference").p
+    assert both.value > alone.value
+    assert re.fullmatch(r"0\.\d{3}|< 0\.001", alone.text)
+    base = cell(table(ROWS, columns=("top1", "p")), NAME, "p")
+    assert (base.value, base.text, base.missing) == (None, "", None)
+
+
+def test_an_interval_is_of_the_mean_and_says_how_it_was_made():
+    made = table(ROWS, columns=("top1", "interval"))
+    shown = cell(made, "clear", "interval")
+    assert shown.interval == pytest.approx((73.1667 - 2.9844, 73.1667 + 2.9844), abs=1e-3)
+    assert shown.text == "[70.2, 76.2]"
+    assert "Interval: 95 %, of the mean over seeds (Student's t)." in [note.text for note in made.notes]
+    read = list(csv.DictReader(io.StringIO(report.render(made, "csv"))))
+    assert float(read[1]["interval_low"]) == shown.interval[0]
+    assert "interval" not in read[1]
+    five = table([(BASE, [70.0, 71.0, 72.5, 70.2, 70.1])], seeds=range(5), columns=("interval(top1)",))
+    assert five.rows[0].cells[0].interval[1] < 72.5
+    assert any("BCa bootstrap" in note.text for note in five.notes)
+    one = table([(BASE, [70.0])], seeds=(0,), columns=("interval",))
+    assert one.rows[0].cells[0].missing == "one seed"
+
+
+def test_rows_that_lack_seeds_are_marked_where_no_column_says_n():
+    rows = [*ROWS, (({"a": "short"},), [71.0, ("failed", "no room"), None])]
+    made = table(rows, columns=("top1",))
+    texts = {note.mark: note.text for note in made.notes}
+    assert [len(row.marks) for row in made.rows] == [0, 0, 0, 3]
+    assert [texts[mark].partition(" (")[0] for mark in made.rows[3].marks] == [
+        "n is 1 of 3", "failed: no room", "pending",
+    ]  # fmt: skip
+    assert not table(rows).rows[3].marks
+
+
+@pytest.mark.parametrize(
+    ("spread", "shown"), [(0.001, "70.00 ± 0.00"), (0.1, "70.00 ± 0.10"), (0.5, "70.0 ± 0.5"), (9.0, "70 ± 9")]
+)
+def test_decimals_are_those_that_the_interval_warrants(spread, shown):
+    made = table([(BASE, [70.0 - spread, 70.0, 70.0 + spread])], columns=("top1",))
+    assert plain(made.rows[0].cells[0], made.columns[0]) == shown
+
+
+def test_a_single_seed_has_two_decimals_and_a_wide_row_does_not_flatten_the_others():
+    assert table([(BASE, [70.126])], seeds=(0,)).rows[0].cells[0].text == "70.13"
+    rows = [(({"a": str(i)},), [70.0, 70.1, 70.2]) for i in range(4)] + [(({"a": "wild"},), [60.0, 70.0, 80.0])]
+    assert {row.cells[0].text for row in table(rows).rows} == {"70.10", "70.00"}
+
+
+def test_costs_by_the_words_of_a_result():
+    made = result(71.0)
+    made["cost"]["backbone_params"] = 3_000_000
+    made["provenance"] |= {"seconds": 5400.0, "hardware": {"gpus": ["H100", "H100"], "peak_memory_bytes": 3 * 2**30}}
+    longer = {**made, "provenance": {**made["provenance"], "seconds": 9000.0}}
+    words = ("trainable_params", "backbone_params", "seconds", "peak_memory_bytes")
+    shown = table([(BASE, [made, made, longer]), (({"a": "b"},), [71.0] * 3)], columns=words)
+    assert [cell(shown, NAME, word).text for word in words] == ["3.67", "3.00", "110.0", "3.00"]
+    assert [column.title for column in shown.columns][2:] == ["time (min)", "memory (GiB)"]
+    assert cell(shown, NAME, "seconds").value == 6600.0
+    assert cell(shown, "b", "seconds").missing == "not recorded"
+    assert any("on 2 × H100" in note.text for note in shown.notes)
+
+
+def test_settings_are_shown_as_text(sweep: Path):
+    words = ("optim.lr", "backbone.depths", "backbone.depths.2", "epochs", "ema_decay", "optim")
+    made = of_settings(sweep, "top1", *words)
+    shown = ["0.002", "2, 1, 1, 1", "1", "2", "none", "adamw"]
+    assert [cell(made, "deeper", word).text for word in words] == shown
+    assert [column.title for column in made.columns][1:4] == ["lr", "depths", "2"]
+    read = list(csv.DictReader(io.StringIO(report.render(made, "csv"))))
+    assert [row["backbone.depths"] for row in read] == ["1, 1, 1, 1", "2, 1, 1, 1"]
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("topp", "top5"), ("parms", "params"), ("optim.rl", "optim.lr"), ("diference", "difference"), ("Top1", "top1")],
+)
+def test_an_unknown_word_is_told_with_the_nearest(sweep: Path, word, hint):
+    with pytest.raises(ConfigError, match=re.escape(f"columns.1: unknown column '{word}'; did you mean {hint}")):
+        of_settings(sweep, "n", word)
+
+
+def test_an_unknown_metric_of_a_difference_is_told_with_those_there_are():
+    with pytest.raises(ConfigError, match=r"columns.0: p\(AP\): no result has AP; they have loss, top1, top5"):
+        table(ROWS, columns=("p(AP)",))
+
+
+def test_the_same_column_twice_is_told():
+    with pytest.raises(ConfigError, match=r"columns.2: the column top1 stands here twice"):
+        table(ROWS, columns=("top1", "n", "top1"))
+
+
+def test_before_anything_is_trained_any_plain_word_may_be_a_metric():
+    untrained = [(BASE, [None] * 3)]
+    assert cell(table(untrained, columns=("AP",)), NAME, "AP").missing == "pending"
+    with pytest.raises(ConfigError, match="did you mean params"):
+        table(untrained, columns=("parmas",))
+
+
+def test_metrics_and_columns_are_two_ways_to_say_it():
+    with pytest.raises(ValueError, match="metrics has no effect beside columns"):
+        table(ROWS, columns=("n",), metrics=("top1",))
+
+
+def test_a_wrong_word_is_told_with_file_and_line(sweep: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(sweep.parent)
+    Path("page.yaml").write_text("tables:\n- sweep: sweep.yaml\n- sweep: sweep.yaml\n  columns:\n  - n\n  - optim.rl\n")
+    with pytest.raises(ConfigError) as told:
+        CliRunner().invoke(cli.app, ["report", "page.yaml"], catch_exceptions=False)
+    assert told.value.problems == ["page.yaml:6: tables.1.columns.1: unknown column 'optim.rl'; did you mean optim.lr"]
+
+
+def test_differences_are_to_another_row_if_one_is_named():
+    for called in ("vague", "a vague"):
+        made = table(ROWS, base=called)
+        assert [row.name for row in made.rows if row.is_base] == ["vague"]
+        assert made.rows[0].name == "vague"
+        assert cell(made, NAME, "difference").value == pytest.approx(71.1666666 - 72.0, abs=1e-6)
+        assert any(note.text.startswith("Δ: mean less that of vague, in percentage points") for note in made.notes)
+
+
+def test_a_base_that_is_not_among_the_rows_is_told():
+    with pytest.raises(ConfigError, match="base: no row is called 'vage'; did you mean 'vague'"):
+        table(ROWS, base="vage")
+    baseless = ROWS[1:]
+    assert "No differences: the base is not among the rows." in [note.text for note in table(baseless).notes]
+    with pytest.raises(
+        ConfigError, match=r"columns\.1: p: differences are to the base, which is not among the rows; name "
+    ):
+        table(baseless, columns=("top1", "p"))
+    assert cell(table(baseless, columns=("top1", "difference"), base="vague"), "clear", "difference").value
