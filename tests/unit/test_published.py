@@ -1,13 +1,15 @@
 """Published figures: each equals what the reference transcription has, and each can be named and told."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from pvt_exp import expand, published
+from pvt_exp import cli, expand, published
 from pvt_exp.config import ConfigError
 from pvt_exp.published import Figure
 from tests.conftest import SHARED_DATA
@@ -194,3 +196,23 @@ def test_a_name_of_two_rows_is_told(experiment: Path) -> None:
     )
     with pytest.raises(ConfigError, match="several rows are called 'more'; write depth more or heads more"):
         expand.load(path)
+
+
+def test_the_plan_shows_what_is_published(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside(experiment, "published: {'deep, wide': [v1/table2/PVT-Small, readme/imagenet/PVT-Small]}\n")
+    monkeypatch.chdir(experiment.parent)
+    said = CliRunner().invoke(cli.app, ["plan", "sweep.yaml"]).output
+    assert "published top1" in said
+    assert "79.8 v1, 79.8 readme" in said
+    read = json.loads(CliRunner().invoke(cli.app, ["plan", "sweep.yaml", "--json"]).output)
+    told = {each["name"]: each.get("published") for each in read["variants"]}
+    assert told.pop("depth deep, width wide")[0]["key"] == "v1/table2/PVT-Small"
+    assert set(told.values()) == {None}
+
+
+def test_figures_are_listed_by_how_their_references_begin() -> None:
+    said = CliRunner().invoke(cli.app, ["published", "mmdetection/retinanet/PVTv2"]).output
+    assert said.count("mmdetection/retinanet/PVTv2-B") == 6
+    assert "AP 44.6, train_memory_gb 16.2" in said
+    read = json.loads(CliRunner().invoke(cli.app, ["published", "v1/table2/PVT-", "--json"]).output)
+    assert [figure["backbone"] for figure in read] == ["PVT-Tiny", "PVT-Small", "PVT-Medium", "PVT-Large"]
