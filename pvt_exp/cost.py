@@ -42,8 +42,23 @@ def of(runs: Sequence[Run], memory: bool = True) -> list[Cost]:
     Raises:
         ConfigError: with the child's words, if a model cannot be built.
     """
-    counted = _asked("costs", [{"run": _counts(run, memory), "memory": memory} for run in runs], runs)
-    return [Cost(**{**each, "input_px": tuple(each["input_px"])}) for each in counted]
+    return list(map(_cost, _asked("costs", [_question(run, memory) for run in runs], runs)))
+
+
+def known(runs: Sequence[Run]) -> list[Cost | None]:
+    """The cost of each run, its step's memory too, if it was counted before; nothing is counted now."""
+    code = _code()
+    paths = [_cache() / "costs" / f"{_key(_question(run, True), code)}.json" for run in runs]
+    told = [files.read_json(path) for path in paths]
+    return [_cost(each["answer"]) if each else None for each in told]
+
+
+def _cost(answer: dict[str, Any]) -> Cost:
+    return Cost(**{**answer, "input_px": tuple(answer["input_px"])})
+
+
+def _question(run: Run, memory: bool) -> dict[str, Any]:
+    return {"run": _counts(run, memory), "memory": memory}
 
 
 def solve(problems: Sequence[Problem]) -> list[Solution | None]:

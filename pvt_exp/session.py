@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import site, standing, store, study, tuning
+from pvt_exp import estimate, site, standing, store, study, tuning
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.live import View, duration, several
@@ -65,6 +65,9 @@ def train(
         highlight=False,
         soft_wrap=True,
     )
+    rows = {planned.names[run.id]: run for run in to_do}
+    for line in estimate.foreseen(rows, launcher, placement):
+        console.print(line, highlight=False, soft_wrap=True)
     where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement)
     view = View(console)
     if not _drive(console, view, board, where, again):

@@ -9,7 +9,19 @@ from pvt_exp import cost as pricing
 from pvt_exp import store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
-from pvt_exp.cli.options import Json, Only, Overrides, Seeds, Store, SweepFile
+from pvt_exp.cli.options import (
+    Data,
+    Gpus,
+    Json,
+    MicroBatch,
+    Only,
+    Overrides,
+    Seeds,
+    Slots,
+    Store,
+    SweepFile,
+    Workers,
+)
 from pvt_exp.plan import Plan
 
 
@@ -21,21 +33,36 @@ def plan(
     only: Only = None,
     as_json: Json = False,
     all_: Annotated[bool, typer.Option("--all", help="Every row, however many.")] = False,
-    cost: Annotated[bool, typer.Option("--cost", help="Also what each model costs: parameters and MACs.")] = False,
+    cost: Annotated[
+        bool,
+        typer.Option("--cost", help="Also what each row costs: parameters, MACs, memory, and hours once calibrated."),
+    ] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Train a few steps of each row here first, which tells the hours.")
+    ] = False,
+    data: Data = None,
+    gpus: Gpus = None,
+    slots: Slots = None,
+    workers: Workers = 0,
+    micro_batch: MicroBatch = None,
 ) -> None:
-    """What a sweep would train: its variants, runs, and what is done already. Trains nothing, touches nothing."""
-    from pvt_exp import tuning, views
+    """What a sweep would train: its rows, runs, and what is done already. Trains nothing, or a few steps to calibrate."""
+    from pvt_exp import estimate, tuning, views
 
-    _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
+    settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
-    found = options.outcomes(planned, store_, ())
-    costs = pricing.of([row.first for row in planned.rows]) if cost else []
+    found, tried = options.outcomes(planned, store_, data or ()), tuning.progress(planned, store_)
+    told = None
+    if cost or calibrate:
+        launcher = options.choose_launcher(settings.launcher, gpus, slots)
+        placement = options.make_placement(workers, micro_batch, "last", "disabled")
+        told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
     if as_json:
-        views.print_json(views.plan_json(planned, found, tuning.progress(planned, store_), costs))
-    else:
-        views.print_plan(console(), planned, found, tuning.progress(planned, store_), None if all_ else 40)
-        if costs:
-            views.print_costs(console(), planned, costs, None if all_ else 40)
+        views.print_json(views.plan_json(planned, found, tried, told))
+        return
+    views.print_plan(console(), planned, found, tried, None if all_ else 40)
+    if told is not None:
+        views.print_estimate(console(), planned, told, None if all_ else 40)
 
 
 def status(

@@ -108,10 +108,21 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
                     read[reading] = Source(planned, options.outcomes(planned, store_, data or ()))
                     told = _unfinished(read[reading], Path(os.path.normpath(file.parent / reading)), store_)
                     unfinished += [_placed(line, document, number, reading) for line in told]
-            tables.append(shown.build([read[sweep] for sweep in shown.sweeps]))
+            sources = [read[sweep] for sweep in shown.sweeps]
+            tables.append(
+                shown.build([_with_costs(each, store_) for each in sources] if shown.wants_costs else sources)
+            )
         except ConfigError as error:
             raise ConfigError(_placed(problem, document, number, reading) for problem in error.problems) from None
     return page.title or file.stem, tables, unfinished
+
+
+def _with_costs(source: Source, store_: Path) -> Source:
+    from pvt_exp import calibration, cost
+
+    rows = {variant.name: variant.first for variant in source.plan.variants}
+    costs = dict(zip(rows, cost.of(list(rows.values())), strict=True))
+    return source._replace(costs=costs, paces={name: calibration.of_run(store_, run) for name, run in rows.items()})
 
 
 def _unfinished(source: Source, sweep: Path, store_: Path) -> list[str]:

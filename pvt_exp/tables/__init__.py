@@ -9,13 +9,15 @@ got. A table holds full precision and the text that is shown, so that no format 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict
 
 from pvt_exp.component import Component
 
 if TYPE_CHECKING:
+    from pvt_exp.calibration import Pace
+    from pvt_exp.cost import Cost
     from pvt_exp.plan import Plan
     from pvt_exp.store import Outcome
 
@@ -25,6 +27,10 @@ class Source(NamedTuple):
 
     plan: "Plan"
     outcomes: Mapping[str, "Outcome"]
+    costs: Mapping[str, "Cost"] = {}
+    """What was counted, by the names of variants; for kinds that want it."""
+    paces: Mapping[str, "Sequence[Pace]"] = {}
+    """What was calibrated, likewise, on all devices."""
 
 
 class Replicate(NamedTuple):
@@ -155,6 +161,8 @@ class TableOf(Component):
     """One table of a report, of any kind."""
 
     model_config = ConfigDict(json_schema_extra=_names_its_kind)
+    wants_costs: ClassVar[bool] = False
+    """Whether it shows what was counted and calibrated."""
 
     title: str | None = None
     """What the caption begins with; none: the sweep's name."""

@@ -21,6 +21,7 @@ def about(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
     same_start, starts = about_starts(lines, notes)
     for line, start, values in zip(lines, starts, tuned, strict=True):
         line.told += (*start, *values)
+    about_matches(lines, notes)
     about_recipes(lines, notes)
     return [*said, *search, *same_start, *about_code(lines)]
 
@@ -102,6 +103,13 @@ def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
         for line in marked:
             line.marks.append(notes.mark(text))
     return []
+
+
+def about_matches(lines: Sequence[Line], notes: Notes) -> None:
+    """Mark the rows of which something was changed so that they cost what the base does."""
+    for line in lines:
+        if line.variant.matched is not None:
+            line.told.append(notes.mark(f"matched to the base: {line.variant.matched}"))
 
 
 def about_recipes(lines: Sequence[Line], notes: Notes) -> None:

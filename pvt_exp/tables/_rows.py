@@ -79,7 +79,7 @@ def place(variant: "Variant") -> tuple[tuple[str, ...], str]:
 
 def collect(source: "Source", epoch: str, notes: Notes) -> list[Line]:
     """A line a variant, with what its runs gave; a reason for each that gave nothing."""
-    plan, outcomes = source
+    plan, outcomes = source.plan, source.outcomes
     gone = {(o.state, o.reason) for o in outcomes.values() if o.state != "done" and o.reason}
     reasons = len(gone) <= MOST_REASONS
     lines = []

@@ -9,22 +9,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pvt_exp.cost import Cost
+from pvt_exp.estimate import Estimate
 from pvt_exp.live import COLOURS, several
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Run
 from pvt_exp.space import in_words
 from pvt_exp.store import Outcome
+from pvt_exp.views.estimate import estimate_json
 from pvt_exp.views.runs import standing
 
 
 def plan_json(
-    plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]], costs: Sequence[Cost] = ()
+    plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]], told: Estimate | None = None
 ) -> dict[str, Any]:
-    """Fields of ``pvt-exp plan --json``; ``tunings`` is `tuning.progress`, ``costs`` of the plan's rows."""
-    counted = (
-        [{"name": row.name, **each._asdict()} for row, each in zip(plan.rows, costs, strict=True)] if costs else []
-    )
+    """Fields of ``pvt-exp plan --json``; ``tunings`` is `tuning.progress`."""
     return {
         "sweep": plan.name,
         "seeds": list(plan.seeds),
@@ -37,7 +35,7 @@ def plan_json(
             {"name": each.name, "runs": runs} for each in plan.pretrainings if (runs := _runs(each.runs, outcomes))
         ],
         "tunings": list(tunings),
-        **({"costs": counted} if counted else {}),
+        **(estimate_json(plan, told) if told else {}),
     }
 
 
@@ -140,31 +138,6 @@ def print_plan(
     if states := _states(plan.needs, outcomes):
         count = several(sum(states.values()), "pretraining run")
         console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
-
-
-def print_costs(console: Console, plan: Plan, costs: Sequence[Cost], most: int | None) -> None:
-    """What the model of each row costs, beside the base's."""
-    rows = list(zip(plan.rows, costs, strict=True))
-    base = next((each for row, each in rows if {} in row.labels), None)
-    frozen = any(each.trainable_params != each.params for each in costs)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("variant", overflow="fold")
-    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "rest", "MACs (G)", "memory (GiB)"]
-    for title in (*titles, *(["parameters, MACs to the base's"] if base else [])):
-        table.add_column(title, justify="right")
-    for row, each in rows[:most]:
-        cells = [each.params, *([each.trainable_params] if frozen else []), each.backbone_params]
-        numbers = [f"{count / 1e6:.3f}" for count in (*cells, each.params - each.backbone_params)]
-        beside = [f"x {each.params / base.params:.2f}, x {each.macs / base.macs:.2f}"] if base else []
-        table.add_row(Text(row.name), *numbers, f"{each.macs / 1e9:.3f}", f"{(each.memory or 0) / 2**30:.2f}", *beside)
-    console.print(table)
-    sizes = sorted({" x ".join(map(str, each.input_px)) for each in costs})
-    console.print(
-        f"MACs of one image of {' or '.join(sizes)} px; memory is the most that a training step holds, less what CUDA and "
-        "its libraries take; counted, not measured",
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 def _about_tuning(tunings: Sequence[dict[str, Any]]) -> list[str]:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Cli
 
 
@@ -24,6 +26,32 @@ def test_what_is_counted_is_what_is_trained(sweep: Path, cli: Cli, tmp_path: Pat
     next(iter(counted)).write_text("torn")
     assert "the same command counts again" in cli("plan", sweep, "--cost", ok=2, **env).stderr
     cli("plan", sweep, "--cost", **env)
+
+
+def test_hours_follow_from_a_few_steps_and_fall_as_runs_are_done(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    before = json.loads(cli("plan", sweep, "--cost", "--slots", "1", "--json", **env).stdout)
+    assert before["hours"] is None
+    assert "--calibrate measures" in cli("plan", sweep, "--cost", "--slots", "1", **env).stdout
+    found = json.loads(cli("plan", sweep, "--calibrate", "--slots", "1", "--json", **env).stdout)
+    for each in found["costs"]:
+        pace = each["pace"]
+        assert pace["steps"] >= 2
+        assert min(pace["step_s"], pace["scored_per_s"], pace["images_per_s"], each["run_h"]) > 0
+        assert 0 <= pace["waiting"] < 1
+        assert pace["peak_memory_bytes"] > each["memory"], "of the process, libraries and all"
+    seeds = len(found["seeds"])
+    assert found["hours"]["left"] == seeds * len(found["costs"])
+    due = sum(seeds * each["run_h"] for each in found["costs"])
+    assert found["hours"]["device_h"] == found["hours"]["wall_h"] == pytest.approx(due)
+    assert not list((tmp_path / "runs").glob("*/run.yaml")), "no run was begun"
+    cli("sweep", sweep, "--seeds", "0")
+    after = json.loads(cli("plan", sweep, "--cost", "--slots", "1", "--json", **env).stdout)
+    assert after["hours"]["left"] == found["hours"]["left"] - len(found["costs"])
+    assert after["hours"]["device_h"] == pytest.approx(due * (seeds - 1) / seeds)
+    shown = cli("plan", sweep, "--cost", "--slots", "2", **env).stdout
+    assert "left to train" in shown
+    assert "with 2 at once" in shown or "--calibrate measures" in shown, "other threads are another device"
 
 
 def test_a_filter_over_costs(sweep: Path, cli: Cli, tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""What a plan costs: counted for every row, measured where it was calibrated, and in hours where all of it was."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pvt_exp import calibration, cost, files, site, store
+from pvt_exp.calibration import Hours, Pace
+from pvt_exp.config import ConfigError
+from pvt_exp.cost import Cost
+from pvt_exp.launchers import Launcher, Slot
+from pvt_exp.plan import Plan
+from pvt_exp.schema import Placement, Run
+from pvt_exp.store import Outcome
+
+CUDA_BYTES = 600 << 20
+"""What CUDA's context and its libraries take of a GPU, about."""
+FEW = 30
+"""Models that are counted, in a second or two each, before a sweep starts on GPUs."""
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a plan on the slots at hand."""
+
+    costs: tuple[Cost, ...]
+    """Of the plan's rows."""
+    paces: Mapping[str, Pace]
+    """By the names of rows and first stages, of those that were calibrated on such a device."""
+    run_h: Mapping[str, float]
+    """Hours of one run, likewise."""
+    room: int
+    """Bytes that a run can have."""
+    slots: int
+    device: str
+    hours: Hours | None = None
+    """None where something was not calibrated, or where data are not at hand."""
+    lacking: tuple[str, ...] = field(default=())
+    """What the hours are not known of."""
+    too_large: tuple[str, ...] = ()
+    """Of each row that will not fit, why."""
+
+
+def of(
+    plan: Plan,
+    outcomes: Mapping[str, Outcome],
+    tried: Sequence[dict[str, Any]],
+    runs: Path,
+    launcher: Launcher,
+    placement: Placement,
+    data: Sequence[str],
+    calibrate: bool,
+) -> Estimate:
+    """Count every row; calibrate what was not, if asked to; ``tried`` is `tuning.progress`.
+
+    Raises:
+        ConfigError: for a model that cannot be built, and for data or a device that calibration lacks.
+    """
+    places = launcher.slots()
+    slot = places[0]
+    roots, facts, problems = site.inspect(plan, site.places(data), site.load())
+    groups = calibration.groups(plan)
+    if calibrate:
+        if told := [problem for run in groups.values() for problem in problems.get(run.dataset, ())]:
+            raise ConfigError(dict.fromkeys(told))
+        _calibrate(groups, runs, placement, roots, slot)
+    paces = {
+        name: pace
+        for name, run in groups.items()
+        if (pace := calibration.known(runs, run, placement, slot)) is not None
+    }
+    known = {run.dataset for run in groups.values() if run.dataset in facts and facts[run.dataset].images}
+    lacking = tuple(name for name, run in groups.items() if name not in paces or run.dataset not in known)
+    run_h = {
+        name: paces[name].run_s(run, facts[run.dataset]) / 3600 for name, run in groups.items() if name not in lacking
+    }
+    hours = None
+    if not lacking and groups:
+        ended = {each["name"]: len(each["tried"]) for each in tried}
+        begun = {run_id: part for run_id in outcomes if (part := _begun(runs, outcomes[run_id]))}
+        hours = calibration.hours(plan, outcomes, ended, paces, facts, begun, len(places))
+    costs = cost.of([_placed(row.first, placement) for row in plan.rows])
+    room = room_of(places)
+    too_large = _too_large({row.name: each for row, each in zip(plan.rows, costs, strict=True)}, room)
+    return Estimate(
+        tuple(costs), paces, run_h, room, len(places), calibration.device(slot), hours, lacking, tuple(too_large)
+    )
+
+
+def room_of(places: Sequence[Slot]) -> int:
+    """Bytes that a run can have in the first of these places."""
+    slot = places[0]
+    whole = calibration.room(slot, sum(each.gpus == slot.gpus for each in places))
+    return whole - (CUDA_BYTES if slot.gpus else 0)
+
+
+def foreseen(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) -> list[str]:
+    """Which rows will not fit, and why, as far as it is known at once: counted before or, on a GPU, of a few models.
+
+    Raises:
+        ConfigError: for a model that cannot be built.
+    """
+    places = launcher.slots()
+    runs = [_placed(run, placement) for run in rows.values()]
+    costs = cost.known(runs)
+    if places[0].gpus and 0 < costs.count(None) <= FEW:
+        costs = [*cost.of(runs)]
+    return _too_large({name: each for name, each in zip(rows, costs, strict=True) if each}, room_of(places))
+
+
+def _too_large(costs: Mapping[str, Cost], room: int) -> list[str]:
+    return [
+        f"will not fit: a step of {name} takes {each.memory / GIB:.1f} GiB, and a run has {room / GIB:.1f} GiB here; "
+        "--micro-batch takes fewer images at once"
+        for name, each in costs.items()
+        if each.memory is not None and each.memory > room
+    ]
+
+
+def _placed(run: Run, placement: Placement) -> Run:
+    """The run with as many images at once as the placement says, for counting."""
+    return run.model_copy(update={"group_size": placement.micro_batch}) if placement.micro_batch else run
+
+
+def _calibrate(
+    groups: Mapping[str, Run],
+    runs: Path,
+    placement: Placement,
+    roots: Mapping[str, Path],
+    slot: Slot,
+) -> None:
+    missing = {name: run for name, run in groups.items() if calibration.known(runs, run, placement, slot) is None}
+    store.create(runs)
+    console = Console(stderr=True)
+    for count, (name, run) in enumerate(missing.items(), 1):
+        placed = placement.model_copy(update={"data": str(roots[run.dataset.name])})
+        pace = calibration.measure(runs, run, placed, slot)
+        console.print(
+            f"calibrated {count} of {len(missing)}: {name}: {pace.step_s:.3g} s a step", highlight=False, soft_wrap=True
+        )
+
+
+def _begun(runs: Path, seen: Outcome) -> float:
+    """The part of a run that its newest checkpoint has, roughly: whole epochs."""
+    if seen.state == "done" or not seen.attempts:
+        return 0.0
+    latest = store.attempts(runs / seen.id)
+    told = files.read_json(latest[-1] / "progress.json") if latest else None
+    if not told or seen.state not in ("running", *store.PASSES):
+        return 0.0
+    return float(told["fraction"]) if seen.state == "running" else int(told["scored"]) / int(told["epochs"])

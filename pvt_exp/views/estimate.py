@@ -1,0 +1,95 @@
+"""What a plan costs, for `plan --cost`."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pvt_exp.estimate import GIB, Estimate
+from pvt_exp.live import several
+from pvt_exp.plan import Plan
+
+
+def estimate_json(plan: Plan, told: Estimate) -> dict[str, Any]:
+    """``costs``, a line a row, ``device``, and ``hours``."""
+    costs = [
+        {
+            "name": row.name,
+            **each._asdict(),
+            "pace": told.paces[row.name]._asdict() if row.name in told.paces else None,
+            "run_h": told.run_h.get(row.name),
+        }
+        for row, each in zip(plan.rows, told.costs, strict=True)
+    ]
+    device = {"name": told.device, "slots": told.slots, "room_bytes": told.room, "too_large": list(told.too_large)}
+    return {"costs": costs, "device": device, "hours": told.hours and told.hours._asdict()}
+
+
+def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | None) -> None:
+    """What each row costs, beside the base's; what does not fit; the hours."""
+    rows = list(zip(plan.rows, told.costs, strict=True))
+    base = next((each for row, each in rows if {} in row.labels), None)
+    frozen = any(each.trainable_params != each.params for each in told.costs)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("variant", overflow="fold")
+    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "rest", "MACs (G)", "memory (GiB)"]
+    beside = ["parameters, MACs to the base's"] if base else []
+    paced = ["s a step", "waiting", "held (GiB)", "h a run"] if told.paces else []
+    for title in (*titles, *beside, *paced):
+        table.add_column(title, justify="right")
+    for row, each in rows[:most]:
+        counts = [each.params, *([each.trainable_params] if frozen else []), each.backbone_params]
+        cells = [f"{count / 1e6:.3f}" for count in (*counts, each.params - each.backbone_params)]
+        cells += [f"{each.macs / 1e9:.3f}", f"{(each.memory or 0) / GIB:.2f}"]
+        cells += [f"x {each.params / base.params:.2f}, x {each.macs / base.macs:.2f}"] if base else []
+        if told.paces:
+            cells += _pace(told, row.name)
+        table.add_row(Text(row.name), *cells)
+    console.print(table)
+    sizes = sorted({" x ".join(map(str, each.input_px)) for each in told.costs})
+    say = _Say(console)
+    say(
+        f"counted: MACs of one image of {' or '.join(sizes)} px; memory: the most that a training step holds, less what "
+        "CUDA and its libraries take"
+    )
+    if told.paces:
+        say(
+            f"measured on {told.device}: a step with its loading, of which waiting for images, memory held, hours of one run"
+        )
+    if busy := [name for name, pace in told.paces.items() if not pace.was_idle]:
+        say(
+            f"not on an idle device: {', '.join(busy[:5])}{' ...' if len(busy) > 5 else ''}; calibrate again when it is"
+        )
+    for line in told.too_large:
+        say(line)
+    _say_hours(say, told)
+
+
+class _Say:
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def __call__(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+
+def _pace(told: Estimate, name: str) -> list[str]:
+    pace = told.paces.get(name)
+    if pace is None:
+        return ["-"] * 4
+    hours = f"{told.run_h[name]:.3g}" if name in told.run_h else "-"
+    return [f"{pace.step_s:.3g}", f"{100 * pace.waiting:.0f} %", f"{pace.peak_memory_bytes / GIB:.2f}", hours]
+
+
+def _say_hours(say: _Say, told: Estimate) -> None:
+    if told.hours is not None:
+        left = several(told.hours.left, "run")
+        say(
+            f"left to train: {left}, {told.hours.device_h:.3g} h of one {told.device}; about {told.hours.wall_h:.3g} h "
+            f"with {told.slots} at once"
+        )
+        return
+    if told.paces:
+        say(f"hours: not known of {', '.join(told.lacking[:5])}{' ...' if len(told.lacking) > 5 else ''}")
+    say("hours: pvt-exp plan SWEEP --calibrate measures a few steps of each row")

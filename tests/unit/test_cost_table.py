@@ -1,0 +1,107 @@
+"""The cost table, and the hours of a plan: what follows from paces, which are made up here; e2e measures some."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pvt_exp import calibration, expand
+from pvt_exp.calibration import Pace
+from pvt_exp.config import ConfigError
+from pvt_exp.cost import Cost
+from pvt_exp.datasets import Facts
+from pvt_exp.formats import plain
+from pvt_exp.tables import Source, Table
+from pvt_exp.tables.cost import Settings
+from tests.unit.test_plan import make
+
+BLOCKS = "  - one_at_a_time:\n      depth:\n        deep: {backbone.depths: [2, 2, 2, 2]}\n"
+COST = Cost(2_000_000, 2_000_000, 1_500_000, 3_000_000_000, (224, 224), 5 * 2**30)
+PACE = Pace(0.5, 20, 0.1, 40.0, 200.0, 6 * 2**30, 64, "H100", 8, 0.0, "2026-11-01T00:00:00Z", "abc")
+
+
+def source(experiment: Path, **paces: list[Pace]) -> Source:
+    plan = expand.load(make(experiment.parent, BLOCKS, "seeds: [0, 1]\n"))[1]
+    names = [variant.name for variant in plan.variants]
+    outcomes = {run.id: SimpleNamespace(state="pending", reason=None, result=None) for run in plan.runs}
+    found = dict(zip(names, paces.values(), strict=False))
+    return Source(plan, outcomes, dict.fromkeys(names, COST), found)
+
+
+def texts(table: Table) -> dict[str, list[str]]:
+    columns = zip(*(row.cells for row in table.rows), strict=True)
+    return {
+        column.key: [plain(cell, column) for cell in cells]
+        for column, cells in zip(table.columns, columns, strict=True)
+    }
+
+
+def test_sizes_are_counted_and_speed_is_what_was_measured(experiment: Path) -> None:
+    slow = PACE._replace(step_s=1.25, busy=0.6)
+    made = source(experiment, base=[PACE], deep=[slow])
+    batch = made.plan.variants[0].first.batch_size
+    table = Settings(sweep="x.yaml").build([made])
+    shown = texts(table)
+    assert shown["params"] == ["2.00", "2.00"]
+    assert shown["macs"] == ["3.00", "3.00"]
+    assert shown["memory"] == ["5.00", "5.00"]
+    assert shown["step_s"] == ["0.50", "1.25"]
+    assert [row.cells[4].value for row in table.rows] == [batch / 0.5, batch / 1.25]
+    assert shown["held"] == ["6.00", "6.00"]
+    assert shown["seconds"] == ["—", "—"], "nothing is trained"
+    said = " ".join(note.text for note in table.notes)
+    assert "Measured on H100, 2026-11-01" in said
+    assert "not idle when these were measured: deep." in said
+
+
+def test_what_was_not_calibrated_says_so(experiment: Path) -> None:
+    shown = texts(Settings(sweep="x.yaml", columns=("params", "step_s", "n")).build([source(experiment, base=[PACE])]))
+    assert shown["step_s"] == ["0.50", "—"]
+    assert list(shown) == ["params", "step_s", "n"]
+
+
+def test_of_several_devices_one_is_named(experiment: Path) -> None:
+    other = PACE._replace(device="A100", step_s=2.0)
+    newer = PACE._replace(measured="2026-11-02T00:00:00Z", step_s=0.25)
+    made = source(experiment, base=[PACE, other, newer])
+    with pytest.raises(ConfigError, match=r"device: calibrated on several, name one .*: H100; A100"):
+        Settings(sweep="x.yaml").build([made])
+    assert texts(Settings(sweep="x.yaml", device="A1").build([made]))["step_s"][0] == "2.00"
+    assert texts(Settings(sweep="x.yaml", device="H1").build([made]))["step_s"][0] == "0.25", "the newest"
+    with pytest.raises(ConfigError, match="device: nothing was calibrated on 'V100'; there is H100; A100"):
+        Settings(sweep="x.yaml", device="V100").build([made])
+
+
+# ------------------------------------------------------------ hours
+
+
+def test_hours_are_of_what_is_left_and_fill_the_slots(experiment: Path) -> None:
+    plan = source(experiment).plan
+    (base, deep) = plan.variants
+    facts = Facts("f", ("a", "b"), {"train": 10 * base.first.batch_size, "val": 80}, {})
+    paces = {base.name: PACE, deep.name: PACE._replace(step_s=1.0)}
+    base_s = base.first.epochs * (10 * 0.5 + 80 / 40)
+    deep_s = base.first.epochs * (10 * 1.0 + 80 / 40)
+
+    def hours(outcomes: dict[str, SimpleNamespace], slots: int, progress: dict[str, float]) -> calibration.Hours:
+        of = {base.first.dataset: facts}
+        return calibration.hours(plan, outcomes, {}, paces, of, progress, slots)  # type: ignore[arg-type]
+
+    todo = {run.id: SimpleNamespace(state="pending") for run in plan.runs}
+    whole = hours(todo, 1, {})
+    assert whole.left == 4
+    assert whole.device_h == whole.wall_h == pytest.approx(2 * (base_s + deep_s) / 3600)
+    both = hours(todo, 2, {})
+    assert both.device_h == whole.device_h
+    assert both.wall_h == pytest.approx(2 * deep_s / 3600), "the base's second seed begins while deep still runs"
+    begun = {**todo, base.runs[0].id: SimpleNamespace(state="done")}
+    rest = hours(begun, 1, {base.runs[1].id: 0.5})
+    assert rest.left == 3
+    assert rest.device_h == pytest.approx((0.5 * base_s + 2 * deep_s) / 3600)
+
+
+def test_held_out_images_are_scored_in_the_place_of_the_validation_split(experiment: Path) -> None:
+    run = source(experiment).plan.variants[0].first
+    facts = Facts("f", ("a", "b"), {"train": 100, "val": 5000}, {})
+    held = run.model_copy(update={"holdout": SimpleNamespace(held=lambda images: images // 10), "batch_size": 10})
+    assert PACE.run_s(held, facts) == pytest.approx(run.epochs * (9 * 0.5 + 10 / 40))
