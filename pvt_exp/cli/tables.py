@@ -34,6 +34,9 @@ def report(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing: say whether the tables in --out still equal the store.")
     ] = False,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Of a sweep, also its curves, and scores over cost, as pictures.")
+    ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -47,8 +50,8 @@ def report(
     store.check(store_)
     document = config.read(file)
     if is_page := "tables" in document.value:
-        if overrides or seeds or only or best:
-            options_ = "overrides, --seeds, --only and --best"
+        if overrides or seeds or only or best or figures:
+            options_ = "overrides, --seeds, --only, --best and --figures"
             raise ConfigError(f"{file}: {options_} are for a sweep; a report says what it shows")
         title, tables, unfinished = _page(file, document, store_, data)
         folder = out / file.stem
@@ -64,6 +67,8 @@ def report(
             print(line)
         raise SystemExit(1 if any(each.differences for each in found) else 0)
     paths = writer.write_page(title, tables, folder, typed()) if is_page else writer.write(tables[0], folder, typed())
+    if figures:
+        paths += _figures(file, overrides, seeds, only, store_, data, folder)
     if as_json:
         views.print_json({"tables": list(map(writer.as_json, tables))} if is_page else writer.as_json(tables[0]))
     else:
@@ -92,6 +97,21 @@ def _sweep(
     source = Source(planned, options.outcomes(planned, store_, data or ()))
     table = Ablation(sweep=str(file), epoch="best" if best else "last").build([source])
     return planned.name, [table], _unfinished(source, file, store_)
+
+
+def _figures(
+    file: Path,
+    overrides: Overrides,
+    seeds: Seeds,
+    only: Only,
+    store_: Path,
+    data: Sequence[str] | None,
+    folder: Path,
+) -> list[Path]:
+    from pvt_exp import figures
+
+    _, planned = options.read_plan(file, overrides, seeds, only, store_)
+    return figures.write(planned, options.outcomes(planned, store_, data or ()), store_, folder)
 
 
 def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | None) -> Made:

@@ -1,0 +1,110 @@
+"""A sweep as pictures: how its rows came to their scores, and what those cost. For the eye; numbers are in tables."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pvt_exp.config import ConfigError
+from pvt_exp.curves import curve
+from pvt_exp.plan import Plan
+from pvt_exp.store import Outcome
+from pvt_exp.tables._metrics import title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = ("png", "pdf")
+
+
+class Curve(NamedTuple):
+    """One row: a score after each epoch, over the seeds that have one."""
+
+    name: str
+    epochs: list[int]
+    mean: list[float]
+    least: list[float]
+    most: list[float]
+
+
+def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) -> list[Path]:
+    """Write ``curves`` and ``cost``, each as PNG and PDF.
+
+    Raises:
+        ConfigError: if matplotlib is not installed, or no run has a score yet.
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        raise ConfigError("--figures needs matplotlib: pip install 'pvt-exp[figures]'") from None
+    matplotlib.use("agg")
+    metric = plan.variants[0].first.task.metric if plan.variants else ""
+    drawn = [each for variant in plan.variants if (each := of_row(variant, runs, metric)).epochs]
+    if not drawn:
+        raise ConfigError(f"--figures: no run of {plan.name} has a score yet")
+    out.mkdir(parents=True, exist_ok=True)
+    paths = _save(out / "curves", lambda axes: draw_curves(axes, drawn, title(metric)))
+    points = [point for variant in plan.variants if (point := _point(variant, outcomes, metric)) is not None]
+    if points:
+        paths += _save(out / "cost", lambda axes: draw_costs(axes, points, title(metric)))
+    return paths
+
+
+def of_row(variant: Any, runs: Path, metric: str) -> Curve:
+    """The row's curve: mean, least and most over the seeds that were scored after an epoch, where all that began were."""
+    seeds = [found for run in variant.runs if (found := curve(runs / run.id, metric))]
+    epochs = sorted(set.intersection(*map(set, seeds))) if seeds else []
+    scores = [[found[epoch] for found in seeds] for epoch in epochs]
+    return Curve(
+        variant.name, epochs, list(map(statistics.fmean, scores)), list(map(min, scores)), list(map(max, scores))
+    )
+
+
+def _point(variant: Any, outcomes: Mapping[str, Outcome], metric: str) -> tuple[str, float, list[float]] | None:
+    results = [seen.result for run in variant.runs if (seen := outcomes.get(run.id)) and seen.result]
+    scores = [each["metrics"][metric] for each in results if each["metrics"].get(metric) is not None]
+    return (
+        (variant.name, results[0]["cost"]["macs"] / 1e9, scores) if scores and results[0]["cost"].get("macs") else None
+    )
+
+
+def draw_curves(axes: "Axes", drawn: Sequence[Curve], name: str) -> None:
+    """A line a row, and the range of its seeds as a band."""
+    for i, each in enumerate(drawn):
+        style = {"color": f"C{i % 10}", "linestyle": ("-", "--", ":")[i // 10 % 3]}
+        axes.plot(each.epochs, each.mean, label=each.name, linewidth=1.4, **style)  # type: ignore[arg-type]
+        axes.fill_between(each.epochs, each.least, each.most, color=style["color"], alpha=0.12, linewidth=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(name)
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def draw_costs(axes: "Axes", points: Sequence[tuple[str, float, list[float]]], name: str) -> None:
+    """A point a row, at its MACs, with the standard deviation over its seeds."""
+    for i, (row, macs, scores) in enumerate(points):
+        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+        axes.errorbar(
+            macs, statistics.fmean(scores), yerr=spread, fmt=("o", "s", "^")[i // 10 % 3], color=f"C{i % 10}", capsize=2,
+            label=row,
+        )  # fmt: skip
+    costs = [macs for _, macs, _ in points]
+    if max(costs) > 4 * min(costs):
+        axes.set_xscale("log")
+    axes.set_xlabel("MACs (G)")
+    axes.set_ylabel(name)
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _save(path: Path, draw: Any) -> list[Path]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.6), dpi=160, layout="constrained")
+    axes = figure.add_subplot()
+    draw(axes)
+    axes.grid(alpha=0.25, linewidth=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    paths = [path.with_suffix(f".{form}") for form in FORMATS]
+    for each in paths:  # without the time, so that the same results give the same file
+        figure.savefig(each, metadata={"CreationDate": None} if each.suffix == ".pdf" else {"Software": None})
+    return paths
