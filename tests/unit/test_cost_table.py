@@ -5,12 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from pvt_exp import calibration, expand
+from pvt_exp import calibration, cost, estimate, expand
 from pvt_exp.calibration import Pace
+from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost
 from pvt_exp.datasets import Facts
 from pvt_exp.formats import plain
+from pvt_exp.schema import Placement
 from pvt_exp.tables import Source, Table
 from pvt_exp.tables.cost import Settings
 from tests.unit.test_plan import make
@@ -105,3 +107,19 @@ def test_held_out_images_are_scored_in_the_place_of_the_validation_split(experim
     facts = Facts("f", ("a", "b"), {"train": 100, "val": 5000}, {})
     held = run.model_copy(update={"holdout": SimpleNamespace(held=lambda images: images // 10), "batch_size": 10})
     assert PACE.run_s(held, facts) == pytest.approx(run.epochs * (9 * 0.5 + 10 / 40))
+
+
+# ------------------------------------------------------------ what will not fit
+
+
+def test_what_will_not_fit_is_said_as_far_as_it_is_known(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {variant.name: variant.first for variant in source(experiment).plan.variants}
+    launcher = kinds("launchers")["local"](cpu_slots=2)
+    monkeypatch.setattr(calibration, "room", lambda slot, sharing: 8 * 2**30 // sharing)
+    monkeypatch.setattr(cost, "known", lambda runs: [COST, None])
+    (said,) = estimate.foreseen(rows, launcher, Placement())
+    assert said.startswith("will not fit: a step of base takes 5.0 GiB, and a run has 4.0 GiB here; --micro-batch")
+    asked = []
+    monkeypatch.setattr(cost, "known", lambda runs: asked.extend(runs) or [None, None])
+    assert estimate.foreseen(rows, launcher, Placement(micro_batch=2)) == [], "on a CPU nothing is counted for it"
+    assert {run.group_size for run in asked} == {2}
