@@ -25,7 +25,7 @@ def answer(question: dict[str, Any]) -> Any:
     return solve(**question) if "field" in question else count(**question)
 
 
-def count(run: dict[str, Any], memory: bool) -> dict[str, Any]:
+def count(run: dict[str, Any], memory: bool = False) -> dict[str, Any]:
     """What a run costs, of memory too if it is asked for."""
     module = _build(config.make(Run, run))
     return {**module.cost(), "memory": module.step_memory() if memory else None}
