@@ -51,8 +51,10 @@ def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) ->
 
 
 def of_row(variant: Any, runs: Path, metric: str) -> Curve:
-    """The row's curve: mean, least and most over the seeds that were scored after an epoch, where all that began were."""
-    seeds = [found for run in variant.runs if (found := curve(runs / run.id, metric))]
+    """The row's curve: mean, least and most over its seeds; those that have not come as far as others are left out."""
+    begun = [found for run in variant.runs if (found := curve(runs / run.id, metric))]
+    farthest = max((max(found) for found in begun), default=0)
+    seeds = [found for found in begun if max(found) == farthest]
     epochs = sorted(set.intersection(*map(set, seeds))) if seeds else []
     scores = [[found[epoch] for found in seeds] for epoch in epochs]
     return Curve(
@@ -72,9 +74,9 @@ def draw_curves(axes: "Axes", drawn: Sequence[Curve], name: str) -> None:
     """A line a row, and the range of its seeds as a band."""
     for i, each in enumerate(drawn):
         style = {"color": f"C{i % 10}", "linestyle": ("-", "--", ":")[i // 10 % 3]}
-        axes.plot(each.epochs, each.mean, label=each.name, linewidth=1.4, **style)  # type: ignore[arg-type]
+        axes.plot(each.epochs, each.mean, label=each.name, linewidth=1.4, **style)
         axes.fill_between(each.epochs, each.least, each.most, color=style["color"], alpha=0.12, linewidth=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
     axes.set_ylabel(name)
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -20,11 +20,11 @@ def test_what_is_counted_is_what_is_trained(sweep: Path, cli: Cli, tmp_path: Pat
         assert {name: cost[name] for name in due} == due
         assert 0 < cost["backbone_params"] < cost["params"]
         assert cost["memory"] > 3 * 4 * cost["params"], "weights, and AdamW's two averages of the gradients"
-    counted = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.json")}
+    counted = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache/pvt_exp").rglob("*.json")}
     assert len(counted) == 2, "a model once, whatever the seeds"
     shown = cli("plan", sweep, "--cost", **env).stdout
     assert "x 1.00, x 1.00" in shown
-    assert counted == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.json")}
+    assert counted == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache/pvt_exp").rglob("*.json")}
     next(iter(counted)).write_text("torn")
     assert "the same command counts again" in cli("plan", sweep, "--cost", ok=2, **env).stderr
     cli("plan", sweep, "--cost", **env)
