@@ -66,6 +66,7 @@ class Pace(NamedTuple):
         return run.epochs * (max(1, train // run.batch_size) * self.step_s + val / self.scored_per_s)
 
 
+@lru_cache
 def device(slot: Slot) -> str:
     """The name of what a slot computes on."""
     if not slot.gpus:

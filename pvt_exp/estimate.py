@@ -1,7 +1,7 @@
 """What a plan costs: counted for every row, measured where it was calibrated, and in hours where all of it was."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Estimate:
     device: str
     hours: Hours | None = None
     """None where something was not calibrated, or where data are not at hand."""
-    lacking: tuple[str, ...] = field(default=())
+    lacking: tuple[str, ...] = ()
     """What the hours are not known of."""
     too_large: tuple[str, ...] = ()
     """Of each row that will not fit, why."""

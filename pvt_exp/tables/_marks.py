@@ -1,10 +1,11 @@
 """What a reader must know of rows beside their numbers: their data, what they were scored on, their recipe and code."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp.tables import Cell, Row
+from pvt_exp.tables import Cell, Group, Row
 from pvt_exp.tables._rows import Line, Notes, some
 from pvt_exp.tables._starts import about_starts
 from pvt_exp.tables._tuned import about_tuning
@@ -29,6 +30,17 @@ def about(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
 def row(line: Line, cells: Sequence[Cell]) -> Row:
     """The finished row of one line."""
     return joined(line.name, [line], cells, (*line.marks, *line.told))
+
+
+def by_axis(lines: Sequence[Line], cells: Iterable[Sequence[Cell]], base: Line | None) -> tuple[Group, ...]:
+    """The finished rows under their axes, the base alone; ``cells`` are those of each line."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for line, made in zip(lines, cells, strict=True):
+        key = ("base",) if line is base else ("", *line.group)
+        groups.setdefault(key, []).append(replace(row(line, made), is_base=line is base))
+    return tuple(
+        Group("" if key[0] == "base" else ", ".join(filter(None, key)), tuple(rows)) for key, rows in groups.items()
+    )
 
 
 def joined(name: str, lines: Sequence[Line], cells: Sequence[Cell], marks: tuple[str, ...]) -> Row:

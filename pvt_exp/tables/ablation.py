@@ -2,16 +2,15 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from pydantic import model_validator
 
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import called
-from pvt_exp.tables import Group, Note, Row, Source, Table, TableOf
+from pvt_exp.tables import Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns
-from pvt_exp.tables._marks import about, row
+from pvt_exp.tables._marks import about, by_axis
 from pvt_exp.tables._metrics import usual
 from pvt_exp.tables._rows import Line, Notes, caption, collect, some
 
@@ -46,17 +45,14 @@ class Settings(TableOf):
         said = about(plan, lines, notes)
         words, field = (self.columns, "columns") if self.columns else (self._usual(lines, base), "metrics")
         columns = Columns(words, lines, notes, field, base)
-        groups: dict[tuple[str, ...], list[Row]] = {}
-        for line, cells in zip(lines, zip(*(shown.cells for shown in columns.shown), strict=True), strict=True):
-            made = replace(row(line, cells), is_base=line is base)
-            groups.setdefault(("base",) if line is base else ("", *line.group), []).append(made)
+        cells = zip(*(shown.cells for shown in columns.shown), strict=True)
         no_base = [] if base or not lines else ["No differences: the base is not among the rows."]
         every = (cell for shown in columns.shown for cell in shown.cells)
         return Table(
             name=plan.name,
             caption=caption(self.title or plan.name, plan.seeds, self.epoch, every),
             columns=tuple(shown.column for shown in columns.shown),
-            groups=tuple(Group(_heading(key), tuple(rows)) for key, rows in groups.items()),
+            groups=by_axis(lines, cells, base),
             notes=(*notes.finish(), *(Note("", text) for text in (*columns.said, *no_base, *said))),
             seeds=plan.seeds,
         )
@@ -77,7 +73,3 @@ class Settings(TableOf):
             hint = f"did you mean '{near[0]}'" if near else f"they are {some(names, 12)}"
             raise ConfigError(f"base: no row is called '{self.base}'; {hint}")
         return names[self.base]
-
-
-def _heading(key: Sequence[str]) -> str:
-    return "" if key[0] == "base" else ", ".join(filter(None, key))

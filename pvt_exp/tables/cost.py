@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pvt_exp.config import ConfigError
-from pvt_exp.tables import Cell, Column, Group, Note, Source, Table, TableOf
+from pvt_exp.tables import Cell, Column, Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns
 from pvt_exp.tables._digits import fixed, of_costs
-from pvt_exp.tables._marks import row
+from pvt_exp.tables._marks import about, by_axis
 from pvt_exp.tables._rows import Line, Notes, collect, some
 
 if TYPE_CHECKING:
@@ -77,17 +77,13 @@ class Settings(TableOf):
                 continue
             columns.append(Column(word, own.title, "cost"))
             cells.append(_cells(own, lines, source, paces))
-        groups: dict[str, list[object]] = {}
-        for line, made in zip(lines, zip(*cells, strict=True), strict=True):
-            groups.setdefault("" if line.variant.is_base else ", ".join(filter(None, line.group)), []).append(
-                row(line, made)
-            )
-        said = [*_said(words, lines, source, paces, notes), *others.said]
+        base = next((line for line in lines if line.variant.is_base), None)
+        said = [*_said(words, lines, source, paces, notes), *others.said, *about(plan, lines, notes)]
         return Table(
             name=plan.name,
             caption=f"{self.title or plan.name}: what each row costs.",
             columns=tuple(columns),
-            groups=tuple(Group(title, tuple(rows)) for title, rows in groups.items()),  # type: ignore[arg-type]
+            groups=by_axis(lines, zip(*cells, strict=True), base),
             notes=(*notes.finish(), *(Note("", text) for text in said)),
             seeds=plan.seeds,
         )

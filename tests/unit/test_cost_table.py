@@ -1,5 +1,6 @@
 """The cost table, and the hours of a plan: what follows from paces, which are made up here; e2e measures some."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost
 from pvt_exp.datasets import Facts
 from pvt_exp.formats import plain
+from pvt_exp.match import Matched
 from pvt_exp.schema import Placement
 from pvt_exp.tables import Source, Table
 from pvt_exp.tables.cost import Settings
@@ -54,6 +56,19 @@ def test_sizes_are_counted_and_speed_is_what_was_measured(experiment: Path) -> N
     said = " ".join(note.text for note in table.notes)
     assert "Measured on H100, 2026-11-01" in said
     assert "not idle when these were measured: deep." in said
+
+
+def test_a_matched_row_and_another_recipe_are_said(experiment: Path) -> None:
+    made = source(experiment)
+    base, deep = made.plan.variants
+    told = Matched("backbone.embed_dims", (8, 16), (6, 12), "macs", -0.013)
+    plan = replace(made.plan, variants=(base, replace(deep, matched=told, unlike=("epochs 3 (2)",))))
+    table = Settings(sweep="x.yaml").build([made._replace(plan=plan)])
+    texts_ = {note.mark: note.text for note in table.notes}
+    marks = [texts_[mark] for mark in table.rows[1].marks]
+    assert "matched to the base: backbone.embed_dims 6-12 instead of 8-16 (macs -1.3 %)" in marks
+    assert "its recipe differs from the base's: epochs 3 (2)" in marks
+    assert [row.is_base for row in table.rows] == [True, False]
 
 
 def test_what_was_not_calibrated_says_so(experiment: Path) -> None:
