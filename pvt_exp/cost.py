@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,11 +127,11 @@ def _cache() -> Path:
 
 
 def _code() -> str:
-    """Changes with the code that builds models, and the libraries that it builds them with."""
+    """Changes with the code that builds models and counts them, and the libraries that it builds them with."""
     code = hashlib.sha256()
-    for folder in ("backbones", "necks", "tasks", "nn"):
-        for path in sorted((provenance.PACKAGE / folder).glob("*.py")):
-            code.update(path.read_bytes())
+    builders = (sorted((provenance.PACKAGE / folder).glob("*.py")) for folder in ("backbones", "necks", "tasks", "nn"))
+    for path in (*chain.from_iterable(builders), *(provenance.PACKAGE / f"{name}.py" for name in ("count", "match"))):
+        code.update(path.read_bytes())
     known = {
         name: version for name, version in provenance.versions().items() if name in ("torch", "torchvision", "timm")
     }
