@@ -33,6 +33,10 @@ class Cost(NamedTuple):
     """Multiply-accumulates of one image's forward pass, attention included."""
     input_px: tuple[int, int]
     """Height and width that they are counted at."""
+    test_macs: int
+    """Those of the largest image in testing."""
+    test_px: tuple[int, int]
+    """Its height and width."""
     memory: int | None = None
     """Most bytes that a training step holds, a group of images at a time; none: not asked for."""
 
@@ -55,7 +59,7 @@ def known(runs: Sequence[Run]) -> list[Cost | None]:
 
 
 def _cost(answer: dict[str, Any]) -> Cost:
-    return Cost(**{**answer, "input_px": tuple(answer["input_px"])})
+    return Cost(**{**answer, **{key: tuple(answer[key]) for key in ("input_px", "test_px")}})
 
 
 def _question(run: Run, memory: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pvt_exp.schema import Run
 
 ASK: dict[str, Callable[[Training], int]] = {
     "params": lambda module: sum(p.numel() for p in module.network.parameters()),
-    "macs": lambda module: module.count_macs()[0],
+    "macs": lambda module: module.count_macs(module.task.counted_px),
     "memory": lambda module: module.step_memory(),
 }
 

@@ -70,6 +70,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
+PATIENCE_S = 600
+"""After so long a test gives a process up; long, as a busy machine is no failure."""
+
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -93,7 +96,7 @@ def cli(tmp_path: Path) -> Cli:
             env=environment(**env),
             capture_output=True,
             text=True,
-            timeout=500,
+            timeout=PATIENCE_S,
             check=False,
         )
         said = f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}"

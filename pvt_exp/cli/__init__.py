@@ -36,6 +36,9 @@ wandb.command("run")(wandb_verbs.run)
 def main() -> None:
     """The command ``pvt-exp``. Exit status 0: all is done; 1: some runs are not; 2: what was typed cannot be used."""
     gc.disable()  # a fifth of the time of a look at 10,000 runs; what trains turns it on again
+    # Threads that wait for one another by spinning take the core that the other needs: where all cores are busy, a step
+    # took 13 times as long (benchmarks/bench_busy.py). Read when torch is loaded, in a process that this one starts.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except (ConfigError, DataError) as error:

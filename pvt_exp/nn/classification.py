@@ -55,9 +55,8 @@ class Classifier(Training):
         target = torch.empty(images, self.task.num_classes) if mixed else torch.empty(images, dtype=torch.long)
         return self.loss({"image": self.shaped_images(images), "target": target})
 
-    def count_macs(self) -> tuple[int, tuple[int, int]]:
-        size = self.task.train_px
-        return macs.count(self.network, torch.empty(1, 3, *size, device="meta")), size
+    def count_macs(self, size: tuple[int, int]) -> int:
+        return macs.count(self.network, torch.empty(1, 3, *size, device="meta"))
 
     def predict(self, batch: dict[str, Any]) -> list[Tensor]:
         """The probability of each class [num_classes], of each image."""

@@ -47,9 +47,8 @@ class Detector(Training):
     def shaped_loss(self, images: int) -> Tensor:
         return self.network.shaped_loss(self.shaped_images(images))  # type: ignore[operator, no-any-return]
 
-    def count_macs(self) -> tuple[int, tuple[int, int]]:
-        size = self.task.macs_px or self.task.train_px
-        return macs.count(Raw(self.network), torch.empty(1, 3, *size, device="meta")), size
+    def count_macs(self, size: tuple[int, int]) -> int:
+        return macs.count(Raw(self.network), torch.empty(1, 3, *size, device="meta"))
 
     # ------------------------------------------------------------ validation
 

@@ -32,9 +32,8 @@ class Segmenter(Training):
         labels = [torch.empty(self.task.train_px, dtype=torch.uint8) for _ in range(images)]
         return self.loss({"image": self.shaped_images(images), "target": labels})
 
-    def count_macs(self) -> tuple[int, tuple[int, int]]:
-        size = self.task.macs_px or self.task.train_px
-        return macs.count(self.network, torch.empty(1, 3, *size, device="meta")), size
+    def count_macs(self, size: tuple[int, int]) -> int:
+        return macs.count(self.network, torch.empty(1, 3, *size, device="meta"))
 
     # ------------------------------------------------------------ validation
 

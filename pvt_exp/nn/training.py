@@ -65,17 +65,20 @@ class Training(pl.LightningModule):
         """What the model costs, counted: fields of `pvt_exp.cost.Cost`."""
         parameters = list(self.network.parameters())
         backbone: nn.Module = self.network.backbone  # type: ignore[assignment]
-        macs, size = self.count_macs()
+        counted, test = self.task.counted_px, self.task.test_px
+        macs = self.count_macs(counted)
         return {
             "params": sum(p.numel() for p in parameters),
             "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
             "backbone_params": sum(p.numel() for p in backbone.parameters()),
             "macs": macs,
-            "input_px": list(size),
+            "input_px": list(counted),
+            "test_macs": macs if test == counted else self.count_macs(test),
+            "test_px": list(test),
         }
 
-    def count_macs(self) -> tuple[int, tuple[int, int]]:
-        """Multiply-accumulates of one image's forward pass, and the height and width they were counted at."""
+    def count_macs(self, size: tuple[int, int]) -> int:
+        """Multiply-accumulates of the forward pass of one image of this height and width."""
         raise NotImplementedError
 
     def shaped_loss(self, images: int) -> Tensor:

@@ -26,6 +26,16 @@ class Task(Component):
         """Height and width of a training image."""
         raise NotImplementedError
 
+    @property
+    def test_px(self) -> tuple[int, int]:
+        """Height and width of the largest image in testing."""
+        return self.train_px
+
+    @property
+    def counted_px(self) -> tuple[int, int]:
+        """Height and width that multiply-accumulates are counted at."""
+        return self.train_px
+
     def check_backbone(self, backbone: "Backbone") -> None:
         """Raise ValueError if the backbone cannot serve this task, as far as that can be seen before it is built."""
         try:

@@ -40,6 +40,10 @@ class Dense(Task):
     """Of R, G, B in 0 to 1; the default is ImageNet's."""
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
+    @property
+    def counted_px(self) -> tuple[int, int]:
+        return self.macs_px or self.train_px
+
     def check_data(self, facts: Facts) -> None:
         if why := facts.unfit.get(self.kind):  # type: ignore[attr-defined]
             raise DataError(why)

@@ -85,6 +85,10 @@ class Boxes(Dense):
         short = max(self.short_px)
         return whole(min(short, self.long_px)), whole(max(short, self.long_px))
 
+    @property
+    def test_px(self) -> tuple[int, int]:
+        return whole(min(self.test_short_px, self.test_long_px)), whole(max(self.test_short_px, self.test_long_px))
+
     def build(self, run: "Run") -> "Detector":
         from pvt_exp.nn.detection import Detector
 

@@ -42,6 +42,10 @@ class Settings(Dense):
     def train_px(self) -> tuple[int, int]:
         return whole(self.crop_px[0]), whole(self.crop_px[1])
 
+    @property
+    def test_px(self) -> tuple[int, int]:
+        return whole(min(self.short_px, self.long_px)), whole(self.long_px)
+
     def model(self, backbone: Any) -> Any:
         """The network over a built backbone."""
         from pvt_exp.nn.semantic_fpn import SemanticFPN

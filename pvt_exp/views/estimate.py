@@ -1,5 +1,6 @@
 """What a plan costs, for `plan --cost`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
@@ -30,10 +31,12 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     """What each row costs, beside the base's; what does not fit; the hours."""
     rows = list(zip(plan.rows, told.costs, strict=True))
     base = next((each for row, each in rows if {} in row.labels), None)
+    larger = any(each.test_px != each.input_px for each in told.costs)
     frozen = any(each.trainable_params != each.params for each in told.costs)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("variant", overflow="fold")
-    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "rest", "MACs (G)", "memory (GiB)"]
+    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "rest", "MACs (G)"]
+    titles += [*(["in testing"] if larger else []), "memory (GiB)"]
     beside = ["parameters, MACs to the base's"] if base else []
     paced = ["s a step", "waiting", "held (GiB)", "h a run"] if told.paces else []
     for title in (*titles, *beside, *paced):
@@ -41,17 +44,18 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     for row, each in rows[:most]:
         counts = [each.params, *([each.trainable_params] if frozen else []), each.backbone_params]
         cells = [f"{count / 1e6:.3f}" for count in (*counts, each.params - each.backbone_params)]
-        cells += [f"{each.macs / 1e9:.3f}", f"{(each.memory or 0) / GIB:.2f}"]
+        cells += [f"{count / 1e9:.3f}" for count in (each.macs, *([each.test_macs] if larger else []))]
+        cells += [f"{(each.memory or 0) / GIB:.2f}"]
         cells += [f"x {each.params / base.params:.2f}, x {each.macs / base.macs:.2f}"] if base else []
         if told.paces:
             cells += _pace(told, row.name)
         table.add_row(Text(row.name), *cells)
     console.print(table)
-    sizes = sorted({" x ".join(map(str, each.input_px)) for each in told.costs})
     say = _Say(console)
+    in_testing = f", in testing of at most {_px(each.test_px for each in told.costs)} px" if larger else ""
     say(
-        f"counted: MACs of one image of {' or '.join(sizes)} px; memory: the most that a training step holds, less what "
-        "CUDA and its libraries take"
+        f"counted: MACs of one image of {_px(each.input_px for each in told.costs)} px{in_testing}; memory: the most that a "
+        "training step holds, less what CUDA and its libraries take"
     )
     if told.paces:
         say(
@@ -64,6 +68,10 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     for line in told.too_large:
         say(line)
     _say_hours(say, told)
+
+
+def _px(sizes: Iterable[tuple[int, int]]) -> str:
+    return " or ".join(sorted({" x ".join(map(str, size)) for size in sizes}))
 
 
 class _Say:

@@ -10,6 +10,7 @@ from pvt_exp.schema import Sweep
 from tests.conftest import ROOT, Cli
 
 
+@pytest.mark.slow
 def test_what_is_counted_is_what_is_trained(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     cli("sweep", sweep, "--seeds", "0")
@@ -64,6 +65,7 @@ def test_a_filter_over_costs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     assert "depth deeper" not in said
 
 
+@pytest.mark.slow
 def test_matched_rows_cost_what_the_base_does(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     sweep.write_text(sweep.read_text() + "match: {cost: macs, within: 15%, by: backbone.embed_dims}\n")

@@ -47,6 +47,7 @@ def test_the_page_follows_the_sweep(sweep: Path, cli: Cli, driver: Driver) -> No
     assert process.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_studies_for_a_dashboard_that_is_there(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     cli("sweep", sweep)
     url = f"sqlite:///{tmp_path}/studies.db"

@@ -44,7 +44,7 @@ def experiment(folder: Path, task: str, classes: int, dataset: str) -> Path:
     ("task", "classes", "columns"),
     [
         (RETINANET, 3, ["AP", "AP50", "AP75"]),
-        (MASK_RCNN, 3, ["mask_AP", "mask_AP50", "box_AP", "box_AP50"]),
+        pytest.param(MASK_RCNN, 3, ["mask_AP", "mask_AP50", "box_AP", "box_AP50"], marks=pytest.mark.slow),
         (SEMANTIC, 4, ["mIoU", "pixel_accuracy"]),
     ],
     ids=["retinanet", "mask_rcnn", "semantic"],

@@ -20,6 +20,7 @@ def server() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_trials_are_kept_in_postgresql_and_go_on_there(server: str, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(EXPERIMENT)
     for trials in (2, 3):  # the second driver goes on from the first one's

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import EXPERIMENT, Cli
+from tests.conftest import EXPERIMENT, PATIENCE_S, Cli
 from tests.e2e.test_sweep import Driver, driver, processes_with, wait_for
 
 __all__ = ["driver"]
@@ -80,6 +80,7 @@ def test_both_stages_to_the_end_and_shared(stages: Path, cli: Cli, tmp_path: Pat
     assert sorted(p.name for p in (tmp_path / "runs" / start_of_others / "starts").iterdir()) == ["other", "sweep"]
 
 
+@pytest.mark.slow
 def test_kill_9_between_the_stages(stages: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
     base = tmp_path / "base.yaml"
     base.write_text(base.read_text().replace("epochs: 1", "epochs: 8"))
@@ -87,7 +88,7 @@ def test_kill_9_between_the_stages(stages: Path, cli: Cli, driver: Driver, tmp_p
     wait_for(lambda: len(list(tmp_path.glob("runs/*/result.json"))) >= 2)
     process.kill()
     process.wait()
-    wait_for(lambda: not processes_with(f"MARK={tmp_path}"), 30)
+    wait_for(lambda: not processes_with(f"MARK={tmp_path}"))
     before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("runs/*/result.json")}
     assert 2 <= len(before) < 8
     assert "all 4 runs are done" in cli("sweep", stages).stdout
@@ -96,6 +97,7 @@ def test_kill_9_between_the_stages(stages: Path, cli: Cli, driver: Driver, tmp_p
     assert before.items() <= after.items()
 
 
+@pytest.mark.slow
 def test_a_first_stage_that_fails_ends_its_followers(stages: Path, cli: Cli, tmp_path: Path) -> None:
     """Only its own; they say why, and start once it has been tried again with success."""
     (tmp_path / "wild.yaml").write_text(FIRST.replace("{kind: adamw, lr: 2e-3}", "{kind: sgd, lr: 1e30}"))
@@ -125,15 +127,17 @@ def test_a_first_stage_that_fails_ends_its_followers(stages: Path, cli: Cli, tmp
     assert len(list((tmp_path / "runs" / need / "attempts").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_two_drivers_train_a_first_stage_once(stages: Path, driver: Driver, tmp_path: Path) -> None:
     (tmp_path / "first.yaml").write_text(FIRST.replace("epochs: 1", "epochs: 6"))
     both = [driver("sweep", "sweep.yaml", "--slots", "2") for _ in range(2)]
-    said = [process.communicate(timeout=180)[0] for process in both]
+    said = [process.communicate(timeout=PATIENCE_S)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     ends = [json.loads(p.read_text())["state"] for p in tmp_path.glob("runs/*/attempts/*/end.json")]
     assert ends == ["done"] * 8
 
 
+@pytest.mark.slow
 def test_a_first_stage_whose_weights_were_not_kept(stages: Path, cli: Cli, tmp_path: Path) -> None:
     cli("run", "first.yaml", "--keep", "none")
     said = cli("run", "base.yaml", ok=1).stdout
@@ -151,6 +155,7 @@ def test_a_first_stage_whose_weights_were_not_kept(stages: Path, cli: Cli, tmp_p
 # ---------------------------------------------------------------- runs of the store
 
 
+@pytest.mark.slow
 def test_a_finished_run_as_weights_to_start_from(stages: Path, cli: Cli, tmp_path: Path) -> None:
     cli("run", "first.yaml")
     (first,) = [path.parent.name for path in tmp_path.glob("runs/*/result.json")]

@@ -87,6 +87,7 @@ def test_the_best_setting_of_each_variant_is_trained(cli: Cli, tuned: Path, tmp_
     assert len(list(tmp_path.glob("runs/tuning/*/choice.set-aside-*.json"))) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_driver_loses_no_trial_and_repeats_none(
     cli: Cli,
     driver: Driver,  # noqa: F811
@@ -112,6 +113,7 @@ def test_a_killed_driver_loses_no_trial_and_repeats_none(
         assert [s for (s,) in database.execute("select state from trials")] == ["COMPLETE"] * 8
 
 
+@pytest.mark.slow
 def test_more_trials_go_on_from_those_there_are(cli: Cli, tuned: Path, tmp_path: Path) -> None:
     tuned.write_text(SWEEP.replace("trials: 4", "trials: 2"))
     cli("sweep", tuned, "--gpus", "none")

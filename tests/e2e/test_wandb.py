@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.conftest import EXPERIMENT, Cli
 from tests.e2e.test_sweep import Driver, driver, processes_with, wait_for
 from tests.wandb_server import serving
@@ -25,6 +27,7 @@ def history(folder: Path) -> list[dict[str, Any]]:
     return [record["history"]["item"] for record in records(folder) if record["type"] == "history"]
 
 
+@pytest.mark.slow
 def test_an_offline_run_has_its_config_and_its_curve_goes_on(
     sweep: Path, cli: Cli, driver: Driver, tmp_path: Path
 ) -> None:
@@ -34,7 +37,7 @@ def test_an_offline_run_has_its_config_and_its_curve_goes_on(
     wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/epoch=[2-9]*.ckpt")))
     process.kill()
     process.wait()
-    wait_for(lambda: not processes_with(f"MARK={tmp_path}"), 30)
+    wait_for(lambda: not processes_with(f"MARK={tmp_path}"))
     cli(*words)
 
     run_id = next(tmp_path.glob("runs/*/result.json")).parent.name

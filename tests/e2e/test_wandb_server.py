@@ -13,14 +13,14 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.conftest import EXPERIMENT, Cli, environment
+from tests.conftest import EXPERIMENT, PATIENCE_S, Cli, environment
 from tests.e2e.test_sweep import Driver, driver, wait_for
 from tests.e2e.test_wandb import history, records
 from tests.wandb_server import KEY, Way, serving
 
 __all__ = ["driver"]
-HANG_S = 60
-"""What is allowed for a hang on top of the same without one; W&B by itself hung for 104 s, and for ever."""
+HANG_S = 100
+"""Within this a sweep of one run has ended, on a slow machine too; W&B by itself hung for 104 s, and for ever."""
 
 
 def nobody() -> dict[str, str]:
@@ -63,7 +63,9 @@ def test_a_run_online_has_everything_and_ends_well(sweep: Path, cli: Cli, tmp_pa
     ]
 
 
-@pytest.mark.parametrize("way", ["unreachable", "silent", "refuses", "broken"])
+@pytest.mark.parametrize(
+    "way", ["refuses", *(pytest.param(way, marks=pytest.mark.slow) for way in ("unreachable", "silent", "broken"))]
+)
 def test_a_server_that_is_no_use(way: Way, sweep: Path, cli: Cli, tmp_path: Path) -> None:
     words = ("sweep", sweep, "--only", "base", "--seeds", "0")
     begun = time.monotonic()
@@ -203,7 +205,7 @@ def test_agents_of_a_registered_sweep_train_the_planned_runs(sweep: Path, cli: C
         path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
         agent = [sys.executable, "-m", "wandb", "agent", "me/pvt-exp/sweep1"]
         env = {**environment(**server.env), "PATH": path}
-        ended = subprocess.run(agent, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+        ended = subprocess.run(agent, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         results = {result["run"]: result for result in done(tmp_path)}
         assert {f"runs/{run_id}" for run_id in results} == set(values)

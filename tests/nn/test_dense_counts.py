@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pvt_exp import config
 from pvt_exp.backbones.pvt import PRESETS
 from pvt_exp.backbones.pvt import Settings as Pvt
 from pvt_exp.backbones.timm import Settings as Timm
@@ -20,6 +21,7 @@ from pvt_exp.nn import macs
 from pvt_exp.nn.mask_rcnn import MaskRCNN
 from pvt_exp.nn.retinanet import RetinaNet
 from pvt_exp.nn.semantic_fpn import SemanticFPN
+from pvt_exp.schema import Run
 from tests.nn import golden
 
 COUNTS = json.loads((golden.DATA / "keys/_counts_dense.json").read_text())
@@ -113,3 +115,22 @@ def test_macs_of_mask_rcnn_are_of_as_many_regions_as_an_image_may_have() -> None
     a_box = 49 * 256 * 1024 + 1024 * 1024 + 1024 * (81 + 320)
     a_mask = 14 * 14 * 256 * 256 * (4 * 9 + 4) + 28 * 28 * 256 * 80
     assert macs.count(counted, images) - macs.count(fewer, images) == a_box + a_mask
+
+
+def test_macs_are_counted_at_the_size_of_testing_too() -> None:
+    run = config.make(
+        Run,
+        {
+            "task": {"kind": "semantic", "num_classes": 4, "crop_px": [64, 64], "short_px": 64, "long_px": 256},
+            "dataset": {"kind": "semantic_folder", "name": "streets"},
+            "backbone": {"kind": "timm", "name": "resnet18"},
+            "optim": {"kind": "adamw", "lr": 1e-3},
+            "schedule": {"kind": "poly", "warmup_epochs": 0},
+            "epochs": 1,
+            "batch_size": 2,
+        },
+    )
+    with torch.device("meta"):
+        cost = run.task.build(run).cost()
+    assert (cost["input_px"], cost["test_px"]) == ([64, 64], [64, 256])
+    assert cost["test_macs"] == 4 * cost["macs"]  # a net of convolutions: as the pixels

@@ -1,10 +1,12 @@
 """The cost table, and the hours of a plan: what follows from paces, which are made up here; e2e measures some."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from pvt_exp import calibration, cost, estimate, expand
 from pvt_exp.calibration import Pace
@@ -17,10 +19,11 @@ from pvt_exp.match import Matched
 from pvt_exp.schema import Placement
 from pvt_exp.tables import Source, Table
 from pvt_exp.tables.cost import Settings
+from pvt_exp.views.estimate import print_estimate
 from tests.unit.test_plan import make
 
 BLOCKS = "  - one_at_a_time:\n      depth:\n        deep: {backbone.depths: [2, 2, 2, 2]}\n"
-COST = Cost(2_000_000, 2_000_000, 1_500_000, 3_000_000_000, (224, 224), 5 * 2**30)
+COST = Cost(2_000_000, 2_000_000, 1_500_000, 3_000_000_000, (224, 224), 3_000_000_000, (224, 224), 5 * 2**30)
 PACE = Pace(0.5, 20, 0.1, 40.0, 200.0, 6 * 2**30, 64, "H100", 8, 0.0, "2026-11-01T00:00:00Z", "abc")
 
 
@@ -138,3 +141,17 @@ def test_what_will_not_fit_is_said_as_far_as_it_is_known(experiment: Path, monke
     monkeypatch.setattr(cost, "known", lambda runs: asked.extend(runs) or [None, None])
     assert estimate.foreseen(rows, launcher, Placement(micro_batch=2)) == [], "on a CPU nothing is counted for it"
     assert {run.group_size for run in asked} == {2}
+
+
+# ------------------------------------------------------------ plan --cost
+
+
+@pytest.mark.parametrize("test_px", [(224, 224), (448, 448)])
+def test_the_size_of_testing_is_shown_where_it_is_another(experiment: Path, test_px: tuple[int, int]) -> None:
+    made = source(experiment)
+    costs = tuple(COST._replace(test_px=test_px, test_macs=12_000_000_000) for _ in made.plan.rows)
+    console = Console(record=True, width=160, file=io.StringIO())
+    print_estimate(console, made.plan, estimate.Estimate(costs, {}, {}, 2**33, 1, "the CPU"), None)
+    said = console.export_text()
+    assert "MACs of one image of 224 x 224 px" in said
+    assert ("12.000" in said) == ("in testing of at most 448 x 448 px" in said) == (test_px == (448, 448))
