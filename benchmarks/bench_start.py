@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 ROUNDS, RUNS = 4, 8  # a cold start for each batch of so many
 
 
-def no_training(run: Any, placement: Any, attempt: Path, at_end: Any = None) -> bool:
+def no_training(run: Any, placement: Any, attempt: Path, *_: Any) -> bool:
     """In place of `train.fit`: what it imports and publishes, and nothing that it computes."""
     import timm  # noqa: F401
     import wandb  # noqa: F401

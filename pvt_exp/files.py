@@ -51,6 +51,13 @@ def _beside(path: Path, text: str) -> Path:
     return Path(name)
 
 
+def rename(part: Path, path: Path) -> None:
+    """Give a file that is written its name; under it, it is whole, also after a power cut."""
+    _sync(part)
+    part.replace(path)
+    _sync(path.parent)
+
+
 def make_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Make a folder unless it is there; ``fill`` writes what is in it, and it appears whole, by one rename, or not at all.
 

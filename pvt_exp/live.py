@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pvt_exp import store
+from pvt_exp.board import Board, Group
 from pvt_exp.schema import Run
 from pvt_exp.store import State
-from pvt_exp.sweep import Board, Group
 
 PLAIN_EVERY_S = 30.0
 COLOURS: dict[State, str] = {
@@ -69,7 +69,7 @@ class View:
             self._last_line = time.monotonic()
         if self.live:
             self.live.update(self._table(board))
-        elif time.monotonic() - self._last_line > PLAIN_EVERY_S:
+        elif board.stopping or time.monotonic() - self._last_line > PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self.console.print(self._summary(board), highlight=False, soft_wrap=True)
 
@@ -90,6 +90,9 @@ class View:
     def _summary(self, board: Board) -> Text:
         total, done = max(len(board.outcomes), board.expected), board.count("done")
         words = [f"{done} of {total} done"]
+        if board.stopping:
+            runs = several(len(board.started), "run")
+            return Text(f"stopping: {words[0]}; {runs} write a checkpoint first (Ctrl-C again: at once)")
         if bad := board.count("failed", "diverged", "out_of_memory", "timed_out", "killed"):
             words.append(f"{bad} not")
         if pruned := board.count("pruned"):

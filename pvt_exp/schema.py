@@ -191,6 +191,8 @@ class Placement(Frozen):
     """Processes that load data; 0: the run's own."""
     micro_batch: int | None = Field(None, ge=1)
     """Images a GPU holds at once; none: a group. Drop path then draws other masks, with the same rates."""
+    checkpoint_minutes: float = Field(10.0, gt=0)
+    """Most minutes between two checkpoints; there is one at the end of each epoch besides."""
     keep: Literal["last", "none"] = "last"
     """Which checkpoints stay when the run is done."""
     tracking: Tracking = Tracking()

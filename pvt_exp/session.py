@@ -8,13 +8,14 @@ from pathlib import Path
 from rich.console import Console
 
 from pvt_exp import estimate, site, standing, store, study, tuning
+from pvt_exp.board import Board
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.live import View, duration, several
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Run
 from pvt_exp.store import Outcome, State
-from pvt_exp.sweep import NO_MORE, Board, Source, Where, drive, start_of
+from pvt_exp.sweep import NO_MORE, Source, Where, drive, start_of
 
 
 def train(

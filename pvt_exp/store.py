@@ -263,8 +263,19 @@ def weights(store: Path, run_id: str) -> Path | None:
     """The checkpoint of the attempt that a finished run's result is from; None where it was not kept."""
     made = result(store / run_id) or {}
     number = made.get("provenance", {}).get("attempt")
-    kept = (store / run_id / "attempts" / str(number) / "checkpoints").glob("*.ckpt")
-    return max(kept, key=lambda path: path.stat().st_mtime, default=None)
+    kept = checkpoints(store / run_id / "attempts" / str(number))
+    return kept[-1] if kept else None
+
+
+def all_checkpoints(folder: Path) -> list[Path]:
+    """Those of a run's attempts, newest first; those of a later attempt come first, whatever a clock said."""
+    return [path for each in reversed(attempts(folder)) for path in reversed(checkpoints(each))]
+
+
+def checkpoints(attempt: Path) -> list[Path]:
+    """Those that an attempt has written, oldest first: ``epoch=2-step=300.ckpt``, the epoch counted from 0."""
+    found = {path: re.search(r"step=(\d+)", path.stem) for path in (attempt / "checkpoints").glob("*.ckpt")}
+    return sorted(found, key=lambda path: int(step[1]) if (step := found[path]) else -1)
 
 
 def attempts(folder: Path) -> list[Path]:

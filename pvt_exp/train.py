@@ -9,25 +9,32 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
-from pvt_exp import store, tracking
+from pvt_exp import checkpoints, store, tracking
 from pvt_exp.datasets import Split
 from pvt_exp.nn import holdout, pretrained, samples
 from pvt_exp.nn.loader import loaders
 from pvt_exp.record import Record
 from pvt_exp.schema import Placement, Run
+from pvt_exp.stopping import Stopping
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 PRECISION: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
 
 
-def fit(run: Run, placement: Placement, attempt: Path, at_end: list[store.Tell] | None = None) -> bool:
+def fit(
+    run: Run,
+    placement: Placement,
+    attempt: Path,
+    at_end: list[store.Tell] | None = None,
+    stopping: Stopping | None = None,
+) -> bool:
     """Train the run and publish its result; goes on from the newest good checkpoint of its earlier attempts.
 
-    ``at_end`` gets what is to be told if the run ends otherwise, once its record says so.
+    ``at_end`` gets what is to be told if the run ends otherwise, once its record says so; ``stopping`` says when the run
+    is asked to stop.
 
     Returns:
         False if another attempt had published a result meanwhile, which stays.
@@ -36,6 +43,7 @@ def fit(run: Run, placement: Placement, attempt: Path, at_end: list[store.Tell] 
         DataError: if the data are not as the run says.
         ValueError: for weights that do not match, and for a micro-batch that would change what is computed.
         pvt_exp.nn.training.Diverged: when the loss is NaN or Inf.
+        pvt_exp.checkpoints.Stopped: when it was asked to stop, and has written where it is.
     """
     set_up(run, placement)
     root = Path(placement.data or "")
@@ -53,7 +61,7 @@ def fit(run: Run, placement: Placement, attempt: Path, at_end: list[store.Tell] 
     cost = module.cost()
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size)
-    checkpoint = newest_checkpoint(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
+    checkpoint = checkpoints.newest(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
     if checkpoint is None:
         record.pretrained = _start(run, placement, module.network.backbone)
         if record.pretrained is not None and module.ema is not None:
@@ -70,7 +78,7 @@ def fit(run: Run, placement: Placement, attempt: Path, at_end: list[store.Tell] 
         accumulate_grad_batches=run.batch_size // micro_batch,
         logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])],
         log_every_n_steps=max(1, min(50, len(train_loader) // 2)),
-        callbacks=[record, _checkpoints(attempt)],
+        callbacks=[record, checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping)],
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -127,13 +135,15 @@ def _data_of_start(run: Run, placement: Placement) -> str | None:
 
 
 def _clean(attempt: Path, keep: str) -> None:
-    """Remove the checkpoints that are not kept: all, or all but the last attempt's, which others may start from."""
+    """Remove the checkpoints that are not kept: all, or all but the last one, which others may start from."""
     folder = store.run_folder(attempt)
     if store.is_start(folder):
         keep = "last"
     for each in store.attempts(folder):
         if keep == "none" or each != attempt:
             shutil.rmtree(each / "checkpoints", ignore_errors=True)
+    for older in store.checkpoints(attempt)[:-1]:
+        older.unlink(missing_ok=True)
 
 
 def set_up(run: Run, placement: Placement) -> None:
@@ -144,30 +154,3 @@ def set_up(run: Run, placement: Placement) -> None:
     torch.set_num_threads(placement.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = run.precision != "32"
     torch.backends.cudnn.benchmark = True
-
-
-def _checkpoints(attempt: Path) -> ModelCheckpoint:
-    # One file: the new one is whole before the old one goes.
-    return ModelCheckpoint(
-        attempt / "checkpoints", filename="{epoch}", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True
-    )
-
-
-def newest_checkpoint(folder: Path, fingerprint: str | None, start: str | None = None) -> Path | None:
-    """The newest checkpoint of a run that can be read and was trained on these data, over all its attempts.
-
-    ``start`` is the fingerprint of the data of the run whose weights it must have started from.
-    """
-    found = [p for each in store.attempts(folder) for p in (each / "checkpoints").glob("*.ckpt")]
-    for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True):
-        try:
-            kept = torch.load(path, map_location="cpu", weights_only=True)["callbacks"][Record.__qualname__]
-        except Exception as error:
-            print(f"{path} cannot be read and is passed over: {error}")
-            continue
-        started = (kept["pretrained"] or {}).get("data")
-        if kept["fingerprint"] == fingerprint and (start is None or started == start):
-            return path
-        seen, due = (kept["fingerprint"], fingerprint) if kept["fingerprint"] != fingerprint else (started, start)
-        print(f"{path} was trained on data {seen}, at hand are {due}; it is passed over")
-    return None

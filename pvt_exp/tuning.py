@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pvt_exp import store, study
+from pvt_exp.board import Board, Group
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan, Tuning, Variant
 from pvt_exp.store import State
 from pvt_exp.study import Study, Trial
-from pvt_exp.sweep import Board, Group, Source
+from pvt_exp.sweep import Source
 
 
 def undecided(plan: Plan) -> list[Tuning]:

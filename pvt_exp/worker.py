@@ -15,9 +15,11 @@ from typing import Any
 
 from pvt_exp import config, store
 from pvt_exp.schema import Placement
+from pvt_exp.stopping import Stopping
 
 BUSY = 75
 """Exit status where another process trains the run (EX_TEMPFAIL: try again)."""
+STOPPED = "stopped by a person or the machine (SIGTERM)"
 TELLING_S = 5.0
 """How long a run that is stopped may take to tell W&B; less than the launcher's patience."""
 
@@ -32,15 +34,17 @@ def main(attempt: Path, to_log: bool = True) -> int:
         if to_log:
             _redirect(attempt / "log.txt")
         at_end: list[store.Tell] = []
-        signal.signal(signal.SIGTERM, lambda *_: _stopped(attempt, at_end))
+        stopping = Stopping(lambda: _give_up(attempt, at_end))
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, lambda *_: stopping.ask())
         try:
-            return _train(attempt, at_end)
+            return _train(attempt, at_end, stopping)
         except KeyboardInterrupt:
-            _stopped(attempt, at_end)
+            _give_up(attempt, at_end)
         except BaseException as error:
             traceback.print_exc()
             sys.stderr.flush()
-            state, reason, numbers = _told(error)
+            state, reason, numbers = _told(error, folder)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
                 store.end(attempt, state, reason, **numbers)
             done = store.result(folder) is not None  # what failed came after the result
@@ -48,14 +52,14 @@ def main(attempt: Path, to_log: bool = True) -> int:
         return 1
 
 
-def _train(attempt: Path, at_end: list[store.Tell]) -> int:
+def _train(attempt: Path, at_end: list[store.Tell], stopping: Stopping) -> int:
     placement = config.load(Placement, attempt / "placement.yaml")
     run = store.load(store.run_folder(attempt))
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     from pvt_exp import train
 
-    if not train.fit(run, placement, attempt, at_end):
+    if not train.fit(run, placement, attempt, at_end, stopping):
         print("another attempt published its result first; this one is dropped")
     return 0
 
@@ -66,16 +70,19 @@ def visible(gpus: tuple[int, ...], inherited: str | None) -> str:
     return ",".join(given[gpu] if given else str(gpu) for gpu in gpus)
 
 
-def _told(error: BaseException) -> tuple[store.State, str, dict[str, Any]]:
+def _told(error: BaseException, folder: Path) -> tuple[store.State, str, dict[str, Any]]:
     """State, reason and numbers of an attempt that ended by an exception."""
     reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
     name = type(error).__name__
     if isinstance(error, ValueError):
         reason = str(error)
+    if name == "Stopped":
+        return "killed", f"{STOPPED}; {error}", {}
     if name == "Pruned":
         return "pruned", str(error), {}
     if name == "Diverged":
-        return "diverged", str(error), getattr(error, "numbers", {})
+        kept = store.all_checkpoints(folder)
+        return "diverged", str(error), {**getattr(error, "numbers", {}), "checkpoint": str(kept[0]) if kept else None}
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in reason:
         return "out_of_memory", reason, {}
     if isinstance(error, OSError) and error.strerror:
@@ -92,8 +99,8 @@ def _redirect(log: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _stopped(attempt: Path, at_end: list[store.Tell]) -> None:
-    reason = "stopped by a person or the machine (SIGTERM)"
+def _give_up(attempt: Path, at_end: list[store.Tell]) -> None:
+    reason = STOPPED
     store.end(attempt, "killed", reason)
     # In a thread, because the signal may have come in the midst of a call whose lock it would wait for.
     telling = threading.Thread(target=_tell, args=(at_end, "killed", reason), daemon=True)

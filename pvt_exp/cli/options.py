@@ -36,6 +36,10 @@ MicroBatch = Annotated[
 ]
 Keep = Annotated[Literal["last", "none"], typer.Option(help="Which checkpoints stay when a run is done.")]
 WandbMode = Annotated[str | None, typer.Option("--wandb", help="online, offline or disabled.")]
+CheckpointMinutes = Annotated[
+    float,
+    typer.Option(min=0.001, metavar="MINUTES", help="Most minutes between checkpoints; each epoch ends with one, too."),
+]
 Retry = Annotated[list[str] | None, typer.Option(metavar="STATE", help="Also try runs again that ended so.")]
 
 
@@ -96,13 +100,18 @@ def one_slot(gpus: str | None) -> Slot:
 
 
 def make_placement(
-    workers: int, micro_batch: int | None, keep: Literal["last", "none"], wandb: str | None
+    workers: int,
+    micro_batch: int | None,
+    keep: Literal["last", "none"],
+    wandb: str | None,
+    checkpoint_minutes: float = 10.0,
 ) -> Placement:
     """What all runs of this command share."""
     return Placement(
         workers=workers,
         micro_batch=micro_batch,
         keep=keep,
+        checkpoint_minutes=checkpoint_minutes,
         tracking=site.tracking(wandb, site.load()),
         command=("pvt-exp", *sys.argv[1:]),
     )

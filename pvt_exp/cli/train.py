@@ -10,6 +10,7 @@ from pvt_exp import plan, stages
 from pvt_exp.cli import options, tables
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
+    CheckpointMinutes,
     Data,
     Gpus,
     Keep,
@@ -40,6 +41,7 @@ def sweep(
     workers: Workers = 0,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
+    checkpoint_minutes: CheckpointMinutes = 10.0,
     wandb: WandbMode = None,
     retry: Retry = None,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
@@ -50,7 +52,7 @@ def sweep(
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     launcher = options.choose_launcher(settings.launcher, gpus, slots)
-    placement = options.make_placement(workers, micro_batch, keep, wandb)
+    placement = options.make_placement(workers, micro_batch, keep, wandb, checkpoint_minutes)
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
@@ -82,6 +84,7 @@ def run(
     workers: Workers = 0,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
+    checkpoint_minutes: CheckpointMinutes = 10.0,
     wandb: WandbMode = None,
     retry: Retry = None,
 ) -> None:
@@ -94,7 +97,7 @@ def run(
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
     planned = plan.single(single, experiment.stem)
-    placement = options.make_placement(workers, micro_batch, keep, wandb)
+    placement = options.make_placement(workers, micro_batch, keep, wandb, checkpoint_minutes)
     status = session.train(console(), planned, store_, launcher, placement, data or (), retry or ())
     if status != 130 and (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
         views.print_run(console(), views.run_json(store_, single.id))

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from pvt_exp.launchers import Ended, Launcher, Slot
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long a run that was asked to stop may take before it is made to."""
 
 
@@ -69,7 +69,7 @@ class Settings(Launcher):
                 wait([process.sentinel for process in running], timeout=0.3)
                 for process in [p for p in running if p.exitcode is not None]:
                     attempt, slot = running.pop(process)
-                    _end_group(process, signal.SIGKILL)  # what the run left behind: loaders, W&B's service
+                    _end_group(process)  # what the run left behind: loaders, W&B's service
                     free.append(slot)
                     yield Ended(attempt, process.exitcode or 0)
                 yield None
@@ -94,24 +94,28 @@ def _end_with(sentinel: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _end_group(process: BaseProcess, how: signal.Signals) -> None:
+def _end_group(process: BaseProcess) -> None:
     # A process that was only just forked may not lead a group of its own yet.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if process.pid is not None:
-            os.killpg(process.pid, how)
+            os.killpg(process.pid, signal.SIGKILL)
     if process.is_alive():
         with contextlib.suppress(ProcessLookupError):
-            process.terminate() if how is signal.SIGTERM else process.kill()
+            process.kill()
 
 
 def _stop(processes: list[BaseProcess]) -> None:
+    """Ask the runs to stop, wait until they have written their checkpoints, and end what is left; Ctrl-C ends the wait."""
     for process in processes:
-        _end_group(process, signal.SIGTERM)
+        process.terminate()  # the run alone: it still needs the processes that load its images
     deadline = time.monotonic() + PATIENCE_S
-    for process in processes:
-        process.join(max(0.0, deadline - time.monotonic()))
-        _end_group(process, signal.SIGKILL)
-        process.join()
+    try:
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+    finally:
+        for process in processes:
+            _end_group(process)
+            process.join()
 
 
 def _gpus() -> tuple[int, ...]:

@@ -168,6 +168,7 @@ class Loader:
     ) -> None:
         self.sampler, self.micro, self._groups = sampler, micro, groups
         self.parts = group // micro if group and micro and micro < group else 1
+        self._given = self._start = 0
         workers = min(placement.workers, len(sampler))
         big = sampler.group_size >= 256  # a worker that is two groups ahead would hold a gigabyte at 224 pixels
         self.groups: DataLoader[Batch] = DataLoader(
@@ -193,10 +194,28 @@ class Loader:
         if isinstance(self.sampler, Order):
             self.sampler.set_epoch(epoch)
 
+    @property
+    def place(self) -> int:
+        """Micro-batches that were given out in this epoch; 0 where these are all."""
+        return self._given % len(self)
+
+    def start_at(self, place: int) -> None:
+        """Begin the next iteration there."""
+        self._start = place
+
     def __len__(self) -> int:
         return len(self.sampler) * self.parts
 
     def __iter__(self) -> Iterator[Batch]:
+        self._given, self._start = self._start, 0
+        if isinstance(self.sampler, Order):
+            assert self._given % self.parts == 0, "a checkpoint is between two steps, so at the end of a group"
+            self.sampler.start = self._given // self.parts
+        for batch in self._batches():
+            self._given += 1
+            yield batch
+
+    def _batches(self) -> Iterator[Batch]:
         waiting: Batch | None = None
         skipped = 0
         for group in self._read():

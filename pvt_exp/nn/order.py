@@ -59,6 +59,8 @@ class Order(Sampler[list[Key]]):
             )
         self.images, self.batch_size, self.group_size, self.repeats = images, batch_size, group_size, repeats
         self.seed, self.rank, self.world, self.epoch = seed, rank, world, 0
+        self.start = 0
+        """Groups of this rank that the next iteration leaves out, as they were seen before a resume."""
         assert shapes is None or repeats == 1
         self.shapes = None if shapes is None else np.asarray(shapes)
         batches = images // batch_size
@@ -77,14 +79,15 @@ class Order(Sampler[list[Key]]):
         return self._groups // self.world
 
     def __iter__(self) -> Iterator[list[Key]]:
-        epoch = self.epoch
+        epoch, start = self.epoch, self.start
+        self.start = 0
         seed = derive(self.seed, "order", epoch)
         shuffled = np.random.RandomState([seed % 2**32, seed >> 32]).permutation(self.images)
         alike = None if self.shapes is None else self._alike(shuffled, self.shapes[shuffled])
-        for group in range(self.rank, self._groups, self.world):
+        for group in range(self.rank + start * self.world, self._groups, self.world):
             drawn = self._turn(group, shuffled) if alike is None else [(image, 0) for image in alike[group]]
-            start = group * self.group_size
-            yield [Key(epoch, image, repeat, start + n) for n, (image, repeat) in enumerate(drawn)]
+            first = group * self.group_size
+            yield [Key(epoch, image, repeat, first + n) for n, (image, repeat) in enumerate(drawn)]
 
     def _turn(self, group: int, shuffled: Any) -> list[tuple[int, int]]:
         """The images of a group, and how often each was drawn before."""

@@ -117,13 +117,14 @@ class Training(pl.LightningModule):
         self._lr: float = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        self._stop_if_diverged()
+        self.stop_if_diverged()
         loss = self.loss(batch)
         self._last_loss = loss.detach()
         self.log("train/loss", self._last_loss, on_step=True, on_epoch=True, batch_size=len(batch["target"]))
         return loss
 
-    def _stop_if_diverged(self) -> None:
+    def stop_if_diverged(self) -> None:
+        """Raise `Diverged` if the loss of the newest step was NaN or Inf."""
         # The loss of the step before: reading it does not make the GPU wait for this one.
         if self._last_loss is not None and not torch.isfinite(self._last_loss):
             raise Diverged(self.global_step, self._lr, float(self._gradient_norm))
@@ -134,12 +135,13 @@ class Training(pl.LightningModule):
         if self.run.optim.clip_norm is not None:
             clip_grads_with_norm_(self.network.parameters(), self.run.optim.clip_norm, self._gradient_norm)
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        if self.ema is not None and not self.trainer.fit_loop._should_accumulate():
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        if self.ema is not None:
             self.ema.update(self.network)
 
     def on_train_epoch_end(self) -> None:
-        self._stop_if_diverged()
+        self.stop_if_diverged()
         self.log_dict({"lr": self._lr, "train/gradient_norm": self._gradient_norm})
 
     def configure_optimizers(self) -> Any:

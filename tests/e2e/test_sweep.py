@@ -169,9 +169,15 @@ def test_ctrl_c(sweep: Path, driver: Driver, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, said
+    assert "stopping: 0 of 4 done" in said
     assert "goes on from its last checkpoint with the same command" in said
     assert "Traceback" not in said
     wait_for(lambda: not processes_with(f"MARK={tmp_path}"))
+    for end in tmp_path.glob("runs/*/attempts/1/end.json"):
+        told = json.loads(end.read_text())
+        assert told["state"] == "killed"
+        assert "stopped by a person or the machine (SIGTERM); it goes on from epoch" in told["reason"]
+        assert len(list(end.parent.glob("checkpoints/*.ckpt"))) >= 1
 
 
 def test_two_drivers_train_nothing_twice(sweep: Path, driver: Driver, tmp_path: Path) -> None:

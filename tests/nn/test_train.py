@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from pvt_exp import config, stages, store, train
+from pvt_exp import checkpoints, config, stages, store, train
 from pvt_exp.schema import Placement, Run
 
 
@@ -44,8 +44,8 @@ def test_a_checkpoint_of_other_data_is_passed_over(experiment: Path, tmp_path: P
     assert train.fit(*placed)
     folder = store.run_folder(placed[2])
     fingerprint = (store.result(folder) or {})["data"]["fingerprint"]
-    assert train.newest_checkpoint(folder, fingerprint) is not None
-    assert train.newest_checkpoint(folder, "0" * 16) is None
+    assert checkpoints.newest(folder, fingerprint) is not None
+    assert checkpoints.newest(folder, "0" * 16) is None
 
 
 @pytest.mark.parametrize("weights", ["last", "ema"])
@@ -78,8 +78,8 @@ def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, t
     }  # fmt: skip
     assert report["unexpected"] == ["head.weight", "head.bias"]
     folder, own = store.run_folder(second[2]), (store.result(store.run_folder(second[2])) or {})["data"]["fingerprint"]
-    assert train.newest_checkpoint(folder, own, data) is not None
-    assert train.newest_checkpoint(folder, own, "0" * 16) is None  # it started from weights of other data
+    assert checkpoints.newest(folder, own, data) is not None
+    assert checkpoints.newest(folder, own, "0" * 16) is None  # it started from weights of other data
 
 
 def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def compute(attempt: Path) -> int:
         if ENDS[run.id] != "killed":
             store.end(attempt, ENDS[run.id], "because")
         return 1
-    weights = attempt / "checkpoints/epoch=0.ckpt"
+    weights = attempt / "checkpoints/epoch=0-step=4.ckpt"
     weights.parent.mkdir()
     weights.touch()
     start = {"run": run.need.id, "data": "aa"} if run.need else None

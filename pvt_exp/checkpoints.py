@@ -1,0 +1,108 @@
+"""A run's checkpoints: at the end of each epoch and every so many minutes, written whole or not at all; and found again.
+
+All draws of training follow from (seed, epoch, batch) and the loader's place is in the checkpoint, so a run that goes on
+from one, in the midst of an epoch too, computes what an undisturbed one does.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from pvt_exp import files, store
+from pvt_exp.record import Record
+from pvt_exp.stopping import Stopping
+
+KEPT = 2
+"""Checkpoints of a run that stay while it goes on: should the newest prove torn, there is the one before."""
+
+
+class Stopped(Exception):
+    """The run was asked to end, and goes on from its checkpoint another time."""
+
+
+class Checkpoints(pl.callbacks.Checkpoint):
+    """Writes them, and ends the run after one when it is asked to stop.
+
+    Lightning calls callbacks of this class after all others and after the module, so what is written is the state between
+    two steps.
+    """
+
+    def __init__(self, attempt: Path, minutes: float, stopping: Stopping | None) -> None:
+        self.attempt, self.every_s, self.stopping = attempt, 60 * minutes, stopping
+        self._written = time.monotonic()
+        self._loader: Any = None
+        self._place = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The loader's place; Lightning's own way forgets it where `estimated_stepping_batches` was asked for before."""
+        return {"place": self._loader.place}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._place = state_dict["place"]
+
+    @property
+    def _asked(self) -> bool:
+        return self.stopping is not None and self.stopping.asked
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self._loader = trainer.train_dataloader
+        self._loader.start_at(self._place)
+        if self.stopping is not None:
+            self.stopping.training = True
+
+    def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
+        if self.stopping is not None:
+            self.stopping.training = False
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        # Not after the last batch: Lightning would go on from there without validating.
+        if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        due = self._asked or time.monotonic() - self._written > self.every_s
+        if trainer.strategy.broadcast(due):
+            module.stop_if_diverged()  # so that no checkpoint has the weights of a loss that was NaN
+            self._write(trainer)
+            self._stop_if_asked(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        self._write(trainer)
+        if trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+            self._stop_if_asked(trainer)
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        folder = self.attempt / "checkpoints"
+        path = folder / f"epoch={trainer.current_epoch}-step={trainer.global_step}.ckpt"
+        part = path.with_suffix(".part")
+        trainer.save_checkpoint(part)
+        if trainer.is_global_zero:
+            files.rename(part, path)
+            for older in store.all_checkpoints(store.run_folder(self.attempt))[KEPT:]:
+                older.unlink(missing_ok=True)
+        self._written = time.monotonic()
+
+    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
+        if trainer.strategy.broadcast(self._asked):
+            raise Stopped(f"it goes on from epoch {trainer.current_epoch + 1}, step {trainer.global_step}")
+
+
+def newest(folder: Path, fingerprint: str | None, start: str | None = None) -> Path | None:
+    """The newest checkpoint of a run that can be read and was trained on these data, over all its attempts.
+
+    ``start`` is the fingerprint of the data of the run whose weights it must have started from.
+    """
+    for path in store.all_checkpoints(folder):
+        try:
+            kept = torch.load(path, map_location="cpu", weights_only=True)["callbacks"][Record.__qualname__]
+        except Exception as error:
+            print(f"{path} cannot be read and is passed over: {error}")
+            continue
+        started = (kept["pretrained"] or {}).get("data")
+        if kept["fingerprint"] == fingerprint and (start is None or started == start):
+            return path
+        seen, due = (kept["fingerprint"], fingerprint) if kept["fingerprint"] != fingerprint else (started, start)
+        print(f"{path} was trained on data {seen}, at hand are {due}; it is passed over")
+    return None

@@ -1,0 +1,158 @@
+"""A run that is stopped at any step, or killed at any moment, and goes on ends bit-equal to one that never was."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pvt_exp import checkpoints, config, files, store, train
+from pvt_exp.checkpoints import Stopped
+from pvt_exp.component import kinds
+from pvt_exp.launchers import local
+from pvt_exp.schema import Placement, Run, Tracking
+from tests.nn import test_dense_training as dense
+
+CHANGES: dict[str, Any] = {
+    "dataset": {"kind": "shapes", "num_classes": 3, "train_images": 20, "val_images": 6, "image_px": 48},
+    "epochs": 3,
+    "batch_size": 4,
+    "group_size": 2,
+    "ema_decay": 0.9,
+}
+
+
+class After:
+    """Asks a run to stop after so many steps; a `Stopping` of the test's own."""
+
+    def __init__(self, steps: int) -> None:
+        self.left, self.training = steps, False
+
+    @property
+    def asked(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def small(kind: str, experiment: Path) -> Run:
+    if kind != "classification":
+        return dense.run(kind, **CHANGES)
+    task = {"kind": "classification", "num_classes": 3, "image_px": 48, "mixing": {}}
+    base = config.load(Run, experiment).model_dump(mode="json")
+    return config.make(Run, {**base, **CHANGES, "task": task, "schedule": {"kind": "cosine", "warmup_epochs": 1}})
+
+
+def placement(run: Run, tmp_path: Path, checkpoint_minutes: float = 10) -> Placement:
+    return Placement(
+        data=str(tmp_path / "data"),
+        micro_batch=2 if run.task.kind == "semantic" else 1,  # its head has BatchNorm
+        checkpoint_minutes=checkpoint_minutes,
+        tracking=Tracking(mode="disabled"),
+    )
+
+
+def fit(run: Run, tmp_path: Path, runs: str, steps: int = 1000) -> bool:
+    """Train in a new attempt; whether it came to its end."""
+    where = placement(run, tmp_path)
+    attempt = store.attempt(tmp_path / runs, run, where, "test")
+    try:
+        return train.fit(run, where, attempt, stopping=After(steps))  # type: ignore[arg-type]
+    except Stopped:
+        return False
+
+
+def end(run: Run, tmp_path: Path, runs: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    result = files.read_json(tmp_path / runs / run.id / "result.json")
+    checkpoint = store.weights(tmp_path / runs, run.id)
+    assert result is not None
+    assert checkpoint is not None
+    return result, torch.load(checkpoint, weights_only=True)
+
+
+def assert_equal(whole: tuple[dict[str, Any], dict[str, Any]], resumed: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Results and last checkpoints."""
+    for part in ("metrics", "per_class", "best"):
+        assert resumed[0][part] == whole[0][part]
+    assert resumed[0]["provenance"]["samples_seen"] == whole[0]["provenance"]["samples_seen"] == 3 * 20
+    for name, tensor in whole[1]["state_dict"].items():
+        assert torch.equal(tensor, resumed[1]["state_dict"][name]), name
+    assert resumed[1]["lr_schedulers"] == whole[1]["lr_schedulers"]
+    assert resumed[1]["global_step"] == whole[1]["global_step"] == 15
+
+
+@pytest.mark.parametrize("kind", sorted(kinds("tasks")))
+def test_stopped_at_any_step_it_ends_bit_equal(kind: str, experiment: Path, tmp_path: Path) -> None:
+    run, draw = small(kind, experiment), random.Random(kind)
+    assert fit(run, tmp_path, "whole")
+    stops = 0
+    while not fit(run, tmp_path, "stopped", draw.randint(1, 3)):
+        stops += 1
+    assert stops >= 4
+    (whole, at_end), (resumed, at_resumed_end) = (end(run, tmp_path, runs) for runs in ("whole", "stopped"))
+    assert resumed["provenance"]["resumed"] == stops
+    assert_equal((whole, at_end), (resumed, at_resumed_end))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(kinds("tasks")))
+def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tmp_path: Path) -> None:
+    """Real processes and real kill -9, with a checkpoint after each step; as the local launcher starts them."""
+    run, draw = small(kind, experiment), random.Random(kind)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pvt_exp.preload"])
+
+    def start(runs: str) -> Any:
+        attempt = store.attempt(tmp_path / runs, run, placement(run, tmp_path, 1e-9), "test")
+        process = context.Process(target=local._run, args=(str(attempt),))
+        process.start()
+        return process
+
+    begun = time.monotonic()
+    start("whole").join()
+    seconds = time.monotonic() - begun
+    kills = 0
+    while kills < 10:
+        process = start("killed")
+        process.join(draw.uniform(0.0, 0.7 * seconds))
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.join()
+        if store.result(tmp_path / "killed" / run.id) is not None:
+            break
+    while store.result(tmp_path / "killed" / run.id) is None:
+        start("killed").join()
+    assert kills >= 3
+    assert_equal(end(run, tmp_path, "whole"), end(run, tmp_path, "killed"))
+
+
+def test_a_torn_checkpoint_falls_back_to_the_one_before(experiment: Path, tmp_path: Path) -> None:
+    run = small("classification", experiment)
+    assert fit(run, tmp_path, "whole")
+    assert not fit(run, tmp_path, "torn", 3)
+    assert not fit(run, tmp_path, "torn", 2)
+    newest, before = store.all_checkpoints(tmp_path / "torn" / run.id)
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    kept = torch.load(before, weights_only=True)["callbacks"]["Record"]
+    assert checkpoints.newest(tmp_path / "torn" / run.id, kept["fingerprint"]) == before
+    assert fit(run, tmp_path, "torn")
+    assert end(run, tmp_path, "torn")[0]["metrics"] == end(run, tmp_path, "whole")[0]["metrics"]
+    assert len(store.all_checkpoints(tmp_path / "torn" / run.id)) == 1, "those that are not kept are removed at the end"
+
+
+def test_checkpoints_come_every_so_many_minutes(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = config.load(Run, experiment, ["epochs=1"])
+    where = placement(run, tmp_path, 1e-9)
+    attempt = store.attempt(tmp_path / "runs", run, where, "test")
+    written: list[str] = []
+    rename = files.rename
+    monkeypatch.setattr(files, "rename", lambda part, path: (written.append(path.name), rename(part, path)))
+    assert train.fit(run, where, attempt)
+    assert written == [f"epoch=0-step={step}.ckpt" for step in range(1, 7)]
