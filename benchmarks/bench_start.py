@@ -63,7 +63,7 @@ def forked(waiting: Iterator[Path], count: int) -> list[float]:
     batch = [next(waiting) for _ in range(count)]
     todo = iter(batch)
     taken, since = [], time.perf_counter()
-    for ended in Settings(cpu_slots=1).launch(lambda slot: next(todo, None)):
+    for ended in Settings(cpu_slots=1).launch(lambda slot: next(todo, None), tuple):
         if ended is not None:
             assert ended.code == 0, (ended.attempt / "log.txt").read_text()
             taken.append(time.perf_counter() - since)

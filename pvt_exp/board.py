@@ -37,6 +37,8 @@ class Board:
     """What is shown instead of the plan's variants."""
     stopping: bool = False
     """Whether the runs were asked to stop, and write their checkpoints."""
+    again: dict[str, str] = field(default_factory=dict)
+    """Of the runs that are tried again: how."""
     trained: int = 0
     """Runs that this driver has brought to an end."""
     started: dict[str, float] = field(default_factory=dict)

@@ -83,6 +83,8 @@ class View:
             text.append(f"  {duration(seen.result['provenance']['seconds'])}", "dim")
         elif seen.reason:
             text.append(f"  {seen.reason.splitlines()[0]}")
+        if (how := board.again.get(run.id)) is not None:
+            text.append(f"; again, {how}", "cyan")
         if self.live is None:
             text.append(f"  [{self._summary(board).plain}]", "dim")
         return text

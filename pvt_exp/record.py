@@ -46,6 +46,7 @@ class Record(pl.Callback):
         self.scored = 0
         """The epoch that `last` is of."""
         self._waiting = Stopwatch()
+        self._beats = 0
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with."""
@@ -84,6 +85,8 @@ class Record(pl.Callback):
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         self.skipped += batch["skipped"]
+        if time.monotonic() - self._shown > PROGRESS_EVERY_S:
+            self._show(trainer.current_epoch, 1.0)
 
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         task = self.run.task
@@ -99,7 +102,8 @@ class Record(pl.Callback):
     def _show(self, epoch: int, part: float) -> None:
         self._shown = time.monotonic()
         progress = {"epoch": epoch + 1, "epochs": self.run.epochs, "fraction": (epoch + part) / self.run.epochs}
-        progress["scored"] = self.scored
+        self._beats += 1
+        progress |= {"scored": self.scored, "beats": self._beats}
         text = files.dump({**progress, "metrics": self.last, "best": self.best.get("metrics", {})})
         temporary = self.attempt / ".progress.tmp"
         temporary.write_text(text)
@@ -136,6 +140,7 @@ class Record(pl.Callback):
                 "samples_seen": self.samples,
                 "batch_size": self.run.batch_size,
                 "micro_batch": placement.micro_batch or self.run.group_size,
+                "recovered": placement.recovering,
                 "lr": self.run.lr,
                 "precision": self.run.precision,
                 "pretrained": self.pretrained,

@@ -195,6 +195,10 @@ class Placement(Frozen):
     """Most minutes between two checkpoints; there is one at the end of each epoch besides."""
     keep: Literal["last", "none"] = "last"
     """Which checkpoints stay when the run is done."""
+    memory_gb: float | None = Field(None, gt=0)
+    """Most memory of the run's process on the CPU, in 10^9 bytes; none: what there is."""
+    recovering: str | None = None
+    """Why this attempt is placed otherwise than the command says."""
     tracking: Tracking = Tracking()
     command: tuple[str, ...] = ()
     """The command line that launched it."""
@@ -257,7 +261,26 @@ class Block(Frozen):
         return self
 
 
-class Sweep(Frozen):
+class StopIfFirst(Frozen):
+    """Stop a sweep that is wrong from the start."""
+
+    stop_if_first: int = Field(ge=1)
+    """So many runs, the first to end, have no result."""
+
+
+class Policy(Frozen):
+    """What is done about runs that do not end well."""
+
+    on_error: Literal["continue", "stop"] | StopIfFirst = "continue"
+    """When a run fails, runs out of memory or hangs: go on with the others; ``stop``, with checkpoints; or
+    ``{stop_if_first: 3}``: stop if the first so many runs all end without a result."""
+    retries: int = Field(2, ge=0)
+    """How often a run that was killed (kill -9, a lost loader process) without a checkpoint is tried again at once."""
+    stall_minutes: float = Field(30.0, gt=0)
+    """A run that makes no step for so long has hung: it is ended, as ``timed_out``."""
+
+
+class Sweep(Policy):
     """A base run, what varies, and the seeds: the question being asked."""
 
     base: str

@@ -13,9 +13,9 @@ from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.live import View, duration, several
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Run
+from pvt_exp.schema import Placement, Policy, Run
 from pvt_exp.store import Outcome, State
-from pvt_exp.sweep import NO_MORE, Source, Where, drive, start_of
+from pvt_exp.sweep import NO_MORE, Halted, Source, Where, drive, start_of
 
 
 def train(
@@ -26,6 +26,7 @@ def train(
     placement: Placement,
     data: Sequence[str],
     retry: Sequence[str],
+    policy: Policy,
 ) -> int:
     """Train what a plan lacks and say how it went; ``data`` and ``retry`` are the words of the command line.
 
@@ -69,7 +70,7 @@ def train(
     rows = {planned.names[run.id]: run for run in to_do}
     for line in estimate.foreseen(rows, launcher, placement):
         console.print(line, highlight=False, soft_wrap=True)
-    where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement)
+    where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement, policy)
     view = View(console)
     if not _drive(console, view, board, where, again):
         return 130
@@ -85,6 +86,7 @@ def tune(
     placement: Placement,
     data: Sequence[str],
     retry: Sequence[str],
+    policy: Policy,
 ) -> int:
     """Run the trials of the variants whose values are not chosen yet, and choose; as `train` does for the runs.
 
@@ -114,7 +116,7 @@ def tune(
             soft_wrap=True,
         )
         searches.look(board)
-        where = Where(runs.resolve(), launcher, roots, fingerprints, placement)
+        where = Where(runs.resolve(), launcher, roots, fingerprints, placement, policy)
         if not _drive(console, View(console), board, where, again, searches):
             return 130
         without = searches.decide(board)
@@ -154,6 +156,8 @@ def _drive(
     try:
         with view:
             drive(board.plan, where, board, again, view.show, source)
+    except Halted as halted:
+        console.print(f"stopped: {halted}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         left = board.count(*store.PASSES, "running")
         console.print(

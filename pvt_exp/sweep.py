@@ -6,14 +6,23 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pvt_exp import files, standing, store, tracked, worker
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot
 from pvt_exp.plan import Plan, Variant
-from pvt_exp.schema import Placement, Run
+from pvt_exp.recovery import AS_BEFORE, Recovery
+from pvt_exp.schema import Placement, Policy, Run, StopIfFirst
 from pvt_exp.store import Outcome, State
+
+ERRORS: tuple[State, ...] = ("failed", "out_of_memory", "timed_out")
+"""What ``on_error: stop`` is about. A diverged run is a result, a killed one goes on."""
+
+
+class Halted(Exception):
+    """A sweep was stopped because of how its runs end, as its ``on_error`` says."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Where:
     """Of the data at hand."""
     placement: Placement
     """What all runs share: workers, tracking, keep, command."""
+    policy: Policy
 
 
 class Source:
@@ -80,7 +90,15 @@ class _Driver:
         self.starts = {run.need.id for run in to_do if run.need is not None}
         self.held: dict[str, ExitStack] = {}
         """What says of each run that was launched here, and may not hold its lock yet, that it runs."""
-        board.slots = min(len(where.launcher.slots()), max(1, len(self.waiting)))
+        self.slots = where.launcher.slots()
+        self.recovery = Recovery(where.policy.retries)
+        self.going: dict[str, tuple[Path, Slot, Placement]] = {}
+        self.moved: dict[str, tuple[Any, float]] = {}
+        """The newest progress of each run that goes, and when it was first seen."""
+        self.hung: set[Path] = set()
+        self.ends: list[State] = []
+        """Of the runs that ended here, in order."""
+        board.slots = min(len(self.slots), max(1, len(self.waiting)))
 
     def drive(self) -> None:
         while True:
@@ -95,14 +113,16 @@ class _Driver:
 
     def _launch(self) -> None:
         """Train what can be trained here, until nothing of it is left."""
-        launched = self.where.launcher.launch(self._next_attempt)
+        launched = self.where.launcher.launch(self._next_attempt, lambda: self.hung)
         try:
             for ended in launched:
                 run = self.by_id[store.run_folder(ended.attempt).name] if ended else None
                 self._collect(run, ended)
                 self.source.look(self.board)
                 self.show(self.board, run)
-        except KeyboardInterrupt:
+                if run is not None:
+                    self._halt_if_due(run)
+        except (KeyboardInterrupt, Halted):
             self.board.stopping = True
             self.show(self.board, None)
             raise
@@ -124,25 +144,42 @@ class _Driver:
     def _start(self, slot: Slot) -> Path | None:
         """The attempt at the first run that can start."""
         where, board = self.where, self.board
+        beside = [run_id for run_id, (_, other, _) in self.going.items() if _share(slot, other)]
+        if any(self.recovery.how.get(run_id, AS_BEFORE).alone for run_id in beside):
+            return None
         for run in tuple(self.waiting.values()):
             if run.need is not None and board.outcomes[run.need.id].state != "done":
                 continue
+            if beside and self.recovery.how.get(run.id, AS_BEFORE).alone:
+                return None  # the place empties for it
             del self.waiting[run.id]
             before = board.outcomes[run.id]
             now = standing.look(where.store, run, where.fingerprints, run.id in self.starts)
             if now.state == "running" or store.is_locked(where.store / run.id):
                 self.elsewhere.append(run)
-            elif now.state not in self.tried or (now.state in self.retry and now.attempts > before.attempts):
+            elif not self._is_open(now, before):
                 board.outcomes[run.id] = now  # another driver has brought it to an end meanwhile
             else:
                 return self._attempt(run, slot, now)
         return None
 
+    def _is_open(self, now: Outcome, before: Outcome) -> bool:
+        """Whether a run is to be tried, which stood as ``before`` when this driver looked last."""
+        anew = now.attempts == before.attempts  # else another driver has tried it
+        return now.state in store.PASSES or (anew and (now.state in self.retry or now.id in self.recovery.how))
+
     def _attempt(self, run: Run, slot: Slot, now: Outcome) -> Path:
         where, board = self.where, self.board
         if now.state == "stale":
             store.set_aside_result(where.store / run.id)
-        attempt = store.attempt(where.store, run, _place(run, slot, where, board.plan), board.plan.name)
+        placement = _place(run, slot, where, board.plan)
+        how = self.recovery.how.get(run.id, AS_BEFORE)
+        if how.why is not None:
+            less = {"micro_batch": how.micro_batch} if how.micro_batch else {}
+            placement = placement.model_copy(update={"recovering": how.why, **less})
+        attempt = store.attempt(where.store, run, placement, board.plan.name)
+        self.going[run.id] = attempt, slot, placement
+        self.moved[run.id] = None, time.monotonic()
         self.held[run.id] = ExitStack()
         self.held[run.id].enter_context(store.launched(attempt))
         board.started[run.id] = time.monotonic()
@@ -161,7 +198,10 @@ class _Driver:
         board = self.board
         if run is None or ended is None:
             _read_progress(self.where.store, board)
+            self._end_hung()
             return
+        attempt, slot, placement = self.going.pop(run.id)
+        got_on = bool(store.checkpoints(attempt))
         self.held.pop(run.id).close()
         for kept in (board.started, board.progress, board.first):
             kept.pop(run.id, None)
@@ -171,8 +211,42 @@ class _Driver:
         if ended.attempt.exists() and not (ended.attempt / "end.json").exists():
             name = signal.Signals(-ended.code).name if ended.code < 0 else f"exit status {ended.code}"
             store.end(ended.attempt, "killed", f"ended by {name}")
-        board.outcomes[run.id] = store.outcome(self.where.store, run.id)
-        board.trained += ended.attempt.exists()
+        board.outcomes[run.id] = seen = store.outcome(self.where.store, run.id)
+        shared = sum(_share(slot, other) for other in self.slots) > 1
+        micro_batch = placement.micro_batch or run.group_size
+        again = self.recovery.next(run, seen, got_on, shared, micro_batch)
+        if again is None:
+            board.again.pop(run.id, None)
+            board.trained += ended.attempt.exists()
+            self.ends.append(seen.state)
+        else:
+            board.again[run.id] = again.words
+            self.waiting = {run.id: run, **self.waiting}
+
+    def _end_hung(self) -> None:
+        """Runs that make no step are ended, and it is told."""
+        for run_id, (attempt, _, _) in self.going.items():
+            newest = self.board.progress.get(run_id)
+            before, since = self.moved[run_id]
+            if newest != before:
+                self.moved[run_id] = newest, time.monotonic()
+            elif time.monotonic() - since > 60 * self.where.policy.stall_minutes and attempt not in self.hung:
+                where = f" after epoch {newest['epoch']}" if newest else " since it was started"
+                store.end(attempt, "timed_out", f"no step for {self.where.policy.stall_minutes:g} minutes{where}")
+                self.hung.add(attempt)
+
+    def _halt_if_due(self, run: Run) -> None:
+        on_error, seen = self.where.policy.on_error, self.board.outcomes[run.id]
+        if on_error == "stop" and seen.state in ERRORS and self.ends and self.ends[-1] == seen.state:
+            raise Halted(f"on_error: stop, and {run.id} {seen.state}: {seen.reason}")
+        due = isinstance(on_error, StopIfFirst) and len(self.ends) == on_error.stop_if_first
+        if due and not {"done", "pruned"}.intersection(self.ends):
+            raise Halted(f"on_error: none of the first {len(self.ends)} runs has a result")
+
+
+def _share(slot: Slot, other: Slot) -> bool:
+    """Whether two places are on one GPU, or both on the CPU."""
+    return bool(set(slot.gpus) & set(other.gpus)) or not (slot.gpus or other.gpus)
 
 
 def _join(board: Board, variant: Variant, where: Where) -> dict[str, Run]:
@@ -203,6 +277,7 @@ def _place(run: Run, slot: Slot, where: Where, plan: Plan) -> Placement:
             "weights": str(weights.resolve()) if weights else None,
             "gpus": slot.gpus,
             "threads": slot.threads,
+            "memory_gb": where.launcher.memory_gb,
             "tracking": tracked.tracking(shared.tracking, plan, run, used_by),
         }
     )

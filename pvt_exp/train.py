@@ -41,6 +41,7 @@ def fit(
 
     Raises:
         DataError: if the data are not as the run says.
+        MemoryError: where a smaller micro-batch, after running out of memory, would be another run.
         ValueError: for weights that do not match, and for a micro-batch that would change what is computed.
         pvt_exp.nn.training.Diverged: when the loss is NaN or Inf.
         pvt_exp.checkpoints.Stopped: when it was asked to stop, and has written where it is.
@@ -60,7 +61,7 @@ def fit(
     module.category_ids = tuple(getattr(val, "category_ids", ()))
     cost = module.cost()
     micro_batch = placement.micro_batch or run.group_size
-    _refuse_other_statistics(module, micro_batch, run.group_size)
+    _refuse_other_statistics(module, micro_batch, run.group_size, placement.recovering)
     checkpoint = checkpoints.newest(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
     if checkpoint is None:
         record.pretrained = _start(run, placement, module.network.backbone)
@@ -99,8 +100,13 @@ def _flat(best: dict[str, Any]) -> dict[str, Any]:
     return {"epoch": best.get("epoch"), **best.get("metrics", {})}
 
 
-def _refuse_other_statistics(module: nn.Module, micro_batch: int, group_size: int) -> None:
+def _refuse_other_statistics(module: nn.Module, micro_batch: int, group_size: int, recovering: str | None) -> None:
     if micro_batch < group_size and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules()):
+        if recovering:
+            raise MemoryError(
+                f"{recovering}; fewer would be another run, as this model's BatchNorm takes its statistics over the run's "
+                f"group_size of {group_size}: set group_size in the experiment, or choose a smaller model"
+            )
         raise ValueError(
             f"--micro-batch {micro_batch} is less than the run's group_size {group_size}, over which this model's "
             "BatchNorm takes its statistics: that would be another run"

@@ -5,6 +5,7 @@ Light until it has set GPUs and threads and holds the run's lock; only then does
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -44,7 +45,7 @@ def main(attempt: Path, to_log: bool = True) -> int:
         except BaseException as error:
             traceback.print_exc()
             sys.stderr.flush()
-            state, reason, numbers = _told(error, folder)
+            state, reason, numbers = _told(error, attempt)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
                 store.end(attempt, state, reason, **numbers)
             done = store.result(folder) is not None  # what failed came after the result
@@ -57,6 +58,9 @@ def _train(attempt: Path, at_end: list[store.Tell], stopping: Stopping) -> int:
     run = store.load(store.run_folder(attempt))
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
+    if placement.memory_gb and not placement.gpus:  # CUDA maps far more than it uses
+        most = int(placement.memory_gb * 1e9)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     from pvt_exp import train
 
     if not train.fit(run, placement, attempt, at_end, stopping):
@@ -70,10 +74,11 @@ def visible(gpus: tuple[int, ...], inherited: str | None) -> str:
     return ",".join(given[gpu] if given else str(gpu) for gpu in gpus)
 
 
-def _told(error: BaseException, folder: Path) -> tuple[store.State, str, dict[str, Any]]:
+def _told(error: BaseException, attempt: Path) -> tuple[store.State, str, dict[str, Any]]:
     """State, reason and numbers of an attempt that ended by an exception."""
     reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
     name = type(error).__name__
+    folder = store.run_folder(attempt)
     if isinstance(error, ValueError):
         reason = str(error)
     if name == "Stopped":
@@ -84,10 +89,22 @@ def _told(error: BaseException, folder: Path) -> tuple[store.State, str, dict[st
         kept = store.all_checkpoints(folder)
         return "diverged", str(error), {**getattr(error, "numbers", {}), "checkpoint": str(kept[0]) if kept else None}
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in reason:
-        return "out_of_memory", reason, {}
+        return "out_of_memory", reason.removeprefix("MemoryError: "), _memory(attempt)
+    if isinstance(error, RuntimeError) and reason.startswith("RuntimeError: DataLoader worker"):
+        return "killed", reason.removeprefix("RuntimeError: ").splitlines()[0], {}
     if isinstance(error, OSError) and error.strerror:
         reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return "failed", reason, {}
+
+
+def _memory(attempt: Path) -> dict[str, Any]:
+    """What an attempt held when memory ran out."""
+    placement, run = config.load(Placement, attempt / "placement.yaml"), store.load(store.run_folder(attempt))
+    held: dict[str, Any] = {"micro_batch": placement.micro_batch or run.group_size, "memory_gb": placement.memory_gb}
+    held["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if placement.gpus and (torch := sys.modules.get("torch")) is not None:
+        held |= {"gpu_peak_bytes": torch.cuda.max_memory_allocated(), "gpu_bytes": torch.cuda.mem_get_info()[1]}
+    return held
 
 
 def _redirect(log: Path) -> None:

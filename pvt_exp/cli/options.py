@@ -30,6 +30,9 @@ Only = Annotated[list[str] | None, typer.Option(help="Only the variants with thi
 Data = Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a data set lies on this machine.")]
 Gpus = Annotated[str | None, typer.Option(help="0-7 or 0,0,1 (two runs on GPU 0), auto, or none for the CPU.")]
 Slots = Annotated[int | None, typer.Option(min=1, help="Runs at once on the CPU; by default one a core.")]
+MemoryGb = Annotated[
+    float | None, typer.Option(min=0.1, help="Most memory of a run on the CPU, in GB; one that wants more ends alone.")
+]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that load data, a run.")]
 MicroBatch = Annotated[
     int | None, typer.Option(min=1, help="Images a GPU holds at once; gradients add up to the same batch.")
@@ -77,13 +80,15 @@ def finder(runs: Path) -> Find:
     return partial(store.find, runs)
 
 
-def choose_launcher(settings: Any, gpus: str | None, slots: int | None) -> Any:
+def choose_launcher(settings: Any, gpus: str | None, slots: int | None, memory_gb: float | None = None) -> Any:
     """The sweep's launcher with what the command line says otherwise; ConfigError for places that are not here."""
     changes: dict[str, Any] = {}
     if gpus is not None:
         changes["gpus"] = "auto" if gpus == "auto" else () if gpus == "none" else numbers("--gpus", gpus)
     if slots is not None:
         changes["cpu_slots"] = slots
+    if memory_gb is not None:
+        changes["memory_gb"] = memory_gb
     launcher = settings.model_copy(update=changes)
     try:
         launcher.slots()

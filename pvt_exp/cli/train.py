@@ -14,6 +14,7 @@ from pvt_exp.cli.options import (
     Data,
     Gpus,
     Keep,
+    MemoryGb,
     MicroBatch,
     Only,
     Overrides,
@@ -26,6 +27,7 @@ from pvt_exp.cli.options import (
     Workers,
 )
 from pvt_exp.config import ConfigError
+from pvt_exp.schema import Policy
 from pvt_exp.tuning import undecided
 
 
@@ -38,6 +40,7 @@ def sweep(
     data: Data = None,
     gpus: Gpus = None,
     slots: Slots = None,
+    memory_gb: MemoryGb = None,
     workers: Workers = 0,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
@@ -51,12 +54,12 @@ def sweep(
     from pvt_exp.tables.ablation import Settings as Ablation
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    launcher = options.choose_launcher(settings.launcher, gpus, slots)
+    launcher = options.choose_launcher(settings.launcher, gpus, slots, memory_gb)
     placement = options.make_placement(workers, micro_batch, keep, wandb, checkpoint_minutes)
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
-    rest = (store_, launcher, placement, data or (), retry or ())
+    rest = (store_, launcher, placement, data or (), retry or (), settings)
     if session.choose_again(planned, store_, data or (), retry or ()):
         _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     if undecided(planned):
@@ -81,6 +84,7 @@ def run(
     data: Data = None,
     gpus: Gpus = None,
     slots: Slots = None,
+    memory_gb: MemoryGb = None,
     workers: Workers = 0,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
@@ -93,12 +97,12 @@ def run(
     from pvt_exp.component import kinds
 
     single = stages.experiment(experiment, overrides or (), options.finder(store_))
-    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots)
+    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
     planned = plan.single(single, experiment.stem)
     placement = options.make_placement(workers, micro_batch, keep, wandb, checkpoint_minutes)
-    status = session.train(console(), planned, store_, launcher, placement, data or (), retry or ())
+    status = session.train(console(), planned, store_, launcher, placement, data or (), retry or (), Policy())
     if status != 130 and (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
         views.print_run(console(), views.run_json(store_, single.id))
     raise SystemExit(status)

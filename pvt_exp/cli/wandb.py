@@ -12,6 +12,7 @@ from pvt_exp.cli.console import console
 from pvt_exp.cli.options import Data, Gpus, Keep, MicroBatch, Only, Overrides, Retry, Seeds, Store, SweepFile, Workers
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
+from pvt_exp.schema import Policy
 from pvt_exp.tuning import undecided
 
 
@@ -123,7 +124,7 @@ def run(
     if "WANDB_SWEEP_ID" in os.environ:
         tracking = placement.tracking.model_copy(update={"agent": single.runs[0].id})
         placement = placement.model_copy(update={"tracking": tracking})
-    raise SystemExit(session.train(console(), single, store_, launcher, placement, data or (), retry or ()))
+    raise SystemExit(session.train(console(), single, store_, launcher, placement, data or (), retry or (), Policy()))
 
 
 def _refuse_undecided(planned: Plan) -> None:

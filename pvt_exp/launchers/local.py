@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -47,7 +47,9 @@ class Settings(Launcher):
         count = self.cpu_slots or cores
         return [Slot((), max(1, cores // count)) for _ in range(count)]
 
-    def launch(self, next_attempt: Callable[[Slot], Path | None]) -> Iterator[Ended | None]:
+    def launch(
+        self, next_attempt: Callable[[Slot], Path | None], to_end: Callable[[], Collection[Path]]
+    ) -> Iterator[Ended | None]:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pvt_exp.preload"])
         free = self.slots()
@@ -67,6 +69,9 @@ class Settings(Launcher):
                 if not running:
                     return
                 wait([process.sentinel for process in running], timeout=0.3)
+                for process, (attempt, _) in running.items():
+                    if attempt in to_end():
+                        _end_group(process)
                 for process in [p for p in running if p.exitcode is not None]:
                     attempt, slot = running.pop(process)
                     _end_group(process)  # what the run left behind: loaders, W&B's service

@@ -1,7 +1,7 @@
 """What a run of two stages waits for, driven to its end by a launcher that computes nothing."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from pvt_exp import expand, session, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Ended, Launcher, Slot
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Tracking
+from pvt_exp.schema import Placement, Policy, Tracking
 from pvt_exp.store import State
 from tests.conftest import EXPERIMENT
 
@@ -25,7 +25,9 @@ class Pretends(Launcher):
     def slots(self) -> list[Slot]:
         return [Slot((), 1)] * 2
 
-    def launch(self, next_attempt: Callable[[Slot], Path | None]) -> Iterator[Ended | None]:
+    def launch(
+        self, next_attempt: Callable[[Slot], Path | None], to_end: Callable[[], Collection[Path]]
+    ) -> Iterator[Ended | None]:
         while True:
             given = [attempt for slot in self.slots() if (attempt := next_attempt(slot)) is not None]
             if not given:
@@ -77,7 +79,7 @@ def train(planned: Plan, *retry: str, data: tuple[str, ...] = ()) -> tuple[int, 
     """The exit status, and what is said."""
     console = Console(width=200, record=True, file=io.StringIO())
     placement = Placement(tracking=Tracking(mode="disabled"))
-    status = session.train(console, planned, Path("runs"), Pretends(), placement, data, retry)
+    status = session.train(console, planned, Path("runs"), Pretends(), placement, data, retry, Policy(retries=0))
     return status, console.export_text()
 
 

@@ -1,0 +1,80 @@
+"""What a driver does about a run that did not end well: try it again, and how, or leave it."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pvt_exp import worker
+from pvt_exp.schema import Run
+from pvt_exp.store import Outcome
+
+HALVINGS = 4
+"""Times that a micro-batch is halved before a run is left as out of memory."""
+
+
+class Again(NamedTuple):
+    """How to try a run again."""
+
+    alone: bool = False
+    """With nothing else on its GPU, or on the CPU."""
+    micro_batch: int | None = None
+    """Images at once; none: as many as the command says."""
+    why: str | None = None
+
+    @property
+    def words(self) -> str:
+        """What is said of it."""
+        less = f"with {self.micro_batch} images at once" if self.micro_batch else ""
+        return " ".join(word for word in ("alone" if self.alone else "", less) if word) or "from its checkpoint"
+
+
+AS_BEFORE = Again()
+
+
+@dataclass
+class Recovery:
+    """Remembers, for one call of the command, how each run was tried.
+
+    What a run computes is never changed to make it pass: diverged runs, errors and hung runs are left for a person.
+    """
+
+    retries: int
+    """Attempts in a row that may be killed without having come to a checkpoint."""
+    fruitless: dict[str, int] = field(default_factory=dict)
+    how: dict[str, Again] = field(default_factory=dict)
+    """How each run that was changed is tried now."""
+    halved: dict[str, int] = field(default_factory=dict)
+
+    def next(self, run: Run, seen: Outcome, got_on: bool, shared: bool, micro_batch: int) -> Again | None:
+        """How to try the run again, which has just ended so; None: leave it.
+
+        Args:
+            run: the run.
+            seen: what became of it.
+            got_on: whether the attempt had come to a checkpoint.
+            shared: whether others could have been on its GPU, or on the CPU.
+            micro_batch: the images that it held at once.
+        """
+        if seen.state == "killed":
+            return self._after_kill(run, seen, got_on)
+        if seen.state == "out_of_memory":
+            return self._with_less(run, shared, micro_batch)
+        return None
+
+    def _after_kill(self, run: Run, seen: Outcome, got_on: bool) -> Again | None:
+        if (seen.reason or "").startswith(worker.STOPPED):
+            return None
+        count = 0 if got_on else self.fruitless.get(run.id, 0) + 1
+        self.fruitless[run.id] = count
+        return self.how.get(run.id, AS_BEFORE) if count <= self.retries else None
+
+    def _with_less(self, run: Run, shared: bool, micro_batch: int) -> Again | None:
+        why = f"ran out of memory with {micro_batch} images at once"
+        if shared and not self.how.get(run.id, AS_BEFORE).alone:
+            self.how[run.id] = Again(True, None, f"{why} beside others")
+            return self.how[run.id]
+        smaller = [size for size in range(1, micro_batch // 2 + 1) if run.group_size % size == 0]
+        self.halved[run.id] = self.halved.get(run.id, 0) + 1
+        if not smaller or self.halved[run.id] > HALVINGS:
+            return None
+        self.how[run.id] = Again(True, smaller[-1], why)
+        return self.how[run.id]

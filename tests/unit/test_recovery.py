@@ -1,0 +1,197 @@
+"""What a driver does about runs that do not end well, with a launcher that computes nothing and ends runs as it is told."""
+
+import io
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pvt_exp import config, expand, session, store, worker
+from pvt_exp.launchers import Ended, Launcher, Slot
+from pvt_exp.plan import Plan
+from pvt_exp.schema import Placement, Policy, Tracking
+
+SWEEP = """\
+base: base.yaml
+seeds: [0, 1]
+blocks:
+  - one_at_a_time: {depth: {deep: {backbone.depths: [2, 1, 1, 1]}}}
+"""
+OOM = ("out_of_memory", "CUDA out of memory")
+
+
+class Scripted(Launcher):
+    """Keeps runs in their places and ends the one that was begun first, again and again."""
+
+    places: tuple[tuple[int, ...], ...] = ((), ())
+    hangs: bool = False
+    """Runs end only when they are made to."""
+
+    def slots(self) -> list[Slot]:
+        return [Slot(gpus, 1) for gpus in self.places]
+
+    def launch(
+        self, next_attempt: Callable[[Slot], Path | None], to_end: Callable[[], Collection[Path]]
+    ) -> Iterator[Ended | None]:
+        running: dict[Path, Slot] = {}
+        free = self.slots()
+        while True:
+            for slot in tuple(free):
+                if (attempt := next_attempt(slot)) is not None:
+                    free.remove(slot)
+                    running[attempt] = slot
+                    SEEN.append((attempt, len(running)))
+            if not running:
+                return
+            yield None
+            first = next(iter(running))
+            if not self.hangs or first in to_end():
+                free.append(running.pop(first))
+                yield Ended(first, -9 if self.hangs else end(first))
+
+
+SEEN: list[tuple[Path, int]] = []
+"""Each attempt, and how many ran when it began."""
+SCRIPT: dict[str, list[Any]] = {}
+"""How the attempts at a run end, by its id: a signal's number, or state and reason; then it is done."""
+
+
+def end(attempt: Path) -> int:
+    folder = store.run_folder(attempt)
+    told = SCRIPT.get(folder.name)
+    how = told.pop(0) if told else None
+    if isinstance(how, int):
+        return how
+    if isinstance(how, Callable):  # type: ignore[arg-type]
+        return int(how(attempt))
+    if how is not None:
+        store.end(attempt, *how)
+        return 1
+    made = {"attempt": int(attempt.name), "seconds": 1.0, "pretrained": None}
+    store.finish(attempt, {"metrics": {"top1": 1.0}, "data": {"fingerprint": "aa"}, "provenance": made})
+    return 0
+
+
+@pytest.fixture
+def planned(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(experiment.parent)
+    SEEN.clear()
+    SCRIPT.clear()
+    Path("sweep.yaml").write_text(SWEEP)
+    return expand.load(Path("sweep.yaml"))[1]
+
+
+def train(planned: Plan, launcher: Scripted | None = None, **policy: Any) -> tuple[int, str]:
+    """The exit status, and what is said."""
+    console = Console(width=200, record=True, file=io.StringIO())
+    placement = Placement(tracking=Tracking(mode="disabled"))
+    status = session.train(
+        console, planned, Path("runs"), launcher or Scripted(), placement, (), (), Policy.model_validate(policy)
+    )
+    return status, console.export_text()
+
+
+def placements(run_id: str) -> list[Placement]:
+    tries = store.attempts(Path("runs") / run_id)
+    return [config.load(Placement, each / "placement.yaml") for each in tries]
+
+
+def test_a_run_that_is_killed_is_tried_again_so_often(planned: Plan) -> None:
+    SCRIPT[planned.runs[0].id] = [-9, -11]
+    assert train(planned)[0] == 0
+    assert len(placements(planned.runs[0].id)) == 3
+
+
+def test_and_no_more_often(planned: Plan) -> None:
+    SCRIPT[planned.runs[0].id] = [-9] * 9
+    status, said = train(planned)
+    assert status == 1
+    assert "3 of 4 runs are done" in said
+    assert "killed: ended by SIGKILL" in said
+    assert len(placements(planned.runs[0].id)) == 3
+
+
+def test_an_attempt_that_got_on_does_not_count(planned: Plan) -> None:
+    def got_on(attempt: Path) -> int:
+        (attempt / "checkpoints").mkdir()
+        (attempt / "checkpoints/epoch=0-step=4.ckpt").touch()
+        return -9
+
+    SCRIPT[planned.runs[0].id] = [-9, got_on, -9, -9, got_on, -9, got_on]
+    assert train(planned)[0] == 0
+    assert len(placements(planned.runs[0].id)) == 8
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("killed", f"{worker.STOPPED}; it goes on from epoch 2"), ("failed", "KeyError"), ("diverged", "loss is NaN")],
+)
+def test_what_will_not_pass_is_left(planned: Plan, state: str, reason: str) -> None:
+    SCRIPT[planned.runs[0].id] = [(state, reason)]
+    assert train(planned)[0] == 1
+    assert len(placements(planned.runs[0].id)) == 1
+
+
+def test_out_of_memory_it_is_tried_alone_and_then_with_less(planned: Plan) -> None:
+    victim = planned.runs[0]
+    SCRIPT[victim.id] = [OOM] * 3
+    assert train(planned, Scripted(places=((0,), (0,))))[0] == 0
+    tries = placements(victim.id)
+    assert [each.micro_batch for each in tries] == [None, None, 8, 4]
+    assert tries[1].recovering == "ran out of memory with 16 images at once beside others"
+    assert tries[3].recovering == "ran out of memory with 8 images at once"
+    beside = [count for attempt, count in SEEN if store.run_folder(attempt).name == victim.id]
+    assert beside[1:] == [1, 1, 1]
+    begun = [store.run_folder(attempt).name for attempt, _ in SEEN]
+    alone = begun.index(victim.id, 1)
+    assert begun[alone : alone + 3] == [victim.id] * 3, "nothing begins on its GPU before it has ended"
+
+
+def test_a_gpu_of_its_own_needs_no_other_try(planned: Plan) -> None:
+    SCRIPT[planned.runs[0].id] = [OOM]
+    assert train(planned, Scripted(places=((0,), (1,))))[0] == 0
+    assert [each.micro_batch for each in placements(planned.runs[0].id)] == [None, 8]
+
+
+def test_there_is_a_limit(planned: Plan) -> None:
+    SCRIPT[planned.runs[0].id] = [OOM] * 20
+    status, said = train(planned, Scripted(places=((0,), (1,))))
+    assert status == 1
+    assert [each.micro_batch for each in placements(planned.runs[0].id)] == [None, 8, 4, 2, 1]
+    assert "out_of_memory: CUDA out of memory" in said
+    assert "--retry out_of_memory" in said
+
+
+def test_a_sweep_can_stop_at_the_first_error(planned: Plan) -> None:
+    SCRIPT[planned.runs[0].id] = [("failed", "KeyError: 'x'")]
+    status, said = train(planned, Scripted(places=((),)), on_error="stop")
+    assert status == 1
+    assert f"stopped: on_error: stop, and {planned.runs[0].id} failed: KeyError: 'x'" in said
+    assert len(SEEN) == 1
+
+
+def test_or_when_the_first_ones_all_fail(planned: Plan) -> None:
+    for run in planned.runs:
+        SCRIPT[run.id] = [("diverged", "loss is NaN")]
+    status, said = train(planned, Scripted(places=((),)), on_error={"stop_if_first": 2})
+    assert status == 1
+    assert "stopped: on_error: none of the first 2 runs has a result" in said
+    assert len(SEEN) == 2
+
+
+def test_and_not_if_one_of_them_does_well(planned: Plan) -> None:
+    for run in planned.runs[1:]:
+        SCRIPT[run.id] = [("diverged", "loss is NaN")]
+    _, said = train(planned, Scripted(places=((),)), on_error={"stop_if_first": 2})
+    assert "stopped" not in said
+    assert len(SEEN) == 4
+
+
+def test_a_run_that_makes_no_step_is_ended(planned: Plan) -> None:
+    assert train(planned, Scripted(hangs=True), stall_minutes=1e-4)[0] == 1
+    ends = [store.outcome(Path("runs"), run.id) for run in planned.runs]
+    assert {seen.state for seen in ends} == {"timed_out"}
+    assert {seen.reason for seen in ends} == {"no step for 0.0001 minutes since it was started"}
+    assert all(seen.attempts == 1 for seen in ends)
