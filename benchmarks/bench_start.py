@@ -58,12 +58,14 @@ def attempts(folder: Path) -> Iterator[Path]:
 
 def forked(waiting: Iterator[Path], count: int) -> list[float]:
     """Seconds from the end of each run to the end of the next; the first is from the launch."""
+    from pvt_exp.launchers import Work
     from pvt_exp.launchers.local import Settings
 
     batch = [next(waiting) for _ in range(count)]
     todo = iter(batch)
     taken, since = [], time.perf_counter()
-    for ended in Settings(cpu_slots=1).launch(lambda slot: next(todo, None), tuple):
+    work = Work(lambda slot: next(todo, None), tuple, lambda: ROOT)
+    for ended in Settings(cpu_slots=1).launch(work):
         if ended is not None:
             assert ended.code == 0, (ended.attempt / "log.txt").read_text()
             taken.append(time.perf_counter() - since)

@@ -10,7 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pvt_exp import files
+
 PACKAGE = Path(__file__).parent
+FROZEN = "code.json"
+"""Beside a copy of the package (`pvt_exp.frozen`): what `code` said of the original."""
 LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "timm", "numpy", "pillow", "pvt-exp")
 
 
@@ -20,6 +24,8 @@ def code() -> tuple[dict[str, Any], str]:
     Where the code was copied without its ``.git``, into a container for instance, ``$PVT_EXP_COMMIT`` can say which commit
     it is; that is kept as what was told, and the hash of the files shows whether it is so.
     """
+    if (frozen := files.read_json(PACKAGE.parent / FROZEN)) is not None:
+        return frozen["code"], frozen["diff"]
     sha = _git("rev-parse", "HEAD")
     diff = _git("diff", "HEAD", "--", ".") if sha else None
     untracked = _git("ls-files", "--others", "--exclude-standard", "--", "*.py") if sha else None

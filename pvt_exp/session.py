@@ -17,6 +17,11 @@ from pvt_exp.schema import Placement, Policy, Run
 from pvt_exp.store import Outcome, State
 from pvt_exp.sweep import NO_MORE, Halted, Source, Where, drive, start_of
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+HALTED = 3
+"""The trials were stopped by ``pvt-exp stop`` or ``on_error``; nothing more is to be trained."""
+
 
 def train(
     console: Console,
@@ -31,7 +36,7 @@ def train(
     """Train what a plan lacks and say how it went; ``data`` and ``retry`` are the words of the command line.
 
     Returns:
-        0 if every run is done, 1 if some are not, 130 after Ctrl-C.
+        0 if every run is done, 1 if some are not, `INTERRUPTED`.
 
     Raises:
         ConfigError: before anything is written, for words that cannot be used and for data that do not fit.
@@ -72,8 +77,8 @@ def train(
         console.print(line, highlight=False, soft_wrap=True)
     where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement, policy)
     view = View(console)
-    if not _drive(console, view, board, where, again):
-        return 130
+    if _drive(console, view, board, where, again) == INTERRUPTED:
+        return INTERRUPTED
     console.print(f"trained {several(board.trained, 'run')} in {duration(view.seconds)}", highlight=False)
     return tell(console, planned, board.outcomes)
 
@@ -91,7 +96,7 @@ def tune(
     """Run the trials of the variants whose values are not chosen yet, and choose; as `train` does for the runs.
 
     Returns:
-        0 if all values are chosen now, 1 if some could not be, 130 after Ctrl-C.
+        0 if all values are chosen now, 1 if some could not be, `HALTED`, or `INTERRUPTED`.
     """
     again = _states(retry)
     tuning.check(planned, runs)
@@ -117,8 +122,8 @@ def tune(
         )
         searches.look(board)
         where = Where(runs.resolve(), launcher, roots, fingerprints, placement, policy)
-        if not _drive(console, View(console), board, where, again, searches):
-            return 130
+        if status := _drive(console, View(console), board, where, again, searches):
+            return status
         without = searches.decide(board)
     for name in without:
         console.print(f"{name}: nothing is chosen yet: trials are left, or none has a score", highlight=False)
@@ -150,14 +155,15 @@ def _drive(
     where: Where,
     again: tuple[State, ...],
     source: Source = NO_MORE,
-) -> bool:
-    """Drive the board's plan and show it; False after Ctrl-C."""
+) -> int:
+    """Drive the board's plan and show it; 0, or `HALTED`, or `INTERRUPTED`."""
     gc.enable()
     try:
         with view:
             drive(board.plan, where, board, again, view.show, source)
     except Halted as halted:
         console.print(f"stopped: {halted}", highlight=False, soft_wrap=True)
+        return HALTED
     except KeyboardInterrupt:
         left = board.count(*store.PASSES, "running")
         console.print(
@@ -165,8 +171,8 @@ def _drive(
             "What was under way goes on from its last checkpoint with the same command.",
             highlight=False,
         )
-        return False
-    return True
+        return INTERRUPTED
+    return 0
 
 
 def _states(retry: Sequence[str]) -> tuple[State, ...]:

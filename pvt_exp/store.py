@@ -158,18 +158,26 @@ def lock(folder: Path, patience_s: float = 1.0) -> Iterator[bool]:
 
 def is_locked(folder: Path) -> bool:
     """Whether a process of this machine trains the run."""
-    return _is_held(folder / "lock")
+    return is_held(folder / "lock")
 
 
 @contextlib.contextmanager
 def launched(attempt: Path) -> Iterator[None]:
     """Held by the driver until the attempt's process is gone, which takes seconds to start and to hold the lock itself."""
-    with (attempt / "placement.yaml").open("rb") as file:
+    with held(attempt / "placement.yaml"):
+        yield
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a file, which others can see (`is_held`) until this process ends, however it ends."""
+    with path.open("rb") as file:
         _flock(file.fileno(), fcntl.LOCK_EX)
         yield
 
 
-def _is_held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
+    """Whether a process of this machine holds the file."""
     try:
         with path.open("rb") as file:
             return not _flock(file.fileno(), fcntl.LOCK_SH)
@@ -233,7 +241,7 @@ def outcome(store: Path, run_id: str) -> Outcome:
     if not latest:
         return Outcome(run_id, "pending")
     count = len(latest)
-    if is_locked(Path(folder)) or _is_held(latest[-1] / "placement.yaml"):
+    if is_locked(Path(folder)) or is_held(latest[-1] / "placement.yaml"):
         return Outcome(run_id, "running", attempts=count)
     ended = files.read_json(latest[-1] / "end.json")
     if ended is None or ended.get("state") not in ENDED:
@@ -309,15 +317,15 @@ def _data(run: Run, result: dict[str, Any]) -> Iterator[tuple[Dataset, str, str 
         yield run.need.dataset, "its first stage was trained", start.get("data")
 
 
-def find(store: Path, prefix: str) -> str:
-    """The whole id of the run that starts with ``prefix``.
+def find(store: Path, prefix: str, begun: bool = True) -> str:
+    """The whole id of the run that starts with ``prefix``, of those that were ``begun`` or of all that a sweep has named.
 
     Raises:
         ConfigError: if there is none, or more than one.
     """
     if not re.fullmatch(r"[0-9a-f]{1,12}", prefix):
         raise ConfigError(f"'{prefix}' is no id of a run: up to 12 digits of 0-9 and a-f")
-    found = sorted(p.name for p in store.glob(f"{prefix}*") if (p / "run.yaml").exists())
+    found = sorted(p.name for p in store.glob(f"{prefix}*") if (p / ("run.yaml" if begun else "sweeps")).exists())
     if len(found) != 1:
         which = f"matches {len(found)} runs: {', '.join(found[:8])}" if found else f"matches no run in {store}"
         raise ConfigError(f"'{prefix}' {which}")

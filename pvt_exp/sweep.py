@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import files, standing, store, tracked, worker
+from pvt_exp import drivers, files, frozen, standing, store, tracked, worker
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
-from pvt_exp.launchers import Ended, Launcher, Slot
+from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.recovery import AS_BEFORE, Recovery
 from pvt_exp.schema import Placement, Policy, Run, StopIfFirst
@@ -22,7 +22,7 @@ ERRORS: tuple[State, ...] = ("failed", "out_of_memory", "timed_out")
 
 
 class Halted(Exception):
-    """A sweep was stopped because of how its runs end, as its ``on_error`` says."""
+    """A sweep was stopped by `pvt_exp.drivers.stop`, or because of how its runs end, as its ``on_error`` says."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,12 @@ def drive(
 
     A run starts when its first stage is done; one whose first stage has ended otherwise stays pending, with that reason.
     The runs that a ``source`` proposes join the board's plan.
+
+    Raises:
+        Halted: where the driver is asked to stop, or ``on_error`` says so; what ran has written its checkpoints.
     """
-    _Driver(plan, where, board, retry, show, source).drive()
+    with drivers.driving(where.store, board.plan.name, where.placement.command) as asked:
+        _Driver(plan, where, board, retry, show, source, asked).drive()
 
 
 class _Driver:
@@ -79,7 +83,9 @@ class _Driver:
         retry: Sequence[State],
         show: Callable[[Board, Run | None], None],
         source: Source,
+        asked: drivers.Asked,
     ) -> None:
+        self.asked = asked
         self.where, self.board, self.retry, self.show, self.source = where, board, retry, show, source
         self.tried = (*store.PASSES, *retry)
         to_do = standing.to_do(plan, board.outcomes, self.tried)
@@ -106,6 +112,7 @@ class _Driver:
             if not self.elsewhere:
                 break
             time.sleep(0.5)  # all that is left is trained by another driver: wait for it
+            self._halt_if_due(None)
             self._return_free()
             self.show(self.board, None)
         for run in self.waiting.values():
@@ -113,15 +120,15 @@ class _Driver:
 
     def _launch(self) -> None:
         """Train what can be trained here, until nothing of it is left."""
-        launched = self.where.launcher.launch(self._next_attempt, lambda: self.hung)
+        work = Work(self._next_attempt, lambda: self.hung, lambda: frozen.freeze(self.where.store))
+        launched = self.where.launcher.launch(work)
         try:
             for ended in launched:
                 run = self.by_id[store.run_folder(ended.attempt).name] if ended else None
                 self._collect(run, ended)
                 self.source.look(self.board)
                 self.show(self.board, run)
-                if run is not None:
-                    self._halt_if_due(run)
+                self._halt_if_due(run)
         except (KeyboardInterrupt, Halted):
             self.board.stopping = True
             self.show(self.board, None)
@@ -235,7 +242,11 @@ class _Driver:
                 store.end(attempt, "timed_out", f"no step for {self.where.policy.stall_minutes:g} minutes{where}")
                 self.hung.add(attempt)
 
-    def _halt_if_due(self, run: Run) -> None:
+    def _halt_if_due(self, run: Run | None) -> None:
+        if self.asked:
+            raise Halted("as pvt-exp stop asks for")
+        if run is None:
+            return
         on_error, seen = self.where.policy.on_error, self.board.outcomes[run.id]
         if on_error == "stop" and seen.state in ERRORS and self.ends and self.ends[-1] == seen.state:
             raise Halted(f"on_error: stop, and {run.id} {seen.state}: {seen.reason}")

@@ -21,7 +21,7 @@ wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and swe
 app.add_typer(wandb, name="wandb")
 VERBS: tuple[Callable[..., None], ...] = (
     *(look.plan, look.status, look.dashboard, look.models, look.published, look.schema),
-    *(train.sweep, train.run, tables.report),
+    *(train.sweep, train.run, train.stop, look.why, tables.report),
     *(use.predict, use.evaluate),
 )
 for verb in VERBS:

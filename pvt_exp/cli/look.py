@@ -101,6 +101,18 @@ def runs_show(
     views.print_json(found) if as_json else views.print_run(console(), found)
 
 
+def why(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or how it begins.")],
+    store_: Store = Path("runs"),
+) -> None:
+    """Why a run is pending, failed or whatever it is, how it came to that, and what to do."""
+    from pvt_exp.views.why import why as reasons
+
+    store.check(store_)
+    for line in reasons(store_, store.find(store_, run_id, begun=False)):
+        console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def runs_list(
     store_: Store = Path("runs"),
     as_json: Json = False,

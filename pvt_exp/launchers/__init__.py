@@ -1,6 +1,7 @@
 """What starts runs somewhere. Each file is a kind; here is what they share."""
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,18 @@ class Ended(NamedTuple):
     """The exit status; negative: the signal that ended it."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a launcher is to do."""
+
+    next_attempt: Callable[[Slot], Path | None]
+    """The attempt to start in a slot that is free; none: nothing can start there now."""
+    to_end: Callable[[], Collection[Path]]
+    """Attempts that are to be killed with all their processes; asked often."""
+    code: Callable[[], Path]
+    """A folder with the package ``pvt_exp`` that runs are to import, and not another."""
+
+
 class Launcher(Component):
     """Settings of a launcher, and its one verb."""
 
@@ -36,12 +49,8 @@ class Launcher(Component):
     memory_gb: float | None = Field(None, gt=0)
     """Most memory of a run on the CPU, in 10^9 bytes: one that wants more ends as out of memory, and the machine goes on."""
 
-    def launch(
-        self, next_attempt: Callable[[Slot], Path | None], to_end: Callable[[], Collection[Path]]
-    ) -> Iterator[Ended | None]:
-        """Start what ``next_attempt(slot)`` gives whenever a slot is free, until it gives none and all have ended.
-
-        Attempts in ``to_end()``, which is asked often, are killed with all their processes.
+    def launch(self, work: Work) -> Iterator[Ended | None]:
+        """Start what ``work.next_attempt(slot)`` gives whenever a slot is free, until it gives none and all have ended.
 
         Yields each attempt as it ends, and None at least twice a second so that the caller can draw and ask again. A
         failing run never raises. When the iterator is closed, by Ctrl-C too, every run that still goes is ended.

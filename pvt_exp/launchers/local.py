@@ -9,10 +9,12 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from functools import cache
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pvt_exp.launchers import Ended, Launcher, Slot
+from pvt_exp.launchers import Ended, Launcher, Slot, Work
 
 PATIENCE_S = 30.0
 """How long a run that was asked to stop may take before it is made to."""
@@ -47,18 +49,17 @@ class Settings(Launcher):
         count = self.cpu_slots or cores
         return [Slot((), max(1, cores // count)) for _ in range(count)]
 
-    def launch(
-        self, next_attempt: Callable[[Slot], Path | None], to_end: Callable[[], Collection[Path]]
-    ) -> Iterator[Ended | None]:
+    def launch(self, work: Work) -> Iterator[Ended | None]:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pvt_exp.preload"])
+        _serve(str(work.code()))
         free = self.slots()
         running: dict[BaseProcess, tuple[Path, Slot]] = {}
         try:
             while True:
                 waiting = []
                 for slot in free:
-                    attempt = next_attempt(slot)
+                    attempt = work.next_attempt(slot)
                     if attempt is None:
                         waiting.append(slot)
                         continue
@@ -70,7 +71,7 @@ class Settings(Launcher):
                     return
                 wait([process.sentinel for process in running], timeout=0.3)
                 for process, (attempt, _) in running.items():
-                    if attempt in to_end():
+                    if attempt in work.to_end():
                         _end_group(process)
                 for process in [p for p in running if p.exitcode is not None]:
                     attempt, slot = running.pop(process)
@@ -80,6 +81,23 @@ class Settings(Launcher):
                 yield None
         finally:
             _stop(list(running))
+
+
+def _serve(code: str) -> None:
+    """Start the server, if it is not there, with a folder of its own to import pvt_exp from."""
+    if code not in sys.path:
+        sys.path.insert(0, code)  # this process has imported pvt_exp, and goes on with that
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [code, *([before] if before else [])]
+    )  # up to 3.12 the server reads no other
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _run(attempt: str) -> None:

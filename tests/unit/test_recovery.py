@@ -1,7 +1,7 @@
 """What a driver does about runs that do not end well, with a launcher that computes nothing and ends runs as it is told."""
 
 import io
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pvt_exp import config, expand, session, store, worker
-from pvt_exp.launchers import Ended, Launcher, Slot
+from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Policy, Tracking
 
@@ -32,14 +32,12 @@ class Scripted(Launcher):
     def slots(self) -> list[Slot]:
         return [Slot(gpus, 1) for gpus in self.places]
 
-    def launch(
-        self, next_attempt: Callable[[Slot], Path | None], to_end: Callable[[], Collection[Path]]
-    ) -> Iterator[Ended | None]:
+    def launch(self, work: Work) -> Iterator[Ended | None]:
         running: dict[Path, Slot] = {}
         free = self.slots()
         while True:
             for slot in tuple(free):
-                if (attempt := next_attempt(slot)) is not None:
+                if (attempt := work.next_attempt(slot)) is not None:
                     free.remove(slot)
                     running[attempt] = slot
                     SEEN.append((attempt, len(running)))
@@ -47,7 +45,7 @@ class Scripted(Launcher):
                 return
             yield None
             first = next(iter(running))
-            if not self.hangs or first in to_end():
+            if not self.hangs or first in work.to_end():
                 free.append(running.pop(first))
                 yield Ended(first, -9 if self.hangs else end(first))
 

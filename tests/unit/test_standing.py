@@ -1,7 +1,7 @@
 """What a run of two stages waits for, driven to its end by a launcher that computes nothing."""
 
 import io
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pvt_exp import expand, session, standing, store
 from pvt_exp.config import ConfigError
-from pvt_exp.launchers import Ended, Launcher, Slot
+from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Policy, Tracking
 from pvt_exp.store import State
@@ -25,11 +25,9 @@ class Pretends(Launcher):
     def slots(self) -> list[Slot]:
         return [Slot((), 1)] * 2
 
-    def launch(
-        self, next_attempt: Callable[[Slot], Path | None], to_end: Callable[[], Collection[Path]]
-    ) -> Iterator[Ended | None]:
+    def launch(self, work: Work) -> Iterator[Ended | None]:
         while True:
-            given = [attempt for slot in self.slots() if (attempt := next_attempt(slot)) is not None]
+            given = [attempt for slot in self.slots() if (attempt := work.next_attempt(slot)) is not None]
             if not given:
                 return
             for attempt in given:

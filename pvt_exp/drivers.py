@@ -1,0 +1,89 @@
+"""Who drives a store: each driver has a file that it holds while it lives, and through which it can be asked to stop.
+
+runs/drivers/<sweep>.<host>.<pid>.json     held (flock): sweep, host, process, when it started, command
+runs/drivers/<sweep>.<host>.<pid>.stop     there: it is to stop
+"""
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pvt_exp import files, store
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A process that drives a sweep, or did when it was last heard of."""
+
+    sweep: str
+    host: str
+    process: int
+    started: str
+    file: Path
+
+    @property
+    def here(self) -> bool:
+        """Whether it is on this machine, so that it can be seen whether it lives."""
+        return self.host == platform.node()
+
+    @property
+    def lives(self) -> bool:
+        """Whether it goes on; of another machine, whether it has not said that it ended."""
+        return store.is_held(self.file) if self.here else self.file.exists()
+
+    def stop(self) -> None:
+        """Ask it to stop; it looks twice a second."""
+        self.file.with_suffix(".stop").touch()
+
+
+class Asked:
+    """Whether this driver was asked to stop."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __bool__(self) -> bool:
+        return self._file.exists()
+
+
+@contextlib.contextmanager
+def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]:
+    """Be known as a driver of the sweep."""
+    folder = runs / "drivers"
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{sweep}.{platform.node()}.{os.getpid()}.json"
+    told = {"sweep": sweep, "host": platform.node(), "process": os.getpid(), "started": store.now(), "command": command}
+    asked = file.with_suffix(".stop")
+    asked.unlink(missing_ok=True)  # of a process that had this number before
+    files.write(file, files.dump(told))
+    with store.held(file):
+        try:
+            yield Asked(asked)
+        finally:
+            for each in (file, asked):
+                each.unlink(missing_ok=True)
+
+
+def of(runs: Path, sweep: str | None = None) -> list[Driver]:
+    """Those that live, of one sweep or of all."""
+    found = []
+    for file in sorted((runs / "drivers").glob("*.json")):
+        told = files.read_json(file) or {}
+        with contextlib.suppress(KeyError, TypeError):
+            found.append(Driver(told["sweep"], told["host"], int(told["process"]), told["started"], file))
+    return [each for each in found if sweep in (None, each.sweep) and each.lives]
+
+
+def stop(runs: Path, sweep: str, patience_s: float) -> list[Driver]:
+    """Ask the drivers of a sweep to stop, and wait until those of this machine have; those that go on after that."""
+    asked = of(runs, sweep)
+    for each in asked:
+        each.stop()
+    deadline = time.monotonic() + patience_s
+    while any(each.lives for each in asked) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return [each for each in asked if each.lives]

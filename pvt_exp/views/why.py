@@ -1,0 +1,80 @@
+"""Why a run is where it is, in words, and what would move it: `pvt-exp why`."""
+
+import time
+from pathlib import Path
+
+from pvt_exp import drivers, files, store
+from pvt_exp.drivers import Driver
+from pvt_exp.live import duration
+from pvt_exp.schema import Run
+from pvt_exp.standing import ENDED_AS
+from pvt_exp.store import Outcome
+
+DO: dict[str, str] = {
+    "failed": "look at the log and mend what is wrong, then the same command with --retry failed",
+    "diverged": "this is its result. Another learning rate is another variant; --retry diverged tries the same again",
+    "out_of_memory": "make room, give a smaller --micro-batch or set group_size, then --retry out_of_memory",
+    "timed_out": "look at where it hung (the log's end), then --retry timed_out; stall_minutes says how long is too long",
+    "killed": "the same command goes on with it",
+    "pruned": "a trial that did worse than others; nothing",
+}
+
+
+def why(runs: Path, run_id: str) -> list[str]:
+    """Lines that say how a run of the store stands, how it came to that, and what a person can do."""
+    folder, seen = runs / run_id, store.outcome(runs, run_id)
+    run = store.load(folder) if (folder / "run.yaml").exists() else None
+    tries = store.attempts(folder)
+    sweeps = store.sweeps(folder)
+    alive = [driver for sweep in sweeps for driver in drivers.of(runs, sweep)]
+    lines = [f"{run_id} is {seen.state}" + (f" (of {', '.join(sweeps)})" if sweeps else "")]
+    lines += [f"attempt {each.name}: {_end(each)}" for each in tries]
+    if seen.state == "done":
+        made = (seen.result or {}).get("provenance", {})
+        lines.append(f"its result is from attempt {made.get('attempt')}; runs show {run_id} has all of it")
+    elif seen.state == "running":
+        lines.append(_running(tries[-1]))
+    else:
+        lines += _waits(runs, run, seen)
+        lines += _next(seen, sweeps, alive)
+    return lines
+
+
+def _end(attempt: Path) -> str:
+    """How an attempt ended."""
+    told = files.read_json(attempt / "end.json")
+    if told is None:
+        return "no word of its end"
+    reason = f": {str(told['reason']).splitlines()[0]}" if told.get("reason") else ""
+    return f"{told.get('state')}{reason} ({told.get('ended')})"
+
+
+def _running(attempt: Path) -> str:
+    path = attempt / "progress.json"
+    now = files.read_json(path)
+    if now is None:
+        return f"it has made no step yet; its log: {attempt / 'log.txt'}"
+    ago = duration(max(0.0, time.time() - path.stat().st_mtime))
+    return f"in epoch {now['epoch']} of {now['epochs']}, {100 * now['fraction']:.0f} % done; heard of {ago} ago"
+
+
+def _waits(runs: Path, run: Run | None, seen: Outcome) -> list[str]:
+    """What a run waits for that comes before it."""
+    if run is None or run.need is None or seen.state not in store.PASSES:
+        return []
+    need = store.outcome(runs, run.need.id)
+    if need.state == "done":
+        return []
+    because = f": {need.reason.splitlines()[0]}" if need.reason else ""
+    return [f"it starts from {need.id}, which {ENDED_AS.get(need.state, need.state)}{because}; pvt-exp why {need.id}"]
+
+
+def _next(seen: Outcome, sweeps: list[str], alive: list[Driver]) -> list[str]:
+    """What will become of it, or what a person can do."""
+    if seen.state in store.PASSES and alive:
+        each = alive[0]
+        return [f"its turn comes: {each.sweep} is driven by process {each.process} on {each.host} since {each.started}"]
+    if seen.state == "pending":
+        which = f"pvt-exp sweep of {' or '.join(sweeps)}" if sweeps else "pvt-exp sweep or run"
+        return [f"nobody drives it now: {which} does"]
+    return [f"what to do: {DO.get(seen.state, 'the same command')}"]
