@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from pvt_exp.cli import look, tables, train, use
+from pvt_exp.cli import look, tables, tidy, train, use
 from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
@@ -21,7 +21,8 @@ wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and swe
 app.add_typer(wandb, name="wandb")
 VERBS: tuple[Callable[..., None], ...] = (
     *(look.plan, look.status, look.dashboard, look.models, look.published, look.schema),
-    *(train.sweep, train.run, train.stop, look.why, tables.report),
+    *(train.sweep, train.run, tables.report),
+    *(look.why, tidy.stop, tidy.clean),
     *(use.predict, use.evaluate),
 )
 for verb in VERBS:

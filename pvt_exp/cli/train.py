@@ -30,9 +30,6 @@ from pvt_exp.config import ConfigError
 from pvt_exp.schema import Policy
 from pvt_exp.tuning import undecided
 
-STOPPING_S = 40.0
-"""How long ``stop`` waits: more than runs may take to write their checkpoints."""
-
 
 def sweep(
     sweep: SweepFile,
@@ -110,29 +107,3 @@ def run(
     if status != session.INTERRUPTED and (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
         views.print_run(console(), views.run_json(store_, single.id))
     raise SystemExit(status)
-
-
-def stop(
-    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's file or its name.")],
-    store_: Store = Path("runs"),
-) -> None:
-    """Stop a sweep that runs elsewhere: its runs write a checkpoint and end; the same command goes on with them."""
-    from pvt_exp import drivers, store
-
-    store.check(store_)
-    name = Path(sweep).stem if sweep.endswith((".yaml", ".yml")) else sweep
-    asked = drivers.of(store_, name)
-    if not asked:
-        others = sorted({each.sweep for each in drivers.of(store_)})
-        raise ConfigError(
-            f"{name}: nobody drives it in {store_}" + (f"; driven are {', '.join(others)}" if others else "")
-        )
-    for each in asked:
-        console().print(f"asked process {each.process} on {each.host} to stop", highlight=False)
-    left = drivers.stop(store_, name, STOPPING_S)
-    for each in left:
-        where = "has not stopped yet" if each.here else "is on another machine: it stops when it looks, twice a second"
-        console().print(f"process {each.process} on {each.host} {where}", highlight=False)
-    if not left:
-        console().print(f"{name} is stopped; the same command goes on with it", highlight=False)
-    raise SystemExit(1 if any(each.here for each in left) else 0)

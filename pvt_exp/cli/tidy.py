@@ -1,0 +1,65 @@
+"""The verbs that keep a store in order."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvt_exp import store
+from pvt_exp.cli.console import console
+from pvt_exp.cli.options import Store
+from pvt_exp.config import ConfigError
+
+STOPPING_S = 40.0
+"""How long ``stop`` waits: more than runs may take to write their checkpoints."""
+
+
+def stop(
+    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's file or its name.")],
+    store_: Store = Path("runs"),
+) -> None:
+    """Stop a sweep that runs elsewhere: its runs write a checkpoint and end; the same command goes on with them."""
+    from pvt_exp import drivers
+
+    store.check(store_)
+    name = Path(sweep).stem if sweep.endswith((".yaml", ".yml")) else sweep
+    asked = drivers.of(store_, name)
+    if not asked:
+        others = sorted({each.sweep for each in drivers.of(store_)})
+        raise ConfigError(
+            f"{name}: nobody drives it in {store_}" + (f"; driven are {', '.join(others)}" if others else "")
+        )
+    for each in asked:
+        console().print(f"asked process {each.process} on {each.host} to stop", highlight=False)
+    left = drivers.stop(store_, name, STOPPING_S)
+    for each in left:
+        where = "has not stopped yet" if each.here else "is on another machine: it stops when it looks, twice a second"
+        console().print(f"process {each.process} on {each.host} {where}", highlight=False)
+    if not left:
+        console().print(f"{name} is stopped; the same command goes on with it", highlight=False)
+    raise SystemExit(1 if any(each.here for each in left) else 0)
+
+
+def clean(
+    named: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE.yaml]...", help="What is kept: the runs of these; else of all in sweeps/ and experiments/."
+        ),
+    ] = None,
+    store_: Store = Path("runs"),
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it, after looking at it without this.")] = False,
+) -> None:
+    """Show the runs that no sweep or experiment names any more, whatever their seed; with --remove, remove them."""
+    from pvt_exp import cleaning
+
+    store.check(store_)
+    found = cleaning.left(store_, cleaning.files_here(named or ()))
+    for each in found:
+        what = f"{each.state}, of {', '.join(each.sweeps) or 'no sweep'}" if each.state else "a copy of the code"
+        console().print(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {what}", highlight=False, soft_wrap=True)
+        if remove:
+            cleaning.remove(each)
+    total = f"{len(found)} folders, {sum(each.bytes for each in found) / 1e6:.1f} MB"
+    end = "removed" if remove else "pvt-exp clean --remove removes them" if found else "nothing is left over"
+    console().print(f"{total}: {end}", highlight=False)

@@ -1,0 +1,66 @@
+"""`pvt-exp clean`: what no file names any more."""
+
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import expand, stages, store
+from pvt_exp.schema import Placement, Run
+from tests.conftest import Cli
+from tests.unit.test_recovery import SWEEP
+
+
+@pytest.fixture
+def filled(experiment: Path, tmp_path: Path) -> list[Run]:
+    """A store with the runs of a sweep, one of them of a seed that its file does not name, and of an experiment."""
+    for folder in ("sweeps", "experiments"):
+        (tmp_path / folder).mkdir()
+    experiment.rename(tmp_path / "experiments/base.yaml")
+    (tmp_path / "sweeps/mine.yaml").write_text(SWEEP.replace("base.yaml", "../experiments/base.yaml"))
+    (tmp_path / "experiments/other.yaml").write_text(
+        (tmp_path / "experiments/base.yaml").read_text().replace("epochs: 2", "epochs: 7")
+    )
+    runs = [
+        *expand.load(tmp_path / "sweeps/mine.yaml", seeds=[0, 5])[1].runs,
+        stages.experiment(tmp_path / "experiments/other.yaml"),
+    ]
+    store.create(tmp_path / "runs")
+    for run in runs:
+        attempt = store.attempt(tmp_path / "runs", run, Placement(), "mine")
+        store.finish(attempt, {"metrics": {"top1": 1.0}, "data": {"fingerprint": "a"}, "provenance": {"attempt": 1}})
+    return runs
+
+
+def test_what_is_named_stays(filled: list[Run], cli: Cli) -> None:
+    assert "0 folders, 0.0 MB: nothing is left over" in cli("clean").stdout
+
+
+def test_what_is_not_named_is_shown_and_then_removed(filled: list[Run], cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "experiments/other.yaml").unlink()
+    (tmp_path / "sweeps/mine.yaml").write_text("base: ../experiments/base.yaml\nblocks:\n  - variants: {a: {}}\n")
+    deep = [run.id for run in filled if run.backbone.depths[0] == 2]
+    others = [run.id for run in filled if run.id not in deep and run.epochs == 2]
+    said = cli("clean").stdout
+    assert all(f"runs/{run_id}" in said for run_id in (*deep, filled[-1].id))
+    assert "done, of mine" in said
+    assert "3 folders" in said
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 5, "it only looks"
+    assert "3 folders" in cli("clean", "--remove").stdout
+    assert sorted(path.parent.name for path in tmp_path.glob("runs/*/result.json")) == sorted(others)
+
+
+def test_a_run_that_is_trained_stays(filled: list[Run], cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "experiments/other.yaml").unlink()
+    with store.lock(tmp_path / "runs" / filled[-1].id):
+        assert "0 folders" in cli("clean", "--remove").stdout
+
+
+def test_nothing_is_removed_where_a_file_cannot_be_read(filled: list[Run], cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "sweeps/mine.yaml").write_text("base: nowhere.yaml\nblocks: []\n")
+    assert "sweeps/mine.yaml" in cli("clean", "--remove", ok=2).stderr
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 5
+
+
+def test_where_nothing_is_named(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    assert "no sweep or experiment in sweeps/ or experiments/ here" in cli("clean", ok=2).stderr
