@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pvt_exp import files, store
+from pvt_exp import files, heartbeat, store
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Driver:
 
     sweep: str
     host: str
+    boot: str
     process: int
     started: str
     file: Path
@@ -28,7 +30,7 @@ class Driver:
     @property
     def here(self) -> bool:
         """Whether it is on this machine, so that it can be seen whether it lives."""
-        return self.host == platform.node()
+        return self.boot == heartbeat.boot()
 
     @property
     def lives(self) -> bool:
@@ -56,7 +58,8 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
     folder = runs / "drivers"
     folder.mkdir(exist_ok=True)
     file = folder / f"{sweep}.{platform.node()}.{os.getpid()}.json"
-    told = {"sweep": sweep, "host": platform.node(), "process": os.getpid(), "started": store.now(), "command": command}
+    told: dict[str, Any] = {"sweep": sweep, "host": platform.node(), "boot": heartbeat.boot()}
+    told |= {"process": os.getpid(), "started": store.now(), "command": command}
     asked = file.with_suffix(".stop")
     asked.unlink(missing_ok=True)  # of a process that had this number before
     files.write(file, files.dump(told))
@@ -74,7 +77,7 @@ def of(runs: Path, sweep: str | None = None) -> list[Driver]:
     for file in sorted((runs / "drivers").glob("*.json")):
         told = files.read_json(file) or {}
         with contextlib.suppress(KeyError, TypeError):
-            found.append(Driver(told["sweep"], told["host"], int(told["process"]), told["started"], file))
+            found.append(Driver(told["sweep"], told["host"], told["boot"], int(told["process"]), told["started"], file))
     return [each for each in found if sweep in (None, each.sweep) and each.lives]
 
 

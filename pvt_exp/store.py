@@ -6,6 +6,7 @@
     runs/<id>/sweeps/<name>             empty; the sweeps that use the run
     runs/<id>/starts/<name>             empty; the sweeps whose runs start from its weights, which are then kept
     runs/<id>/attempts/<n>/             one try: placement.yaml, log.txt, metrics.csv, progress.json, checkpoints/
+    runs/<id>/attempts/<n>/alive.json   a number that goes up while it lives, for other machines
     runs/<id>/attempts/<n>/end.json     how the try ended, with the reason and the log's last lines
     runs/<id>/result.json               published by link(): whole, and the first wins
 
@@ -13,6 +14,7 @@ What state a run is in follows from these files; nothing else remembers it.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -25,7 +27,7 @@ from typing import Any, Literal
 
 import yaml
 
-from pvt_exp import config, files
+from pvt_exp import config, files, heartbeat
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.schema import Placement, Run
@@ -190,6 +192,10 @@ def _flock(handle: int, how: int) -> bool:
         fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        # A file system without locks: signs of life (`heartbeat`) and the publishing of results keep runs apart there.
     return True
 
 
@@ -244,6 +250,8 @@ def outcome(store: Path, run_id: str) -> Outcome:
     if is_locked(Path(folder)) or is_held(latest[-1] / "placement.yaml"):
         return Outcome(run_id, "running", attempts=count)
     ended = files.read_json(latest[-1] / "end.json")
+    if ended is None and (beat := heartbeat.of(latest[-1])) is not None and not beat.here:
+        return Outcome(run_id, "running", f"on {beat.host}, process {beat.process}", attempts=count)
     if ended is None or ended.get("state") not in ENDED:
         torn = ended is not None and ended.get("state") == "done"
         if torn and (found := result(folder)) is not None:  # it was published while we looked

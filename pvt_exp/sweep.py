@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import drivers, files, frozen, standing, store, tracked, worker
+from pvt_exp import drivers, files, frozen, heartbeat, standing, store, tracked, worker
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
@@ -102,6 +102,9 @@ class _Driver:
         self.moved: dict[str, tuple[Any, float]] = {}
         """The newest progress of each run that goes, and when it was first seen."""
         self.hung: set[Path] = set()
+        self.watch = heartbeat.Watch()
+        self.lost: set[str] = set()
+        """Runs that another machine began and went away with."""
         self.ends: list[State] = []
         """Of the runs that ended here, in order."""
         board.slots = min(len(self.slots), max(1, len(self.waiting)))
@@ -162,6 +165,8 @@ class _Driver:
             del self.waiting[run.id]
             before = board.outcomes[run.id]
             now = standing.look(where.store, run, where.fingerprints, run.id in self.starts)
+            if now.state == "running" and run.id in self.lost:
+                now = replace(now, state="killed", reason="its machine was lost")
             if now.state == "running" or store.is_locked(where.store / run.id):
                 self.elsewhere.append(run)
             elif not self._is_open(now, before):
@@ -195,10 +200,23 @@ class _Driver:
 
     def _return_free(self) -> None:
         """Runs that another process has let go of wait again; those it finished fall out when their turn comes."""
-        free = [run for run in self.elsewhere if not store.is_locked(self.where.store / run.id)]
-        for run in free:
-            self.elsewhere.remove(run)
-            self.waiting[run.id] = run
+        for run in tuple(self.elsewhere):
+            if self._is_free(self.where.store / run.id):
+                self.elsewhere.remove(run)
+                self.waiting[run.id] = run
+
+    def _is_free(self, folder: Path) -> bool:
+        """Whether nobody trains a run: locks tell that of this machine, and signs of life of others."""
+        if store.is_locked(folder):
+            return False
+        attempt = store.attempts(folder)[-1]
+        beat = heartbeat.of(attempt)
+        if beat is None or beat.here or (attempt / "end.json").exists():
+            return True
+        if not self.watch.is_gone(attempt):
+            return False
+        self.lost.add(folder.name)
+        return True
 
     def _collect(self, run: Run | None, ended: Ended | None) -> None:
         """Take in how a run ended, or how those that go now stand."""

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import config, store
+from pvt_exp import config, heartbeat, store
 from pvt_exp.schema import Placement
 from pvt_exp.stopping import Stopping
 
@@ -39,7 +39,8 @@ def main(attempt: Path, to_log: bool = True) -> int:
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, lambda *_: stopping.ask())
         try:
-            return _train(attempt, at_end, stopping)
+            with heartbeat.beating(attempt):
+                return _train(attempt, at_end, stopping)
         except KeyboardInterrupt:
             _give_up(attempt, at_end)
         except BaseException as error:

@@ -1,0 +1,97 @@
+"""A sign of life that other machines can see, where locks do not reach: a number in a file that goes up while a run lives.
+
+Whether it goes up is judged by the watcher's own clock, so clocks that differ, or jump, do not matter.
+"""
+
+import contextlib
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pvt_exp import files
+
+NAME = "alive.json"
+BEAT_S = 15.0
+GRACE_S = 120.0
+"""A run on another machine whose number stands still for so long is taken over."""
+
+
+class Beat(NamedTuple):
+    """The newest sign of life of an attempt."""
+
+    host: str
+    boot: str
+    """Of the running system, which is what locks reach: containers on one machine share it, and a restart changes it."""
+    process: int
+    number: int
+
+    @property
+    def here(self) -> bool:
+        """Whether it is of this machine since its start, so that locks tell whether it lives."""
+        return self.boot == boot()
+
+
+@cache
+def boot() -> str:
+    """What identifies the running system."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return platform.node()
+
+
+def of(attempt: Path) -> Beat | None:
+    """The attempt's newest sign of life; None where it gave none, or its file is torn."""
+    told = files.read_json(attempt / NAME) or {}
+    try:
+        return Beat(str(told["host"]), str(told["boot"]), int(told["process"]), int(told["number"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def beating(attempt: Path) -> Iterator[None]:
+    """Give signs of life meanwhile, from a thread."""
+    over = threading.Event()
+
+    def beat() -> None:
+        number = 0
+        while True:
+            with contextlib.suppress(OSError):  # a full disk ends no run
+                told = Beat(platform.node(), boot(), os.getpid(), number)
+                temporary = attempt / f".{NAME}.tmp"
+                temporary.write_text(files.dump(told._asdict()))
+                temporary.replace(attempt / NAME)
+            if over.wait(BEAT_S):
+                return
+            number += 1
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+class Watch:
+    """Judges, by this process's clock, whether attempts on other machines still live."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[Beat, float]] = {}
+
+    def is_gone(self, attempt: Path) -> bool:
+        """Whether its number has stood still for `GRACE_S`, as far as this watch has looked."""
+        newest = of(attempt)
+        if newest is None:
+            return True
+        before, since = self._seen.get(attempt, (None, 0.0))
+        if newest != before:
+            self._seen[attempt] = newest, time.monotonic()
+            return False
+        return time.monotonic() - since > GRACE_S
