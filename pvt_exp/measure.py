@@ -5,15 +5,12 @@ import itertools
 import json
 import resource
 import time
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
 from pvt_exp import config, train, trained
-from pvt_exp.nn import holdout
-from pvt_exp.nn.loader import loaders
 from pvt_exp.nn.memory import NARROW
 from pvt_exp.record import Stopwatch
 from pvt_exp.schema import Placement, Run
@@ -30,32 +27,14 @@ MOST_EPOCHS = 1000
 def main(request: dict[str, Any]) -> None:
     """Measure what the request names, and print it as one line of JSON."""
     run, placement = config.make(Run, request["run"]), config.make(Placement, request["placement"])
-    train.set_up(run, placement)
-    root = Path(placement.data or "")
-    if run.dataset.made:
-        run.dataset.make(root)
-    facts = holdout.facts_of(run, run.dataset.inspect(root))
-    run.task.check_data(facts)
-    train_reader, val_reader = (holdout.open_split(run, root, split) for split in train.SPLITS)
-    training, validation = loaders(run, run.task.pipeline(), train_reader, val_reader, placement)
+    _, _, _, training, validation = train.get_ready(run, placement)
     module = run.task.build(run)
     parts = run.batch_size // (placement.micro_batch or run.group_size)
     clock = Clock(parts)
-    trainer = pl.Trainer(
-        accelerator="gpu" if placement.gpus else "cpu",
-        devices=1,
-        precision=train.PRECISION[run.precision],
-        max_epochs=MOST_EPOCHS,
-        accumulate_grad_batches=parts,
-        logger=False,
-        callbacks=[clock],
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
+    trainer = train.trainer(
+        run, placement, max_epochs=MOST_EPOCHS, logger=False, callbacks=[clock], limit_val_batches=0,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
+    )  # fmt: skip
     trainer.fit(module, training)
     pace = {"step_s": clock.seconds / clock.steps, "steps": clock.steps, "waiting": clock.waiting}
     place = torch.device("cuda" if placement.gpus else "cpu")

@@ -197,6 +197,8 @@ class Placement(Frozen):
     """Which checkpoints stay when the run is done."""
     memory_gb: float | None = Field(None, gt=0)
     """Most memory of the run's process on the CPU, in 10^9 bytes; none: what there is."""
+    smoke: bool = False
+    """Train one step and score one batch to see whether that works, and keep nothing of it."""
     recovering: str | None = None
     """Why this attempt is placed otherwise than the command says."""
     tracking: Tracking = Tracking()

@@ -3,11 +3,13 @@
 import gc
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from pvt_exp import estimate, site, standing, store, study, tuning
+from pvt_exp import smoke as smoke_steps
 from pvt_exp.board import Board
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
@@ -15,7 +17,7 @@ from pvt_exp.live import View, duration, several
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Policy, Run
 from pvt_exp.store import Outcome, State
-from pvt_exp.sweep import NO_MORE, Halted, Source, Where, drive, start_of
+from pvt_exp.sweep import NO_MORE, Halted, Source, Where, drive, place, start_of
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -32,8 +34,11 @@ def train(
     data: Sequence[str],
     retry: Sequence[str],
     policy: Policy,
+    smoke: bool = False,
 ) -> int:
     """Train what a plan lacks and say how it went; ``data`` and ``retry`` are the words of the command line.
+
+    With ``smoke`` one step of each architecture comes first.
 
     Returns:
         0 if every run is done, 1 if some are not, `INTERRUPTED`.
@@ -76,6 +81,13 @@ def train(
     for line in estimate.foreseen(rows, launcher, placement):
         console.print(line, highlight=False, soft_wrap=True)
     where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement, policy)
+    try:
+        if smoke and _first_steps(console, planned, where, to_do) and policy.on_error == "stop":
+            console.print("stopped: on_error: stop; nothing was trained", highlight=False)
+            return tell(console, planned, outcomes)
+    except KeyboardInterrupt:
+        console.print("stopped; nothing was trained", highlight=False)
+        return INTERRUPTED
     view = View(console)
     if _drive(console, view, board, where, again) == INTERRUPTED:
         return INTERRUPTED
@@ -146,6 +158,23 @@ def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence
         if each.name in told:
             study.set_aside_choice(runs, each)
     return bool(told)
+
+
+def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[Run]) -> bool:
+    """Whether the first step of some architecture failed, which is told."""
+    tried = smoke_steps.chosen(where.store, to_do)
+    if tried:
+        console.print(
+            f"one step of each of {len(tried)} architectures first (--no-smoke leaves it out)", highlight=False
+        )
+
+    def told(failed: smoke_steps.Failed) -> None:
+        name, reason = planned.names[failed.run.id], failed.reason.splitlines()[0]
+        console.print(f"  {failed.state}  {name}: {reason}", highlight=False, soft_wrap=True)
+
+    return bool(
+        smoke_steps.try_out(where.store, where.launcher, tried, partial(place, where=where, plan=planned), told)
+    )
 
 
 def _drive(

@@ -184,7 +184,7 @@ class _Driver:
         where, board = self.where, self.board
         if now.state == "stale":
             store.set_aside_result(where.store / run.id)
-        placement = _place(run, slot, where, board.plan)
+        placement = place(run, slot, where, board.plan)
         how = self.recovery.how.get(run.id, AS_BEFORE)
         if how.why is not None:
             less = {"micro_batch": how.micro_batch} if how.micro_batch else {}
@@ -296,7 +296,8 @@ def _read_progress(runs: Path, board: Board) -> None:
             board.first.setdefault(run_id, (time.monotonic(), seen["fraction"]))
 
 
-def _place(run: Run, slot: Slot, where: Where, plan: Plan) -> Placement:
+def place(run: Run, slot: Slot, where: Where, plan: Plan) -> Placement:
+    """How a run is computed in a slot."""
     shared = where.placement
     used_by = {plan.name, *store.sweeps(where.store / run.id)}
     root, weights = where.roots.get(run.dataset.name), _weights(run, where.store)

@@ -5,7 +5,7 @@ import shutil
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -13,9 +13,9 @@ from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
 from pvt_exp import checkpoints, store, tracking
-from pvt_exp.datasets import Split
+from pvt_exp.datasets import Facts, Split
 from pvt_exp.nn import holdout, pretrained, samples
-from pvt_exp.nn.loader import loaders
+from pvt_exp.nn.loader import Loader, loaders
 from pvt_exp.record import Record
 from pvt_exp.schema import Placement, Run
 from pvt_exp.stopping import Stopping
@@ -46,19 +46,13 @@ def fit(
         pvt_exp.nn.training.Diverged: when the loss is NaN or Inf.
         pvt_exp.checkpoints.Stopped: when it was asked to stop, and has written where it is.
     """
-    set_up(run, placement)
-    root = Path(placement.data or "")
-    if run.dataset.made:
-        run.dataset.make(root)
-    facts = holdout.facts_of(run, run.dataset.inspect(root))
-    run.task.check_data(facts)
+    ready = get_ready(run, placement)
+    facts = ready.facts
     record = Record(run, attempt, facts)
-    train, val = (holdout.open_split(run, root, split) for split in SPLITS)
-    train_loader, val_loader = loaders(run, run.task.pipeline(), train, val, placement)
     pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)
     module.classes = facts.class_names(run.task.kind)
-    module.category_ids = tuple(getattr(val, "category_ids", ()))
+    module.category_ids = tuple(getattr(ready.val, "category_ids", ()))
     cost = module.cost()
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size, placement.recovering)
@@ -70,30 +64,89 @@ def fit(
     wandb = tracking.wandb(run, placement.tracking, attempt)
     if wandb and at_end is not None:
         at_end.append(wandb.ended)
-    trainer = pl.Trainer(
+    fitting = trainer(
+        run,
+        placement,
         default_root_dir=attempt,
+        max_epochs=run.epochs,
+        logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])],
+        log_every_n_steps=max(1, min(50, len(ready.train_loader) // 2)),
+        callbacks=[record, checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping)],
+    )
+    fitting.fit(module, ready.train_loader, ready.val_loader, ckpt_path=checkpoint)
+    # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
+    first = store.finish(attempt, record.result(module, placement, cost))
+    _clean(attempt, placement.keep)
+    drawn = samples.write(module, ready.val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
+    if wandb:
+        wandb.show(drawn, record.per_class, fitting.global_step)
+        wandb.ended("done", summary={"best": _flat(record.best), "last": record.last, "cost": cost})
+    return first
+
+
+def try_out(run: Run, placement: Placement) -> None:
+    """One step and one batch of validation, as `fit` does them, to see whether that works.
+
+    Raises:
+        Exception: whatever `fit` would raise there.
+    """
+    ready = get_ready(run, placement)
+    parts = run.batch_size // (placement.micro_batch or run.group_size)
+    once = trainer(
+        run, placement, max_epochs=run.epochs, limit_train_batches=parts, limit_val_batches=1, logger=False,
+        enable_checkpointing=False, callbacks=[_Once()],
+    )  # fmt: skip
+    once.fit(run.task.build(run), ready.train_loader, ready.val_loader)
+
+
+class _Once(pl.Callback):
+    """Ends training after an epoch; schedules are those of all epochs."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        trainer.should_stop = True
+
+
+class Ready(NamedTuple):
+    """What a run trains on."""
+
+    facts: Facts
+    train: Any
+    """The reader of the training images."""
+    val: Any
+    train_loader: Loader
+    val_loader: Loader
+
+
+def get_ready(run: Run, placement: Placement) -> Ready:
+    """Threads and precision set, the data made, looked at and opened.
+
+    Raises:
+        DataError: if the data are not as the run says.
+        ValueError: if its batch does not fit them.
+    """
+    set_up(run, placement)
+    root = Path(placement.data or "")
+    if run.dataset.made:
+        run.dataset.make(root)
+    facts = holdout.facts_of(run, run.dataset.inspect(root))
+    run.task.check_data(facts)
+    train, val = (holdout.open_split(run, root, split) for split in SPLITS)
+    return Ready(facts, train, val, *loaders(run, run.task.pipeline(), train, val, placement))
+
+
+def trainer(run: Run, placement: Placement, **more: Any) -> pl.Trainer:
+    """Lightning's, for a run as it is placed."""
+    return pl.Trainer(
         accelerator="gpu" if placement.gpus else "cpu",
         devices=len(placement.gpus) or 1,
         precision=PRECISION[run.precision],
-        max_epochs=run.epochs,
-        accumulate_grad_batches=run.batch_size // micro_batch,
-        logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])],
-        log_every_n_steps=max(1, min(50, len(train_loader) // 2)),
-        callbacks=[record, checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping)],
+        accumulate_grad_batches=run.batch_size // (placement.micro_batch or run.group_size),
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        **more,
     )
-    trainer.fit(module, train_loader, val_loader, ckpt_path=checkpoint)
-    # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
-    first = store.finish(attempt, record.result(module, placement, cost))
-    _clean(attempt, placement.keep)
-    drawn = samples.write(module, val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
-    if wandb:
-        wandb.show(drawn, record.per_class, trainer.global_step)
-        wandb.ended("done", summary={"best": _flat(record.best), "last": record.last, "cost": cost})
-    return first
 
 
 def _flat(best: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,10 @@ def _train(attempt: Path, at_end: list[store.Tell], stopping: Stopping) -> int:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     from pvt_exp import train
 
+    if placement.smoke:
+        train.try_out(run, placement)
+        store.end(attempt, "done", None)
+        return 0
     if not train.fit(run, placement, attempt, at_end, stopping):
         print("another attempt published its result first; this one is dropped")
     return 0

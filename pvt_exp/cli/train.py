@@ -47,6 +47,9 @@ def sweep(
     checkpoint_minutes: CheckpointMinutes = 10.0,
     wandb: WandbMode = None,
     retry: Retry = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke/--no-smoke", help="One step of each architecture before the sweep starts.")
+    ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
 ) -> None:
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
@@ -67,7 +70,7 @@ def sweep(
         if tuned in (session.INTERRUPTED, session.HALTED):
             raise SystemExit(session.INTERRUPTED if tuned == session.INTERRUPTED else 1)
         _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    status = session.train(console(), planned, *rest) if planned.variants else 1
+    status = session.train(console(), planned, *rest, smoke=smoke) if planned.variants else 1
     if undecided(planned):
         status = status or 1
     if status != session.INTERRUPTED:

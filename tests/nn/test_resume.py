@@ -159,3 +159,10 @@ def test_checkpoints_come_every_so_many_minutes(
     monkeypatch.setattr(files, "rename", lambda part, path: (written.append(path.name), rename(part, path)))
     assert train.fit(run, where, attempt)
     assert written == [f"epoch=0-step={step}.ckpt" for step in range(1, 7)]
+
+
+@pytest.mark.parametrize("kind", sorted(kinds("tasks")))
+def test_a_step_is_tried_and_nothing_kept(kind: str, experiment: Path, tmp_path: Path) -> None:
+    run = small(kind, experiment)
+    train.try_out(run, placement(run, tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "base.yaml"}

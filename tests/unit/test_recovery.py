@@ -38,6 +38,7 @@ class Scripted(Launcher):
         while True:
             for slot in tuple(free):
                 if (attempt := work.next_attempt(slot)) is not None:
+                    PLACED[attempt] = config.load(Placement, attempt / "placement.yaml")
                     free.remove(slot)
                     running[attempt] = slot
                     SEEN.append((attempt, len(running)))
@@ -52,6 +53,7 @@ class Scripted(Launcher):
 
 SEEN: list[tuple[Path, int]] = []
 """Each attempt, and how many ran when it began."""
+PLACED: dict[Path, Placement] = {}
 SCRIPT: dict[str, list[Any]] = {}
 """How the attempts at a run end, by its id: a signal's number, or state and reason; then it is done."""
 
@@ -81,12 +83,12 @@ def planned(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     return expand.load(Path("sweep.yaml"))[1]
 
 
-def train(planned: Plan, launcher: Scripted | None = None, **policy: Any) -> tuple[int, str]:
+def train(planned: Plan, launcher: Scripted | None = None, smoke: bool = False, **policy: Any) -> tuple[int, str]:
     """The exit status, and what is said."""
     console = Console(width=200, record=True, file=io.StringIO())
     placement = Placement(tracking=Tracking(mode="disabled"))
     status = session.train(
-        console, planned, Path("runs"), launcher or Scripted(), placement, (), (), Policy.model_validate(policy)
+        console, planned, Path("runs"), launcher or Scripted(), placement, (), (), Policy.model_validate(policy), smoke
     )
     return status, console.export_text()
 
@@ -193,3 +195,41 @@ def test_a_run_that_makes_no_step_is_ended(planned: Plan) -> None:
     assert {seen.state for seen in ends} == {"timed_out"}
     assert {seen.reason for seen in ends} == {"no step for 0.0001 minutes since it was started"}
     assert all(seen.attempts == 1 for seen in ends)
+
+
+# ------------------------------------------------------------ one step first
+
+
+def test_one_step_of_each_architecture_comes_first(planned: Plan) -> None:
+    status, said = train(planned, smoke=True)
+    assert status == 0
+    assert "one step of each of 2 architectures first" in said
+    assert [each.smoke for each in placed_in_order()] == [True] * 2 + [False] * 4
+    assert not Path("runs/smoke").exists()
+    assert "one step" not in train(planned, smoke=True)[1]
+
+
+def test_what_fails_there_is_told_before_the_sweep_starts(planned: Plan) -> None:
+    deep = planned.runs[1]
+    SCRIPT[deep.id] = [("failed", "KeyError: 'x'"), ("failed", "KeyError: 'x'")]
+    status, said = train(planned, smoke=True)
+    assert status == 1
+    assert said.index("failed  depth deep: KeyError: 'x'") < said.index("trained 4 runs")
+    assert len(SEEN) == 6
+
+
+def test_and_can_end_it(planned: Plan) -> None:
+    SCRIPT[planned.runs[1].id] = [("failed", "KeyError: 'x'")]
+    status, said = train(planned, smoke=True, on_error="stop")
+    assert status == 1
+    assert "stopped: on_error: stop; nothing was trained" in said
+    assert len(SEEN) == 2
+    assert not list(Path("runs").glob("*/attempts"))
+
+
+def test_one_architecture_needs_no_step_before_its_first_run(planned: Plan) -> None:
+    assert "one step" not in train(planned.only(["base"]), smoke=True)[1]
+
+
+def placed_in_order() -> list[Placement]:
+    return [PLACED[attempt] for attempt, _ in SEEN]

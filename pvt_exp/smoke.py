@@ -1,0 +1,73 @@
+"""One step of each architecture before a sweep starts, so that a row that cannot be trained is known now and not in days."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pvt_exp import files, frozen, identity, store
+from pvt_exp.launchers import Launcher, Slot, Work
+from pvt_exp.schema import Placement, Run, Tracking
+
+FOLDER = "smoke"
+MATTERS = ("task", "dataset", "backbone", "group_size", "batch_size", "precision", "ema_decay")
+"""Fields of a run that decide whether a step of it works, or its memory."""
+
+
+class Failed(NamedTuple):
+    """A run whose first step failed."""
+
+    run: Run
+    state: str
+    reason: str
+
+
+def chosen(runs: Path, to_do: Sequence[Run]) -> list[Run]:
+    """The first run of each architecture, if it was never begun; none where all are of one: the first run shows as much."""
+    first: dict[str, Run] = {}
+    for run in to_do:
+        key = " ".join(identity.canonical(getattr(run, name)) for name in MATTERS)
+        if run.need is None:  # else its weights are not there yet
+            first.setdefault(key, run)
+    new = [run for run in first.values() if not store.attempts(runs / run.id)]
+    return new if len(first) > 1 else []
+
+
+def try_out(
+    runs: Path,
+    launcher: Launcher,
+    tried: Sequence[Run],
+    place: Callable[[Run, Slot], Placement],
+    tell: Callable[[Failed], None],
+) -> list[Failed]:
+    """Train one step of each run and score one batch, in the launcher's slots; nothing of it is kept. Those that fail."""
+    waiting, failed = list(tried), []
+    folder = runs / FOLDER
+
+    def next_attempt(slot: Slot) -> Path | None:
+        if not waiting:
+            return None
+        run = waiting.pop(0)
+        shutil.rmtree(folder / run.id, ignore_errors=True)
+        placement = place(run, slot).model_copy(update={"smoke": True, "tracking": Tracking(mode="disabled")})
+        return store.attempt(folder, run, placement, FOLDER)
+
+    by_id = {run.id: run for run in tried}
+    launched = launcher.launch(Work(next_attempt, tuple, lambda: frozen.freeze(runs)))
+    try:
+        for ended in launched:
+            if ended is None:
+                continue
+            run = by_id[store.run_folder(ended.attempt).name]
+            told = files.read_json(ended.attempt / "end.json") or {
+                "state": "killed",
+                "reason": f"exit status {ended.code}",
+            }
+            if told["state"] != "done":
+                failed.append(Failed(run, told["state"], str(told["reason"])))
+                tell(failed[-1])
+            shutil.rmtree(store.run_folder(ended.attempt), ignore_errors=True)
+    finally:
+        launched.close()  # type: ignore[attr-defined]
+        shutil.rmtree(folder, ignore_errors=True)
+    return failed
