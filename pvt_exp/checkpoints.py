@@ -10,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from pvt_exp import files, store
 from pvt_exp.record import Record
@@ -21,6 +22,17 @@ KEPT = 2
 
 class Stopped(Exception):
     """The run was asked to end, and goes on from its checkpoint another time."""
+
+
+class Whole(TorchCheckpointIO):
+    """Writes a file beside and renames it. Lightning leaves copies in the system's folder when it is killed."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        torch.save(checkpoint, part)
+        files.rename(part, path)
 
 
 class Checkpoints(pl.callbacks.Checkpoint):
@@ -75,11 +87,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
     def _write(self, trainer: pl.Trainer) -> None:
         folder = self.attempt / "checkpoints"
-        path = folder / f"epoch={trainer.current_epoch}-step={trainer.global_step}.ckpt"
-        part = path.with_suffix(".part")
-        trainer.save_checkpoint(part)
+        trainer.save_checkpoint(folder / f"epoch={trainer.current_epoch}-step={trainer.global_step}.ckpt")
         if trainer.is_global_zero:
-            files.rename(part, path)
             for older in store.all_checkpoints(store.run_folder(self.attempt))[KEPT:]:
                 older.unlink(missing_ok=True)
         self._written = time.monotonic()

@@ -37,6 +37,11 @@ class Driver:
         """Whether it goes on; of another machine, whether it has not said that it ended."""
         return store.is_held(self.file) if self.here else self.file.exists()
 
+    def remove(self) -> None:
+        """Remove what a driver that was killed has left."""
+        for suffix in (".json", ".stop"):
+            self.file.with_suffix(suffix).unlink(missing_ok=True)
+
     def stop(self) -> None:
         """Ask it to stop; it looks twice a second."""
         self.file.with_suffix(".stop").touch()
@@ -57,6 +62,8 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
     """Be known as a driver of the sweep."""
     folder = runs / "drivers"
     folder.mkdir(exist_ok=True)
+    for dead in (each for each in _all(runs) if each.here and not each.lives):
+        dead.remove()
     file = folder / f"{sweep}.{platform.node()}.{os.getpid()}.json"
     told: dict[str, Any] = {"sweep": sweep, "host": platform.node(), "boot": heartbeat.boot()}
     told |= {"process": os.getpid(), "started": store.now(), "command": command}
@@ -73,12 +80,16 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
 
 def of(runs: Path, sweep: str | None = None) -> list[Driver]:
     """Those that live, of one sweep or of all."""
+    return [each for each in _all(runs) if sweep in (None, each.sweep) and each.lives]
+
+
+def _all(runs: Path) -> list[Driver]:
     found = []
     for file in sorted((runs / "drivers").glob("*.json")):
         told = files.read_json(file) or {}
         with contextlib.suppress(KeyError, TypeError):
             found.append(Driver(told["sweep"], told["host"], told["boot"], int(told["process"]), told["started"], file))
-    return [each for each in found if sweep in (None, each.sweep) and each.lives]
+    return found
 
 
 def stop(runs: Path, sweep: str, patience_s: float) -> list[Driver]:

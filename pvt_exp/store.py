@@ -215,6 +215,16 @@ def end(attempt: Path, state: State, reason: str | None, **numbers: Any) -> None
     files.publish(attempt / "end.json", files.dump(record))
 
 
+def tidy(folder: Path) -> None:
+    """Remove what was being written when attempts at a run were killed; of a run that is done, so nobody writes there."""
+    for left in (
+        *folder.glob(".*.tmp"),
+        *folder.glob("attempts/*/.*.tmp"),
+        *folder.glob("attempts/*/checkpoints/*.part"),
+    ):
+        left.unlink(missing_ok=True)
+
+
 def prune(attempt: Path, reason: str) -> None:
     """Ask an attempt to end after its epoch."""
     files.write(attempt / "prune", reason)

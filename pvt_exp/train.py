@@ -71,6 +71,7 @@ def fit(
         max_epochs=run.epochs,
         logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])],
         log_every_n_steps=max(1, min(50, len(ready.train_loader) // 2)),
+        plugins=[checkpoints.Whole()],
         callbacks=[record, checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping)],
     )
     fitting.fit(module, ready.train_loader, ready.val_loader, ckpt_path=checkpoint)
@@ -203,6 +204,7 @@ def _clean(attempt: Path, keep: str) -> None:
             shutil.rmtree(each / "checkpoints", ignore_errors=True)
     for older in store.checkpoints(attempt)[:-1]:
         older.unlink(missing_ok=True)
+    store.tidy(folder)
 
 
 def set_up(run: Run, placement: Placement) -> None:

@@ -402,7 +402,7 @@ def test_a_result_that_is_torn(trained: Path, cli: Cli, tmp_path: Path) -> None:
     (result,) = tmp_path.glob("runs/*/result.json")
     whole = json.loads(result.read_text())
     result.write_text(result.read_text()[:100])
-    evil = result.parent / "attempts/1/checkpoints/epoch=9.ckpt"
+    evil = result.parent / "attempts/1/checkpoints/epoch=9-step=999.ckpt"
     torch.save({"state_dict": {"a": Evil(tmp_path / "mark")}}, evil)
     for words in (["status"], ["runs", "list"], ["runs", "show", result.parent.name]):
         assert "killed" in cli(*words).stdout
