@@ -115,10 +115,16 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+MOST_BYTES = 64 * 2**20
+"""Of a record: no record of ours comes near it."""
+
+
 def read_json(path: Path | str) -> dict[str, Any] | None:
-    """The mapping in a JSON file; None where it is missing, torn, or something else."""
+    """The mapping in a JSON file; None where it is missing, torn, something else, or larger than any record."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - half the time of Path.read_bytes, and status reads 10,000
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                return None
             value = json.loads(file.read())
     except (OSError, ValueError, RecursionError):
         return None

@@ -92,6 +92,11 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
         ConfigError: if the run's folder holds another run, so that two would share one id.
     """
     folder = store / run.id
+    for each in (folder, folder / "attempts"):
+        if each.is_symlink():
+            raise ConfigError(
+                f"{each}: is a link, and runs are kept in folders; --store can name another place for all"
+            )
     (folder / "attempts").mkdir(parents=True, exist_ok=True)
     use(store, run.id, sweep)
     written = folder / "run.yaml"
@@ -278,11 +283,16 @@ def result(folder: Path | str) -> dict[str, Any] | None:
         ConfigError: if a newer version wrote it.
     """
     found = files.read_json(f"{folder}/result.json")
-    if found is None or not isinstance(found.get("metrics"), dict):
+    metrics = None if found is None else found.get("metrics")
+    if found is None or not isinstance(metrics, dict) or not all(map(_is_number, metrics.values())):
         return None
     if found.get("format") != FORMAT:
         raise ConfigError(f"{folder}/result.json: format {found.get('format')} is not of this version ({FORMAT})")
     return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def weights(store: Path, run_id: str) -> Path | None:
