@@ -31,7 +31,13 @@ class Whole(TorchCheckpointIO):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        torch.save(checkpoint, part)
+        try:
+            with part.open("wb") as file:
+                torch.save(checkpoint, file)
+        except RuntimeError as error:  # where the disk is full, the writer says where it stood
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
         files.rename(part, path)
 
 
