@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded: tests beside each other need the cores
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = Path(os.environ.get("PVT_EXP_TEST_DATA") or ROOT.parent / "shared" / "data")
 """Real data that some tests want and skip without."""

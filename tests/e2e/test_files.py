@@ -115,7 +115,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trained(run: Run, data: Path, tmp_path: Path) -> None:
-    placement = Placement(data=str(data), threads=2, keep="none", tracking=Tracking(mode="disabled"))
+    placement = Placement(data=str(data), keep="none", tracking=Tracking(mode="disabled"))
     attempt = store.attempt(tmp_path / "runs", run, placement, "test")
     assert train.fit(run, placement, attempt)
     result = json.loads((store.run_folder(attempt) / "result.json").read_text())
