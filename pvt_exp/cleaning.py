@@ -47,8 +47,8 @@ def left(runs: Path, paths: Iterable[Path]) -> list[Left]:
     kept = {_seedless(run) for path in paths for each in _named(runs, path) for run in _with_starts(runs, each)}
     found = []
     for folder in sorted(path.parent for path in runs.glob("*/run.yaml")):
-        if folder.is_symlink():
-            continue  # what it leads to is not the store's
+        if folder.is_symlink() or store.is_locked(folder):
+            continue  # what a link leads to is not the store's, and a run is not done before its process is gone
         state = store.outcome(runs, folder.name).state
         if _seedless(store.load(folder)) not in kept and state != "running":
             found.append(Left(folder, _size(folder), tuple(store.sweeps(folder)), state))
