@@ -1,5 +1,8 @@
 """One step of each architecture before a sweep starts, so that a row that cannot be trained is known now and not in days."""
 
+import contextlib
+import os
+import platform
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,7 +45,7 @@ def try_out(
 ) -> list[Failed]:
     """Train one step of each run and score one batch, in the launcher's slots; nothing of it is kept. Those that fail."""
     waiting, failed = list(tried), []
-    folder = runs / FOLDER
+    folder = runs / FOLDER / f"{platform.node()}.{os.getpid()}"  # two drivers may try the same run at once
 
     def next_attempt(slot: Slot) -> Path | None:
         if not waiting:
@@ -70,4 +73,6 @@ def try_out(
     finally:
         launched.close()  # type: ignore[attr-defined]
         shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another driver's is still there
+            folder.parent.rmdir()
     return failed
