@@ -71,6 +71,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._loader.start_at(self._place)
         if self.stopping is not None:
             self.stopping.training = True
+            self.stopping.listen()
 
     def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
         if self.stopping is not None:

@@ -1,5 +1,6 @@
 """A run that is asked to stop: where it trains, it writes a checkpoint first; within half a minute it is gone."""
 
+import signal
 import threading
 from collections.abc import Callable
 
@@ -15,6 +16,11 @@ class Stopping:
         self.training = False
         """Whether there is somebody who looks at `asked` after each step."""
         self._give_up = give_up
+
+    def listen(self) -> None:
+        """Take the signals; again when training begins, as Lightning then ends a run on them, without a checkpoint."""
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, lambda *_: self.ask())
 
     def ask(self) -> None:
         """Ask it; where nothing is trained, at the second time, and when it takes too long, it is given up at once."""

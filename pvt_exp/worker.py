@@ -36,8 +36,7 @@ def main(attempt: Path, to_log: bool = True) -> int:
             _redirect(attempt / "log.txt")
         at_end: list[store.Tell] = []
         stopping = Stopping(lambda: _give_up(attempt, at_end))
-        for number in (signal.SIGTERM, signal.SIGUSR1):
-            signal.signal(number, lambda *_: stopping.ask())
+        stopping.listen()
         try:
             with heartbeat.beating(attempt):
                 return _train(attempt, at_end, stopping)

@@ -15,7 +15,9 @@ from pvt_exp import checkpoints, config, files, store, train
 from pvt_exp.checkpoints import Stopped
 from pvt_exp.component import kinds
 from pvt_exp.launchers import local
+from pvt_exp.nn.training import Training
 from pvt_exp.schema import Placement, Run, Tracking
+from pvt_exp.stopping import Stopping
 from tests.nn import test_dense_training as dense
 
 CHANGES: dict[str, Any] = {
@@ -32,6 +34,9 @@ class After:
 
     def __init__(self, steps: int) -> None:
         self.left, self.training = steps, False
+
+    def listen(self) -> None:
+        """There are no signals."""
 
     @property
     def asked(self) -> bool:
@@ -166,3 +171,27 @@ def test_a_step_is_tried_and_nothing_kept(kind: str, experiment: Path, tmp_path:
     run = small(kind, experiment)
     train.try_out(run, placement(run, tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"data", "base.yaml"}
+
+
+def test_a_signal_between_two_parts_of_a_step_waits_for_its_end(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning's own answer to SIGTERM ends a run after the part, without a checkpoint."""
+    run, step = small("classification", experiment), Training.training_step
+
+    def signalled(self: Training, batch: dict[str, Any], batch_idx: int) -> Any:
+        if self.current_epoch == 0 and batch_idx == 5:  # the second of four parts
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Training, "training_step", signalled)
+    where = placement(run, tmp_path)
+    attempt = store.attempt(tmp_path / "runs", run, where, "test")
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
+    try:
+        with pytest.raises(Stopped, match="it goes on from epoch 1, step 2"):
+            train.fit(run, where, attempt, stopping=Stopping(lambda: None))
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGUSR1), before, strict=True):
+            signal.signal(number, handler)
+    assert [path.name for path in store.checkpoints(attempt)] == ["epoch=0-step=2.ckpt"]
