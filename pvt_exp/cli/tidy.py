@@ -9,6 +9,7 @@ from pvt_exp import store
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import Store
 from pvt_exp.config import ConfigError
+from pvt_exp.live import several
 
 STOPPING_S = 40.0
 """How long ``stop`` waits: more than runs may take to write their checkpoints."""
@@ -60,6 +61,6 @@ def clean(
         console().print(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {what}", highlight=False, soft_wrap=True)
         if remove:
             cleaning.remove(each)
-    total = f"{len(found)} folders, {sum(each.bytes for each in found) / 1e6:.1f} MB"
+    total = f"{several(len(found), 'folder')}, {sum(each.bytes for each in found) / 1e6:.1f} MB"
     end = "removed" if remove else "pvt-exp clean --remove removes them" if found else "nothing is left over"
     console().print(f"{total}: {end}", highlight=False)
