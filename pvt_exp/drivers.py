@@ -69,8 +69,10 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
     told |= {"process": os.getpid(), "started": store.now(), "command": command}
     asked = file.with_suffix(".stop")
     asked.unlink(missing_ok=True)  # of a process that had this number before
-    files.write(file, files.dump(told))
-    with store.held(file):
+    part = file.with_suffix(".part")
+    part.write_text(files.dump(told))
+    with store.held(part):
+        part.replace(file)  # held before it is seen: who sees one that nobody holds removes it
         try:
             yield Asked(asked)
         finally:
