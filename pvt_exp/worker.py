@@ -59,8 +59,9 @@ def _train(attempt: Path, at_end: list[store.Tell], stopping: Stopping) -> int:
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     if placement.memory_gb and not placement.gpus:  # CUDA maps far more than it uses
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         most = int(placement.memory_gb * 1e9)
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
     from pvt_exp import train
 
     if placement.smoke:
@@ -102,7 +103,9 @@ def _told(error: BaseException, attempt: Path) -> tuple[store.State, str, dict[s
 
 
 def _memory(attempt: Path) -> dict[str, Any]:
-    """What an attempt held when memory ran out."""
+    """What an attempt held when memory ran out; to say so takes some, too."""
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
     placement, run = config.load(Placement, attempt / "placement.yaml"), store.load(store.run_folder(attempt))
     held: dict[str, Any] = {"micro_batch": placement.micro_batch or run.group_size, "memory_gb": placement.memory_gb}
     held["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
