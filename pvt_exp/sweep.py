@@ -209,11 +209,11 @@ class _Driver:
         """Whether nobody trains a run: locks tell that of this machine, and signs of life of others."""
         if store.is_locked(folder):
             return False
-        attempt = store.attempts(folder)[-1]
-        beat = heartbeat.of(attempt)
-        if beat is None or beat.here or (attempt / "end.json").exists():
+        tries = store.attempts(folder)
+        beat = heartbeat.of(tries[-1]) if tries else None
+        if beat is None or beat.here or (tries[-1] / "end.json").exists():
             return True
-        if not self.watch.is_gone(attempt):
+        if not self.watch.is_gone(tries[-1]):
             return False
         self.lost.add(folder.name)
         return True
@@ -266,7 +266,7 @@ class _Driver:
         if run is None:
             return
         on_error, seen = self.where.policy.on_error, self.board.outcomes[run.id]
-        if on_error == "stop" and seen.state in ERRORS and self.ends and self.ends[-1] == seen.state:
+        if on_error == "stop" and seen.state in ERRORS and run.id not in self.board.again:
             raise Halted(f"on_error: stop, and {run.id} {seen.state}: {seen.reason}")
         due = isinstance(on_error, StopIfFirst) and len(self.ends) == on_error.stop_if_first
         if due and not {"done", "pruned"}.intersection(self.ends):

@@ -91,9 +91,11 @@ def choose_launcher(settings: Any, gpus: str | None, slots: int | None, memory_g
         changes["memory_gb"] = memory_gb
     launcher = settings.model_copy(update=changes)
     try:
-        launcher.slots()
+        slots_ = launcher.slots()
     except ValueError as error:
         raise ConfigError(f"{'launcher' if gpus is None else f'--gpus {gpus}'}: {error}") from None
+    if launcher.memory_gb is not None and any(slot.gpus for slot in slots_):
+        raise ConfigError("memory_gb: is for runs on the CPU, and these are on GPUs; --micro-batch holds less there")
     return launcher
 
 

@@ -5,6 +5,8 @@ import os
 import pytest
 
 from pvt_exp import worker
+from pvt_exp.cli import options
+from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Slot
 from pvt_exp.launchers.local import Settings
 
@@ -31,3 +33,10 @@ def test_a_run_sees_the_drivers_gpus_only() -> None:
     assert worker.visible((1,), "4,5") == "5"
     assert worker.visible((0, 1), None) == "0,1"
     assert worker.visible((), "4,5") == ""
+
+
+def test_a_limit_of_memory_is_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert options.choose_launcher(Settings(), "none", None, 4.0).memory_gb == 4.0
+    with pytest.raises(ConfigError, match="memory_gb: is for runs on the CPU"):
+        options.choose_launcher(Settings(), None, None, 4.0)
