@@ -62,17 +62,19 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
     """Be known as a driver of the sweep."""
     folder = runs / "drivers"
     folder.mkdir(exist_ok=True)
-    for dead in (each for each in _all(runs) if each.here and not each.lives):
-        dead.remove()
+    if dead := [each for each in _all(runs) if each.here and not each.lives]:
+        store.tidy_all(runs)
+    for gone in dead:
+        gone.remove()
     file = folder / f"{sweep}.{platform.node()}.{os.getpid()}.json"
     told: dict[str, Any] = {"sweep": sweep, "host": platform.node(), "boot": heartbeat.boot()}
     told |= {"process": os.getpid(), "started": store.now(), "command": command}
     asked = file.with_suffix(".stop")
     asked.unlink(missing_ok=True)  # of a process that had this number before
-    part = file.with_suffix(".part")
-    part.write_text(files.dump(told))
-    with store.held(part):
-        part.replace(file)  # held before it is seen: who sees one that nobody holds removes it
+    file.touch()
+    with store.held(file):
+        with files.named(file):
+            file.write_text(files.dump(told))  # held before it can be read: who reads one that nobody holds removes it
         try:
             yield Asked(asked)
         finally:

@@ -230,6 +230,15 @@ def tidy(folder: Path) -> None:
         left.unlink(missing_ok=True)
 
 
+def tidy_all(store: Path) -> None:
+    """Do so for all runs that are done, as some may have ended while no driver looked; for none that is trained again."""
+    for left in store.glob(".*.tmp"):
+        left.unlink(missing_ok=True)
+    for made in store.glob("*/result.json"):
+        if not is_locked(made.parent):
+            tidy(made.parent)
+
+
 def prune(attempt: Path, reason: str) -> None:
     """Ask an attempt to end after its epoch."""
     files.write(attempt / "prune", reason)

@@ -170,7 +170,7 @@ class _Driver:
             if now.state == "running" or store.is_locked(where.store / run.id):
                 self.elsewhere.append(run)
             elif not self._is_open(now, before):
-                board.outcomes[run.id] = now  # another driver has brought it to an end meanwhile
+                self._ended(now)  # another driver has brought it to an end meanwhile
             else:
                 return self._attempt(run, slot, now)
         return None
@@ -236,7 +236,8 @@ class _Driver:
         if ended.attempt.exists() and not (ended.attempt / "end.json").exists():
             name = signal.Signals(-ended.code).name if ended.code < 0 else f"exit status {ended.code}"
             store.end(ended.attempt, "killed", f"ended by {name}")
-        board.outcomes[run.id] = seen = store.outcome(self.where.store, run.id)
+        seen = store.outcome(self.where.store, run.id)
+        self._ended(seen)
         shared = sum(_share(slot, other) for other in self.slots) > 1
         micro_batch = placement.micro_batch or run.group_size
         again = self.recovery.next(run, seen, got_on, shared, micro_batch)
@@ -247,6 +248,11 @@ class _Driver:
         else:
             board.again[run.id] = again.words
             self.waiting = {run.id: run, **self.waiting}
+
+    def _ended(self, seen: Outcome) -> None:
+        self.board.outcomes[seen.id] = seen
+        if seen.state == "done":
+            store.tidy(self.where.store / seen.id)
 
     def _end_hung(self) -> None:
         """Runs that make no step are ended, and it is told."""

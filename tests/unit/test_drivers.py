@@ -1,0 +1,52 @@
+"""Who drives a store, and what is put in order after one that was killed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import config, drivers, files, heartbeat, store
+from pvt_exp.schema import Placement, Run
+
+RESULT = {"metrics": {"top1": 50.0}, "data": {"fingerprint": "aa"}}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return store.create(tmp_path / "runs")
+
+
+def finished(runs: Path, experiment: Path) -> Path:
+    """The folder of a run that was killed when its result was out, as was its driver."""
+    attempt = store.attempt(runs, config.load(Run, experiment), Placement(), "mine")
+    store.finish(attempt, RESULT)
+    folder = store.run_folder(attempt)
+    (folder / ".result.json.abc.tmp").touch()
+    (attempt / ".alive.json.tmp").touch()
+    dead = {"sweep": "mine", "host": "here", "boot": heartbeat.boot(), "process": 1, "started": "then"}
+    (runs / "drivers").mkdir()
+    files.write(runs / "drivers/mine.here.1.json", files.dump(dead))
+    return folder
+
+
+def test_a_driver_is_seen_while_it_lives(runs: Path) -> None:
+    with drivers.driving(runs, "mine", ("pvt-exp",)) as asked:
+        (seen,) = drivers.of(runs, "mine")
+        assert (seen.process, seen.lives, bool(asked)) == (os.getpid(), True, False)
+        assert not drivers.of(runs, "another")
+        assert drivers.stop(runs, "mine", 0) == [seen]
+        assert asked
+    assert not list((runs / "drivers").iterdir())
+
+
+def test_after_one_that_was_killed_the_store_is_put_in_order(runs: Path, experiment: Path) -> None:
+    finished(runs, experiment)
+    with drivers.driving(runs, "another", ()):
+        assert not list(runs.rglob(".*.tmp"))
+        assert [each.sweep for each in drivers.of(runs)] == ["another"]
+
+
+def test_what_a_run_that_goes_writes_is_left(runs: Path, experiment: Path) -> None:
+    folder = finished(runs, experiment)
+    with store.lock(folder), drivers.driving(runs, "another", ()):
+        assert len(list(runs.rglob(".*.tmp"))) == 2
