@@ -9,7 +9,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,18 +72,19 @@ class Pace(NamedTuple):
 @lru_cache
 def device(slot: Slot) -> str:
     """The name of what a slot computes on."""
+    several = f"{slot.ranks} x " if slot.ranks > 1 else ""
     if not slot.gpus:
-        return f"{provenance.machine()['processor']}, {slot.threads} threads"
-    return _smi("name", slot.gpus[0]) or "GPU"
+        return f"{several}{provenance.machine()['processor']}, {slot.threads} threads"
+    return several + (_smi("name", slot.gpus[0]) or "GPU")
 
 
 def room(slot: Slot, sharing: int) -> int:
-    """Bytes that a run in this slot can have, if ``sharing`` runs share the device."""
+    """Bytes that each process of a run in this slot can have, if ``sharing`` runs share the device."""
     if slot.gpus:
         told = _smi("memory.total", slot.gpus[0])
         return (int(float(told)) << 20 if told else sys.maxsize) // sharing
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return whole // sharing
+    return whole // (sharing * slot.ranks)
 
 
 def _smi(what: str, gpu: int) -> str | None:
@@ -116,7 +120,7 @@ def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace:
     Raises:
         ConfigError: with the child's last words, if it fails.
     """
-    placed = placement.model_copy(update={"gpus": slot.gpus, "threads": slot.threads})
+    placed = placement.model_copy(update={"gpus": slot.gpus, "threads": slot.threads, "ranks": slot.ranks})
     asked = {"run": run.model_dump(mode="json"), "placement": placed.model_dump(mode="json")}
     environment = {
         **os.environ,
@@ -124,20 +128,42 @@ def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace:
         "OMP_NUM_THREADS": str(slot.threads),
     }
     busy = _busy(slot)
-    command = [sys.executable, "-m", "pvt_exp.measure"]
-    child = subprocess.run(
-        command, input=json.dumps(asked), capture_output=True, text=True, env=environment, check=False
-    )
-    if child.returncode:
-        words = child.stderr.strip().splitlines()
-        raise ConfigError(f"calibration of {run.id}: {words[-1] if words else 'failed'}")
-    told = json.loads(child.stdout.splitlines()[-1])
+    try:
+        told = _answered(asked, environment, slot.ranks)
+    except ValueError as error:
+        raise ConfigError(f"calibration of {run.id}: {error}") from None
     facts: dict[str, Any] = {"device": device(slot), "threads": slot.threads, "busy": busy, "measured": store.now()}
     pace = Pace(**told, **facts, code=provenance.code()[0]["files_sha256"])
     path = _path(runs, run, placement, slot)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, files.dump({"pace": pace._asdict(), "of": run.id, **_counts(run, placement)}))
     return pace
+
+
+def _answered(asked: dict[str, Any], environment: dict[str, str], ranks: int) -> dict[str, Any]:
+    """What `pvt_exp.measure` answers, in so many processes; ValueError with the last words of the one that failed."""
+    with tempfile.TemporaryDirectory() as meeting, ExitStack() as opened:
+
+        def file(rank: int, name: str, mode: str) -> Any:
+            return opened.enter_context((Path(meeting) / f"{rank}.{name}").open(mode))
+
+        children = []
+        for rank in range(ranks):
+            (Path(meeting) / f"{rank}.in").write_text(json.dumps({**asked, "rank": rank, "meeting": meeting}))
+            pipes = {"stdin": file(rank, "in", "r"), "stdout": file(rank, "out", "w"), "stderr": file(rank, "err", "w")}
+            children.append(subprocess.Popen([sys.executable, "-m", "pvt_exp.measure"], env=environment, **pipes))
+        try:
+            while any(child.poll() is None for child in children) and not any(child.poll() for child in children):
+                time.sleep(0.1)
+        finally:
+            for child in children:
+                child.kill()
+                child.wait()
+        for rank, child in enumerate(children):
+            if child.returncode > 0:
+                words = (Path(meeting) / f"{rank}.err").read_text().strip().splitlines()
+                raise ValueError(words[-1] if words else "failed")
+        return dict(json.loads((Path(meeting) / "0.out").read_text().splitlines()[-1]))
 
 
 def _busy(slot: Slot) -> float:

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from pvt_exp import files, store
+from pvt_exp.nn import ranks
 from pvt_exp.record import Record
 from pvt_exp.stopping import Stopping
 
@@ -60,7 +61,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
-        self._place = state_dict["place"]
+        self._place = int(state_dict["place"])
 
     @property
     def _asked(self) -> bool:
@@ -68,7 +69,10 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         self._loader = trainer.train_dataloader
-        self._loader.start_at(self._place)
+        if before := self._loader.start_at(self._place):
+            # Lightning counts micro-batches of this rank, of which there may have been more or fewer an image before; it
+            # adds the one after which the checkpoint was written.
+            trainer.fit_loop.epoch_loop.batch_progress.current.completed = before - 1
         if self.stopping is not None:
             self.stopping.training = True
             self.stopping.listen()
@@ -81,8 +85,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         # Not after the last batch: Lightning would go on from there without validating.
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        due = self._asked or time.monotonic() - self._written > self.every_s
-        if trainer.strategy.broadcast(due):
+        if ranks.any_of(self._asked or time.monotonic() - self._written > self.every_s):
             module.stop_if_diverged()  # so that no checkpoint has the weights of a loss that was NaN
             self._write(trainer)
             self._stop_if_asked(trainer)
@@ -101,7 +104,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._written = time.monotonic()
 
     def _stop_if_asked(self, trainer: pl.Trainer) -> None:
-        if trainer.strategy.broadcast(self._asked):
+        if ranks.any_of(self._asked):
             raise Stopped(f"it goes on from epoch {trainer.current_epoch + 1}, step {trainer.global_step}")
 
 

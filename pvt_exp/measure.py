@@ -5,12 +5,14 @@ import itertools
 import json
 import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
 from pvt_exp import config, train, trained
+from pvt_exp.nn import ranks
 from pvt_exp.nn.memory import NARROW
 from pvt_exp.record import Stopwatch
 from pvt_exp.schema import Placement, Run
@@ -27,15 +29,19 @@ MOST_EPOCHS = 1000
 def main(request: dict[str, Any]) -> None:
     """Measure what the request names, and print it as one line of JSON."""
     run, placement = config.make(Run, request["run"]), config.make(Placement, request["placement"])
+    if placement.ranks > 1:
+        ranks.join(Path(request["meeting"]), request["rank"], placement.ranks, bool(placement.gpus))
     _, _, _, training, validation = train.get_ready(run, placement)
     module = run.task.build(run)
-    parts = run.batch_size // (placement.micro_batch or run.group_size)
-    clock = Clock(parts)
+    clock = Clock(train.accumulated(run, placement))
     trainer = train.trainer(
         run, placement, max_epochs=MOST_EPOCHS, logger=False, callbacks=[clock], limit_val_batches=0,
         enable_checkpointing=False,
     )  # fmt: skip
     trainer.fit(module, training)
+    ranks.leave()
+    if request["rank"]:
+        return
     pace = {"step_s": clock.seconds / clock.steps, "steps": clock.steps, "waiting": clock.waiting}
     place = torch.device("cuda" if placement.gpus else "cpu")
     peak = (
@@ -68,8 +74,8 @@ class Clock(pl.Callback):
             _wait(module.device)
             self.steps, self.seconds = steps - WARM_UP, time.monotonic() - self._begun
             self.waiting = round(self._waited.share, 3)
-            if self.steps >= STEPS or (self.steps >= LEAST_STEPS and self.seconds > PATIENCE_S):
-                trainer.should_stop = True
+            enough = self.steps >= STEPS or (self.steps >= LEAST_STEPS and self.seconds > PATIENCE_S)
+            trainer.should_stop = ranks.any_of(enough)
         self._waited.start()
 
 

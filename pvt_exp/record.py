@@ -12,6 +12,7 @@ import torch
 
 from pvt_exp import files, provenance, store
 from pvt_exp.datasets import Facts
+from pvt_exp.nn import ranks
 from pvt_exp.nn.training import Diverged, Training
 from pvt_exp.schema import Placement, Run
 
@@ -39,8 +40,10 @@ class Record(pl.Callback):
         self.fingerprint = facts.fingerprint
         self.seconds, self.samples, self.skipped, self.resumed = 0.0, 0, 0, 0
         self.code, diff = provenance.code()  # now, while it is what was imported
-        if diff:
+        if diff and ranks.rank() == 0:
             (attempt / "code.diff").write_text(diff)
+        self._skipped = 0
+        """By this rank, since `skipped` was counted."""
         self._since = time.monotonic()
         self._shown = 0.0
         self.scored = 0
@@ -49,8 +52,8 @@ class Record(pl.Callback):
         self._beats = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run goes on with."""
-        self._count_time()
+        """What a resumed run goes on with; all ranks ask at once."""
+        self.count()
         kept = ("last", "per_class", "best", "pretrained", "seconds", "samples", "skipped", "resumed", "fingerprint")
         return {name: getattr(self, name) for name in kept}
 
@@ -59,6 +62,12 @@ class Record(pl.Callback):
         for name, value in state_dict.items():
             setattr(self, name, value)
         self.resumed += 1
+
+    def count(self) -> None:
+        """Bring the time, and the images that all ranks have skipped, up to now. All must ask."""
+        self.skipped += ranks.total(self._skipped)
+        self._skipped = 0
+        self._count_time()
 
     def _count_time(self) -> None:
         now = time.monotonic()
@@ -76,7 +85,7 @@ class Record(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.samples += len(batch["target"]) * trainer.world_size
-        self.skipped += batch["skipped"]
+        self._skipped += batch["skipped"]
         self._waiting.start()
         if time.monotonic() - self._shown > PROGRESS_EVERY_S:
             self._show(trainer.current_epoch, (batch_idx + 1) / max(1, int(trainer.num_training_batches)))
@@ -84,7 +93,7 @@ class Record(pl.Callback):
     def on_validation_batch_end(
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self.skipped += batch["skipped"]
+        self._skipped += batch["skipped"]
         if time.monotonic() - self._shown > PROGRESS_EVERY_S:
             self._show(trainer.current_epoch, 1.0)
 
@@ -96,10 +105,15 @@ class Record(pl.Callback):
         if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
             self.best = {"epoch": trainer.current_epoch + 1, "metrics": self.last}
         self._show(trainer.current_epoch, 1.0)
-        if trainer.current_epoch + 1 < self.run.epochs and (why := store.pruned(self.attempt)) is not None:
+        if (
+            trainer.current_epoch + 1 < self.run.epochs
+            and (why := ranks.of_first(store.pruned(self.attempt))) is not None
+        ):
             raise Pruned(why)
 
     def _show(self, epoch: int, part: float) -> None:
+        if ranks.rank():
+            return
         self._shown = time.monotonic()
         progress = {"epoch": epoch + 1, "epochs": self.run.epochs, "fraction": (epoch + part) / self.run.epochs}
         self._beats += 1
@@ -110,7 +124,7 @@ class Record(pl.Callback):
         temporary.replace(self.attempt / "progress.json")  # no fsync: it is for looking at
 
     def result(self, module: Training, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
-        """``result.json``; its fields are described in docs/json.md."""
+        """``result.json``; its fields are described in docs/json.md. After `count`."""
         self._count_time()
         if not all(map(math.isfinite, self.last.values())):
             raise Diverged(module.global_step, self.run.lr, math.nan)
@@ -140,6 +154,7 @@ class Record(pl.Callback):
                 "samples_seen": self.samples,
                 "batch_size": self.run.batch_size,
                 "micro_batch": placement.micro_batch or self.run.group_size,
+                "ranks": placement.ranks,
                 "recovered": placement.recovering,
                 "lr": self.run.lr,
                 "precision": self.run.precision,

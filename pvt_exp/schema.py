@@ -185,8 +185,10 @@ class Placement(Frozen):
     """The checkpoint file that the run's pretrained weights are in, on this machine."""
     gpus: tuple[int, ...] = ()
     """Numbers of the GPUs; empty: the CPU."""
+    ranks: int = Field(1, ge=1)
+    """Processes that train it together, a GPU each."""
     threads: int = Field(1, ge=1)
-    """CPU threads that compute."""
+    """CPU threads that compute, of each process."""
     workers: int = Field(0, ge=0)
     """Processes that load data; 0: the run's own."""
     micro_batch: int | None = Field(None, ge=1)

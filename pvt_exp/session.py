@@ -47,7 +47,7 @@ def train(
         ConfigError: before anything is written, for words that cannot be used and for data that do not fit.
     """
     again = _states(retry)
-    _check_micro_batch(planned, placement)
+    _check_shares(planned, placement, launcher)
     roots, facts, problems = site.inspect(planned, site.places(data), site.load())
     store.check(runs)
     outcomes = standing.outcomes(runs, planned, site.fingerprints(facts))
@@ -113,7 +113,7 @@ def tune(
     again = _states(retry)
     tuning.check(planned, runs)
     trials = tuning.first_trials(planned)
-    _check_micro_batch(trials, placement)
+    _check_shares(trials, placement, launcher)
     roots, facts, problems = site.inspect(trials, site.places(data), site.load())
     store.check(runs)
     if told := [problem for run in trials.order for problem in problems.get(run.dataset, ())]:
@@ -212,7 +212,17 @@ def _states(retry: Sequence[str]) -> tuple[State, ...]:
     return tuple(state for state in known if state in retry)
 
 
-def _check_micro_batch(planned: Plan, placement: Placement) -> None:
+def _check_shares(planned: Plan, placement: Placement, launcher: Launcher) -> None:
+    """Raise ConfigError for a run whose groups cannot be cut, or shared by its GPUs, evenly."""
+    each = launcher.gpus_per_run
+    for run in (r for r in planned.order if r.batch_size // r.group_size % each):
+        images, groups = run.batch_size, run.batch_size // run.group_size
+        would = f"a group_size of {images // each} would do" if images % each == 0 else "another batch_size would"
+        raise ConfigError(
+            f"gpus_per_run {each}: a batch of {images} images is {groups} group{'s'[: groups > 1]} of {run.group_size} "
+            f"(group_size: images that are mixed, and over which BatchNorm takes its statistics), which {each} GPUs cannot "
+            f"share evenly; {would}"
+        )
     if (size := placement.micro_batch) and (bad := next((r for r in planned.order if r.group_size % size), None)):
         raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
 
@@ -220,8 +230,10 @@ def _check_micro_batch(planned: Plan, placement: Placement) -> None:
 def _at_once(launcher: Launcher) -> str:
     """How many runs go at once, and on what."""
     slots = launcher.slots()
-    gpus = Counter(slot.gpus[0] for slot in slots if slot.gpus)
-    return ", ".join(f"{runs} on GPU {gpu}" for gpu, runs in gpus.items()) or f"{len(slots)} on the CPU"
+    gpus = Counter(slot.gpus for slot in slots if slot.gpus)
+    on = [f"{runs} on GPU{'s'[: len(each) > 1]} {', '.join(map(str, each))}" for each, runs in gpus.items()]
+    ranks = f", {slots[0].ranks} processes each" if slots[0].ranks > 1 and not gpus else ""
+    return ("; " if slots[0].ranks > 1 else ", ").join(on) or f"{len(slots)} on the CPU{ranks}"
 
 
 def _lacks_weights(runs: Path, run: Run) -> list[str]:

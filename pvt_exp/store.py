@@ -226,6 +226,7 @@ def tidy(folder: Path) -> None:
         *folder.glob(".*.tmp"),
         *folder.glob("attempts/*/.*.tmp"),
         *folder.glob("attempts/*/checkpoints/*.part"),
+        *folder.glob("attempts/*/ranks"),
     ):
         left.unlink(missing_ok=True)
 

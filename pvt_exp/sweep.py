@@ -312,6 +312,7 @@ def place(run: Run, slot: Slot, where: Where, plan: Plan) -> Placement:
             "data": str(root) if root else None,
             "weights": str(weights.resolve()) if weights else None,
             "gpus": slot.gpus,
+            "ranks": slot.ranks,
             "threads": slot.threads,
             "memory_gb": where.launcher.memory_gb,
             "tracking": tracked.tracking(shared.tracking, plan, run, used_by),

@@ -14,7 +14,7 @@ from torch import nn
 
 from pvt_exp import checkpoints, store, tracking
 from pvt_exp.datasets import Facts, Split
-from pvt_exp.nn import holdout, pretrained, samples
+from pvt_exp.nn import holdout, pretrained, ranks, samples
 from pvt_exp.nn.loader import Loader, loaders
 from pvt_exp.record import Record
 from pvt_exp.schema import Placement, Run
@@ -48,20 +48,24 @@ def fit(
     """
     ready = get_ready(run, placement)
     facts = ready.facts
+    first = ranks.rank() == 0
     record = Record(run, attempt, facts)
     pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
     module = run.task.build(run)
     module.classes = facts.class_names(run.task.kind)
+    module.parts = ready.train_loader.parts
     module.category_ids = tuple(getattr(ready.val, "category_ids", ()))
     cost = module.cost()
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size, placement.recovering)
-    checkpoint = checkpoints.newest(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
+    checkpoint = ranks.of_first(
+        checkpoints.newest(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
+    )
     if checkpoint is None:
         record.pretrained = _start(run, placement, module.network.backbone)
         if record.pretrained is not None and module.ema is not None:
             module.ema.set(module.network)
-    wandb = tracking.wandb(run, placement.tracking, attempt)
+    wandb = tracking.wandb(run, placement.tracking, attempt) if first else None
     if wandb and at_end is not None:
         at_end.append(wandb.ended)
     fitting = trainer(
@@ -69,20 +73,24 @@ def fit(
         placement,
         default_root_dir=attempt,
         max_epochs=run.epochs,
-        logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])],
+        logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])] if first else False,
         log_every_n_steps=max(1, min(50, len(ready.train_loader) // 2)),
         plugins=[checkpoints.Whole()],
         callbacks=[record, checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping)],
     )
     fitting.fit(module, ready.train_loader, ready.val_loader, ckpt_path=checkpoint)
+    record.count()
+    ranks.leave()
+    if not first:
+        return True
     # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
-    first = store.finish(attempt, record.result(module, placement, cost))
+    published = store.finish(attempt, record.result(module, placement, cost))
     _clean(attempt, placement.keep)
     drawn = samples.write(module, ready.val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
     if wandb:
         wandb.show(drawn, record.per_class, fitting.global_step)
         wandb.ended("done", summary={"best": _flat(record.best), "last": record.last, "cost": cost})
-    return first
+    return published
 
 
 def try_out(run: Run, placement: Placement) -> None:
@@ -92,12 +100,12 @@ def try_out(run: Run, placement: Placement) -> None:
         Exception: whatever `fit` would raise there.
     """
     ready = get_ready(run, placement)
-    parts = run.batch_size // (placement.micro_batch or run.group_size)
     once = trainer(
-        run, placement, max_epochs=run.epochs, limit_train_batches=parts, limit_val_batches=1, logger=False,
-        enable_checkpointing=False, callbacks=[_Once()],
+        run, placement, max_epochs=run.epochs, limit_train_batches=accumulated(run, placement), limit_val_batches=1,
+        logger=False, enable_checkpointing=False, callbacks=[_Once()],
     )  # fmt: skip
     once.fit(run.task.build(run), ready.train_loader, ready.val_loader)
+    ranks.leave()
 
 
 class _Once(pl.Callback):
@@ -132,16 +140,23 @@ def get_ready(run: Run, placement: Placement) -> Ready:
     facts = holdout.facts_of(run, run.dataset.inspect(root))
     run.task.check_data(facts)
     train, val = (holdout.open_split(run, root, split) for split in SPLITS)
-    return Ready(facts, train, val, *loaders(run, run.task.pipeline(), train, val, placement))
+    place = {"rank": ranks.rank(), "world": ranks.world()}
+    return Ready(facts, train, val, *loaders(run, run.task.pipeline(), train, val, placement, **place))
+
+
+def accumulated(run: Run, placement: Placement) -> int:
+    """Micro-batches that a rank takes for a step."""
+    return run.batch_size // (placement.micro_batch or run.group_size) // placement.ranks
 
 
 def trainer(run: Run, placement: Placement, **more: Any) -> pl.Trainer:
     """Lightning's, for a run as it is placed."""
     return pl.Trainer(
         accelerator="gpu" if placement.gpus else "cpu",
-        devices=len(placement.gpus) or 1,
+        devices=placement.ranks,
+        strategy=ranks.strategy(),
         precision=PRECISION[run.precision],
-        accumulate_grad_batches=run.batch_size // (placement.micro_batch or run.group_size),
+        accumulate_grad_batches=accumulated(run, placement),
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -204,7 +219,6 @@ def _clean(attempt: Path, keep: str) -> None:
             shutil.rmtree(each / "checkpoints", ignore_errors=True)
     for older in store.checkpoints(attempt)[:-1]:
         older.unlink(missing_ok=True)
-    store.tidy(folder)
 
 
 def set_up(run: Run, placement: Placement) -> None:

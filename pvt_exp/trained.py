@@ -173,7 +173,8 @@ def _evaluate(run: Run, placement: Placement, slot: Slot, as_json: bool, request
 def place(placement: Placement, slot: Slot, **changes: Any) -> Placement:
     """A placement on the GPUs and threads of a slot, which does not tell W&B."""
     silent = placement.tracking.model_copy(update={"mode": "disabled"})
-    return placement.model_copy(update={"gpus": slot.gpus, "threads": slot.threads, "tracking": silent, **changes})
+    here = {"gpus": slot.gpus, "threads": slot.threads, "ranks": slot.ranks}
+    return placement.model_copy(update={**here, "tracking": silent, **changes})
 
 
 def compute(module: str, slot: Slot, request: dict[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """One run in one process: ``python -m pvt_exp.worker runs/<id>/attempts/<n>``, which a person can type too.
 
-Light until it has set GPUs and threads and holds the run's lock; only then does it import what computes.
+Where several processes train a run, each is told its rank (``... <n> 1``), and the first holds the lock and writes. Light
+until it has set GPUs and threads and holds the run's lock; only then does it import what computes.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -21,15 +23,17 @@ from pvt_exp.stopping import Stopping
 BUSY = 75
 """Exit status where another process trains the run (EX_TEMPFAIL: try again)."""
 STOPPED = "stopped by a person or the machine (SIGTERM)"
+PARTED_S = 10.0
+"""How long a process of several waits before it says that it lost the others: whoever knows why says so first."""
 TELLING_S = 5.0
 """How long a run that is stopped may take to tell W&B; less than the launcher's patience."""
 
 
-def main(attempt: Path, to_log: bool = True) -> int:
+def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
     """Train the run of an attempt's folder; 0: done, 1: ended otherwise (``end.json`` says how), 75: `BUSY`."""
     folder = store.run_folder(attempt)
-    with store.lock(folder) as mine:
-        if not mine or store.result(folder) is not None:
+    with contextlib.nullcontext(True) if rank else store.lock(folder) as mine:
+        if not mine or (rank == 0 and store.result(folder) is not None):
             shutil.rmtree(attempt, ignore_errors=True)
             return 0 if mine else BUSY
         if to_log:
@@ -38,13 +42,17 @@ def main(attempt: Path, to_log: bool = True) -> int:
         stopping = Stopping(lambda: _give_up(attempt, at_end))
         stopping.listen()
         try:
-            with heartbeat.beating(attempt):
-                return _train(attempt, at_end, stopping)
+            with contextlib.nullcontext() if rank else heartbeat.beating(attempt):
+                return _train(attempt, rank, at_end, stopping)
         except KeyboardInterrupt:
             _give_up(attempt, at_end)
         except BaseException as error:
+            if not attempt.exists():
+                return BUSY  # another process trains the run, as the first rank has seen
             traceback.print_exc()
             sys.stderr.flush()
+            if "DistBackendError" in type(error).__name__ or "gloo" in str(error):
+                time.sleep(PARTED_S)  # another rank went away: it says why, or the launcher does, which ends this one
             state, reason, numbers = _told(error, attempt)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
                 store.end(attempt, state, reason, **numbers)
@@ -53,7 +61,7 @@ def main(attempt: Path, to_log: bool = True) -> int:
         return 1
 
 
-def _train(attempt: Path, at_end: list[store.Tell], stopping: Stopping) -> int:
+def _train(attempt: Path, rank: int, at_end: list[store.Tell], stopping: Stopping) -> int:
     placement = config.load(Placement, attempt / "placement.yaml")
     run = store.load(store.run_folder(attempt))
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -62,11 +70,16 @@ def _train(attempt: Path, at_end: list[store.Tell], stopping: Stopping) -> int:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         most = int(placement.memory_gb * 1e9)
         resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    if placement.ranks > 1:
+        from pvt_exp.nn import ranks
+
+        ranks.join(attempt, rank, placement.ranks, bool(placement.gpus))
     from pvt_exp import train
 
     if placement.smoke:
         train.try_out(run, placement)
-        store.end(attempt, "done", None)
+        if rank == 0:
+            store.end(attempt, "done", None)
         return 0
     if not train.fit(run, placement, attempt, at_end, stopping):
         print("another attempt published its result first; this one is dropped")
@@ -139,6 +152,6 @@ def _tell(at_end: list[store.Tell], state: store.State, reason: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "placement.yaml").exists():
-        raise SystemExit("usage: python -m pvt_exp.worker runs/<id>/attempts/<n>")
-    raise SystemExit(main(Path(sys.argv[1]).resolve(), to_log=False))
+    if len(sys.argv) not in (2, 3) or not (Path(sys.argv[1]) / "placement.yaml").exists():
+        raise SystemExit("usage: python -m pvt_exp.worker runs/<id>/attempts/<n> [rank]")
+    raise SystemExit(main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 0, to_log=False))

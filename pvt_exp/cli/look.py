@@ -12,6 +12,7 @@ from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
     Data,
     Gpus,
+    GpusPerRun,
     Json,
     MicroBatch,
     Only,
@@ -43,6 +44,7 @@ def plan(
     data: Data = None,
     gpus: Gpus = None,
     slots: Slots = None,
+    gpus_per_run: GpusPerRun = None,
     workers: Workers = 0,
     micro_batch: MicroBatch = None,
 ) -> None:
@@ -54,7 +56,7 @@ def plan(
     found, tried = options.outcomes(planned, store_, data or ()), tuning.progress(planned, store_)
     told = None
     if cost or calibrate:
-        launcher = options.choose_launcher(settings.launcher, gpus, slots)
+        launcher = options.choose_launcher(settings.launcher, gpus, slots, gpus_per_run=gpus_per_run)
         placement = options.make_placement(workers, micro_batch, "last", "disabled")
         told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
     if as_json:

@@ -30,6 +30,9 @@ Only = Annotated[list[str] | None, typer.Option(help="Only the variants with thi
 Data = Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a data set lies on this machine.")]
 Gpus = Annotated[str | None, typer.Option(help="0-7 or 0,0,1 (two runs on GPU 0), auto, or none for the CPU.")]
 Slots = Annotated[int | None, typer.Option(min=1, help="Runs at once on the CPU; by default one a core.")]
+GpusPerRun = Annotated[
+    int | None, typer.Option(min=1, help="GPUs that train a run together; on the CPU so many processes.")
+]
 MemoryGb = Annotated[
     float | None, typer.Option(min=0.1, help="Most memory of a run on the CPU, in GB; one that wants more ends alone.")
 ]
@@ -80,7 +83,13 @@ def finder(runs: Path) -> Find:
     return partial(store.find, runs)
 
 
-def choose_launcher(settings: Any, gpus: str | None, slots: int | None, memory_gb: float | None = None) -> Any:
+def choose_launcher(
+    settings: Any,
+    gpus: str | None,
+    slots: int | None,
+    memory_gb: float | None = None,
+    gpus_per_run: int | None = None,
+) -> Any:
     """The sweep's launcher with what the command line says otherwise; ConfigError for places that are not here."""
     changes: dict[str, Any] = {}
     if gpus is not None:
@@ -89,6 +98,8 @@ def choose_launcher(settings: Any, gpus: str | None, slots: int | None, memory_g
         changes["cpu_slots"] = slots
     if memory_gb is not None:
         changes["memory_gb"] = memory_gb
+    if gpus_per_run is not None:
+        changes["gpus_per_run"] = gpus_per_run
     launcher = settings.model_copy(update=changes)
     try:
         slots_ = launcher.slots()

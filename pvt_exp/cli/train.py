@@ -13,6 +13,7 @@ from pvt_exp.cli.options import (
     CheckpointMinutes,
     Data,
     Gpus,
+    GpusPerRun,
     Keep,
     MemoryGb,
     MicroBatch,
@@ -41,6 +42,7 @@ def sweep(
     gpus: Gpus = None,
     slots: Slots = None,
     memory_gb: MemoryGb = None,
+    gpus_per_run: GpusPerRun = None,
     workers: Workers = 0,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
@@ -57,7 +59,7 @@ def sweep(
     from pvt_exp.tables.ablation import Settings as Ablation
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    launcher = options.choose_launcher(settings.launcher, gpus, slots, memory_gb)
+    launcher = options.choose_launcher(settings.launcher, gpus, slots, memory_gb, gpus_per_run)
     placement = options.make_placement(workers, micro_batch, keep, wandb, checkpoint_minutes)
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
@@ -89,6 +91,7 @@ def run(
     gpus: Gpus = None,
     slots: Slots = None,
     memory_gb: MemoryGb = None,
+    gpus_per_run: GpusPerRun = None,
     workers: Workers = 0,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
@@ -101,7 +104,7 @@ def run(
     from pvt_exp.component import kinds
 
     single = stages.experiment(experiment, overrides or (), options.finder(store_))
-    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb)
+    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
     planned = plan.single(single, experiment.stem)

@@ -16,7 +16,9 @@ class Slot(NamedTuple):
     gpus: tuple[int, ...]
     """Numbers of its GPUs; empty: the CPU."""
     threads: int
-    """CPU threads it may compute with."""
+    """CPU threads that each of its processes may compute with."""
+    ranks: int = 1
+    """Processes that train the run together, a GPU each."""
 
 
 class Ended(NamedTuple):
@@ -42,17 +44,21 @@ class Work:
 class Launcher(Component):
     """Settings of a launcher, and its one verb."""
 
+    gpus_per_run: int = Field(1, ge=1)
+    """GPUs that train a run together, a process each; on the CPU so many processes."""
+    memory_gb: float | None = Field(None, gt=0)
+    """Most memory of a run on the CPU, in 10^9 bytes: one that wants more ends as out of memory, and the machine goes on."""
+
     def slots(self) -> list[Slot]:
         """The places for runs, one entry each. Raises ValueError for what this machine does not have."""
         raise NotImplementedError
 
-    memory_gb: float | None = Field(None, gt=0)
-    """Most memory of a run on the CPU, in 10^9 bytes: one that wants more ends as out of memory, and the machine goes on."""
-
     def launch(self, work: Work) -> Iterator[Ended | None]:
         """Start what ``work.next_attempt(slot)`` gives whenever a slot is free, until it gives none and all have ended.
 
-        Yields each attempt as it ends, and None at least twice a second so that the caller can draw and ask again. A
-        failing run never raises. When the iterator is closed, by Ctrl-C too, every run that still goes is ended.
+        A run in a slot of several ranks is as many processes, each of which is told its rank; when one of them is gone, so
+        are soon the others. Yields each attempt as it ends, and None at least twice a second so that the caller can draw
+        and ask again. A failing run never raises. When the iterator is closed, by Ctrl-C too, every run that still goes is
+        ended.
         """
         raise NotImplementedError

@@ -44,17 +44,21 @@ class Settings(Launcher):
         gpus = there if self.gpus == "auto" and self.cpu_slots is None else () if self.gpus == "auto" else self.gpus
         if missing := sorted(set(gpus) - set(there)):
             raise ValueError(f"no GPU {', '.join(map(str, missing))} here; there are {list(there) or 'none'}")
+        each = self.gpus_per_run
         if gpus:
-            return [Slot((gpu,), max(1, cores // len(gpus))) for gpu in gpus]
-        count = self.cpu_slots or cores
-        return [Slot((), max(1, cores // count)) for _ in range(count)]
+            groups = _groups(gpus, each)
+            if not groups:
+                raise ValueError(f"gpus_per_run is {each}, and there are {len(set(gpus))} GPUs to use")
+            return [Slot(group, max(1, cores // (each * len(groups))), each) for group in groups]
+        count = self.cpu_slots or max(1, cores // each)
+        return [Slot((), max(1, cores // (each * count)), each) for _ in range(count)]
 
     def launch(self, work: Work) -> Iterator[Ended | None]:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pvt_exp.preload"])
         _serve(str(work.code()))
         free = self.slots()
-        running: dict[BaseProcess, tuple[Path, Slot]] = {}
+        running: dict[Path, tuple[list[BaseProcess], Slot]] = {}
         try:
             while True:
                 waiting = []
@@ -63,24 +67,51 @@ class Settings(Launcher):
                     if attempt is None:
                         waiting.append(slot)
                         continue
-                    process: BaseProcess = context.Process(target=_run, args=(str(attempt),), name=str(attempt))
-                    process.start()
-                    running[process] = attempt, slot
+                    ranks: list[BaseProcess] = [
+                        context.Process(target=_run, args=(str(attempt), rank), name=f"rank {rank} of {attempt}")
+                        for rank in range(slot.ranks)
+                    ]
+                    running[attempt] = ranks, slot
+                    for process in ranks:
+                        process.start()
                 free = waiting
                 if not running:
                     return
-                wait([process.sentinel for process in running], timeout=0.3)
-                for process, (attempt, _) in running.items():
-                    if attempt in work.to_end():
-                        _end_group(process)
-                for process in [p for p in running if p.exitcode is not None]:
-                    attempt, slot = running.pop(process)
-                    _end_group(process)  # what the run left behind: loaders, W&B's service
-                    free.append(slot)
-                    yield Ended(attempt, process.exitcode or 0)
+                wait([process.sentinel for ranks, _ in running.values() for process in ranks], timeout=0.3)
+                for attempt in running.keys() & set(work.to_end()):
+                    _end(running[attempt][0])
+                for attempt, (ranks, slot) in tuple(running.items()):
+                    if (code := _code(ranks)) is not None:
+                        del running[attempt]
+                        _end(ranks)  # and what the run left behind: loaders, W&B's service
+                        free.append(slot)
+                        yield Ended(attempt, code)
                 yield None
         finally:
-            _stop(list(running))
+            _stop([process for ranks, _ in running.values() for process in ranks])
+
+
+def _groups(gpus: tuple[int, ...], each: int) -> list[tuple[int, ...]]:
+    """So many different GPUs for each run, in their order; what is left over, or named again, makes further groups."""
+    groups, left = [], list(gpus)
+    while len(group := tuple(dict.fromkeys(left))[:each]) == each:
+        groups.append(group)
+        for gpu in group:
+            left.remove(gpu)
+    return groups
+
+
+def _code(ranks: list[BaseProcess]) -> int | None:
+    """How a run ended, if it has: as its first process did, or else as the first of the others that did not end well."""
+    first, *others = (process.exitcode for process in ranks)
+    return first if first is not None else next((code for code in others if code), None)
+
+
+def _end(ranks: list[BaseProcess]) -> None:
+    for process in ranks:
+        _end_group(process)
+    for process in ranks:
+        process.join(PATIENCE_S)
 
 
 def _serve(code: str) -> None:
@@ -100,7 +131,7 @@ def _serve(code: str) -> None:
             os.environ["PYTHONPATH"] = before
 
 
-def _run(attempt: str) -> None:
+def _run(attempt: str, rank: int = 0) -> None:
     """In the forked process: become a group of its own that ends with the driver, then train."""
     os.setsid()
     driver = multiprocessing.parent_process()
@@ -108,7 +139,7 @@ def _run(attempt: str) -> None:
     threading.Thread(target=_end_with, args=(driver.sentinel,), daemon=True).start()
     from pvt_exp import worker
 
-    raise SystemExit(worker.main(Path(attempt)))
+    raise SystemExit(worker.main(Path(attempt), rank))
 
 
 def _end_with(sentinel: int) -> None:
@@ -122,13 +153,14 @@ def _end_group(process: BaseProcess) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if process.pid is not None:
             os.killpg(process.pid, signal.SIGKILL)
-    if process.is_alive():
+    if process.pid is not None and process.is_alive():
         with contextlib.suppress(ProcessLookupError):
             process.kill()
 
 
 def _stop(processes: list[BaseProcess]) -> None:
     """Ask the runs to stop, wait until they have written their checkpoints, and end what is left; Ctrl-C ends the wait."""
+    processes = [process for process in processes if process.pid is not None]
     for process in processes:
         process.terminate()  # the run alone: it still needs the processes that load its images
     deadline = time.monotonic() + PATIENCE_S
@@ -136,9 +168,7 @@ def _stop(processes: list[BaseProcess]) -> None:
         for process in processes:
             process.join(max(0.0, deadline - time.monotonic()))
     finally:
-        for process in processes:
-            _end_group(process)
-            process.join()
+        _end(processes)
 
 
 def _gpus() -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pvt_exp.nn import macs, pictures
+from pvt_exp.nn import macs, pictures, ranks
 from pvt_exp.nn.coco_eval import ClassScore, Kind
 from pvt_exp.nn.detections import Detections
 from pvt_exp.nn.training import Training, alike
@@ -41,7 +41,8 @@ class Detector(Training):
     def loss(self, batch: dict[str, Any]) -> Tensor:
         losses = self.network(batch["image"], batch["target"], batch["sizes"])
         size = len(batch["target"])
-        self.log_dict({f"train/{name}": part.detach() for name, part in losses.items()}, batch_size=size)
+        for name, part in losses.items():
+            self.log_loss(name, part.detach(), size)
         return torch.stack(list(losses.values())).sum()
 
     def shaped_loss(self, images: int) -> Tensor:
@@ -89,7 +90,9 @@ class Detector(Training):
 
     def on_validation_epoch_end(self) -> None:
         assert self.found is not None
-        scores = self.found.compute(self.unread)
+        for others in ranks.gathered(self.found.images):
+            self.found.images.update(others)
+        scores = self.found.compute(ranks.total(self.unread))
         for kind, found in scores.items():
             prefix = self.prefixes[kind]
             self.log_dict({prefix + name: value for name, value in found.metrics.items() if name.startswith("AP")})

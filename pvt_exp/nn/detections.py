@@ -17,8 +17,8 @@ class Detections:
     """Collects a model's detections of a data set, image by image, and scores them at its end.
 
     Masks are kept as RLE, so that an image takes kilobytes. An image that was not handed in counts as one in which nothing
-    was found, unless `compute` is told of it. One process sees all images for now; for several, `results` is what would be
-    gathered before `evaluate`, with an image that two of them saw taken once.
+    was found, unless `compute` is told of it. Where several processes see a share of the images each, `images` is joined
+    before `compute`.
     """
 
     def __init__(
@@ -26,7 +26,8 @@ class Detections:
     ) -> None:
         """``category_ids`` gives the id in the ground truth of each label."""
         self.ground_truth, self.category_ids, self.kinds, self.max_dets = ground_truth, category_ids, kinds, max_dets
-        self._images: dict[int, list[dict[str, Any]]] = {}
+        self.images: dict[int, list[dict[str, Any]]] = {}
+        """What was found, by the image's id."""
 
     def update(self, image_ids: Sequence[int], predictions: Sequence[Mapping[str, Tensor]]) -> None:
         """Take in what was found in some images.
@@ -41,23 +42,23 @@ class Detections:
             ValueError: if an image was handed in before.
         """
         for image_id, found in zip(map(int, image_ids), predictions, strict=True):
-            if image_id in self._images:
+            if image_id in self.images:
                 raise ValueError(f"image {image_id} was handed in twice; its detections would count twice")
             first_N2, second_N2 = found["boxes"].detach().cpu().double().chunk(2, dim=1)
             boxes = torch.cat([first_N2, second_N2 - first_N2], dim=1)
             scores, labels = found["scores"].tolist(), found["labels"].tolist()
             assert all(0 <= label < len(self.category_ids) for label in labels), "labels count from 0, no background"
-            self._images[image_id] = [
+            self.images[image_id] = [
                 {"image_id": image_id, "category_id": self.category_ids[label], "bbox": box, "score": score}
                 for box, score, label in zip(boxes.tolist(), scores, labels, strict=True)
             ]
             if "masks" in self.kinds:
-                for each, mask in zip(self._images[image_id], encode(found["masks"]), strict=True):
+                for each, mask in zip(self.images[image_id], encode(found["masks"]), strict=True):
                     each["segmentation"] = mask
 
     def results(self) -> list[dict[str, Any]]:
         """All detections in COCO's results format; JSON takes them."""
-        return [each for found in self._images.values() for each in found]
+        return [each for found in self.images.values() for each in found]
 
     def compute(self, unread: int = 0) -> dict[Kind, Scores]:
         """The scores of each kind; ``unread`` images could not be read and were skipped: they count for nothing.
@@ -67,7 +68,7 @@ class Detections:
         """
         truth, found = self.ground_truth, self.results()
         if unread:
-            read = [each for each in truth["images"] if each["id"] in self._images]
+            read = [each for each in truth["images"] if each["id"] in self.images]
             if len(read) + unread != len(truth["images"]):
                 raise ValueError(f"{len(read)} images were handed in and {unread} skipped, of {len(truth['images'])}")
             truth = {**truth, "images": read}
@@ -75,7 +76,7 @@ class Detections:
 
     def reset(self) -> None:
         """Forget everything that was found."""
-        self._images.clear()
+        self.images.clear()
 
 
 def encode(masks_NHW: Tensor) -> list[dict[str, Any]]:

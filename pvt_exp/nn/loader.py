@@ -85,8 +85,12 @@ def val_loader(
 ) -> "Loader":
     """The validation loader alone, which no batch size has to fit."""
     skip = getattr(run.dataset, "on_bad_image", "fail") == "skip"
+    if len(val) < world:
+        raise DataError(f"{world} processes cannot share {len(val)} validation images")
     # Validating holds far less for an image than training does, so only a micro-batch that was asked for binds it.
     size = placement.micro_batch or max(run.group_size, pipeline.val_images)
+    if world > 1:  # each has some, else it would not take part in scoring
+        size = min(size, len(val) // world)
     tests = Groups(val, pipeline.test, pipeline.collate, None, None, "leave out" if skip else "fail")
     return Loader(tests, InOrder(len(val), size, rank, world), placement)
 
@@ -196,12 +200,13 @@ class Loader:
 
     @property
     def place(self) -> int:
-        """Micro-batches that were given out in this epoch; 0 where these are all."""
-        return self._given % len(self)
+        """Groups that all ranks together have given out in this epoch, each as many as this one; 0 where these are all."""
+        return self._given % len(self) // self.parts * self.sampler.world
 
-    def start_at(self, place: int) -> None:
-        """Begin the next iteration there."""
-        self._start = place
+    def start_at(self, place: int) -> int:
+        """Begin the next iteration there; how many micro-batches of this rank come before, as it is placed now."""
+        self._start = place // self.sampler.world * self.parts
+        return self._start
 
     def __len__(self) -> int:
         return len(self.sampler) * self.parts
@@ -209,7 +214,6 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         self._given, self._start = self._start, 0
         if isinstance(self.sampler, Order):
-            assert self._given % self.parts == 0, "a checkpoint is between two steps, so at the end of a group"
             self.sampler.start = self._given // self.parts
         for batch in self._batches():
             self._given += 1

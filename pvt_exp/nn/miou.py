@@ -4,6 +4,7 @@ An average of batches' or images' figures is another number: there a class count
 pixels. Legend: B images, H x W pixels, C classes, N pixels that count.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +27,7 @@ class MeanIoU:
     def __init__(self, num_classes: int, ignore: int = 255) -> None:
         self.num_classes, self.ignore = num_classes, ignore
         self.confusion_CC: Tensor | None = None
-        """Pixels by true class and predicted class, int64; the sum over several processes is theirs together."""
+        """Pixels by true class and predicted class, int64."""
 
     def update(self, pred_BHW: Tensor, target_BHW: Tensor) -> None:
         """Count the pixels of some images; both are of class indices.
@@ -47,6 +48,11 @@ class MeanIoU:
                 )
         counts_CC = torch.bincount(target_N * C + pred_N, minlength=C * C).reshape(C, C)
         self.confusion_CC = counts_CC if self.confusion_CC is None else self.confusion_CC + counts_CC
+
+    def join(self, counts: Sequence[Tensor | None]) -> None:
+        """Take the counts of all processes, this one's among them, for its own."""
+        there = [each for each in counts if each is not None]
+        self.confusion_CC = sum(there, torch.zeros_like(there[0])) if there else None
 
     def compute(self) -> SemanticScores:
         """The scores of all that was counted."""

@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pvt_exp.nn import macs, pictures
+from pvt_exp.nn import macs, pictures, ranks
 from pvt_exp.nn.augment_semantic import IGNORED
 from pvt_exp.nn.miou import MeanIoU
 from pvt_exp.nn.training import Training, alike
@@ -56,6 +56,8 @@ class Segmenter(Training):
         return pictures.regions(image, self.classes, found, truth)
 
     def on_validation_epoch_end(self) -> None:
+        own = self.overlap.confusion_CC
+        self.overlap.join(ranks.gathered(own if own is None else own.cpu()))
         scores = self.overlap.compute()
         self.overlap.reset()
         self.log_dict(scores.metrics)

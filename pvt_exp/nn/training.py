@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from pvt_exp import optim
-from pvt_exp.nn import memory
+from pvt_exp.nn import memory, ranks
 from pvt_exp.nn.seeding import derive
 from pvt_exp.schema import Run
 
@@ -49,8 +49,11 @@ class Training(pl.LightningModule):
         """Their ids in the data's own annotations, where there are any; set likewise."""
         self.per_class: list[dict[str, Any]] = []
         """Of the newest validation, a line a class."""
+        self.parts = 1
+        """Micro-batches of a group; set by whoever places the run."""
         self._last_loss: Tensor | None = None
         self._gradient_norm = torch.zeros(())
+        self._statistics = ranks.Statistics(network)
 
     @property
     def scored(self) -> nn.Module:
@@ -112,22 +115,40 @@ class Training(pl.LightningModule):
     # ------------------------------------------------------------ training
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
-        # Drop path draws from (seed, epoch, batch), so that a resumed run draws what an undisturbed one does.
-        torch.manual_seed(derive(self.run.seed, "step", self.current_epoch, batch_idx, self.global_rank))
+        # Drop path draws from (seed, epoch, batch over all ranks), so that a resumed run draws what an undisturbed one does.
+        group, part = divmod(batch_idx, self.parts)
+        number = (group * ranks.world() + ranks.rank()) * self.parts + part
+        torch.manual_seed(derive(self.run.seed, "step", self.current_epoch, number))
         self._lr: float = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        self.stop_if_diverged()
+        if self._lost:  # the step before: reading its loss does not make the GPU wait for this one
+            raise self._diverged()
+        self._statistics.note()
         loss = self.loss(batch)
         self._last_loss = loss.detach()
-        self.log("train/loss", self._last_loss, on_step=True, on_epoch=True, batch_size=len(batch["target"]))
+        self.log_loss("loss", self._last_loss, len(batch["target"]), on_step=True)
         return loss
 
+    def on_after_backward(self) -> None:
+        self._statistics.join()  # not before: going back, autograd wants them as the step left them
+
+    def log_loss(self, name: str, value: Tensor, images: int, on_step: bool = False) -> None:
+        """Log a loss of training of so many images, for each epoch over all ranks."""
+        several = ranks.world() > 1
+        self.log(f"train/{name}", value, on_step=on_step, on_epoch=True, batch_size=images, sync_dist=several)
+
+    @property
+    def _lost(self) -> bool:
+        return self._last_loss is not None and not torch.isfinite(self._last_loss)
+
+    def _diverged(self) -> Diverged:
+        return Diverged(self.global_step, self._lr, float(self._gradient_norm))
+
     def stop_if_diverged(self) -> None:
-        """Raise `Diverged` if the loss of the newest step was NaN or Inf."""
-        # The loss of the step before: reading it does not make the GPU wait for this one.
-        if self._last_loss is not None and not torch.isfinite(self._last_loss):
-            raise Diverged(self.global_step, self._lr, float(self._gradient_norm))
+        """Raise `Diverged` if the loss of the newest step was NaN or Inf, of this rank or another. All must ask."""
+        if ranks.any_of(self._lost):
+            raise self._diverged()
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]

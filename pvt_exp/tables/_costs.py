@@ -79,8 +79,11 @@ def _device(result: Mapping[str, Any]) -> str:
     gpus = hardware.get("gpus")
     if gpus:
         return f"{len(gpus)} × {gpus[0]}"
-    threads = hardware.get("threads")
-    return f"{hardware.get('processor') or 'an unknown CPU'}{f', {threads} threads' if threads else ''}"
+    threads, ranks = hardware.get("threads"), result["provenance"].get("ranks", 1)
+    each = f", {threads} threads" if threads else ""
+    return (
+        f"{hardware.get('processor') or 'an unknown CPU'}{each}{f' in each of {ranks} processes' if ranks > 1 else ''}"
+    )
 
 
 def _over(

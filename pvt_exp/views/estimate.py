@@ -94,8 +94,8 @@ def _say_hours(say: _Say, told: Estimate) -> None:
     if told.hours is not None:
         left = several(told.hours.left, "run")
         say(
-            f"left to train: {left}, {told.hours.device_h:.3g} h of one {told.device}; about {told.hours.wall_h:.3g} h "
-            f"with {told.slots} at once"
+            f"left to train: {left}, {told.hours.device_h:.3g} h one after another on {told.device}; about "
+            f"{told.hours.wall_h:.3g} h with {told.slots} at once"
         )
         return
     if told.paces:
