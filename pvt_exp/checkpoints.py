@@ -21,6 +21,10 @@ KEPT = 2
 """Checkpoints of a run that stay while it goes on: should the newest prove torn, there is the one before."""
 
 
+LONG_S = 10.0
+"""A validation that takes longer may be stopped: then the last step before it is computed again, and no more."""
+
+
 class Stopped(Exception):
     """The run was asked to end, and goes on from its checkpoint another time."""
 
@@ -54,6 +58,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._written = time.monotonic()
         self._loader: Any = None
         self._place = 0
+        self._validating_s = 0.0
+        """What the newest validation took, or has taken so far."""
 
     def state_dict(self) -> dict[str, Any]:
         """The loader's place; Lightning's own way forgets it where `estimated_stepping_batches` was asked for before."""
@@ -85,7 +91,9 @@ class Checkpoints(pl.callbacks.Checkpoint):
         # Not after the last batch: Lightning would go on from there without validating.
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        if ranks.any_of(self._asked or time.monotonic() - self._written > self.every_s):
+        is_last_place = batch_idx + 1 + trainer.accumulate_grad_batches >= trainer.num_training_batches
+        due = time.monotonic() - self._written > self.every_s or (is_last_place and self._validating_s > LONG_S)
+        if ranks.any_of(self._asked or due):
             module.stop_if_diverged()  # so that no checkpoint has the weights of a loss that was NaN
             self._write(trainer)
             self._stop_if_asked(trainer)
@@ -94,6 +102,18 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._write(trainer)
         if trainer.current_epoch + 1 < (trainer.max_epochs or 0):
             self._stop_if_asked(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self._began_to_validate = time.monotonic()
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._validating_s = time.monotonic() - self._began_to_validate
+        if (
+            self._asked and self._validating_s > LONG_S and ranks.world() == 1
+        ):  # several may have unequal numbers of batches
+            raise Stopped("in validation; it goes on from its newest checkpoint")
 
     def _write(self, trainer: pl.Trainer) -> None:
         folder = self.attempt / "checkpoints"

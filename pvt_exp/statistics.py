@@ -155,7 +155,8 @@ class Difference(NamedTuple):
 
     mean: float
     half: float | None
-    """Half the width of its 95 % interval; none where there are not two scores of each."""
+    """Half the width of its 95 % interval; none where there are not two scores of each, and where all seeds differ by the
+    same: scores are counted in steps, so that this happens with few seeds, and says nothing of how much seeds matter."""
     p: float | None
     """Two-sided, of the hypothesis that there is none; not corrected for other comparisons."""
     std: float | None
@@ -197,7 +198,8 @@ def _tested(mean: float, error: float, std: float, freedom: float, pairs: int) -
     from scipy import special
 
     if error == 0:
-        return Difference(mean, 0.0, 1.0 if mean == 0 else 0.0, std, freedom, pairs)
+        half, p = (0.0, 1.0) if mean == 0 else (None, None)
+        return Difference(mean, half, p, std, freedom, pairs)
     half = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
     return Difference(mean, half, float(2 * special.stdtr(freedom, -abs(mean) / error)), std, freedom, pairs)
 

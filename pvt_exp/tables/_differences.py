@@ -9,6 +9,7 @@ from pvt_exp.tables._metrics import Measured, is_loss
 from pvt_exp.tables._rows import Line, Notes, some
 
 NOISE = "†"
+ALIKE = "all seeds differ by the same, so that there is no interval"
 
 
 class Differences:
@@ -40,6 +41,8 @@ class Differences:
             marks += dict.fromkeys((*line.marks, *self.base.marks)) if line.marks != self.base.marks else ()
             if each.pairs and each.pairs < max(stat.n, self.base_stat.n):
                 marks.append(notes.mark("difference over the seeds that it and the base have both", line.name))
+            if each.std == 0 and each.mean:
+                marks.append(notes.mark(ALIKE, line.name))
             half = each.half
             cells.append(
                 Cell(
@@ -60,7 +63,7 @@ class Differences:
             if each is None:
                 cells.append(self._none(line, stat)._replace(value=None))
             elif p is None:
-                cells.append(Cell(missing="one seed"))
+                cells.append(Cell(missing="one seed" if each.std is None else "no spread"))
             else:
                 cells.append(Cell(p, text="< 0.001" if p < 0.001 else f"{p:.3f}"))
         return cells

@@ -103,6 +103,21 @@ def test_stopped_at_any_step_it_ends_bit_equal(kind: str, experiment: Path, tmp_
     assert_equal((whole, at_end), (resumed, at_resumed_end))
 
 
+def test_stopped_in_a_long_validation_it_computes_one_step_again(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "LONG_S", 0.0)
+    run = small("classification", experiment)
+    assert fit(run, tmp_path, "whole")
+    assert not fit(run, tmp_path, "stopped", 4 + 6 + 1 + 4 + 2)  # steps, images scored, the epoch's end; and once more
+    assert [path.stem for path in store.all_checkpoints(tmp_path / "stopped" / run.id)] == [
+        "epoch=1-step=9",
+        "epoch=0-step=5",
+    ]
+    assert fit(run, tmp_path, "stopped")
+    assert_equal(end(run, tmp_path, "whole"), end(run, tmp_path, "stopped"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(kinds("tasks")))
 def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_single_and_equal_scores() -> None:
     assert (same.half, same.p, same.is_noise) == (0.0, 1.0, True)
     shifted = statistics.difference([1.5, 2.5], [1.0, 2.0])
     assert shifted is not None
-    assert (shifted.p, shifted.is_noise) == (0.0, False)
+    assert (shifted.half, shifted.p, shifted.is_noise) == (None, None, False)
 
 
 def test_holm_as_rs_p_adjust_has_it() -> None:
