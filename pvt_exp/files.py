@@ -145,6 +145,15 @@ def dump(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
+def dump_yaml(value: Any) -> str:
+    """YAML as configurations have it: keys as they come, short lists and mappings in a line."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's writes the same, some twelve times as fast
+    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    return text
+
+
 def tail(path: Path, lines: int = 20, most_bytes: int = 20_000) -> list[str]:
     """The last lines of a text file, or none."""
     try:

@@ -15,7 +15,8 @@ from pvt_exp.board import Board, Group
 from pvt_exp.schema import Run
 from pvt_exp.store import State
 
-PLAIN_EVERY_S = 30.0
+PLAIN_EVERY_S, DRAWN_EVERY_S, ESTIMATED_EVERY_S = 30.0, 0.25, 1.0
+"""Between two lines, drawings and estimates of the time that is left."""
 COLOURS: dict[State, str] = {
     "done": "green", "running": "cyan", "pending": "dim", "killed": "yellow", "stale": "yellow",
     "pruned": "yellow", "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
@@ -45,6 +46,9 @@ class View:
         self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._last_line = time.monotonic()
         self._begun = time.monotonic()
+        self._drawn = 0.0
+        self._left: tuple[float, float | None] = (0.0, None)
+        """When the seconds that are left were estimated, and what they were."""
 
     @property
     def seconds(self) -> float:
@@ -67,9 +71,10 @@ class View:
         if ended is not None and (self.live is None or board.outcomes[ended.id].state != "done"):
             self.console.print(self._line(board, ended), highlight=False, soft_wrap=True)
             self._last_line = time.monotonic()
-        if self.live:
+        if self.live and (board.stopping or time.monotonic() - self._drawn > DRAWN_EVERY_S):
             self.live.update(self._table(board))
-        elif board.stopping or time.monotonic() - self._last_line > PLAIN_EVERY_S:
+            self._drawn = time.monotonic()
+        elif self.live is None and (board.stopping or time.monotonic() - self._last_line > PLAIN_EVERY_S):
             self._last_line = time.monotonic()
             self.console.print(self._summary(board), highlight=False, soft_wrap=True)
 
@@ -102,10 +107,16 @@ class View:
         if going := len(board.started):
             words.append(f"{going} running")
         words.append(f"{duration(self.seconds)} gone")
-        left = board.seconds_left()
+        left = self._seconds_left(board)
         if left is not None and done < total:
             words.append(f"about {duration(left)} left")
         return Text(", ".join(words))
+
+    def _seconds_left(self, board: Board) -> float | None:
+        """As the board estimates them, but once a second: it looks at every run."""
+        if time.monotonic() - self._left[0] > ESTIMATED_EVERY_S:
+            self._left = time.monotonic(), board.seconds_left()
+        return self._left[1]
 
     def _table(self, board: Board) -> RenderableType:
         table = Table(

@@ -60,7 +60,7 @@ class Matched(NamedTuple):
 
     def __str__(self) -> str:
         before, after = ("-".join(map(str, each)) for each in (self.before, self.after))
-        return f"{self.field} {after} instead of {before} ({self.cost} {100 * self.residual:+.1f} %)"
+        return f"{self.field} {after}, not {before} ({self.cost} {100 * self.residual:+.1f} %)"
 
 
 def nearest(

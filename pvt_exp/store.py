@@ -25,8 +25,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from pvt_exp import config, files, heartbeat
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
@@ -101,10 +99,7 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
     use(store, run.id, sweep)
     written = folder / "run.yaml"
     if not written.exists() or not written.stat().st_size:
-        files.write(
-            written,
-            yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None),
-        )
+        files.write(written, files.dump_yaml(run.model_dump(mode="json")))
     elif (other := load(folder)).id != run.id:
         raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
     if (folder / "result.json").exists() and result(folder) is None:
@@ -116,7 +111,7 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
         with contextlib.suppress(FileExistsError):  # another driver took this number
             path.mkdir()
             break
-    files.write(path / "placement.yaml", yaml.safe_dump(placement.model_dump(mode="json"), sort_keys=False))
+    files.write(path / "placement.yaml", files.dump_yaml(placement.model_dump(mode="json")))
     return path
 
 

@@ -22,9 +22,9 @@ def about(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
     same_start, starts = about_starts(lines, notes)
     for line, start, values in zip(lines, starts, tuned, strict=True):
         line.told += (*start, *values)
-    about_matches(lines, notes)
+    matched = about_matches(lines, notes)
     about_recipes(lines, notes)
-    return [*said, *search, *same_start, *about_code(lines)]
+    return [*matched, *said, *search, *same_start, *about_code(lines)]
 
 
 def row(line: Line, cells: Sequence[Cell]) -> Row:
@@ -117,11 +117,12 @@ def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
     return []
 
 
-def about_matches(lines: Sequence[Line], notes: Notes) -> None:
+def about_matches(lines: Sequence[Line], notes: Notes) -> list[str]:
     """Mark the rows of which something was changed so that they cost what the base does."""
-    for line in lines:
-        if line.variant.matched is not None:
-            line.told.append(notes.mark(f"matched to the base: {line.variant.matched}"))
+    changed = [line for line in lines if line.variant.matched is not None]
+    for line in changed:
+        line.told.append(notes.mark(f"matched: {line.variant.matched}"))
+    return ["Matched: made to cost what the base does."] if changed else []
 
 
 def about_recipes(lines: Sequence[Line], notes: Notes) -> None:

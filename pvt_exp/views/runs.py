@@ -83,8 +83,6 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
 
 def print_run(console: Console, found: dict[str, Any]) -> None:
     """One run, in words."""
-    import yaml
-
     head = Text.assemble((found["id"], "bold"), "  ", (found["state"], COLOURS[found["state"]]))
     if found["sweeps"]:
         head.append(f"  in {', '.join(found['sweeps'])}")
@@ -117,8 +115,4 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
         console.print(f"log: {found['log']}", highlight=False, soft_wrap=True)
     if found["pictures"]:
         console.print(f"pictures of validation: {found['pictures']}", highlight=False, soft_wrap=True)
-    console.print(
-        yaml.safe_dump(found["settings"], sort_keys=False, allow_unicode=True, default_flow_style=None),
-        highlight=False,
-        markup=False,
-    )
+    console.print(files.dump_yaml(found["settings"]), highlight=False, markup=False)

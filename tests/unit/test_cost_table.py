@@ -69,7 +69,7 @@ def test_a_matched_row_and_another_recipe_are_said(experiment: Path) -> None:
     table = Settings(sweep="x.yaml").build([made._replace(plan=plan)])
     texts_ = {note.mark: note.text for note in table.notes}
     marks = [texts_[mark] for mark in table.rows[1].marks]
-    assert "matched to the base: backbone.embed_dims 6-12 instead of 8-16 (macs -1.3 %)" in marks
+    assert "matched: backbone.embed_dims 6-12, not 8-16 (macs -1.3 %)" in marks
     assert "its recipe differs from the base's: epochs 3 (2)" in marks
     assert [row.is_base for row in table.rows] == [True, False]
 

@@ -101,7 +101,7 @@ def test_rows_are_changed_and_say_so(experiment: Path) -> None:
         assert row.matched.after == row.first.backbone.embed_dims
         assert row.matched.before == base.first.backbone.embed_dims
         assert row.matched.residual == pytest.approx(params(row.first) / params(base.first) - 1)
-        assert "instead of" in str(row.matched)
+        assert ", not " in str(row.matched)
         assert not row.unlike, "width is no recipe"
 
 
