@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PEERS, OWN = ROOT / "benchmarks/peers", ROOT / "build/peers"
 CORES = len(os.sched_getaffinity(0))
-EPOCHS = 3
+EPOCHS = 2
 SEEDS = (0, 1, 2)
 
 

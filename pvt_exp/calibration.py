@@ -7,6 +7,7 @@ import hashlib
 import heapq
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -155,14 +156,15 @@ def _answered(asked: dict[str, Any], environment: dict[str, str], ranks: int) ->
         try:
             while any(child.poll() is None for child in children) and not any(child.poll() for child in children):
                 time.sleep(0.1)
+            failed = [rank for rank, child in enumerate(children) if child.poll()]
         finally:
             for child in children:
                 child.kill()
                 child.wait()
-        for rank, child in enumerate(children):
-            if child.returncode > 0:
-                words = (Path(meeting) / f"{rank}.err").read_text().strip().splitlines()
-                raise ValueError(words[-1] if words else "failed")
+        for rank in failed:
+            code, words = children[rank].returncode, (Path(meeting) / f"{rank}.err").read_text().strip().splitlines()
+            how = f"ended by {signal.Signals(-code).name}" if code < 0 else "failed"
+            raise ValueError(words[-1] if words else how)
         return dict(json.loads((Path(meeting) / "0.out").read_text().splitlines()[-1]))
 
 

@@ -4,6 +4,7 @@ All draws of training follow from (seed, epoch, batch) and the loader's place is
 from one, in the midst of an epoch too, computes what an undisturbed one does.
 """
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,10 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._written = time.monotonic()
         self._loader: Any = None
         self._place = 0
-        self._validating_s = 0.0
-        """What the newest validation took, or has taken so far."""
+        self._validating_s = math.inf
+        """What the newest validation took; it may be long until it is known."""
+        self._is_safe = False
+        """Whether there is a checkpoint one step before the validation that comes."""
 
     def state_dict(self) -> dict[str, Any]:
         """The loader's place; Lightning's own way forgets it where `estimated_stepping_batches` was asked for before."""
@@ -78,10 +81,10 @@ class Checkpoints(pl.callbacks.Checkpoint):
         if before := self._loader.start_at(self._place):
             # Lightning counts micro-batches of this rank, of which there may have been more or fewer an image before; it
             # adds the one after which the checkpoint was written.
-            trainer.fit_loop.epoch_loop.batch_progress.current.completed = before - 1
+            current = trainer.fit_loop.epoch_loop.batch_progress.current
+            current.completed, current.ready = before - 1, before
         if self.stopping is not None:
             self.stopping.training = True
-            self.stopping.listen()
 
     def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
         if self.stopping is not None:
@@ -93,7 +96,9 @@ class Checkpoints(pl.callbacks.Checkpoint):
             return
         is_last_place = batch_idx + 1 + trainer.accumulate_grad_batches >= trainer.num_training_batches
         due = time.monotonic() - self._written > self.every_s or (is_last_place and self._validating_s > LONG_S)
-        if ranks.any_of(self._asked or due):
+        wanted = ranks.any_of(self._asked or due)
+        self._is_safe = wanted and is_last_place
+        if wanted:
             module.stop_if_diverged()  # so that no checkpoint has the weights of a loss that was NaN
             self._write(trainer)
             self._stop_if_asked(trainer)
@@ -109,11 +114,12 @@ class Checkpoints(pl.callbacks.Checkpoint):
     def on_validation_batch_end(
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
+        long = time.monotonic() - self._began_to_validate > LONG_S
+        if long and self._is_safe and ranks.world() == 1 and self._asked:  # ranks may have unequal numbers of batches
+            raise Stopped("in validation; it goes on from the step before the last one")
+
+    def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         self._validating_s = time.monotonic() - self._began_to_validate
-        if (
-            self._asked and self._validating_s > LONG_S and ranks.world() == 1
-        ):  # several may have unequal numbers of batches
-            raise Stopped("in validation; it goes on from its newest checkpoint")
 
     def _write(self, trainer: pl.Trainer) -> None:
         folder = self.attempt / "checkpoints"

@@ -95,14 +95,15 @@ class View:
         return text
 
     def _summary(self, board: Board) -> Text:
-        total, done = max(len(board.outcomes), board.expected), board.count("done")
+        states = Counter(seen.state for seen in board.outcomes.values())
+        total, done = max(len(board.outcomes), board.expected), states["done"]
         words = [f"{done} of {total} done"]
         if board.stopping:
             runs = several(len(board.started), "run")
             return Text(f"stopping: {words[0]}; {runs} write a checkpoint first (Ctrl-C again: at once)")
-        if bad := board.count("failed", "diverged", "out_of_memory", "timed_out", "killed"):
+        if bad := sum(states[state] for state in store.ENDED if state != "pruned"):
             words.append(f"{bad} not")
-        if pruned := board.count("pruned"):
+        if pruned := states["pruned"]:
             words.append(f"{pruned} pruned")
         if going := len(board.started):
             words.append(f"{going} running")

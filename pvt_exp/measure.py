@@ -49,7 +49,8 @@ def main(request: dict[str, Any]) -> None:
         if placement.gpus
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     )
-    print(json.dumps({**pace, "peak_memory_bytes": peak, **score(module.to(place), validation, run, place)}))
+    scored = score(module.to(place), validation, run, placement.ranks, place)
+    print(json.dumps({**pace, "peak_memory_bytes": peak, **scored}))
 
 
 class Clock(pl.Callback):
@@ -79,8 +80,8 @@ class Clock(pl.Callback):
         self._waited.start()
 
 
-def score(module: Any, validation: Any, run: Run, place: torch.device) -> dict[str, Any]:
-    """Images a second in validation, and through the model alone with its last whole batch again and again."""
+def score(module: Any, validation: Any, run: Run, shared: int, place: torch.device) -> dict[str, Any]:
+    """Images a second in validation, which so many processes share; and through the model alone, a batch at a time."""
     narrow = NARROW.get(run.precision)
     module.eval()
     with torch.no_grad(), torch.autocast(place.type, narrow) if narrow else contextlib.nullcontext():
@@ -102,7 +103,7 @@ def score(module: Any, validation: Any, run: Run, place: torch.device) -> dict[s
             rounds += 1
         alone = time.monotonic() - begun
     size = len(whole["target"])
-    return {"scored_per_s": seen / spent, "images_per_s": rounds * size / alone, "batch": size}
+    return {"scored_per_s": shared * seen / spent, "images_per_s": rounds * size / alone, "batch": size}
 
 
 def _wait(place: torch.device) -> None:

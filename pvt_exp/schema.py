@@ -192,7 +192,8 @@ class Placement(Frozen):
     workers: int = Field(0, ge=0)
     """Processes that load data; 0: the run's own."""
     micro_batch: int | None = Field(None, ge=1)
-    """Images a GPU holds at once; none: a group. Drop path then draws other masks, with the same rates."""
+    """Images a GPU holds at once; none: a group. Drop path, and what a detector
+    samples, is then drawn anew, with the same rates; where a group's images are normalised together it is refused."""
     checkpoint_minutes: float = Field(10.0, gt=0)
     """Most minutes between two checkpoints; there is one at the end of each epoch besides."""
     keep: Literal["last", "none"] = "last"

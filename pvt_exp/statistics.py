@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 """Of all intervals."""
+GRAIN = 1e-6
+"""Part of a score that is rounding: they come as float32."""
 BOOTSTRAP_FROM = 5
 """Scores of a row from which on the interval of its mean is a bootstrap's."""
 ENUMERATED_TO = 8
@@ -185,13 +187,16 @@ def difference(ours: Sequence[float | None], base: Sequence[float | None]) -> Di
     a, b = over_seeds(ours), over_seeds(base)
     if a is None or b is None:
         return None
+    grain = GRAIN * max(abs(a.mean), abs(b.mean))
     if (paired := over_seeds(pairs)) is not None and paired.std is not None:
-        return _tested(paired.mean, paired.std / math.sqrt(paired.n), paired.std, paired.n - 1, paired.n)
+        std = paired.std if paired.std > grain else 0.0
+        return _tested(paired.mean, std / math.sqrt(paired.n), std, paired.n - 1, paired.n)
     if a.std is None or b.std is None:
         return Difference(paired.mean if paired else a.mean - b.mean, None, None, None, 0, len(pairs))
-    va, vb = a.std**2 / a.n, b.std**2 / b.n
+    va, vb = (std**2 / n if std > grain else 0.0 for std, n in ((a.std, a.n), (b.std, b.n)))
     freedom = (va + vb) ** 2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1)) if va + vb else a.n + b.n - 2.0
-    return _tested(a.mean - b.mean, math.sqrt(va + vb), math.hypot(a.std, b.std), freedom, 0)
+    std = math.hypot(a.std, b.std) if va + vb else 0.0
+    return _tested(a.mean - b.mean, math.sqrt(va + vb), std, freedom, 0)
 
 
 def _tested(mean: float, error: float, std: float, freedom: float, pairs: int) -> Difference:

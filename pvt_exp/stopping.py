@@ -18,7 +18,7 @@ class Stopping:
         self._give_up = give_up
 
     def listen(self) -> None:
-        """Take the signals; again when training begins, as Lightning then ends a run on them, without a checkpoint."""
+        """Take the signals."""
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, lambda *_: self.ask())
 

@@ -330,10 +330,12 @@ def attempts(folder: Path) -> list[Path]:
 
 def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, str] | None = None) -> dict[str, Outcome]:
     """What became of each run. One of other data than those at hand, or whose first stage is, is ``stale``."""
-    found = {}
-    there = set(os.listdir(store)) if store.is_dir() else set()  # noqa: PTH208 - names alone, fast
-    for run in runs:
-        seen = outcome(store, run.id) if run.id in there else Outcome(run.id, "pending")
+    found, asked = {}, tuple(runs)
+    many = len(asked) > 100  # then it is quicker to list the store than to look for each, and else slower
+    there = set(os.listdir(store)) if many and store.is_dir() else set()  # noqa: PTH208 - names alone, fast
+    for run in asked:
+        begun = run.id in there if many else (store / run.id).is_dir()
+        seen = outcome(store, run.id) if begun else Outcome(run.id, "pending")
         for dataset, word, trained_on in _data(run, seen.result) if fingerprints and seen.result else ():
             at_hand = (fingerprints or {}).get(dataset)
             if at_hand and trained_on and trained_on != at_hand:

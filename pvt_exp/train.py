@@ -151,7 +151,7 @@ def accumulated(run: Run, placement: Placement) -> int:
 
 def trainer(run: Run, placement: Placement, **more: Any) -> pl.Trainer:
     """Lightning's, for a run as it is placed."""
-    return pl.Trainer(
+    made = pl.Trainer(
         accelerator="gpu" if placement.gpus else "cpu",
         devices=placement.ranks,
         strategy=ranks.strategy(),
@@ -163,22 +163,32 @@ def trainer(run: Run, placement: Placement, **more: Any) -> pl.Trainer:
         use_distributed_sampler=False,
         **more,
     )
+    # `pvt_exp.stopping` hears the signals; Lightning's way ends a run between two parts of a step, without a checkpoint, and
+    # asks other ranks from within the signal.
+    made._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return made
 
 
 def _flat(best: dict[str, Any]) -> dict[str, Any]:
     return {"epoch": best.get("epoch"), **best.get("metrics", {})}
 
 
-def _refuse_other_statistics(module: nn.Module, micro_batch: int, group_size: int, recovering: str | None) -> None:
-    if micro_batch < group_size and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules()):
-        if recovering:
-            raise MemoryError(
-                f"{recovering}; fewer would be another run, as this model's BatchNorm takes its statistics over the run's "
-                f"group_size of {group_size}: set group_size in the experiment, or choose a smaller model"
-            )
+def _refuse_other_statistics(module: Any, micro_batch: int, group_size: int, recovering: str | None) -> None:
+    if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules()):
+        what = "BatchNorm takes its statistics"
+    elif getattr(module.network, "joint_loss", False):
+        what = "losses are means of all regions"
+    else:
+        return
+    if micro_batch < group_size and recovering:
+        raise MemoryError(
+            f"{recovering}; fewer would be another run, as this model's {what} over the run's group_size of {group_size}: "
+            "set group_size in the experiment, or choose a smaller model"
+        )
+    if micro_batch < group_size:
         raise ValueError(
-            f"--micro-batch {micro_batch} is less than the run's group_size {group_size}, over which this model's "
-            "BatchNorm takes its statistics: that would be another run"
+            f"--micro-batch {micro_batch} is less than the run's group_size {group_size}, over which this model's {what}: "
+            "that would be another run"
         )
 
 

@@ -25,6 +25,8 @@ BUSY = 75
 STOPPED = "stopped by a person or the machine (SIGTERM)"
 PARTED_S = 10.0
 """How long a process of several waits before it says that it lost the others: whoever knows why says so first."""
+TOGETHER = ("Stopped", "Pruned")
+"""What all ranks of a run raise at once."""
 TELLING_S = 5.0
 """How long a run that is stopped may take to tell W&B; less than the launcher's patience."""
 
@@ -36,18 +38,18 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
         if not mine or (rank == 0 and store.result(folder) is not None):
             shutil.rmtree(attempt, ignore_errors=True)
             return 0 if mine else BUSY
-        if to_log:
-            _redirect(attempt / "log.txt")
         at_end: list[store.Tell] = []
         stopping = Stopping(lambda: _give_up(attempt, at_end))
         stopping.listen()
         try:
+            if to_log:
+                _redirect(attempt / "log.txt")
             with contextlib.nullcontext() if rank else heartbeat.beating(attempt):
                 return _train(attempt, rank, at_end, stopping)
         except KeyboardInterrupt:
             _give_up(attempt, at_end)
         except BaseException as error:
-            if not attempt.exists():
+            if rank and not attempt.exists():
                 return BUSY  # another process trains the run, as the first rank has seen
             traceback.print_exc()
             sys.stderr.flush()
@@ -58,6 +60,10 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
                 store.end(attempt, state, reason, **numbers)
             done = store.result(folder) is not None  # what failed came after the result
             _tell(at_end, "done" if done else state, "" if done else reason)
+            if rank and type(error).__name__ in TOGETHER:
+                return 0  # the first rank says how the run ended, and may still tell W&B
+            if rank:
+                time.sleep(PARTED_S)  # likewise, if it ends by itself
         return 1
 
 
@@ -68,7 +74,7 @@ def _train(attempt: Path, rank: int, at_end: list[store.Tell], stopping: Stoppin
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     if placement.memory_gb and not placement.gpus:  # CUDA maps far more than it uses
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        most = int(placement.memory_gb * 1e9)
+        most = int(placement.memory_gb * 1e9 / placement.ranks)
         resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
     if placement.ranks > 1:
         from pvt_exp.nn import ranks

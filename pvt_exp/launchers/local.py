@@ -77,7 +77,9 @@ class Settings(Launcher):
                 free = waiting
                 if not running:
                     return
-                wait([process.sentinel for ranks, _ in running.values() for process in ranks], timeout=0.3)
+                going = [process for ranks, _ in running.values() for process in ranks if process.exitcode is None]
+                over = any(_code(ranks) is not None for ranks, _ in running.values())
+                wait([process.sentinel for process in going], timeout=0 if over else 0.3)
                 for attempt in running.keys() & set(work.to_end()):
                     _end(running[attempt][0])
                 for attempt, (ranks, slot) in tuple(running.items()):

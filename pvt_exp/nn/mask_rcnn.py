@@ -162,6 +162,9 @@ class Regions(RoIHeads):  # type: ignore[misc]
 class FasterRCNN(nn.Module):
     """Two-stage detector. In training `forward` gives losses, in testing detections."""
 
+    joint_loss = True
+    """Losses are means over the anchors and regions of all images of a group, and not of each image."""
+
     def __init__(
         self,
         backbone: nn.Module,

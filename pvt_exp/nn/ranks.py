@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
-from torch import distributed, nn
+from torch import distributed
+from torch._C._distributed_c10d import FileStore
 
 Told = TypeVar("Told")
 _words: list[Any] = []
@@ -20,12 +21,12 @@ _words: list[Any] = []
 
 def join(attempt: Path, rank: int, world: int, on_gpus: bool) -> None:
     """Meet the others; returns when all are there."""
-    if not on_gpus:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # else a host that cannot look up its own name fails
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # else a host that cannot look up its own name fails
     if on_gpus:
         torch.cuda.set_device(rank)
     backend = "nccl" if on_gpus else "gloo"
-    distributed.init_process_group(backend, init_method=f"file://{attempt}/ranks", rank=rank, world_size=world)
+    meeting = FileStore(str(attempt / "ranks"), world)
+    distributed.init_process_group(backend, store=meeting, rank=rank, world_size=world)
     _words.append(distributed.new_group(backend="gloo"))
 
 
@@ -98,60 +99,9 @@ class Environment(LightningEnvironment):
 def strategy() -> Any:
     """Lightning's strategy for so many processes.
 
-    Buffers are not sent around, because `Statistics` keeps them equal; parameters without a gradient are looked for, as
-    some backbones have them at a stage whose output a neck leaves out.
+    Buffers are not sent around, because `pvt_exp.nn.batchnorm` keeps them equal; parameters without a gradient are looked
+    for, as some backbones have them at a stage whose output a neck leaves out.
     """
     if world() == 1:
         return "auto"
     return DDPStrategy(cluster_environment=Environment(), find_unused_parameters=True, broadcast_buffers=False)
-
-
-class Statistics:
-    """Running statistics of BatchNorm as one process would have them that sees the groups of all ranks one after another.
-
-    A step moves the running value r by momentum m to d r + m s_i, where d is 1 - m and s_i is of the group of rank i. From
-    the values r_i of the ranks after their own step, that after all groups in their order follows:
-    d^W r + sum over i of d^(W - 1 - i) (r_i - d r), for W ranks. A layer that is used k times a step has d = (1 - m)^k.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self._layers = [
-            layer for layer in network.modules()
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.track_running_stats
-        ]  # fmt: skip
-        self._before: list[list[torch.Tensor]] = []
-        self._moving: list[Any] = []
-
-    def note(self) -> None:
-        """Before a step's forward pass: where they stand."""
-        if world() > 1:
-            self._moving = [layer for layer in self._layers if layer.training]
-            self._before = [
-                [each.clone() for each in (*_buffers(layer), layer.num_batches_tracked)] for layer in self._moving
-            ]
-
-    @torch.no_grad()
-    def join(self) -> None:
-        """After it: what they would be after all ranks' groups."""
-        if world() == 1 or not self._moving:
-            return
-        own = torch.cat([buffer.flatten() for layer in self._moving for buffer in _buffers(layer)])
-        of_ranks = [torch.empty_like(own) for _ in range(world())]
-        distributed.all_gather(of_ranks, own)
-        start = 0
-        for layer, (*before, counted) in zip(self._moving, self._before, strict=True):
-            assert layer.momentum is not None, "an average over all batches is kept by no model here"
-            uses = layer.num_batches_tracked - counted
-            rest = (1 - layer.momentum) ** int(uses)
-            for buffer, old in zip(_buffers(layer), before, strict=True):
-                value = rest ** world() * old
-                for place, each in enumerate(of_ranks):
-                    seen = each[start : start + buffer.numel()].view_as(buffer)
-                    value += rest ** (world() - 1 - place) * (seen - rest * old)
-                buffer.copy_(value)
-                start += buffer.numel()
-            layer.num_batches_tracked += (world() - 1) * uses
-
-
-def _buffers(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    return layer.running_mean, layer.running_var

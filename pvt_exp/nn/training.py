@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from pvt_exp import optim
 from pvt_exp.nn import memory, ranks
+from pvt_exp.nn.batchnorm import Statistics
 from pvt_exp.nn.seeding import derive
 from pvt_exp.schema import Run
 
@@ -53,7 +54,7 @@ class Training(pl.LightningModule):
         """Micro-batches of a group; set by whoever places the run."""
         self._last_loss: Tensor | None = None
         self._gradient_norm = torch.zeros(())
-        self._statistics = ranks.Statistics(network)
+        self._statistics = Statistics(network)
 
     @property
     def scored(self) -> nn.Module:
@@ -131,7 +132,7 @@ class Training(pl.LightningModule):
         return loss
 
     def on_after_backward(self) -> None:
-        self._statistics.join()  # not before: going back, autograd wants them as the step left them
+        self._statistics.join()
 
     def log_loss(self, name: str, value: Tensor, images: int, on_step: bool = False) -> None:
         """Log a loss of training of so many images, for each epoch over all ranks."""

@@ -147,7 +147,7 @@ def about_deviations(metric: Measured, shown: Sequence[Deviations]) -> str:
         text += f" {OUTSIDE}: farther than the tolerance."
     if any(not one.is_sure(each) for one in shown for each in one.found if each is not None):
         text += f" {UNSURE}: its 95 % interval (Student's t; in table.csv) is partly within the tolerance, partly not."
-    if any(each.half is None for each in every):
+    if any(each.std is None for each in every):
         text += " One seed has no interval, so how much of it seeds make is not told."
     return text
 

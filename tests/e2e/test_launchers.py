@@ -73,5 +73,16 @@ def test_a_run_can_be_ended_from_without(launcher: Launcher, experiment: Path, t
     assert not store.is_locked(runs / run.id)
 
 
+def test_a_run_can_have_several_processes(launcher: Launcher, experiment: Path, tmp_path: Path) -> None:
+    launcher = launcher.model_copy(update={"gpus_per_run": 2})
+    runs = store.create(tmp_path / "runs")
+    run = config.load(Run, experiment, ["group_size=8"])
+    waiting = [store.attempt(runs, run, placement(tmp_path).model_copy(update={"ranks": 2}), "test")]
+    assert {slot.ranks for slot in launcher.slots()} == {2}
+    ended = list(launcher.launch(Work(lambda slot: waiting.pop() if waiting else None, tuple, lambda: ROOT)))
+    assert [each.code for each in ended if each is not None] == [0]
+    assert (store.result(runs / run.id) or {})["provenance"]["ranks"] == 2
+
+
 def placement(tmp_path: Path, workers: int = 0) -> Placement:
     return Placement(data=str(tmp_path / "data"), workers=workers, tracking=Tracking(mode="disabled"))

@@ -43,6 +43,10 @@ def test_single_and_equal_scores() -> None:
     same = statistics.difference([1.0, 2.0], [1.0, 2.0])
     assert same is not None
     assert (same.half, same.p, same.is_noise) == (0.0, 1.0, True)
+    ours, base = (list(map(float, np.float32(row))) for row in ([71.3, 71.5, 71.88], [70.1, 70.3, 70.68]))
+    rounded = statistics.difference(ours, base)
+    assert rounded is not None
+    assert (rounded.half, rounded.p, rounded.std) == (None, None, 0.0)
     shifted = statistics.difference([1.5, 2.5], [1.0, 2.0])
     assert shifted is not None
     assert (shifted.half, shifted.p, shifted.is_noise) == (None, None, False)

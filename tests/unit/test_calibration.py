@@ -1,0 +1,21 @@
+"""What is said of a calibration whose process fails."""
+
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import calibration
+
+ENDS = {"kill -9 $$": "ended by SIGKILL", "echo 'RuntimeError: no' >&2; exit 1": "RuntimeError: no", "exit 1": "failed"}
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("how", ENDS)
+def test_one_that_does_not_end_well(how: str, ranks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others, which would wait for it, are ended."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nif grep -q '\"rank\": {ranks - 1}'; then {how}; fi\nsleep 600\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(calibration.sys, "executable", str(script))
+    with pytest.raises(ValueError, match=ENDS[how]):
+        calibration._answered({}, {"PATH": "/usr/bin:/bin"}, ranks)
