@@ -180,7 +180,7 @@ def test_differences_are_signed_points_to_the_base_and_marked_inside_noise():
     made = table(
         [
             (BASE, [71.0, 71.1, 71.2]),
-            (({"a": "worse"},), [61.0, 61.1, 61.2]),
+            (({"a": "worse"},), [61.0, 61.2, 61.1]),
             (({"a": "same"},), [71.0, 71.1, 71.3]),
             (({"a": "gone"},), [None] * 3),
         ]
