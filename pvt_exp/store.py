@@ -332,7 +332,10 @@ def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, st
     """What became of each run. One of other data than those at hand, or whose first stage is, is ``stale``."""
     found, asked = {}, tuple(runs)
     many = len(asked) > 100  # then it is quicker to list the store than to look for each, and else slower
-    there = set(os.listdir(store)) if many and store.is_dir() else set()  # noqa: PTH208 - names alone, fast
+    there: set[str] = set()
+    if store.is_dir():
+        with os.scandir(store) as entries:  # an error where it may not be read
+            there = {entry.name for entry in entries} if many else there
     for run in asked:
         begun = run.id in there if many else (store / run.id).is_dir()
         seen = outcome(store, run.id) if begun else Outcome(run.id, "pending")

@@ -51,7 +51,7 @@ def test_a_run_is_scored_on_what_it_does_not_learn_from(
     assert run.id != config.load(Run, experiment, ["epochs=1"]).id
     seen: list[Any] = []
     loaders = train.loaders
-    monkeypatch.setattr(train, "loaders", lambda *given: seen.extend(given[2:4]) or loaders(*given))
+    monkeypatch.setattr(train, "loaders", lambda *given, **where: seen.extend(given[2:4]) or loaders(*given, **where))
     placed = attempt(tmp_path, run)
     assert train.fit(*placed)
     learnt, scored = (set(part.chosen.tolist()) for part in seen)

@@ -45,7 +45,11 @@ def assert_close(one: Any, other: Any) -> None:
         assert torch.allclose(tensor, other[1]["state_dict"][name], rtol=1e-3, atol=1e-5), name
 
 
-@pytest.mark.parametrize("kind", sorted(kinds("tasks")))
+QUICK = ("classification", "semantic")
+KINDS = [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in sorted(kinds("tasks"))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_compute_what_one_does(kind: str, experiment: Path, tmp_path: Path) -> None:
     """The running statistics of BatchNorm and the moving average among it."""
     run = small(kind, experiment)
