@@ -73,9 +73,9 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
     asked.unlink(missing_ok=True)  # of a process that had this number before
     file.touch()
     with store.held(file):
-        with files.named(file):
-            file.write_text(files.dump(told))  # held before it can be read: who reads one that nobody holds removes it
         try:
+            with files.named(file):  # held before it can be read: who reads one that nobody holds removes it
+                file.write_text(files.dump(told))
             yield Asked(asked)
         finally:
             for each in (file, asked):
