@@ -32,6 +32,7 @@ def asked(url: str) -> Any:
         return json.loads(answer.read())
 
 
+@pytest.mark.slow
 def test_the_page_follows_the_sweep(sweep: Path, cli: Cli, driver: Driver) -> None:
     cli("sweep", sweep, "--seeds", "0")
     process = driver("dashboard", "sweep.yaml", "--port", "0")

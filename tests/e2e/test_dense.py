@@ -64,6 +64,7 @@ def test_a_sweep_ends_in_a_table(task: str, classes: int, columns: list[str], cl
     assert "trained" not in again
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read_is_left_out_of_the_score(cli: Cli, tmp_path: Path) -> None:
     images = [{"id": n, "file_name": f"{n}.png", "width": 64, "height": 64} for n in range(1, 9)]
     boxes = [coco.box(n, n, 1, [10, 10, 20, 20]) for n in range(1, 9)]

@@ -1,6 +1,7 @@
 """Every file that a researcher edits is right, and what it configures trains: one batch of each, small, on the CPU."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,17 +79,39 @@ ALIKE = SimpleNamespace(of=lambda runs, _: [ONE] * len(runs), solve=lambda _: []
 """In place of counting: rows that are to cost what the base does stay as they are written."""
 
 
-def distinct_variants() -> list[object]:
-    """Each run that some sweep has, once; it keeps the name of the first sweep that has it.
+def form(value: object) -> object:
+    """What was written, but for sizes: all numbers over one are alike, also those in a model's name."""
+    match value:
+        case dict():
+            return {key: form(each) for key, each in value.items()}
+        case list():
+            return [form(each) for each in value]
+        case str():
+            return re.sub(r"\d+", "n", value)
+        case int() | float() if value not in (0, 1):
+            return "n"
+        case _:
+            return value
 
-    Of runs that are alike when they are small, such as a 1x and a 3x, the first.
+
+def distinct_variants() -> list[object]:
+    """Of each form of run that some sweep has, the first; those of the experiments are trained as such.
+
+    A model that is only deeper or wider than another takes no other way through the code.
     """
-    found: dict[str, tuple[Path, int, str]] = {}
+
+    def key(run: Run) -> str:
+        return json.dumps(form(small(run).model_dump(mode="json")))
+
+    met = {key(config.load(Run, path)) for path in EXPERIMENTS}
+    found = []
     for path in SWEEPS:
         _, planned = expand.load(path, choose=first, count=ALIKE)
         for number, variant in enumerate(planned.variants):
-            found.setdefault(small(variant.runs[0]).id, (path, number, f"{name(path)}-{variant.name}"))
-    return [pytest.param(path, number, id=word) for path, number, word in found.values()]
+            if (kind := key(variant.runs[0])) not in met:
+                met.add(kind)
+                found.append(pytest.param(path, number, id=f"{name(path)}-{variant.name}"))
+    return found
 
 
 @pytest.fixture

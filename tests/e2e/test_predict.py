@@ -238,6 +238,7 @@ PHOTOS = EXPERIMENT.replace(
 )
 
 
+@pytest.mark.slow
 def test_evaluate_a_run_on_other_data(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "base.yaml"
     path.write_text(PHOTOS.replace("batch_size: 16", "batch_size: 2").replace("epochs: 2", "epochs: 1"))

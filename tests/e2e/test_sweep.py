@@ -258,6 +258,7 @@ def test_out_of_memory_on_the_cpu_ends_a_run_and_it_goes_on_with_less(
     assert made["recovered"] == f"ran out of memory with {2 * made['micro_batch']} images at once"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_bit_equal(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
     longer(sweep)
     process = driver("sweep", "sweep.yaml", "--only", "base", "--seeds", "0")
@@ -307,6 +308,7 @@ def test_weights_to_start_from(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     assert "the run is done" in cli("sweep", sweep, "--only", "base", "--seeds", "0").stdout
 
 
+@pytest.mark.slow
 def test_data_that_changed_are_told_and_never_mixed(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     """A result of other data is stale: told, not used, and trained from the start, not from the old data's checkpoint."""
     words = ("--only", "base", "--seeds", "0")

@@ -129,6 +129,7 @@ def test_more_trials_go_on_from_those_there_are(cli: Cli, tuned: Path, tmp_path:
     assert "tune: base has trials of another space, interrupted" in cli("sweep", tuned, "--gpus", "none", ok=2).stderr
 
 
+@pytest.mark.slow
 def test_every_cell_of_a_grid_is_tried_once(cli: Cli, tuned: Path, tmp_path: Path) -> None:
     space = "{optim.lr: {choices: [1e-3, 1e-2]}, epochs: {low: 1, high: 2}}"
     text = SWEEP.replace(SWEEP[SWEEP.index("{optim.lr") : SWEEP.index("\n  trials")], space)
