@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pvt_exp import config, cost, drivers, expand, stages, store, study, sweep
+from pvt_exp import config, cost, drivers, expand, locks, stages, store, study, sweep
 from pvt_exp.config import ConfigError
 from pvt_exp.schema import Run
 
@@ -47,7 +47,7 @@ def left(runs: Path, paths: Iterable[Path]) -> list[Left]:
     kept = {_seedless(run) for path in paths for each in _named(runs, path) for run in _with_starts(runs, each)}
     found = []
     for folder in sorted(path.parent for path in runs.glob("*/run.yaml")):
-        if folder.is_symlink() or store.is_locked(folder):
+        if folder.is_symlink() or locks.is_locked(folder):
             continue  # what a link leads to is not the store's, and a run is not done before its process is gone
         state = store.outcome(runs, folder.name).state
         if _seedless(store.load(folder)) not in kept and state != "running":
@@ -62,7 +62,7 @@ def remove(each: Left) -> None:
     if each.state is None:
         shutil.rmtree(each.path)
         return
-    with store.lock(each.path) as mine:
+    with locks.lock(each.path) as mine:
         if mine:
             shutil.rmtree(each.path)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import files, heartbeat, store
+from pvt_exp import files, heartbeat, locks, store
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Driver:
     @property
     def lives(self) -> bool:
         """Whether it goes on; of another machine, whether it has not said that it ended."""
-        return store.is_held(self.file) if self.here else self.file.exists()
+        return locks.is_held(self.file) if self.here else self.file.exists()
 
     def remove(self) -> None:
         """Remove what a driver that was killed has left."""
@@ -72,7 +72,7 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
     asked = file.with_suffix(".stop")
     asked.unlink(missing_ok=True)  # of a process that had this number before
     file.touch()
-    with store.held(file):
+    with locks.held(file):
         try:
             with files.named(file):  # held before it can be read: who reads one that nobody holds removes it
                 file.write_text(files.dump(told))

@@ -14,8 +14,6 @@ What state a run is in follows from these files; nothing else remembers it.
 """
 
 import contextlib
-import errno
-import fcntl
 import os
 import re
 import time
@@ -25,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pvt_exp import config, files, heartbeat
+from pvt_exp import config, files, heartbeat, locks
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.schema import Placement, Run
@@ -142,63 +140,6 @@ def set_aside_result(folder: Path) -> None:
         (folder / "result.json").replace(folder / f"result.set-aside-{time.time_ns()}.json")
 
 
-# ---------------------------------------------------------------- one process trains a run
-
-
-@contextlib.contextmanager
-def lock(folder: Path, patience_s: float = 1.0) -> Iterator[bool]:
-    """Hold the run's folder while it is trained; yields False if another process of this machine holds it.
-
-    The kernel lets go when the process ends, however it ends. Waits a moment because `is_locked` touches the lock too.
-    """
-    with (folder / "lock").open("a") as file:
-        deadline = time.monotonic() + patience_s
-        while not (got := _flock(file.fileno(), fcntl.LOCK_EX)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        yield got
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a process of this machine trains the run."""
-    return is_held(folder / "lock")
-
-
-@contextlib.contextmanager
-def launched(attempt: Path) -> Iterator[None]:
-    """Held by the driver until the attempt's process is gone, which takes seconds to start and to hold the lock itself."""
-    with held(attempt / "placement.yaml"):
-        yield
-
-
-@contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold a file, which others can see (`is_held`) until this process ends, however it ends."""
-    with path.open("rb") as file:
-        _flock(file.fileno(), fcntl.LOCK_EX)
-        yield
-
-
-def is_held(path: Path) -> bool:
-    """Whether a process of this machine holds the file."""
-    try:
-        with path.open("rb") as file:
-            return not _flock(file.fileno(), fcntl.LOCK_SH)
-    except OSError:
-        return False
-
-
-def _flock(handle: int, how: int) -> bool:
-    try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
-            raise
-        # A file system without locks: signs of life (`heartbeat`) and the publishing of results keep runs apart there.
-    return True
-
-
 # ---------------------------------------------------------------- out
 
 
@@ -231,7 +172,7 @@ def tidy_all(store: Path) -> None:
     for left in store.glob(".*.tmp"):
         left.unlink(missing_ok=True)
     for made in store.glob("*/result.json"):
-        if not is_locked(made.parent):
+        if not locks.is_locked(made.parent):
             tidy(made.parent)
 
 
@@ -267,7 +208,7 @@ def outcome(store: Path, run_id: str) -> Outcome:
     if not latest:
         return Outcome(run_id, "pending")
     count = len(latest)
-    if is_locked(Path(folder)) or is_held(latest[-1] / "placement.yaml"):
+    if locks.is_locked(Path(folder)) or locks.is_held(latest[-1] / "placement.yaml"):
         return Outcome(run_id, "running", attempts=count)
     ended = files.read_json(latest[-1] / "end.json")
     if ended is None and (beat := heartbeat.of(latest[-1])) is not None and not beat.here:

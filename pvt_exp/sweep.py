@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import drivers, files, frozen, heartbeat, standing, store, tracked, worker
+from pvt_exp import drivers, files, frozen, heartbeat, locks, standing, store, tracked, worker
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
@@ -167,7 +167,7 @@ class _Driver:
             now = standing.look(where.store, run, where.fingerprints, run.id in self.starts)
             if now.state == "running" and run.id in self.lost:
                 now = replace(now, state="killed", reason="its machine was lost")
-            if now.state == "running" or store.is_locked(where.store / run.id):
+            if now.state == "running" or locks.is_locked(where.store / run.id):
                 self.elsewhere.append(run)
             elif not self._is_open(now, before):
                 self._ended(now)  # another driver has brought it to an end meanwhile
@@ -193,7 +193,7 @@ class _Driver:
         self.going[run.id] = attempt, slot, placement
         self.moved[run.id] = None, time.monotonic()
         self.held[run.id] = ExitStack()
-        self.held[run.id].enter_context(store.launched(attempt))
+        self.held[run.id].enter_context(locks.launched(attempt))
         board.started[run.id] = time.monotonic()
         board.outcomes[run.id] = Outcome(run.id, "running", attempts=int(attempt.name))
         return attempt
@@ -207,7 +207,7 @@ class _Driver:
 
     def _is_free(self, folder: Path) -> bool:
         """Whether nobody trains a run: locks tell that of this machine, and signs of life of others."""
-        if store.is_locked(folder):
+        if locks.is_locked(folder):
             return False
         tries = store.attempts(folder)
         beat = heartbeat.of(tries[-1]) if tries else None

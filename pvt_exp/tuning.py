@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import store, study
+from pvt_exp import locks, store, study
 from pvt_exp.board import Board, Group
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
@@ -171,6 +171,6 @@ def alone(plan: Plan, runs: Path) -> Iterator[None]:
         for each in undecided(plan):
             folder = study.place(runs, each)
             folder.mkdir(parents=True, exist_ok=True)
-            if not held.enter_context(store.lock(folder)):
+            if not held.enter_context(locks.lock(folder)):
                 raise ConfigError(f"{each.name}: another process tunes it; wait for that one, or stop it")
         yield

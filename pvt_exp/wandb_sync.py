@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from pvt_exp import store, wandb_client, wandb_file
+from pvt_exp import locks, store, wandb_client, wandb_file
 
 LIMIT_S = 900.0
 """For all parts of one run: W&B itself would go on for ever with a server that refuses."""
@@ -36,7 +36,7 @@ def waiting(runs: Path) -> tuple[list[Waiting], int]:
         newest = store.attempts(folder)[-1:]
         # Of an online run that was cut off, only the end can be missing; an earlier end is part of what came after it.
         parts = [part for part in parts if part.name.startswith("offline-") or part.parent.parent in newest]
-        if parts and store.is_locked(folder):
+        if parts and locks.is_locked(folder):
             busy += 1
         elif parts:
             found.append(Waiting(folder.name, tuple(parts)))

@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import config, heartbeat, store
+from pvt_exp import config, heartbeat, locks, store
 from pvt_exp.schema import Placement
 from pvt_exp.stopping import Stopping
 
@@ -34,7 +34,7 @@ TELLING_S = 5.0
 def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
     """Train the run of an attempt's folder; 0: done, 1: ended otherwise (``end.json`` says how), 75: `BUSY`."""
     folder = store.run_folder(attempt)
-    with contextlib.nullcontext(True) if rank else store.lock(folder) as mine:
+    with contextlib.nullcontext(True) if rank else locks.lock(folder) as mine:
         if not mine or (rank == 0 and store.result(folder) is not None):
             shutil.rmtree(attempt, ignore_errors=True)
             return 0 if mine else BUSY

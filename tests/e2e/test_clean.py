@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import expand, stages, store
+from pvt_exp import expand, locks, stages, store
 from pvt_exp.schema import Placement, Run
 from tests.conftest import Cli
 from tests.unit.test_recovery import SWEEP
@@ -51,7 +51,7 @@ def test_what_is_not_named_is_shown_and_then_removed(filled: list[Run], cli: Cli
 
 def test_a_run_that_is_trained_stays(filled: list[Run], cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "experiments/other.yaml").unlink()
-    with store.lock(tmp_path / "runs" / filled[-1].id):
+    with locks.lock(tmp_path / "runs" / filled[-1].id):
         assert "0 folders" in cli("clean", "--remove").stdout
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import config, store
+from pvt_exp import config, locks, store
 from pvt_exp.component import kinds
 from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.schema import Placement, Run, Tracking
@@ -70,7 +70,7 @@ def test_a_run_can_be_ended_from_without(launcher: Launcher, experiment: Path, t
         elif (attempt / "progress.json").exists():
             to_end.append(attempt)
     assert to_end
-    assert not store.is_locked(runs / run.id)
+    assert not locks.is_locked(runs / run.id)
 
 
 def test_a_run_can_have_several_processes(launcher: Launcher, experiment: Path, tmp_path: Path) -> None:

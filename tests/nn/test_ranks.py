@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from pvt_exp import store
+from pvt_exp import locks, store
 from pvt_exp.component import kinds
 from pvt_exp.launchers import Ended, Work
 from pvt_exp.launchers.local import Settings
@@ -88,7 +88,7 @@ def test_one_that_is_killed_ends_the_run(which: str, experiment: Path, tmp_path:
     ended = together(run, tmp_path, "runs", kill=which)
     assert ended.code == -signal.SIGKILL
     assert not multiprocessing.active_children()
-    assert not store.is_locked(tmp_path / "runs" / run.id)
+    assert not locks.is_locked(tmp_path / "runs" / run.id)
     assert store.outcome(tmp_path / "runs", run.id).state == "killed"
 
 

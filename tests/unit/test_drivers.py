@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, drivers, files, heartbeat, store
+from pvt_exp import config, drivers, files, heartbeat, locks, store
 from pvt_exp.schema import Placement, Run
 
 RESULT = {"metrics": {"top1": 50.0}, "data": {"fingerprint": "aa"}}
@@ -48,5 +48,5 @@ def test_after_one_that_was_killed_the_store_is_put_in_order(runs: Path, experim
 
 def test_what_a_run_that_goes_writes_is_left(runs: Path, experiment: Path) -> None:
     folder = finished(runs, experiment)
-    with store.lock(folder), drivers.driving(runs, "another", ()):
+    with locks.lock(folder), drivers.driving(runs, "another", ()):
         assert len(list(runs.rglob(".*.tmp"))) == 2

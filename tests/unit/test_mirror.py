@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 import pytest
 
-from pvt_exp import expand, store
+from pvt_exp import expand, locks, store
 from pvt_exp.config import ConfigError
 from pvt_exp.mirror import Mirror
 from pvt_exp.plan import Plan
@@ -35,7 +35,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(plan: Plan, tmp_path: Path)
     assert study.trials == [], "what waits is not there"
     run = plan.variants[1].runs[1]
     attempt = store.attempt(tmp_path, run, Placement(), plan.name)
-    with store.lock(tmp_path / run.id):
+    with locks.lock(tmp_path / run.id):
         (attempt / "metrics.csv").write_text("epoch,step,top1\n0,5,10.0\n")
         assert mirror.refresh() == 1
         (trial,) = study.trials
@@ -45,7 +45,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(plan: Plan, tmp_path: Path)
         (attempt / "progress.json").write_text('{"scored": 2, "metrics": {"top1": 20.0}}')
         assert mirror.refresh() == 1
     assert mirror.refresh() == 0, "what was killed goes on"
-    with store.lock(tmp_path / run.id):
+    with locks.lock(tmp_path / run.id):
         store.finish(attempt, result(run, 43.70000076293945))
     assert mirror.refresh() == 1
     (trial,) = study.trials

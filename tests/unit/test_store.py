@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, files, store
+from pvt_exp import config, files, locks, store
 from pvt_exp.config import ConfigError
 from pvt_exp.schema import Placement, Run
 
@@ -67,7 +67,7 @@ def test_end_states_keep_reason_and_log(runs: Path, run: Run, state: store.State
 
 
 def test_gone_without_a_word_is_killed(runs: Path, run: Run) -> None:
-    with store.launched(attempt(runs, run)):
+    with locks.launched(attempt(runs, run)):
         assert store.outcome(runs, run.id).state == "running", "its process is starting"
     assert store.outcome(runs, run.id).state == "killed"
 
@@ -98,7 +98,7 @@ def test_stale_results_are_told(runs: Path, run: Run) -> None:
 
 
 def _hold(folder: Path, ready: "multiprocessing.synchronize.Event") -> None:  # type: ignore[name-defined]
-    with store.lock(folder) as mine:
+    with locks.lock(folder) as mine:
         assert mine
         ready.set()
         signal.pause()
@@ -112,15 +112,15 @@ def test_one_process_holds_a_run_and_death_lets_go(runs: Path, run: Run) -> None
     holder = context.Process(target=_hold, args=(folder, ready))
     holder.start()
     assert ready.wait(20)
-    assert store.is_locked(folder)
+    assert locks.is_locked(folder)
     assert store.outcome(runs, run.id).state == "running"
-    with store.lock(folder, patience_s=0.1) as mine:
+    with locks.lock(folder, patience_s=0.1) as mine:
         assert not mine
     os.kill(holder.pid or 0, signal.SIGKILL)
     holder.join()
-    assert not store.is_locked(folder)
+    assert not locks.is_locked(folder)
     assert store.outcome(runs, run.id).state == "killed"
-    with store.lock(folder) as mine:
+    with locks.lock(folder) as mine:
         assert mine
 
 

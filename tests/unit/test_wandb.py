@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import expand, files, store, tracked, wandb_file, wandb_report, wandb_server, wandb_sweep, wandb_sync
+from pvt_exp import (
+    expand,
+    files,
+    locks,
+    store,
+    tracked,
+    wandb_file,
+    wandb_report,
+    wandb_server,
+    wandb_sweep,
+    wandb_sync,
+)
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Tracking
@@ -82,7 +93,7 @@ def test_what_is_to_be_uploaded(planned: Plan, tmp_path: Path) -> None:
     }
     (parts[0] / "run-x.wandb.synced").touch()
     (newest.parent / "unsent").unlink()
-    with store.lock(runs / one.id):
+    with locks.lock(runs / one.id):
         found, busy = wandb_sync.waiting(runs)
     assert ([each.name for each in found], busy) == (["report of sweep"], 1)
     shutil.rmtree(report)

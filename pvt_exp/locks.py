@@ -1,0 +1,65 @@
+"""What one process of this machine holds, and others can see: a run that is trained, a driver's file.
+
+The kernel lets go when the process ends, however it ends.
+"""
+
+import contextlib
+import errno
+import fcntl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a file, which others can see (`is_held`)."""
+    with path.open("rb") as file:
+        _flock(file.fileno(), fcntl.LOCK_EX)
+        yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process of this machine holds the file."""
+    try:
+        with path.open("rb") as file:
+            return not _flock(file.fileno(), fcntl.LOCK_SH)
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def lock(folder: Path, patience_s: float = 1.0) -> Iterator[bool]:
+    """Hold the run's folder while it is trained; yields False if another process of this machine holds it.
+
+    Waits a moment because `is_locked` touches the lock too.
+    """
+    with (folder / "lock").open("a") as file:
+        deadline = time.monotonic() + patience_s
+        while not (got := _flock(file.fileno(), fcntl.LOCK_EX)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield got
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process of this machine trains the run."""
+    return is_held(folder / "lock")
+
+
+@contextlib.contextmanager
+def launched(attempt: Path) -> Iterator[None]:
+    """Held by the driver until the attempt's process is gone, which takes seconds to start and to hold the lock itself."""
+    with held(attempt / "placement.yaml"):
+        yield
+
+
+def _flock(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        # A file system without locks: signs of life (`heartbeat`) and the publishing of results keep runs apart there.
+    return True
