@@ -7,7 +7,7 @@ import torchmetrics
 import torchvision
 import wandb
 
-from pvt_exp import cli, train, worker
+from pvt_exp import cli, stopping, train, worker
 from pvt_exp.nn import classification, detection, loader, mask_rcnn, pvt, retinanet, semantic, semantic_fpn
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "retinanet",
     "semantic",
     "semantic_fpn",
+    "stopping",
     "timm",
     "torch",
     "torchmetrics",
@@ -29,3 +30,5 @@ __all__ = [
     "wandb",
     "worker",
 ]
+
+stopping.ignore()  # a cluster's signal is for the driver and its runs, which need the server to the end

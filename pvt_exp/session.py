@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import estimate, site, standing, store, study, tuning
+from pvt_exp import estimate, site, standing, stopping, store, study, tuning
 from pvt_exp import smoke as smoke_steps
 from pvt_exp.board import Board
 from pvt_exp.config import ConfigError
@@ -25,6 +25,7 @@ HALTED = 3
 """The trials were stopped by ``pvt-exp stop`` or ``on_error``; nothing more is to be trained."""
 
 
+@stopping.as_ctrl_c()
 def train(
     console: Console,
     planned: Plan,
@@ -95,6 +96,7 @@ def train(
     return tell(console, planned, board.outcomes)
 
 
+@stopping.as_ctrl_c()
 def tune(
     console: Console,
     planned: Plan,

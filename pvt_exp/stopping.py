@@ -1,15 +1,21 @@
-"""A run that is asked to stop: where it trains, it writes a checkpoint first; within half a minute it is gone."""
+"""A run that is asked to stop: where it trains, it writes a checkpoint first; within half a minute it is gone.
 
+A cluster sends its signal to every process of a job: the driver, which asks its runs, the runs, and what serves them.
+"""
+
+import contextlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""A person's or a cluster's, and that of a cluster that wants its machine back soon."""
 GRACE_S = 20.0
 """What a run may take to come to the end of a step and write a checkpoint."""
 
 
 class Stopping:
-    """Whether a run was asked to stop (SIGTERM, or the SIGUSR1 of a cluster that wants its machine back)."""
+    """Whether a run was asked to stop."""
 
     def __init__(self, give_up: Callable[[], None]) -> None:
         self.asked = False
@@ -19,15 +25,45 @@ class Stopping:
 
     def listen(self) -> None:
         """Take the signals."""
-        for number in (signal.SIGTERM, signal.SIGUSR1):
+        for number in SIGNALS:
             signal.signal(number, lambda *_: self.ask())
 
     def ask(self) -> None:
-        """Ask it; where nothing is trained, at the second time, and when it takes too long, it is given up at once."""
-        if self.asked or not self.training:
+        """Ask it, which a cluster and the driver may both do; where nothing is trained, it is given up at once."""
+        if self.asked:
+            return
+        if not self.training:
             self._give_up()
             return
         self.asked = True
         timer = threading.Timer(GRACE_S, self._give_up)
         timer.daemon = True
         timer.start()
+
+
+@contextlib.contextmanager
+def as_ctrl_c() -> Iterator[None]:
+    """Meanwhile the first of the signals ends what this process does as Ctrl-C does; those that follow change nothing."""
+
+    def stop(number: int, frame: object) -> None:
+        ignore()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def ignore() -> None:
+    """Leave them to others: what serves a run, or a driver, is there until that is gone."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def heed() -> None:
+    """End by them, in a process that was forked from one that ignores them."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)

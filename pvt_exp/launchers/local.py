@@ -22,6 +22,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pvt_exp import stopping
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 
 PATIENCE_S = 30.0
@@ -135,6 +136,7 @@ def _serve(code: str) -> None:
 
 def _run(attempt: str, rank: int = 0) -> None:
     """In the forked process: become a group of its own that ends with the driver, then train."""
+    stopping.heed()
     os.setsid()
     driver = multiprocessing.parent_process()
     assert driver is not None
@@ -163,12 +165,12 @@ def _end_group(process: BaseProcess) -> None:
 def _stop(processes: list[BaseProcess]) -> None:
     """Ask the runs to stop, wait until they have written their checkpoints, and end what is left; Ctrl-C ends the wait."""
     processes = [process for process in processes if process.pid is not None]
-    for process in processes:
-        process.terminate()  # the run alone: it still needs the processes that load its images
     deadline = time.monotonic() + PATIENCE_S
     try:
-        for process in processes:
-            process.join(max(0.0, deadline - time.monotonic()))
+        while (left := [each for each in processes if each.exitcode is None]) and time.monotonic() < deadline:
+            for process in left:  # the run alone: it still needs the processes that load its images
+                process.terminate()  # each second: one that was only just forked does not hear it yet
+            wait([process.sentinel for process in left], timeout=1.0)
     finally:
         _end(processes)
 

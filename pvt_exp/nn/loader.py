@@ -4,6 +4,9 @@ Every draw follows from (seed, epoch, image, repeat), and a group's mixing from 
 Legend: B images of a micro-batch, C classes.
 """
 
+import os
+import signal
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pvt_exp import stopping
 from pvt_exp.datasets import DataError
 from pvt_exp.nn.images import BadImage
 from pvt_exp.nn.order import InOrder, Key, Order
@@ -181,6 +185,8 @@ class Loader:
             batch_size=None,  # an item is a group already
             collate_fn=_as_it_is,  # type: ignore[arg-type]  # else tuples become lists
             num_workers=workers,
+            multiprocessing_context="fork" if workers else None,  # in a sweep the default has each import torch anew
+            worker_init_fn=_serve,
             prefetch_factor=(1 if big else 2) if workers else None,
             persistent_workers=workers > 0,
             pin_memory=bool(placement.gpus),
@@ -238,7 +244,13 @@ class Loader:
 
     def _read(self) -> Iterator[Batch]:
         try:
-            yield from self.groups
+            # Those that load are forked here; what comes before they can tell whom a signal is from waits.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping.SIGNALS)
+            try:
+                groups = iter(self.groups)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield from groups
         except DataError as error:  # a worker's has its traceback in it; the last line is what a person needs
             last, kind = str(error).strip().splitlines()[-1], type(error)
             raise kind(last.removeprefix(f"{kind.__module__}.{kind.__qualname__}: ")) from None
@@ -252,6 +264,18 @@ class Loader:
 
 def _as_it_is(batch: Batch) -> Batch:
     return batch
+
+
+def _serve(worker: int) -> None:
+    """Take no signal but the run's own: when it is asked to stop, it needs images to come to the end of its step."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SIGTERM stays blocked, and is taken in a thread
+    threading.Thread(target=_end_when_told, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_when_told(run: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != run:
+        pass  # a cluster's
+    os._exit(0)
 
 
 def _stop_workers(groups: "DataLoader[Batch]") -> None:

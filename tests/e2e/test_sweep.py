@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -158,11 +159,18 @@ def test_kill_9_of_the_driver(sweep: Path, cli: Cli, driver: Driver, tmp_path: P
     assert {k: after[k] for k in before} == before
 
 
-def test_ctrl_c(sweep: Path, driver: Driver, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGUSR1]
+)
+def test_ctrl_c_and_a_clusters_signals(number: signal.Signals, sweep: Path, driver: Driver, tmp_path: Path) -> None:
     longer(sweep)
-    process = driver("sweep", "sweep.yaml", "--slots", "2")
+    process = driver("sweep", "sweep.yaml", "--slots", "2", "--workers", "1")
     wait_for(lambda: len(list(tmp_path.glob("runs/*/attempts/1/progress.json"))) == 2)
-    process.send_signal(signal.SIGINT)
+    everyone = processes_with(f"MARK={tmp_path}")
+    assert len(everyone) > 5, "driver, server, tracker, two runs and what loads their images"
+    for pid in [process.pid] if number == signal.SIGINT else everyone:  # a cluster's come to all processes of a job
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
     said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, said
     assert "stopping: 0 of 4 done" in said
