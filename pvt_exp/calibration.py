@@ -29,6 +29,8 @@ from pvt_exp.worker import visible
 
 BUSY = 0.25
 """Part of the cores, or of the GPU, in use by others from which on a device was not idle."""
+LOOK_S = 0.5
+"""How long it is looked how busy the cores are."""
 
 
 class Pace(NamedTuple):
@@ -172,7 +174,15 @@ def _busy(slot: Slot) -> float:
     if slot.gpus:
         told = _smi("utilization.gpu", slot.gpus[0])
         return float(told) / 100 if told and told.isdecimal() else 0.0
-    return round(min(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0))), 2)
+    before, since = _worked(), time.monotonic()
+    time.sleep(LOOK_S)
+    return round(min(1.0, (_worked() - before) / (time.monotonic() - since) / (os.cpu_count() or 1)), 2)
+
+
+def _worked() -> float:
+    """Seconds that the cores of this machine have computed since its start."""
+    user, nice, system, *_ = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
 
 
 def _path(runs: Path, run: Run, placement: Placement, slot: Slot) -> Path:

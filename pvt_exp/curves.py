@@ -1,5 +1,6 @@
 """How a run's scores went from epoch to epoch, from what its attempts wrote."""
 
+import contextlib
 import csv
 from pathlib import Path
 
@@ -18,6 +19,6 @@ def curve(folder: Path, metric: str) -> dict[int, float]:
         except (OSError, ValueError, csv.Error):
             pass  # not there yet, or torn: what could be read stays
         seen = files.read_json(attempt / "progress.json") or {}  # the file above is written every hundred steps only
-        if metric in seen.get("metrics", {}):
+        with contextlib.suppress(KeyError, TypeError, ValueError):  # it was damaged, or has not been scored
             found[int(seen["scored"])] = float(seen["metrics"][metric])
     return found

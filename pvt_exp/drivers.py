@@ -1,12 +1,14 @@
 """Who drives a store: each driver has a file that it holds while it lives, and through which it can be asked to stop.
 
-runs/drivers/<sweep>.<host>.<pid>.json     held (flock): sweep, host, process, when it started, command
+runs/drivers/<sweep>.<host>.<pid>.json     held (flock) and touched: sweep, host, process, when it started, command
 runs/drivers/<sweep>.<host>.<pid>.stop     there: it is to stop
 """
 
 import contextlib
+import math
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,11 +36,12 @@ class Driver:
 
     @property
     def lives(self) -> bool:
-        """Whether it goes on; of another machine, whether it has not said that it ended."""
-        return locks.is_held(self.file) if self.here else self.file.exists()
+        """Whether it goes on; of another machine, or of this one before it was started anew, whether it was heard lately."""
+        return locks.is_held(self.file) if self.here else _age_s(self.file) < heartbeat.GRACE_S
 
     def remove(self) -> None:
         """Remove what a driver that was killed has left."""
+        shutil.rmtree(store.scratch(self.file.parents[1], self.host, self.process), ignore_errors=True)
         for suffix in (".json", ".stop"):
             self.file.with_suffix(suffix).unlink(missing_ok=True)
 
@@ -47,14 +50,34 @@ class Driver:
         self.file.with_suffix(".stop").touch()
 
 
+def _age_s(file: Path) -> float:
+    """Seconds since a file was touched, by the clock of the file system, which all machines see."""
+    now = file.with_suffix(f".{platform.node()}.{os.getpid()}.now")
+    try:
+        now.touch()
+        return now.stat().st_mtime - file.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
+    except OSError:
+        return 0.0  # a store that may only be looked at
+    finally:
+        with contextlib.suppress(OSError):
+            now.unlink(missing_ok=True)
+
+
 class Asked:
-    """Whether this driver was asked to stop."""
+    """Whether this driver was asked to stop. It asks often, and so is known to live."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._file, self._stop = file, file.with_suffix(".stop")
+        self._touched = time.monotonic()
 
     def __bool__(self) -> bool:
-        return self._file.exists()
+        if time.monotonic() - self._touched > heartbeat.BEAT_S:
+            with contextlib.suppress(OSError):  # a full disk ends no sweep
+                os.utime(self._file)
+            self._touched = time.monotonic()
+        return self._stop.exists()
 
 
 @contextlib.contextmanager
@@ -62,7 +85,7 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
     """Be known as a driver of the sweep."""
     folder = runs / "drivers"
     folder.mkdir(exist_ok=True)
-    if dead := [each for each in _all(runs) if each.here and not each.lives]:
+    if dead := [each for each in _all(runs) if not each.lives]:
         store.tidy_all(runs)
     for gone in dead:
         gone.remove()
@@ -76,7 +99,7 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
         try:
             with files.named(file):  # held before it can be read: who reads one that nobody holds removes it
                 file.write_text(files.dump(told))
-            yield Asked(asked)
+            yield Asked(file)
         finally:
             for each in (file, asked):
                 each.unlink(missing_ok=True)

@@ -84,18 +84,20 @@ def of(
         begun = {run_id: part for run_id in outcomes if (part := _begun(runs, outcomes[run_id]))}
         hours = calibration.hours(plan, outcomes, ended, paces, facts, begun, len(places))
     costs = cost.of([_placed(row.first, placement) for row in plan.rows])
-    room = room_of(places)
+    room = room_of(places, launcher.memory_gb)
     too_large = _too_large({row.name: each for row, each in zip(plan.rows, costs, strict=True)}, room)
     return Estimate(
         tuple(costs), paces, run_h, room, len(places), calibration.device(slot), hours, lacking, tuple(too_large)
     )
 
 
-def room_of(places: Sequence[Slot]) -> int:
-    """Bytes that a run can have in the first of these places."""
+def room_of(places: Sequence[Slot], memory_gb: float | None) -> int:
+    """Bytes that a run can have in the first of these places; on the CPU no more than its limit."""
     slot = places[0]
     whole = calibration.room(slot, sum(each.gpus == slot.gpus for each in places))
-    return whole - (CUDA_BYTES if slot.gpus else 0)
+    if slot.gpus:
+        return whole - CUDA_BYTES
+    return min(whole, int(memory_gb * 1e9)) if memory_gb else whole
 
 
 def foreseen(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) -> list[str]:
@@ -109,7 +111,9 @@ def foreseen(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) 
     costs = cost.known(runs)
     if places[0].gpus and 0 < costs.count(None) <= FEW:
         costs = [*cost.of(runs)]
-    return _too_large({name: each for name, each in zip(rows, costs, strict=True) if each}, room_of(places))
+    return _too_large(
+        {name: each for name, each in zip(rows, costs, strict=True) if each}, room_of(places, launcher.memory_gb)
+    )
 
 
 def _too_large(costs: Mapping[str, Cost], room: int) -> list[str]:
@@ -135,7 +139,7 @@ def _calibrate(
 ) -> None:
     missing = {name: run for name, run in groups.items() if calibration.known(runs, run, placement, slot) is None}
     store.create(runs)
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, emoji=False)
     for count, (name, run) in enumerate(missing.items(), 1):
         placed = placement.model_copy(update={"data": str(roots[run.dataset.name])})
         pace = calibration.measure(runs, run, placed, slot)

@@ -95,7 +95,7 @@ class Pace(pl.Callback):
 
     def __init__(self, length: int, show: bool) -> None:
         self.length, self.images, self.skipped = length, 0, 0
-        self.console = Console(stderr=True) if show and sys.stderr.isatty() else None
+        self.console = Console(stderr=True, markup=False, emoji=False) if show and sys.stderr.isatty() else None
         self.seconds = 0.0
 
     def on_validation_start(self, trainer: pl.Trainer, module: Any) -> None:
@@ -121,7 +121,9 @@ def _print_json(found: dict[str, Any]) -> None:
 
 def _print(found: dict[str, Any]) -> None:
     """For a person."""
-    say = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True).print
+    say = Console(
+        width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, emoji=False, soft_wrap=True
+    ).print
     if (match := found["match"]) is not None:
         resized = f", {len(match['resized'])} of them resized" if match["resized"] else ""
         fit = len(match["matched"]) + len(match["resized"])

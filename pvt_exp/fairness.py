@@ -1,8 +1,8 @@
 """In what the recipe of a row differs from the base's, besides what the sweep studies.
 
 The recipe is all that is not architecture: data, epochs, batch, optimizer, schedule, augmentation, drop path, frozen parts,
-precision. (What a row starts from is told by itself.) What is studied is what every choice of the row's axis changes, or any
-step of ``cumulative``, or the trials of a tuning; a row of ``variants`` studies its architecture.
+precision, and whether it is pretrained. (From which weights is told by itself.) What is studied is what every choice of the
+row's axis changes, or any step of ``cumulative``, or the trials of a tuning; a row of ``variants`` studies its architecture.
 """
 
 from collections.abc import Iterator
@@ -60,8 +60,19 @@ def _differences(run: Run, base: Run) -> Iterator[tuple[str, Any, Any]]:
         ours, theirs = (getattr(each.backbone, name, None) for each in (run, base))
         if ours != theirs:
             yield f"backbone.{name}", ours, theirs
+    for name, starts in (("pretrain", _first_stage), ("backbone.pretrained", _weights)):
+        if starts(run) != starts(base):
+            yield name, starts(run), starts(base)
     if run.optim == base.optim and run.lr != base.lr:
         yield "learning rate for its batch", run.lr, base.lr
+
+
+def _first_stage(run: Run) -> str | None:
+    return None if run.pretrain is None else "a first stage"
+
+
+def _weights(run: Run) -> str | None:
+    return None if getattr(run.backbone, "pretrained", None) is None else "weights"
 
 
 def _leaves(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:

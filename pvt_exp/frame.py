@@ -1,6 +1,6 @@
 """The runs of a sweep as a table of pandas, for notebooks: `pvt_exp.results`."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,13 +52,15 @@ def results(
     plan = expand.load(Path(sweep), overrides, seeds, find, choose, cost)[1]
     _, facts, _ = site.inspect(plan, data or {}, site.load())
     seen = standing.outcomes(place, plan, site.fingerprints(facts))
-    return pandas.DataFrame([_row(plan, each, run, seen[run.id]) for each in plan.variants for run in each.runs])
+    taken = TAKEN.union(*(each.result["metrics"] for each in seen.values() if each.result))
+    rows = [_row(plan, each, run, seen[run.id], taken) for each in plan.variants for run in each.runs]
+    return pandas.DataFrame(rows)
 
 
-def _row(plan: Plan, variant: Variant, run: Run, seen: Outcome) -> dict[str, Any]:
+def _row(plan: Plan, variant: Variant, run: Run, seen: Outcome, taken: Set[str]) -> dict[str, Any]:
     places = plan.coordinates(variant).items()
     row: dict[str, Any] = {"variant": variant.name, "base": variant.is_base}
-    row |= {f"{axis} (axis)" if axis in TAKEN else axis: choice for axis, choice in places}
+    row |= {f"{axis} (axis)" if axis in taken else axis: choice for axis, choice in places}
     row |= {"seed": run.seed, "run": run.id, "state": seen.state, "reason": seen.reason}
     if seen.result is None or seen.state != "done":
         return row

@@ -79,7 +79,7 @@ def _names(paths: list[Path]) -> list[str]:
 
 def _shown(images: list[Any]) -> Iterable[Any]:
     """The same, with a bar on a terminal and a line now and then elsewhere."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, emoji=False)
     if console.is_terminal:
         yield from track(images, "images", console=console, transient=True)
         return

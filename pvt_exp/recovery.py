@@ -56,7 +56,7 @@ class Recovery:
         """
         if seen.state == "killed":
             return self._after_kill(run, seen, got_on)
-        if seen.state == "out_of_memory":
+        if seen.state == "out_of_memory" and worker.NO_LESS not in (seen.reason or ""):
             return self._with_less(run, shared, micro_batch)
         return None
 

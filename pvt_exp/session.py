@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import estimate, site, standing, stopping, store, study, tuning
+from pvt_exp import drivers, estimate, site, standing, stopping, store, study, tuning
 from pvt_exp import smoke as smoke_steps
 from pvt_exp.board import Board
 from pvt_exp.config import ConfigError
@@ -86,6 +86,9 @@ def train(
         if smoke and _first_steps(console, planned, where, to_do) and policy.on_error == "stop":
             console.print("stopped: on_error: stop; nothing was trained", highlight=False)
             return tell(console, planned, outcomes)
+    except Halted as halted:
+        console.print(f"stopped: {halted}", highlight=False)
+        return tell(console, planned, outcomes)
     except KeyboardInterrupt:
         console.print("stopped; nothing was trained", highlight=False)
         return INTERRUPTED
@@ -163,7 +166,7 @@ def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence
 
 
 def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[Run]) -> bool:
-    """Whether the first step of some architecture failed, which is told."""
+    """Whether the first step of some architecture failed, which is told. Raises Halted where the driver is asked to stop."""
     tried = smoke_steps.chosen(where.store, to_do)
     if tried:
         console.print(
@@ -174,9 +177,13 @@ def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[
         name, reason = planned.names[failed.run.id], failed.reason.splitlines()[0]
         console.print(f"  {failed.state}  {name}: {reason}", highlight=False, soft_wrap=True)
 
-    return bool(
-        smoke_steps.try_out(where.store, where.launcher, tried, partial(place, where=where, plan=planned), told)
-    )
+    placed = partial(place, where=where, plan=planned)
+    with drivers.driving(where.store, planned.name, where.placement.command) as asked:
+        minutes = where.policy.stall_minutes
+        failed = smoke_steps.try_out(where.store, where.launcher, tried, placed, told, minutes, lambda: bool(asked))
+        if asked:
+            raise Halted("as pvt-exp stop asks for; nothing was trained")
+    return bool(failed)
 
 
 def _drive(

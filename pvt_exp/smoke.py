@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,6 @@ from pvt_exp import files, frozen, identity, store
 from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.schema import Placement, Run, Tracking
 
-FOLDER = "smoke"
 MATTERS = ("task", "dataset", "backbone", "group_size", "batch_size", "precision", "ema_decay")
 """Fields of a run that decide whether a step of it works, or its memory."""
 
@@ -42,10 +42,16 @@ def try_out(
     tried: Sequence[Run],
     place: Callable[[Run, Slot], Placement],
     tell: Callable[[Failed], None],
+    stall_minutes: float,
+    halt: Callable[[], object],
 ) -> list[Failed]:
-    """Train one step of each run and score one batch, in the launcher's slots; nothing of it is kept. Those that fail."""
+    """Train one step of each run and score one batch, in the launcher's slots; nothing of it is kept. Those that fail.
+
+    One that takes longer than ``stall_minutes`` is ended; where ``halt()`` says so all are.
+    """
     waiting, failed = list(tried), []
-    folder = runs / FOLDER / f"{platform.node()}.{os.getpid()}"  # two drivers may try the same run at once
+    folder = store.scratch(runs, platform.node(), os.getpid())  # two drivers may try the same run at once
+    going: dict[Path, float] = {}
 
     def next_attempt(slot: Slot) -> Path | None:
         if not waiting:
@@ -53,14 +59,25 @@ def try_out(
         run = waiting.pop(0)
         shutil.rmtree(folder / run.id, ignore_errors=True)
         placement = place(run, slot).model_copy(update={"smoke": True, "tracking": Tracking(mode="disabled")})
-        return store.attempt(folder, run, placement, FOLDER)
+        attempt = store.attempt(folder, run, placement, "smoke")
+        going[attempt] = time.monotonic()
+        return attempt
+
+    def hung() -> list[Path]:
+        over = [attempt for attempt, since in going.items() if time.monotonic() - since > 60 * stall_minutes]
+        for attempt in over:
+            store.end(attempt, "timed_out", f"no step in {stall_minutes:g} minutes")
+        return over
 
     by_id = {run.id: run for run in tried}
-    launched = launcher.launch(Work(next_attempt, tuple, lambda: frozen.freeze(runs)))
+    launched = launcher.launch(Work(next_attempt, hung, lambda: frozen.freeze(runs)))
     try:
         for ended in launched:
+            if halt():
+                break
             if ended is None:
                 continue
+            del going[ended.attempt]
             run = by_id[store.run_folder(ended.attempt).name]
             told = files.read_json(ended.attempt / "end.json") or {
                 "state": "killed",

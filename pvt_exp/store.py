@@ -156,6 +156,11 @@ def end(attempt: Path, state: State, reason: str | None, **numbers: Any) -> None
     files.publish(attempt / "end.json", files.dump(record))
 
 
+def scratch(store: Path, host: str, process: int) -> Path:
+    """Where a driver tries the first steps of runs, of which nothing is kept."""
+    return store / "smoke" / f"{host}.{process}"
+
+
 def tidy(folder: Path) -> None:
     """Remove what was being written when attempts at a run were killed; of a run that is done, so nobody writes there."""
     for left in (
@@ -290,7 +295,7 @@ def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, st
 
 def _data(run: Run, result: dict[str, Any]) -> Iterator[tuple[Dataset, str, str | None]]:
     """The data sets that a result follows from, and the fingerprints that they had."""
-    yield run.dataset, "trained", result["data"]["fingerprint"]
+    yield run.dataset, "trained", (result.get("data") or {}).get("fingerprint")
     if run.need is not None:
         start = result.get("provenance", {}).get("pretrained") or {}
         yield run.need.dataset, "its first stage was trained", start.get("data")

@@ -19,6 +19,7 @@ from pvt_exp.nn.loader import Loader, loaders
 from pvt_exp.record import Record
 from pvt_exp.schema import Placement, Run
 from pvt_exp.stopping import Stopping
+from pvt_exp.worker import NO_LESS
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 PRECISION: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
@@ -85,12 +86,16 @@ def fit(
         return True
     # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
     published = store.finish(attempt, record.result(module, placement, cost))
+    if not published:
+        if wandb:
+            wandb.ended("killed", "another attempt finished first")
+        return False
     _clean(attempt, placement.keep)
     drawn = samples.write(module, ready.val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
     if wandb:
         wandb.show(drawn, record.per_class, fitting.global_step)
         wandb.ended("done", summary={"best": _flat(record.best), "last": record.last, "cost": cost})
-    return published
+    return True
 
 
 def try_out(run: Run, placement: Placement) -> None:
@@ -182,7 +187,7 @@ def _refuse_other_statistics(module: Any, micro_batch: int, group_size: int, rec
         return
     if micro_batch < group_size and recovering:
         raise MemoryError(
-            f"{recovering}; fewer would be another run, as this model's {what} over the run's group_size of {group_size}: "
+            f"{recovering}; {NO_LESS}, as this model's {what} over the run's group_size of {group_size}: "
             "set group_size in the experiment, or choose a smaller model"
         )
     if micro_batch < group_size:

@@ -71,7 +71,10 @@ def compile_filter(text: str, cost_of: Callable[[BaseModel], Any]) -> Callable[[
             case ast.BoolOp(values=parts):
                 return any(value(part, run, base) for part in parts)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-                return _BINARY[type(op)](value(left, run, base), value(right, run, base))
+                sides = value(left, run, base), value(right, run, base)
+                if not all(isinstance(side, int | float) for side in sides):
+                    raise ConfigError(f"'{ast.unparse(node)}': arithmetic is for numbers")
+                return _BINARY[type(op)](*sides)
             case ast.Compare(left=left, ops=ops, comparators=rights):
                 values = [value(part, run, base) for part in (left, *rights)]
                 return all(_BINARY[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))

@@ -23,6 +23,8 @@ from pvt_exp.stopping import Stopping
 BUSY = 75
 """Exit status where another process trains the run (EX_TEMPFAIL: try again)."""
 STOPPED = "stopped by a person or the machine (SIGTERM)"
+NO_LESS = "fewer would be another run"
+"""In the reason of a run that was out of memory and cannot be tried with fewer images at once."""
 PARTED_S = 10.0
 """How long a process of several waits before it says that it lost the others: whoever knows why says so first."""
 TOGETHER = ("Stopped", "Pruned")

@@ -12,5 +12,5 @@ def typed() -> str:
 
 
 def console() -> Console:
-    """The terminal, or 120 characters where the output goes elsewhere."""
-    return Console(soft_wrap=False) if sys.stdout.isatty() else Console(width=120)
+    """The terminal, or 120 characters where the output goes elsewhere; names and reasons are shown as they are."""
+    return Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False)

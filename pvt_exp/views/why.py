@@ -1,12 +1,15 @@
 """Why a run is where it is, in words, and what would move it: `pvt-exp why`."""
 
+import contextlib
 import time
 from pathlib import Path
 
-from pvt_exp import drivers, files, store
+from pvt_exp import config, drivers, files, standing, store
+from pvt_exp.config import ConfigError
+from pvt_exp.datasets import DataError, Dataset
 from pvt_exp.drivers import Driver
 from pvt_exp.live import duration
-from pvt_exp.schema import Run
+from pvt_exp.schema import Placement, Run
 from pvt_exp.standing import ENDED_AS
 from pvt_exp.store import Outcome
 
@@ -17,6 +20,7 @@ DO: dict[str, str] = {
     "timed_out": "look at where it hung (the log's end), then --retry timed_out; stall_minutes says how long is too long",
     "killed": "the same command goes on with it",
     "pruned": "a trial that did worse than others; nothing",
+    "stale": "the same command with --retry stale trains it again; what it came to stays beside it",
 }
 
 
@@ -24,6 +28,9 @@ def why(runs: Path, run_id: str) -> list[str]:
     """Lines that say how a run of the store stands, how it came to that, and what a person can do."""
     folder, seen = runs / run_id, store.outcome(runs, run_id)
     run = store.load(folder) if (folder / "run.yaml").exists() else None
+    if run is not None:
+        at_hand = _at_hand(runs, run) | (_at_hand(runs, run.need) if run.need is not None else {})
+        seen = standing.look(runs, run, at_hand, store.is_start(folder))
     tries = store.attempts(folder)
     sweeps = store.sweeps(folder)
     alive = [driver for sweep in sweeps for driver in drivers.of(runs, sweep)]
@@ -35,9 +42,20 @@ def why(runs: Path, run_id: str) -> list[str]:
     elif seen.state == "running":
         lines.append(_running(tries[-1]))
     else:
+        lines += [seen.reason] if seen.state == "stale" and seen.reason else []
         lines += _waits(runs, run, seen)
         lines += _next(seen, sweeps, alive)
     return lines
+
+
+def _at_hand(runs: Path, run: Run) -> dict[Dataset, str]:
+    """The fingerprint of the data that its newest attempt was given, as they are now."""
+    tries = store.attempts(runs / run.id)
+    with contextlib.suppress(ConfigError, DataError, OSError):
+        root = config.load(Placement, tries[-1] / "placement.yaml").data if tries else None
+        found = run.dataset.inspect(Path(root)).fingerprint if root else None
+        return {run.dataset: found} if found else {}
+    return {}
 
 
 def _end(attempt: Path) -> str:

@@ -327,6 +327,10 @@ def test_data_that_changed_are_told_and_never_mixed(sweep: Path, cli: Cli, tmp_p
     said = cli("sweep", sweep, *words, ok=1).stdout
     assert f"{run_id} stale: trained on data" in said
     assert "--retry stale" in said
+    reasons = cli("why", run_id).stdout
+    assert f"{run_id} is stale" in reasons
+    assert "at hand are 0123456789abcdef" in reasons
+    assert "--retry stale" in reasons
     assert '"stale": 1' in cli("plan", sweep, *words, "--json").stdout
     assert "stale" in (tmp_path / "reports/out/sweep/table.md").read_text()
     cli("sweep", sweep, *words, "--retry", "stale")

@@ -32,6 +32,19 @@ def test_a_moving_average_starts_at_the_pretrained_weights(experiment: Path, tmp
         torch.testing.assert_close(kept[f"ema.module.backbone.{name}"], tensor, rtol=0, atol=1e-4)
 
 
+def test_one_that_comes_second_leaves_all_as_the_first_made_it(experiment: Path, tmp_path: Path) -> None:
+    """A process that was stopped and wakes after another has finished the run."""
+    run, placed, late = attempt(tmp_path, config.load(Run, experiment, ["epochs=1"]))
+    first = attempt(tmp_path, run)[2]
+    assert train.fit(run, placed, first)
+    before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    made = (store.run_folder(first) / "result.json").read_bytes()
+    assert not train.fit(run, placed, late)
+    assert (store.run_folder(first) / "result.json").read_bytes() == made
+    assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == before
+    assert store.weights(tmp_path / "runs", run.id) is not None
+
+
 def test_a_micro_batch_may_not_change_batchnorms_statistics(experiment: Path, tmp_path: Path) -> None:
     run = config.load(Run, experiment, ["epochs=1", "backbone={kind: timm, name: resnet10t}"])
     with pytest.raises(ValueError, match="BatchNorm takes its statistics"):

@@ -46,6 +46,32 @@ def test_after_one_that_was_killed_the_store_is_put_in_order(runs: Path, experim
         assert [each.sweep for each in drivers.of(runs)] == ["another"]
 
 
+def test_one_that_was_not_heard_for_long_is_gone_with_its_machine(runs: Path) -> None:
+    """As after a power cut: what it was before its machine started anew says nothing of its processes now."""
+    (runs / "drivers").mkdir()
+    scratch = store.scratch(runs, "here", 1)
+    scratch.mkdir(parents=True)
+    file = runs / "drivers/mine.here.1.json"
+    told = {"sweep": "mine", "host": "here", "boot": "another", "process": 1, "started": "then"}
+    files.write(file, files.dump(told))
+    assert [each.sweep for each in drivers.of(runs)] == ["mine"], "it was heard just now"
+    os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 2 * heartbeat.GRACE_S))
+    assert not drivers.of(runs)
+    with drivers.driving(runs, "another", ()):
+        assert [each.sweep for each in drivers.of(runs)] == ["another"]
+    assert not scratch.exists()
+    assert not list((runs / "drivers").iterdir())
+
+
+def test_one_that_goes_on_is_heard(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.0)
+    with drivers.driving(runs, "mine", ()) as asked:
+        (file,) = (runs / "drivers").iterdir()
+        os.utime(file, (0, 0))
+        assert not asked
+        assert file.stat().st_mtime > 0
+
+
 def test_what_a_run_that_goes_writes_is_left(runs: Path, experiment: Path) -> None:
     folder = finished(runs, experiment)
     with locks.lock(folder), drivers.driving(runs, "another", ()):

@@ -48,6 +48,19 @@ def test_tuned_fields_are_studied(experiment: Path) -> None:
     assert row.unlike == ("epochs 3 (2)",)
 
 
+def test_whether_a_row_is_pretrained_is_recipe(experiment: Path) -> None:
+    """From which weights is not: each architecture has its own."""
+    weights = "backbone.pretrained: timm:pvt_v2_b0.in1k"
+    blocks = (
+        f"  - variants: {{begun: {{{weights}}}}}\n  - one_at_a_time: {{start: {{weights: {{{weights}, epochs: 3}}}}}}\n"
+    )
+    assert told(make(experiment.parent, blocks)) == {
+        "base": (),
+        "begun": ("backbone.pretrained weights (none)",),
+        "start weights": (),
+    }
+
+
 def test_strict_refuses(experiment: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         expand.load(make(experiment.parent, BLOCKS, "strict: true\n"))

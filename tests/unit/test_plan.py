@@ -129,6 +129,8 @@ def test_where_filters_on_settings(experiment: Path) -> None:
         ("optim.lr > 'a'", "cannot be computed"),
         ("backbone.depths[9] > 1", "cannot be computed: tuple index out of range"),
         ("().__class__", "'().__class__': no such field"),
+        ("1 == '%z' % epochs", "arithmetic is for numbers"),
+        ("optim.lr == 'x' * 10000000000000", "arithmetic is for numbers"),
     ],
 )
 def test_a_filter_that_cannot_be_used(experiment: Path, where: str, said: str) -> None:

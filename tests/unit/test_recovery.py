@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pvt_exp import config, expand, session, store, worker
+from pvt_exp import config, drivers, expand, session, store, worker
+from pvt_exp.cli import console as cli
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Policy, Tracking
@@ -164,6 +165,24 @@ def test_there_is_a_limit(planned: Plan) -> None:
     assert "--retry out_of_memory" in said
 
 
+def test_one_that_cannot_be_tried_with_less_is_left(planned: Plan) -> None:
+    refused = ("out_of_memory", f"ran out of memory with 16 images at once; {worker.NO_LESS}, as BatchNorm ...")
+    SCRIPT[planned.runs[0].id] = [OOM, refused]
+    assert train(planned, Scripted(places=((0,), (1,))))[0] == 1
+    assert [each.micro_batch for each in placements(planned.runs[0].id)] == [None, 8]
+
+
+def test_what_is_said_is_shown_as_it_is(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "RuntimeError: [enforce fail at alloc_cpu.cpp:117] :smile: [/]"
+    SCRIPT[planned.runs[0].id] = [("failed", reason)]
+    terminal = cli.console()
+    monkeypatch.setattr(terminal, "file", io.StringIO())
+    monkeypatch.setattr(terminal, "record", True)
+    placement = Placement(tracking=Tracking(mode="disabled"))
+    assert session.train(terminal, planned, Path("runs"), Scripted(), placement, (), (), Policy()) == 1
+    assert reason in terminal.export_text()
+
+
 def test_a_sweep_can_stop_at_the_first_error(planned: Plan) -> None:
     SCRIPT[planned.runs[0].id] = [("failed", "KeyError: 'x'")]
     status, said = train(planned, Scripted(places=((),)), on_error="stop")
@@ -225,6 +244,24 @@ def test_and_can_end_it(planned: Plan) -> None:
     assert "stopped: on_error: stop; nothing was trained" in said
     assert len(SEEN) == 2
     assert not list(Path("runs").glob("*/attempts"))
+
+
+def test_what_hangs_there_is_ended(planned: Plan) -> None:
+    said = train(planned, Scripted(hangs=True), smoke=True, stall_minutes=1e-4)[1]
+    assert "timed_out  depth deep: no step in 0.0001 minutes" in said
+
+
+def test_it_can_be_stopped_there(planned: Plan) -> None:
+    def ask(attempt: Path) -> int:
+        assert drivers.stop(Path("runs"), planned.name, 0)
+        return -9
+
+    SCRIPT[planned.runs[0].id] = [ask]
+    status, said = train(planned, smoke=True)
+    assert status == 1
+    assert "stopped: as pvt-exp stop asks for; nothing was trained" in said
+    assert not list(Path("runs").glob("*/attempts"))
+    assert not Path("runs/smoke").exists()
 
 
 def test_one_architecture_needs_no_step_before_its_first_run(planned: Plan) -> None:
