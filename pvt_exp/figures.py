@@ -34,7 +34,7 @@ def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) ->
         ConfigError: if matplotlib is not installed, or no run has a score yet.
     """
     try:
-        import matplotlib
+        import matplotlib.style
     except ImportError:
         raise ConfigError("--figures needs matplotlib: pip install 'pvt-exp[figures]'") from None
     matplotlib.use("agg")
@@ -43,10 +43,11 @@ def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) ->
     if not drawn:
         raise ConfigError(f"--figures: no run of {plan.name} has a score yet")
     out.mkdir(parents=True, exist_ok=True)
-    paths = _save(out / "curves", lambda axes: draw_curves(axes, drawn, title(metric)))
     points = [point for variant in plan.variants if (point := _point(variant, outcomes, metric)) is not None]
-    if points:
-        paths += _save(out / "cost", lambda axes: draw_costs(axes, points, title(metric)))
+    with matplotlib.style.context("default"):  # whose ten colours differ, whatever a person's settings are
+        paths = _save(out / "curves", lambda axes: draw_curves(axes, drawn, title(metric)))
+        if points:
+            paths += _save(out / "cost", lambda axes: draw_costs(axes, points, title(metric)))
     return paths
 
 
