@@ -88,11 +88,7 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
         ConfigError: if the run's folder holds another run, so that two would share one id.
     """
     folder = store / run.id
-    for each in (folder, folder / "attempts"):
-        if each.is_symlink():
-            raise ConfigError(
-                f"{each}: is a link, and runs are kept in folders; --store can name another place for all"
-            )
+    _refuse_links(folder)
     (folder / "attempts").mkdir(parents=True, exist_ok=True)
     use(store, run.id, sweep)
     written = folder / "run.yaml"
@@ -120,8 +116,18 @@ def use(store: Path, run_id: str, sweep: str, start: bool = False) -> None:
     """
     folder = store / run_id / ("starts" if start else "sweeps")
     if not (folder / sweep).exists():
+        _refuse_links(folder.parent)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / sweep).touch()
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise ConfigError where what is written into a run's folder would come to lie elsewhere."""
+    for each in (folder, *(folder / name for name in ("attempts", "sweeps", "starts", "lock"))):
+        if each.is_symlink():
+            raise ConfigError(
+                f"{each}: is a link, and runs are kept in folders; --store can name another place for all"
+            )
 
 
 def is_start(folder: Path) -> bool:
@@ -163,13 +169,12 @@ def scratch(store: Path, host: str, process: int) -> Path:
 
 def tidy(folder: Path) -> None:
     """Remove what was being written when attempts at a run were killed; of a run that is done, so nobody writes there."""
-    for left in (
-        *folder.glob(".*.tmp"),
-        *folder.glob("attempts/*/.*.tmp"),
-        *folder.glob("attempts/*/checkpoints/*.part"),
-        *folder.glob("attempts/*/ranks"),
-    ):
+    for left in folder.glob(".*.tmp"):
         left.unlink(missing_ok=True)
+    for attempt in attempts(folder):
+        parts = () if (attempt / "checkpoints").is_symlink() else attempt.glob("checkpoints/*.part")
+        for left in (*attempt.glob(".*.tmp"), *parts, attempt / "ranks"):
+            left.unlink(missing_ok=True)
 
 
 def tidy_all(store: Path) -> None:
@@ -261,17 +266,20 @@ def all_checkpoints(folder: Path) -> list[Path]:
 
 def checkpoints(attempt: Path) -> list[Path]:
     """Those that an attempt has written, oldest first: ``epoch=2-step=300.ckpt``, the epoch counted from 0."""
-    found = {path: re.search(r"step=(\d+)", path.stem) for path in (attempt / "checkpoints").glob("*.ckpt")}
+    folder = attempt / "checkpoints"
+    there = [] if folder.is_symlink() else folder.glob("*.ckpt")  # what a link leads to is not the store's to remove
+    found = {path: re.search(r"step=(\d+)", path.stem) for path in there}
     return sorted(found, key=lambda path: int(step[1]) if (step := found[path]) else -1)
 
 
 def attempts(folder: Path) -> list[Path]:
     """The tries at a run, oldest first."""
     try:
-        names = os.listdir(folder / "attempts")  # noqa: PTH208 - names alone, fast
+        with os.scandir(folder / "attempts") as entries:
+            names = [each.name for each in entries if each.name.isdecimal() and each.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    return [folder / "attempts" / name for name in sorted((n for n in names if n.isdecimal()), key=int)]
+    return [folder / "attempts" / name for name in sorted(names, key=int)]
 
 
 def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, str] | None = None) -> dict[str, Outcome]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import stages, store
+from pvt_exp import stages, store, train
 from pvt_exp.schema import Placement, Run
 from tests.conftest import Cli
 
@@ -45,6 +45,32 @@ def test_a_run_folder_that_is_a_link_is_not_written_through(run: Run, cli: Cli, 
     (tmp_path / "experiments/other.yaml").write_text((tmp_path / "base.yaml").read_text().replace("2e-3", "1e-3"))
     cli("clean", "--remove")
     assert set(before) <= {path.name for path in outside.rglob("*")}
+
+
+@pytest.mark.parametrize("place", ["sweeps", "lock"])
+def test_nor_is_a_link_within_it(place: str, run: Run, cli: Cli, tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "runs" / run.id
+    (folder / "result.json").unlink()
+    shutil.rmtree(folder / place, ignore_errors=True)
+    outside.mkdir()
+    (folder / place).symlink_to(outside if place == "sweeps" else outside / "made")
+    assert f"{place}: is a link" in cli("run", "base.yaml", "--gpus", "none", ok=2).stderr
+    assert not list(outside.iterdir())
+
+
+def test_checkpoints_behind_a_link_are_neither_read_nor_removed(run: Run, tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "runs" / run.id
+    outside.mkdir()
+    (outside / "epoch=0-step=1.ckpt").touch()
+    (outside / "epoch=0-step=2.part").touch()
+    (folder / "attempts/1/checkpoints").symlink_to(outside)
+    (outside / "checkpoints").mkdir()
+    (outside / "checkpoints/epoch=0-step=3.ckpt").touch()
+    (folder / "attempts/2").symlink_to(outside)
+    assert store.all_checkpoints(folder) == []
+    store.tidy(folder)
+    train._clean(folder / "attempts/1", "none")
+    assert len(list(outside.rglob("*=*"))) == 3
 
 
 @pytest.mark.parametrize("name", ["..", "a\nb", "x" * 200, "ランズ", "-rf", "$(touch hacked)", "run.yaml"])
