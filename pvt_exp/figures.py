@@ -75,7 +75,7 @@ def draw_curves(axes: "Axes", drawn: Sequence[Curve], name: str) -> None:
     """A line a row, and the range of its seeds as a band."""
     for i, each in enumerate(drawn):
         style = {"color": f"C{i % 10}", "linestyle": ("-", "--", ":")[i // 10 % 3]}
-        axes.plot(each.epochs, each.mean, label=each.name, linewidth=1.4, **style)
+        axes.plot(each.epochs, each.mean, label=_label(each.name), linewidth=1.4, **style)
         axes.fill_between(each.epochs, each.least, each.most, color=style["color"], alpha=0.12, linewidth=0)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
@@ -89,7 +89,7 @@ def draw_costs(axes: "Axes", points: Sequence[tuple[str, float, list[float]]], n
         spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
         axes.errorbar(
             macs, statistics.fmean(scores), yerr=spread, fmt=("o", "s", "^")[i // 10 % 3], color=f"C{i % 10}", capsize=2,
-            label=row,
+            label=_label(row),
         )  # fmt: skip
     costs = [macs for _, macs, _ in points]
     if max(costs) > 4 * min(costs):
@@ -97,6 +97,12 @@ def draw_costs(axes: "Axes", points: Sequence[tuple[str, float, list[float]]], n
     axes.set_xlabel("MACs (G)")
     axes.set_ylabel(name)
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _label(name: str) -> str:
+    """As it is written: matplotlib leaves out what begins with _, and reads what is between two $ as mathematics."""
+    plain = name.replace("$", r"\$")
+    return f" {plain}" if plain.startswith("_") else plain
 
 
 def _save(path: Path, draw: Any) -> list[Path]:

@@ -31,3 +31,18 @@ def test_curves_and_costs_are_drawn_of_what_was_scored(sweep: Path, cli: Cli, tm
     assert row.epochs == list(range(1, plan.variants[0].first.epochs + 1))
     assert {epoch: row.mean[epoch - 1] for epoch in due} == pytest.approx(due)
     assert row.least == row.mean == row.most, "one seed"
+
+
+def test_names_are_shown_as_they_are_written(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    names = ["_hidden", "$x_{$", "a & b_c % <d> | $"]
+    figure = Figure()
+    axes = figure.add_subplot()
+    figures.draw_curves(
+        axes, [figures.Curve(name, [1, 2], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]) for name in names], "top-1"
+    )
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [each.get_text().strip().replace(r"\$", "$") for each in legend.get_texts()] == names
+    figure.savefig(tmp_path / "drawn.png")  # where mathematics that does not end would be an error
