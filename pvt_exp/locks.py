@@ -6,15 +6,28 @@ The kernel lets go when the process ends, however it ends.
 import contextlib
 import errno
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
+
+_HELD: set[IO[Any]] = set()
+
+
+def _let_go() -> None:
+    for file in _HELD:
+        file.close()
+
+
+# A forked process, such as one that loads images, holds what it inherits, and may live a moment longer than the run.
+os.register_at_fork(after_in_child=_let_go)
 
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a file, which others can see (`is_held`)."""
-    with path.open("rb") as file:
+    with path.open("rb") as file, _kept(file):
         _flock(file.fileno(), fcntl.LOCK_EX)
         yield
 
@@ -34,7 +47,7 @@ def lock(folder: Path, patience_s: float = 1.0) -> Iterator[bool]:
 
     Waits a moment because `is_locked` touches the lock too.
     """
-    with (folder / "lock").open("a") as file:
+    with (folder / "lock").open("a") as file, _kept(file):
         deadline = time.monotonic() + patience_s
         while not (got := _flock(file.fileno(), fcntl.LOCK_EX)) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -51,6 +64,15 @@ def launched(attempt: Path) -> Iterator[None]:
     """Held by the driver until the attempt's process is gone, which takes seconds to start and to hold the lock itself."""
     with held(attempt / "placement.yaml"):
         yield
+
+
+@contextlib.contextmanager
+def _kept(file: IO[Any]) -> Iterator[None]:
+    _HELD.add(file)
+    try:
+        yield
+    finally:
+        _HELD.discard(file)
 
 
 def _flock(handle: int, how: int) -> bool:

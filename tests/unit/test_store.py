@@ -124,6 +124,24 @@ def test_one_process_holds_a_run_and_death_lets_go(runs: Path, run: Run) -> None
         assert mine
 
 
+def test_what_a_run_forks_holds_it_no_longer_than_the_run(runs: Path, run: Run) -> None:
+    """A process that loads images outlives a run that is killed by some seconds."""
+    attempt(runs, run)
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    helper = context.Process(target=lambda: (ready.set(), signal.pause()))
+    with locks.lock(runs / run.id) as mine:
+        assert mine
+        helper.start()
+        assert ready.wait(20)
+        assert locks.is_locked(runs / run.id), "it is still the run's"
+    try:
+        assert not locks.is_locked(runs / run.id)
+    finally:
+        helper.kill()
+        helper.join()
+
+
 def test_a_store_of_a_newer_version_is_left_alone(runs: Path, run: Run) -> None:
     store.finish(attempt(runs, run), RESULT)
     (runs / run.id / "result.json").write_text(json.dumps({"format": 2, **RESULT}))
