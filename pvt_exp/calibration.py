@@ -176,13 +176,14 @@ def _busy(slot: Slot) -> float:
         return float(told) / 100 if told and told.isdecimal() else 0.0
     before, since = _worked(), time.monotonic()
     time.sleep(LOOK_S)
-    return round(min(1.0, (_worked() - before) / (time.monotonic() - since) / (os.cpu_count() or 1)), 2)
+    return round(min(1.0, (_worked() - before) / (time.monotonic() - since) / len(os.sched_getaffinity(0))), 2)
 
 
 def _worked() -> float:
-    """Seconds that the cores of this machine have computed since its start."""
-    user, nice, system, *_ = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:])
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+    """Seconds that the cores which this process may use have computed since the machine's start."""
+    own = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    cores = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
+    return sum(int(ticks) for name, *all_ in cores if name in own for ticks in all_[:3]) / os.sysconf("SC_CLK_TCK")
 
 
 def _path(runs: Path, run: Run, placement: Placement, slot: Slot) -> Path:

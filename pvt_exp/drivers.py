@@ -9,6 +9,7 @@ import math
 import os
 import platform
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +42,12 @@ class Driver:
 
     def remove(self) -> None:
         """Remove what a driver that was killed has left."""
-        shutil.rmtree(store.scratch(self.file.parents[1], self.host, self.process), ignore_errors=True)
+        runs = self.file.parents[1]
+        scratch = store.scratch(runs, self.host, self.process)
+        if (
+            scratch.parent == runs / "smoke" and not scratch.parent.is_symlink()
+        ):  # what is written there may be anything
+            shutil.rmtree(scratch, ignore_errors=True)
         for suffix in (".json", ".stop"):
             self.file.with_suffix(suffix).unlink(missing_ok=True)
 
@@ -66,18 +72,13 @@ def _age_s(file: Path) -> float:
 
 
 class Asked:
-    """Whether this driver was asked to stop. It asks often, and so is known to live."""
+    """Whether this driver was asked to stop."""
 
     def __init__(self, file: Path) -> None:
-        self._file, self._stop = file, file.with_suffix(".stop")
-        self._touched = time.monotonic()
+        self._file = file
 
     def __bool__(self) -> bool:
-        if time.monotonic() - self._touched > heartbeat.BEAT_S:
-            with contextlib.suppress(OSError):  # a full disk ends no sweep
-                os.utime(self._file)
-            self._touched = time.monotonic()
-        return self._stop.exists()
+        return self._file.exists()
 
 
 @contextlib.contextmanager
@@ -99,10 +100,30 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
         try:
             with files.named(file):  # held before it can be read: who reads one that nobody holds removes it
                 file.write_text(files.dump(told))
-            yield Asked(file)
+            with _heard(file):
+                yield Asked(asked)
         finally:
             for each in (file, asked):
                 each.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _heard(file: Path) -> Iterator[None]:
+    """Touch the file meanwhile, from a thread."""
+    over = threading.Event()
+
+    def touch() -> None:
+        while not over.wait(heartbeat.BEAT_S):
+            with contextlib.suppress(OSError):  # a store that is away for a moment ends no sweep
+                os.utime(file)
+
+    thread = threading.Thread(target=touch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def of(runs: Path, sweep: str | None = None) -> list[Driver]:

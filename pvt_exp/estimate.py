@@ -92,12 +92,12 @@ def of(
 
 
 def room_of(places: Sequence[Slot], memory_gb: float | None) -> int:
-    """Bytes that a run can have in the first of these places; on the CPU no more than its limit."""
+    """Bytes that each process of a run can have in the first of these places; on the CPU no more than its limit."""
     slot = places[0]
     whole = calibration.room(slot, sum(each.gpus == slot.gpus for each in places))
     if slot.gpus:
         return whole - CUDA_BYTES
-    return min(whole, int(memory_gb * 1e9)) if memory_gb else whole
+    return min(whole, int(memory_gb * 1e9 / slot.ranks)) if memory_gb else whole
 
 
 def foreseen(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) -> list[str]:

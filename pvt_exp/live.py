@@ -120,9 +120,8 @@ class View:
         return self._left[1]
 
     def _table(self, board: Board) -> RenderableType:
-        table = Table(
-            box=None, pad_edge=False, title=f"[bold]{board.title or board.plan.name}[/]", title_justify="left"
-        )
+        title = Text(board.title or board.plan.name, "bold")
+        table = Table(box=None, pad_edge=False, title=title, title_justify="left")
         groups = board.groups
         metric = groups[0].runs[0].task.metric if groups[0].runs else ""
         table.add_column("variant", no_wrap=True)

@@ -32,10 +32,10 @@ class Stopping:
         """Ask it, which a cluster and the driver may both do; where nothing is trained, it is given up at once."""
         if self.asked:
             return
+        self.asked = True
         if not self.training:
             self._give_up()
             return
-        self.asked = True
         timer = threading.Timer(GRACE_S, self._give_up)
         timer.daemon = True
         timer.start()

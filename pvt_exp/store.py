@@ -182,7 +182,7 @@ def tidy_all(store: Path) -> None:
     for left in store.glob(".*.tmp"):
         left.unlink(missing_ok=True)
     for made in store.glob("*/result.json"):
-        if not locks.is_locked(made.parent):
+        if not made.parent.is_symlink() and not locks.is_locked(made.parent):
             tidy(made.parent)
 
 
@@ -274,6 +274,8 @@ def checkpoints(attempt: Path) -> list[Path]:
 
 def attempts(folder: Path) -> list[Path]:
     """The tries at a run, oldest first."""
+    if (folder / "attempts").is_symlink():
+        return []
     try:
         with os.scandir(folder / "attempts") as entries:
             names = [each.name for each in entries if each.name.isdecimal() and each.is_dir(follow_symlinks=False)]

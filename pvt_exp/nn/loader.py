@@ -5,6 +5,7 @@ Legend: B images of a micro-batch, C classes.
 """
 
 import os
+import resource
 import signal
 import threading
 import weakref
@@ -268,12 +269,14 @@ def _as_it_is(batch: Batch) -> Batch:
 
 def _serve(worker: int) -> None:
     """Take no signal but the run's own: when it is asked to stop, it needs images to come to the end of its step."""
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))  # a run's limit counts what this process has of the run's
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SIGTERM stays blocked, and is taken in a thread
     threading.Thread(target=_end_when_told, args=(os.getppid(),), daemon=True).start()
 
 
 def _end_when_told(run: int) -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != run:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != run and os.getppid() == run:
         pass  # a cluster's
     os._exit(0)
 

@@ -28,7 +28,7 @@ def why(runs: Path, run_id: str) -> list[str]:
     """Lines that say how a run of the store stands, how it came to that, and what a person can do."""
     folder, seen = runs / run_id, store.outcome(runs, run_id)
     run = store.load(folder) if (folder / "run.yaml").exists() else None
-    if run is not None:
+    if run is not None and seen.state == "done":
         at_hand = _at_hand(runs, run) | (_at_hand(runs, run.need) if run.need is not None else {})
         seen = standing.look(runs, run, at_hand, store.is_start(folder))
     tries = store.attempts(folder)

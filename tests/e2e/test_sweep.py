@@ -163,7 +163,7 @@ def test_kill_9_of_the_driver(sweep: Path, cli: Cli, driver: Driver, tmp_path: P
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGUSR1]
 )
 def test_ctrl_c_and_a_clusters_signals(number: signal.Signals, sweep: Path, driver: Driver, tmp_path: Path) -> None:
-    longer(sweep)
+    longer(sweep, 50)
     process = driver("sweep", "sweep.yaml", "--slots", "2", "--workers", "1")
     wait_for(lambda: len(list(tmp_path.glob("runs/*/attempts/1/progress.json"))) == 2)
     everyone = processes_with(f"MARK={tmp_path}")

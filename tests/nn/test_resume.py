@@ -138,13 +138,15 @@ def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tm
         if store.result(tmp_path / stores[-1] / run.id) is not None:
             stores.append(f"killed, {len(stores) + 1}")  # it got to its end before: once more
         process = start(stores[-1])
-        process.join(draw.uniform(0.0, 0.3 * seconds))
+        process.join(draw.uniform(0.0, 0.5 * seconds))
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
         process.join()
     while store.result(tmp_path / stores[-1] / run.id) is None:
         start(stores[-1]).join()
+    made = [store.result(tmp_path / each / run.id) or {} for each in stores]
+    assert any(each["provenance"]["resumed"] for each in made), "some were killed after a checkpoint"
     for each in stores:
         assert_equal(end(run, tmp_path, "whole"), end(run, tmp_path, each))
 
