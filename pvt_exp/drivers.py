@@ -9,10 +9,10 @@ import math
 import os
 import platform
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,8 @@ class Driver:
         """Remove what a driver that was killed has left."""
         runs = self.file.parents[1]
         scratch = store.scratch(runs, self.host, self.process)
-        if (
-            scratch.parent == runs / "smoke" and not scratch.parent.is_symlink()
-        ):  # what is written there may be anything
+        # What the file says may be anything.
+        if scratch.parent == runs / "smoke" and not scratch.parent.is_symlink():
             shutil.rmtree(scratch, ignore_errors=True)
         for suffix in (".json", ".stop"):
             self.file.with_suffix(suffix).unlink(missing_ok=True)
@@ -100,30 +99,11 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
         try:
             with files.named(file):  # held before it can be read: who reads one that nobody holds removes it
                 file.write_text(files.dump(told))
-            with _heard(file):
+            with heartbeat.repeatedly(partial(os.utime, file)):
                 yield Asked(asked)
         finally:
             for each in (file, asked):
                 each.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _heard(file: Path) -> Iterator[None]:
-    """Touch the file meanwhile, from a thread."""
-    over = threading.Event()
-
-    def touch() -> None:
-        while not over.wait(heartbeat.BEAT_S):
-            with contextlib.suppress(OSError):  # a store that is away for a moment ends no sweep
-                os.utime(file)
-
-    thread = threading.Thread(target=touch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def of(runs: Path, sweep: str | None = None) -> list[Driver]:

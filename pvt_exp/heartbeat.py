@@ -4,11 +4,12 @@ Whether it goes up is judged by the watcher's own clock, so clocks that differ, 
 """
 
 import contextlib
+import itertools
 import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -57,21 +58,31 @@ def of(attempt: Path) -> Beat | None:
 @contextlib.contextmanager
 def beating(attempt: Path) -> Iterator[None]:
     """Give signs of life meanwhile, from a thread."""
-    over = threading.Event()
+    numbers = itertools.count()
 
     def beat() -> None:
-        number = 0
+        told = Beat(platform.node(), boot(), os.getpid(), next(numbers))
+        temporary = attempt / f".{NAME}.tmp"
+        temporary.write_text(files.dump(told._asdict()))
+        temporary.replace(attempt / NAME)
+
+    with repeatedly(beat):
+        yield
+
+
+@contextlib.contextmanager
+def repeatedly(beat: Callable[[], None]) -> Iterator[None]:
+    """Call it now and every `BEAT_S` meanwhile, from a thread. A file that cannot be written then ends nothing."""
+    over = threading.Event()
+
+    def go_on() -> None:
         while True:
-            with contextlib.suppress(OSError):  # a full disk ends no run
-                told = Beat(platform.node(), boot(), os.getpid(), number)
-                temporary = attempt / f".{NAME}.tmp"
-                temporary.write_text(files.dump(told._asdict()))
-                temporary.replace(attempt / NAME)
+            with contextlib.suppress(OSError):  # a full disk, or a store that is away for a moment
+                beat()
             if over.wait(BEAT_S):
                 return
-            number += 1
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=go_on, daemon=True)
     thread.start()
     try:
         yield
