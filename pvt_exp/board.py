@@ -1,7 +1,8 @@
 """How a sweep stands while it is driven: what a view shows, and how long it will take."""
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,10 @@ class Board:
     """How a sweep stands while it is driven: what a view shows."""
 
     plan: Plan
-    outcomes: dict[str, Outcome]
+    outcomes: Mapping[str, Outcome]
+    """What became of each run, by id; `put` changes it."""
+    states: Counter[State] = field(init=False)
+    """How many runs are in each state: there may be too many to be counted whenever one of them ends."""
     slots: int = 1
     expected: int = 0
     """Runs there will be, where more are proposed than are known."""
@@ -48,6 +52,17 @@ class Board:
     first: dict[str, tuple[float, float]] = field(default_factory=dict)
     """When the first progress of each was seen, and how much it was: start-up is not part of a run's pace."""
 
+    def __post_init__(self) -> None:
+        self.outcomes = self._outcomes = dict(self.outcomes)
+        self.states = Counter(seen.state for seen in self._outcomes.values())
+
+    def put(self, seen: Outcome) -> None:
+        """What became of a run, in place of what was known of it."""
+        if (before := self._outcomes.get(seen.id)) is not None:
+            self.states[before.state] -= 1
+        self.states[seen.state] += 1
+        self._outcomes[seen.id] = seen
+
     @property
     def groups(self) -> Sequence[Group]:
         """The lines of what is shown: the pretrainings that count, and the variants."""
@@ -56,7 +71,7 @@ class Board:
 
     def count(self, *states: State) -> int:
         """Runs in one of the states."""
-        return sum(seen.state in states for seen in self.outcomes.values())
+        return sum(self.states[state] for state in states)
 
     def seconds_left(self) -> float | None:
         """Time until the sweep is done, from the runs of the same variant, else from all runs; None: nothing to go by."""
@@ -79,19 +94,20 @@ class Board:
         parts: list[tuple[str, float]] = []
         known: dict[str, list[float]] = {}
         for group in groups:
+            name = group.name
             for run in group.runs:
                 seen = self.outcomes.get(run.id)
                 if seen is None:
                     continue
                 if seen.result is not None:
-                    known.setdefault(group.name, []).append(seen.result["provenance"]["seconds"])
+                    known.setdefault(name, []).append(seen.result["provenance"]["seconds"])
                 elif run.id in self.started:
                     fraction = self.progress.get(run.id, {}).get("fraction", 0.0)
                     since, at_first = self.first.get(run.id, (0.0, fraction))
                     if fraction - at_first > 0.02:
                         pace = (time.monotonic() - since) / (fraction - at_first)
-                        known.setdefault(group.name, []).append(pace)
-                    parts.append((group.name, 1 - fraction))
+                        known.setdefault(name, []).append(pace)
+                    parts.append((name, 1 - fraction))
                 elif seen.state in ("pending", "running"):
-                    parts.append((group.name, 1.0))
+                    parts.append((name, 1.0))
         return parts, {name: sum(seconds) / len(seconds) for name, seconds in known.items()}

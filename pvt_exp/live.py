@@ -17,6 +17,8 @@ from pvt_exp.store import State
 
 PLAIN_EVERY_S, DRAWN_EVERY_S, ESTIMATED_EVERY_S = 30.0, 0.25, 1.0
 """Between two lines, drawings and estimates of the time that is left."""
+LARGEST_PART = 0.02
+"""Of the time, for drawing and for estimating: both look at every run."""
 COLOURS: dict[State, str] = {
     "done": "green", "running": "cyan", "pending": "dim", "killed": "yellow", "stale": "yellow",
     "pruned": "yellow", "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
@@ -38,6 +40,24 @@ def several(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+class Turn:
+    """When it is time again for what is done every so often, and in a small part of the time at most."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s, self._next, self._begun = every_s, 0.0, 0.0
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._next
+
+    def __enter__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        now = time.monotonic()
+        self._next = max(self._begun + self._every_s, now + (now - self._begun) / LARGEST_PART)
+
+
 class View:
     """Shows a `Board`; a context manager whose `show` is what `sweep.drive` calls."""
 
@@ -46,9 +66,9 @@ class View:
         self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._last_line = time.monotonic()
         self._begun = time.monotonic()
-        self._drawn = 0.0
-        self._left: tuple[float, float | None] = (0.0, None)
-        """When the seconds that are left were estimated, and what they were."""
+        self._drawing, self._estimating = Turn(DRAWN_EVERY_S), Turn(ESTIMATED_EVERY_S)
+        self._left: float | None = None
+        """The newest estimate of the seconds that are left."""
 
     @property
     def seconds(self) -> float:
@@ -71,9 +91,9 @@ class View:
         if ended is not None and (self.live is None or board.outcomes[ended.id].state != "done"):
             self.console.print(self._line(board, ended), highlight=False, soft_wrap=True)
             self._last_line = time.monotonic()
-        if self.live and (board.stopping or time.monotonic() - self._drawn > DRAWN_EVERY_S):
-            self.live.update(self._table(board))
-            self._drawn = time.monotonic()
+        if self.live and (board.stopping or self._drawing.is_due):
+            with self._drawing:
+                self.live.update(self._table(board))
         elif self.live is None and (board.stopping or time.monotonic() - self._last_line > PLAIN_EVERY_S):
             self._last_line = time.monotonic()
             self.console.print(self._summary(board), highlight=False, soft_wrap=True)
@@ -95,7 +115,7 @@ class View:
         return text
 
     def _summary(self, board: Board) -> Text:
-        states = Counter(seen.state for seen in board.outcomes.values())
+        states = board.states
         total, done = max(len(board.outcomes), board.expected), states["done"]
         words = [f"{done} of {total} done"]
         if board.stopping:
@@ -114,10 +134,10 @@ class View:
         return Text(", ".join(words))
 
     def _seconds_left(self, board: Board) -> float | None:
-        """As the board estimates them, but once a second: it looks at every run."""
-        if time.monotonic() - self._left[0] > ESTIMATED_EVERY_S:
-            self._left = time.monotonic(), board.seconds_left()
-        return self._left[1]
+        if self._estimating.is_due:
+            with self._estimating:
+                self._left = board.seconds_left()
+        return self._left
 
     def _table(self, board: Board) -> RenderableType:
         title = Text(board.title or board.plan.name, "bold")

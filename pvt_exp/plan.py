@@ -165,7 +165,12 @@ class Plan:
     @cached_property
     def names(self) -> dict[str, str]:
         """What to call each run in one line, by its id: its variant or pretraining."""
-        return {run.id: group.name for group in self.groups for run in group.runs}
+        return {run_id: group.name for run_id, group in self.group_of.items()}
+
+    @cached_property
+    def group_of(self) -> "dict[str, Pretraining | Variant]":
+        """The pretraining or variant that each run is of, by its id."""
+        return {run.id: group for group in reversed(self.groups) for run in group.runs}
 
     @cached_property
     def axes(self) -> dict[str, tuple[str, ...]]:

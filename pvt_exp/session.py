@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -255,7 +255,7 @@ def _lacks_weights(runs: Path, run: Run) -> list[str]:
     return [f"backbone.pretrained: runs/{start}: {why}; a run starts from one that is done, with its last checkpoint"]
 
 
-def tell(console: Console, planned: Plan, outcomes: dict[str, Outcome]) -> int:
+def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> int:
     """Which runs are done, why the others are not, and how to go on. Returns 0 if all are done, else 1."""
     bad = [seen for seen in outcomes.values() if seen.state != "done"]
     total, done = len(planned.runs), sum(outcomes[run.id].state == "done" for run in planned.runs)

@@ -119,7 +119,7 @@ class _Driver:
             self._return_free()
             self.show(self.board, None)
         for run in self.waiting.values():
-            self.board.outcomes[run.id] = standing.waiting(self.board.outcomes[run.id], run, self.board.outcomes)
+            self.board.put(standing.waiting(self.board.outcomes[run.id], run, self.board.outcomes))
 
     def _launch(self) -> None:
         """Train what can be trained here, until nothing of it is left."""
@@ -195,7 +195,7 @@ class _Driver:
         self.held[run.id] = ExitStack()
         self.held[run.id].enter_context(locks.launched(attempt))
         board.started[run.id] = time.monotonic()
-        board.outcomes[run.id] = Outcome(run.id, "running", attempts=int(attempt.name))
+        board.put(Outcome(run.id, "running", attempts=int(attempt.name)))
         return attempt
 
     def _return_free(self) -> None:
@@ -250,7 +250,7 @@ class _Driver:
             self.waiting = {run.id: run, **self.waiting}
 
     def _ended(self, seen: Outcome) -> None:
-        self.board.outcomes[seen.id] = seen
+        self.board.put(seen)
         if seen.state == "done":
             store.tidy(self.where.store / seen.id)
 
@@ -289,7 +289,7 @@ def _join(board: Board, variant: Variant, where: Where) -> dict[str, Run]:
     board.plan = replace(board.plan, variants=(*board.plan.variants, variant))
     new = {run.id: run for run in board.plan.order if run.id not in board.outcomes}
     for run in new.values():
-        board.outcomes[run.id] = standing.look(where.store, run, where.fingerprints, is_start=run not in variant.runs)
+        board.put(standing.look(where.store, run, where.fingerprints, is_start=run not in variant.runs))
     return new
 
 

@@ -11,7 +11,7 @@ LONGEST_TAG = 64
 
 def tracking(shared: Tracking, plan: Plan, run: Run, sweeps: Iterable[str]) -> Tracking:
     """The command's tracking with what is this run's own; ``sweeps`` are the names of all sweeps that use it."""
-    group = next(group for group in plan.groups if any(each.id == run.id for each in group.runs))
+    group = plan.group_of[run.id]
     labels = group.labels if isinstance(group, Variant) else ()
     own = [(axis or "variant", choice) for label in labels for axis, choice in label.items()]
     axes = plan.coordinates(group) if isinstance(group, Variant) else {}

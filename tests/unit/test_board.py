@@ -1,0 +1,40 @@
+"""How a sweep stands while it is driven."""
+
+from collections import Counter
+
+import pytest
+
+from pvt_exp import live
+from pvt_exp.board import Board
+from pvt_exp.plan import Plan
+from pvt_exp.store import Outcome
+
+
+def test_its_counts_are_those_of_its_outcomes() -> None:
+    known = {run: Outcome(run, "pending") for run in ("first", "second")}
+    board = Board(Plan("sweep", (0,), ()), known)
+    for seen in (
+        Outcome("first", "running"),
+        Outcome("first", "done"),
+        Outcome("second", "failed"),
+        Outcome("second", "failed"),
+        Outcome("proposed", "pending"),
+    ):
+        board.put(seen)
+        assert +board.states == Counter(each.state for each in board.outcomes.values())
+    assert board.count("done", "failed", "killed") == 2
+    assert known["first"].state == "pending"
+
+
+def test_what_takes_long_is_done_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(live.time, "monotonic", lambda: now)
+    turn = live.Turn(1.0)
+    for took, due in ((0.001, 1.0), (2.0, 2.0 + 2.0 / live.LARGEST_PART)):
+        assert turn.is_due
+        begun = now
+        with turn:
+            now += took
+        now = begun + due - 0.01
+        assert not turn.is_due
+        now += 0.02
