@@ -27,14 +27,14 @@ class Spelled:
 
 
 class Problem(NamedTuple):
-    """At which value of a field does a run cost this?"""
+    """At which value of a field does a run cost what the base does?"""
 
     run: Run
+    base: Run
     field: str
     value: tuple[int, ...]
     units: tuple[int, ...]
     cost: str
-    target: int
     within: float
 
 
@@ -59,21 +59,17 @@ def match(
         ConfigError: for each row that has no such value, with the nearest; if no row has the field.
     """
     others = [row for row in rows if row.run.id != base.id]
-    target, *costs = (
-        getattr(each, wanted.cost) for each in count.of([base, *(row.run for row in others)], wanted.cost == "memory")
-    )
     problems: dict[int, Problem] = {}
-    for row, cost in zip(others, costs, strict=True):
+    for row in others:
         field, value = next(((name, v) for name in wanted.by if (v := field_of(row.run, name)) is not None), ("", None))
-        if value is None or abs(cost - target) <= wanted.within * target:
+        if value is None:
             continue
         entries = value if isinstance(value, tuple) else (value,)
         if not all(type(entry) is int for entry in entries):
             raise ConfigError(f"{place}: match.by: {field} has no whole numbers that could be scaled")
         units = row.run.backbone.units(field.removeprefix("backbone.")) if field.startswith("backbone.") else None
-        problems[id(row)] = Problem(
-            row.run, field, entries, units or (1,) * len(entries), wanted.cost, target, wanted.within
-        )
+        units = units or (1,) * len(entries)
+        problems[id(row)] = Problem(row.run, base, field, entries, units, wanted.cost, wanted.within)
     if others and all(field_of(row.run, name) is None for row in others for name in wanted.by):
         raise ConfigError(f"{place}: match.by: no row has {' or '.join(wanted.by)}")
     solved = dict(zip(problems, count.solve(list(problems.values())), strict=True))
@@ -83,12 +79,14 @@ def match(
         if (problem := problems.get(id(row))) is None:
             return row
         found = solved[id(row)]
-        if found is None or abs(found.cost - target) > wanted.within * target:
+        if found is None or abs(found.residual) > wanted.within:
             unsolved.append(f"{place}: match: {_no_solution(row, problem, found)}")
+            return row
+        if found.value == problem.value:
             return row
         value = list(found.value) if isinstance(field_of(row.run, problem.field), tuple) else found.value[0]
         parts = (*row.parts, (("match",), {problem.field: value}))
-        told = Matched(problem.field, problem.value, found.value, wanted.cost, found.cost / target - 1)
+        told = Matched(problem.field, problem.value, found.value, wanted.cost, found.residual)
         return replace(row, parts=parts, run=apply(parts), matched=told)
 
     made = [changed(row) for row in rows]
@@ -98,10 +96,10 @@ def match(
 
 
 def _no_solution(row: Spelled, problem: Problem, found: Solution | None) -> str:
-    due = f"{problem.cost} {problem.target:,} within {100 * problem.within:g} %"
     if found is None:
         return f"no {problem.field} gives {called(row.labels)} a model"
-    near = f"{'-'.join(map(str, found.value))} has {found.cost:,} ({100 * (found.cost / problem.target - 1):+.1f} %)"
+    due = f"{problem.cost} {found.target:,} within {100 * problem.within:g} %"
+    near = f"{'-'.join(map(str, found.value))} has {found.cost:,} ({100 * found.residual:+.1f} %)"
     return f"no {problem.field} brings {called(row.labels)} to the base's {due}; the nearest, {near}"
 
 

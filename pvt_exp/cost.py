@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,7 +48,8 @@ def of(runs: Sequence[Run], memory: bool = True) -> list[Cost]:
     Raises:
         ConfigError: with the child's words, if a model cannot be built.
     """
-    return list(map(_cost, _asked("costs", [_question(run, memory) for run in runs], runs)))
+    questions = [(_question(run, memory), {"run": run.model_dump(mode="json"), "memory": memory}) for run in runs]
+    return list(map(_cost, _asked("costs", questions)))
 
 
 def known(runs: Sequence[Run]) -> list[Cost | None]:
@@ -72,9 +74,20 @@ def solve(problems: Sequence[Problem]) -> list[Solution | None]:
     Raises:
         ConfigError: with the child's words, if it fails.
     """
-    asked = [{**each._asdict(), "run": _counts(each.run, each.cost == "memory")} for each in problems]
-    found = _asked("matches", asked, [each.run for each in problems])
-    return [Solution(tuple(each["value"]), each["cost"]) if each else None for each in found]
+
+    def worded(problem: Problem, words: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
+        return {**problem._asdict(), "run": words(problem.run), "base": words(problem.base)}
+
+    questions = [
+        (
+            worded(each, partial(_counts, memory=each.cost == "memory")),
+            worded(each, partial(Run.model_dump, mode="json")),
+        )
+        for each in problems
+    ]
+    return [
+        each and Solution(tuple(each["value"]), each["cost"], each["target"]) for each in _asked("matches", questions)
+    ]
 
 
 def _counts(run: Run, memory: bool) -> dict[str, Any]:
@@ -83,15 +96,14 @@ def _counts(run: Run, memory: bool) -> dict[str, Any]:
     return {**found, "optim": run.optim.kind, "ema_decay": run.ema_decay is not None} if memory else found
 
 
-def _asked(name: str, questions: Sequence[dict[str, Any]], runs: Sequence[Run]) -> list[Any]:
-    """The child's answers, from the cache where they are there; each is kept as it comes."""
+def _asked(name: str, questions: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> list[Any]:
+    """The child's answers, from the cache where they are there; each is kept as it comes.
+
+    Of each question there is what its answer depends on, and the whole.
+    """
     folder, code = _cache() / name, _code()
-    paths = [folder / f"{_key(question, code)}.json" for question in questions]
-    missing = {
-        path: {**question, "run": run.model_dump(mode="json")}
-        for path, question, run in zip(paths, questions, runs, strict=True)
-        if not path.exists()
-    }
+    paths = [folder / f"{_key(question, code)}.json" for question, _ in questions]
+    missing = {path: whole for path, (_, whole) in zip(paths, questions, strict=True) if not path.exists()}
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
         for count, (path, answer) in enumerate(zip(missing, _child(list(missing.values())), strict=True), 1):

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,9 +33,9 @@ def count(run: dict[str, Any], memory: bool = False) -> dict[str, Any]:
 
 
 def solve(
-    run: dict[str, Any], field: str, value: list[int], units: list[int], cost: str, target: int, within: float
+    run: dict[str, Any], base: dict[str, Any], field: str, value: list[int], units: list[int], cost: str, within: float
 ) -> dict[str, Any] | None:
-    """The value of the field at which the run's model costs the target, or the nearest."""
+    """The value of the field at which the run's model costs what the base's does, or the nearest."""
     single = not isinstance(_at(run, field), list)
 
     def cost_at(entries: tuple[int, ...]) -> int | None:
@@ -44,8 +45,14 @@ def solve(
             return None
         return ASK[cost](module)
 
-    found = nearest(value, units, cost_at, target, within)
+    found = nearest(value, units, cost_at, _target(json.dumps(base), cost), within)
     return found and found._asdict()
+
+
+@cache
+def _target(base: str, cost: str) -> int:
+    """What the base of a sweep costs; all its rows ask."""
+    return ASK[cost](_build(config.make(Run, json.loads(base))))
 
 
 def _at(value: Any, field: str) -> Any:

@@ -12,6 +12,7 @@ import timm
 from PIL import Image
 
 from pvt_exp import config, expand, store, train
+from pvt_exp.match import Solution
 from pvt_exp.nn import pretrained
 from pvt_exp.plan import Tuning
 from pvt_exp.schema import Placement, Run, Tracking
@@ -75,7 +76,9 @@ def first(tuning: Tuning) -> dict[str, Any]:
 
 
 ONE = SimpleNamespace(params=1, macs=1, memory=1)
-ALIKE = SimpleNamespace(of=lambda runs, _: [ONE] * len(runs), solve=lambda _: [])
+ALIKE = SimpleNamespace(
+    of=lambda runs, _: [ONE] * len(runs), solve=lambda problems: [Solution(each.value, 1, 1) for each in problems]
+)
 """In place of counting: rows that are to cost what the base does stay as they are written."""
 
 

@@ -37,11 +37,11 @@ def test_widths_are_solved_in_proportion_with_whole_heads(blocks: int) -> None:
     assert all(dim % heads == 0 for dim, heads in zip(found.value, HEADS, strict=True))
     heads = [dim // heads for dim, heads in zip(found.value, HEADS, strict=True)]
     assert max(heads) - min(heads) <= 1, "in proportion"
-    assert len(asked) == len(set(asked)) <= 32, "each model is counted once, and few are"
+    assert len(asked) == len(set(asked)) <= 20, "each model is counted once, and few are"
 
 
 def test_what_costs_the_target_is_left_as_it_is() -> None:
-    assert nearest(PVT, HEADS, squares, squares(PVT), 0.02) == Solution(PVT, squares(PVT))
+    assert nearest(PVT, HEADS, squares, squares(PVT), 0.02) == Solution(PVT, squares(PVT), squares(PVT))
 
 
 @pytest.mark.parametrize("target", [4, 17, 100])
@@ -68,23 +68,19 @@ def params(run: Run) -> int:
     return sum(12 * n * v * v for n, v in zip(run.backbone.depths, run.backbone.embed_dims, strict=True))
 
 
-def count(of: Sequence[Run], memory: bool) -> list[SimpleNamespace]:
-    return [SimpleNamespace(params=params(run), macs=1, memory=1) for run in of]
-
-
 def solve(problems: Sequence[Problem]) -> list[Solution | None]:
     def one(each: Problem) -> Solution | None:
         def cost(value: tuple[int, ...]) -> int:
             return sum(12 * n * v * v for n, v in zip(each.run.backbone.depths, value, strict=True))
 
-        return nearest(each.value, each.units, cost, each.target, each.within)
+        return nearest(each.value, each.units, cost, params(each.base), each.within)
 
     return [one(each) for each in problems]
 
 
 def plan(experiment: Path, blocks: str, head: str) -> Plan:
     path = make(experiment.parent, blocks, head)
-    return expand.load(path, count=SimpleNamespace(of=count, solve=solve))[1]
+    return expand.load(path, count=SimpleNamespace(solve=solve))[1]
 
 
 def test_rows_are_changed_and_say_so(experiment: Path) -> None:
