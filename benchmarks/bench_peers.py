@@ -1,10 +1,11 @@
 """The same trainings by `pvt-exp sweep`, by Hydra's --multirun, by Ray Tune and by a shell's loop over `python`.
 
-Twenty-four real runs of some ten seconds (eight learning rates, three seeds; ``--runs 6`` for fewer), one at a time with a
-thread for each core, on the same data; each trains with `pvt_exp.train.fit`. Hydra's launcher trains in its own process and
-isolates nothing; the loop starts a process for each, as the usual shell script does; so does Ray Tune, from its servers.
-Wall time, and CPU time of the whole machine meanwhile (so that servers count), each over that of `pvt-exp sweep`.
-``OMP_WAIT_POLICY=passive`` is set for all of them, as `pvt-exp` sets it.
+Twenty-four real runs of some ten seconds (eight learning rates, three seeds; ``--runs 6`` for fewer, ``--short`` for
+runs of some three seconds), one at a time with a thread for each core, on the same data; each trains with
+`pvt_exp.train.fit`. Hydra's launcher trains in its own process and isolates nothing; the loop starts a process for
+each, as the usual shell script does; so does Ray Tune, from its servers. Wall time, and CPU time of the whole machine
+meanwhile (so that servers count), each over that of `pvt-exp sweep`. ``OMP_WAIT_POLICY=passive`` is set for all of
+them, as `pvt-exp` sets it.
 
 Hydra and Ray are installed into an environment of their own, ``build/peers``, which sees the packages of this one.
 """
@@ -47,7 +48,10 @@ def busy() -> float:
 def lay_out(folder: Path, data: Path | None, rates: list[float]) -> None:
     folder.mkdir()
     base = (ROOT / "experiments/quickstart/pvt.yaml").read_text()
-    (folder / "base.yaml").write_text(base.replace("epochs: 10", f"epochs: {EPOCHS}"))
+    base = base.replace("epochs: 10", f"epochs: {EPOCHS}")
+    if "--short" in sys.argv:
+        base = base.replace("train_images: 1200", "train_images: 160")
+    (folder / "base.yaml").write_text(base)
     choices = ", ".join(f'"{rate}": {{optim.lr: {rate}}}' for rate in rates)
     (folder / "sweep.yaml").write_text(
         f"base: base.yaml\nseeds: {list(SEEDS)}\nblocks:\n  - product: {{rate: {{{choices}}}}}\n"
