@@ -18,7 +18,7 @@ from pvt_exp.store import State
 PLAIN_EVERY_S, DRAWN_EVERY_S, ESTIMATED_EVERY_S = 30.0, 0.25, 1.0
 """Between two lines, drawings and estimates of the time that is left."""
 LARGEST_PART = 0.02
-"""Of the time, for drawing and for estimating: both look at every run."""
+"""Of one core, for drawing and for estimating: both look at every run."""
 COLOURS: dict[State, str] = {
     "done": "green", "running": "cyan", "pending": "dim", "killed": "yellow", "stale": "yellow",
     "pruned": "yellow", "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
@@ -41,21 +41,21 @@ def several(count: int, word: str) -> str:
 
 
 class Turn:
-    """When it is time again for what is done every so often, and in a small part of the time at most."""
+    """When it is time again for what is done every so often, and in a small part of a core's time at most."""
 
     def __init__(self, every_s: float) -> None:
-        self._every_s, self._next, self._begun = every_s, 0.0, 0.0
+        self._every_s, self._next = every_s, 0.0
 
     @property
     def is_due(self) -> bool:
         return time.monotonic() >= self._next
 
     def __enter__(self) -> None:
-        self._begun = time.monotonic()
+        self._begun, self._computed = time.monotonic(), time.thread_time()
 
     def __exit__(self, *error: object) -> None:
-        now = time.monotonic()
-        self._next = max(self._begun + self._every_s, now + (now - self._begun) / LARGEST_PART)
+        took = time.thread_time() - self._computed  # not by the clock: a machine that stood still owes no pause
+        self._next = self._begun + max(self._every_s, took / LARGEST_PART)
 
 
 class View:

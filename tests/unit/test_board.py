@@ -27,14 +27,16 @@ def test_its_counts_are_those_of_its_outcomes() -> None:
 
 
 def test_what_takes_long_is_done_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
+    now, computed = 100.0, 5.0
     monkeypatch.setattr(live.time, "monotonic", lambda: now)
+    monkeypatch.setattr(live.time, "thread_time", lambda: computed)
     turn = live.Turn(1.0)
-    for took, due in ((0.001, 1.0), (2.0, 2.0 + 2.0 / live.LARGEST_PART)):
+    for took, work, due in ((0.001, 0.001, 1.0), (2.0, 2.0, 2.0 / live.LARGEST_PART), (500.0, 0.01, 500.0)):
         assert turn.is_due
         begun = now
         with turn:
-            now += took
-        now = begun + due - 0.01
-        assert not turn.is_due
-        now += 0.02
+            now, computed = now + took, computed + work
+        if took < due:
+            now = begun + due - 0.01
+            assert not turn.is_due
+        now = begun + due + 0.01
