@@ -1,10 +1,9 @@
 """How a run's scores went from epoch to epoch, from what its attempts wrote."""
 
-import contextlib
 import csv
 from pathlib import Path
 
-from pvt_exp import files, store
+from pvt_exp import progress, store
 
 
 def curve(folder: Path, metric: str) -> dict[int, float]:
@@ -18,7 +17,7 @@ def curve(folder: Path, metric: str) -> dict[int, float]:
                         found[int(row["epoch"]) + 1] = float(row[metric])
         except (OSError, ValueError, csv.Error):
             pass  # not there yet, or torn: what could be read stays
-        seen = files.read_json(attempt / "progress.json") or {}  # the file above is written every hundred steps only
-        with contextlib.suppress(KeyError, TypeError, ValueError):  # it was damaged, or has not been scored
+        seen = progress.read(attempt)  # the file above is written every hundred steps only
+        if seen is not None and metric in seen["metrics"]:
             found[int(seen["scored"])] = float(seen["metrics"][metric])
     return found

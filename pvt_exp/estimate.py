@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pvt_exp import calibration, cost, files, site, store
+from pvt_exp import calibration, cost, progress, site, store
 from pvt_exp.calibration import Hours, Pace
 from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost
@@ -153,7 +153,7 @@ def _begun(runs: Path, seen: Outcome) -> float:
     if seen.state == "done" or not seen.attempts:
         return 0.0
     latest = store.attempts(runs / seen.id)
-    told = files.read_json(latest[-1] / "progress.json") if latest else None
+    told = progress.read(latest[-1]) if latest else None
     if not told or seen.state not in ("running", *store.PASSES):
         return 0.0
-    return float(told["fraction"]) if seen.state == "running" else int(told["scored"]) / int(told["epochs"])
+    return float(told["fraction"]) if seen.state == "running" else float(told["scored"]) / max(1.0, told["epochs"])

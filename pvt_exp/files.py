@@ -140,6 +140,11 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def is_number(value: Any) -> bool:
+    """Whether what was read is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def dump(value: Any) -> str:
     """JSON as records have it: indented, keys as they come."""
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from pvt_exp import files, provenance, store
+from pvt_exp import progress, provenance, store
 from pvt_exp.datasets import Facts
 from pvt_exp.nn import ranks
 from pvt_exp.nn.training import Diverged, Training
@@ -115,13 +115,10 @@ class Record(pl.Callback):
         if ranks.rank():
             return
         self._shown = time.monotonic()
-        progress = {"epoch": epoch + 1, "epochs": self.run.epochs, "fraction": (epoch + part) / self.run.epochs}
+        told = {"epoch": epoch + 1, "epochs": self.run.epochs, "fraction": (epoch + part) / self.run.epochs}
         self._beats += 1
-        progress |= {"scored": self.scored, "beats": self._beats}
-        text = files.dump({**progress, "metrics": self.last, "best": self.best.get("metrics", {})})
-        temporary = self.attempt / ".progress.tmp"
-        temporary.write_text(text)
-        temporary.replace(self.attempt / "progress.json")  # no fsync: it is for looking at
+        told |= {"scored": self.scored, "beats": self._beats}
+        progress.write(self.attempt, {**told, "metrics": self.last, "best": self.best.get("metrics", {})})
 
     def result(self, module: Training, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
         """``result.json``; its fields are described in docs/json.md. After `count`."""

@@ -240,15 +240,11 @@ def result(folder: Path | str) -> dict[str, Any] | None:
     """
     found = files.read_json(f"{folder}/result.json")
     metrics = None if found is None else found.get("metrics")
-    if found is None or not isinstance(metrics, dict) or not all(map(_is_number, metrics.values())):
+    if found is None or not isinstance(metrics, dict) or not all(map(files.is_number, metrics.values())):
         return None
     if found.get("format") != FORMAT:
         raise ConfigError(f"{folder}/result.json: format {found.get('format')} is not of this version ({FORMAT})")
     return found
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def weights(store: Path, run_id: str) -> Path | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import drivers, files, frozen, heartbeat, locks, standing, store, tracked, worker
+from pvt_exp import drivers, frozen, heartbeat, locks, progress, standing, store, tracked, worker
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
@@ -296,7 +296,7 @@ def _join(board: Board, variant: Variant, where: Where) -> dict[str, Run]:
 def _read_progress(runs: Path, board: Board) -> None:
     for run_id in board.started:
         tries = store.attempts(runs / run_id)
-        seen = files.read_json(tries[-1] / "progress.json") if tries else None
+        seen = progress.read(tries[-1]) if tries else None
         if seen is not None:
             board.progress[run_id] = seen
             board.first.setdefault(run_id, (time.monotonic(), seen["fraction"]))

@@ -110,14 +110,13 @@ class Searches(Source):
 
     def _prune(self, one: Study, trial: Trial, board: Board) -> None:
         steps = board.progress.get(trial.run.id)
-        metrics = (steps or {}).get("metrics") or {}
         name = trial.run.task.metric
-        if steps is None or name not in metrics:
+        if steps is None or name not in steps["metrics"]:
             return
-        epoch = steps["scored"]
-        if one.is_hopeless(trial, epoch, metrics[name]):
+        epoch, value = steps["scored"], steps["metrics"][name]
+        if one.is_hopeless(trial, epoch, value):
             attempt = store.attempts(self.runs / trial.run.id)[-1]
-            store.prune(attempt, f"its {name} after epoch {epoch} was {metrics[name]:.4g}, too low beside other trials")
+            store.prune(attempt, f"its {name} after epoch {epoch} was {value:.4g}, too low beside other trials")
 
     def decide(self, board: Board) -> list[str]:
         """Record what was chosen; the names of the variants for which nothing could be."""

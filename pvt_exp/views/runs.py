@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from pvt_exp import files, store
+from pvt_exp import files, progress, store
 from pvt_exp.live import COLOURS, duration
 from pvt_exp.store import Outcome
 
@@ -24,7 +24,7 @@ def standing(runs: Path, seen: Outcome) -> dict[str, Any]:
     }
     if seen.state == "running":
         latest = store.attempts(runs / seen.id)
-        found["progress"] = files.read_json(latest[-1] / "progress.json") if latest else None
+        found["progress"] = progress.read(latest[-1]) if latest else None
     return found
 
 

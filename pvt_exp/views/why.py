@@ -4,7 +4,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from pvt_exp import config, drivers, files, standing, store
+from pvt_exp import config, drivers, files, progress, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError, Dataset
 from pvt_exp.drivers import Driver
@@ -68,11 +68,10 @@ def _end(attempt: Path) -> str:
 
 
 def _running(attempt: Path) -> str:
-    path = attempt / "progress.json"
-    now = files.read_json(path)
+    now = progress.read(attempt)
     if now is None:
         return f"it has made no step yet; its log: {attempt / 'log.txt'}"
-    ago = duration(max(0.0, time.time() - path.stat().st_mtime))
+    ago = duration(max(0.0, time.time() - (attempt / progress.NAME).stat().st_mtime))
     return f"in epoch {now['epoch']} of {now['epochs']}, {100 * now['fraction']:.0f} % done; heard of {ago} ago"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 import pytest
 
-from pvt_exp import expand, locks, store
+from pvt_exp import expand, locks, progress, store
 from pvt_exp.config import ConfigError
 from pvt_exp.mirror import Mirror
 from pvt_exp.plan import Plan
@@ -42,7 +42,8 @@ def test_a_run_is_followed_from_its_start_to_its_end(plan: Plan, tmp_path: Path)
         assert (trial.state.name, trial.intermediate_values) == ("RUNNING", {1: 10.0})
         assert trial.params == {"depth": "deeper", "seed": 1}
         assert mirror.refresh() == 0
-        (attempt / "progress.json").write_text('{"scored": 2, "metrics": {"top1": 20.0}}')
+        told = {"epoch": 2, "epochs": 2, "fraction": 1.0, "scored": 2, "metrics": {"top1": 20.0}}
+        progress.write(attempt, told)
         assert mirror.refresh() == 1
     assert mirror.refresh() == 0, "what was killed goes on"
     with locks.lock(tmp_path / run.id):
