@@ -20,6 +20,8 @@ NAME = "alive.json"
 BEAT_S = 15.0
 GRACE_S = 120.0
 """A run on another machine whose number stands still for so long is taken over."""
+LONGEST_LOOK_S = 10.0
+"""More than that between two looks counts as time in which nobody looked on."""
 
 
 class Beat(NamedTuple):
@@ -106,3 +108,20 @@ class Watch:
             self._seen[attempt] = newest, time.monotonic()
             return False
         return time.monotonic() - since > GRACE_S
+
+
+class Clock:
+    """Seconds in which this process looked on.
+
+    While it is stopped (Ctrl-Z) or its machine sleeps, so may be what it watches, which is not to be blamed for it.
+    """
+
+    def __init__(self) -> None:
+        self._seconds, self._looked = 0.0, time.monotonic()
+
+    def look(self) -> float:
+        """The time now; whoever judges by it looks every few seconds at least."""
+        now = time.monotonic()
+        self._seconds += min(now - self._looked, LONGEST_LOOK_S)
+        self._looked = now
+        return self._seconds

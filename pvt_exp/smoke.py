@@ -4,12 +4,11 @@ import contextlib
 import os
 import platform
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pvt_exp import files, frozen, identity, store
+from pvt_exp import files, frozen, heartbeat, identity, store
 from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.schema import Placement, Run, Tracking
 
@@ -52,6 +51,7 @@ def try_out(
     waiting, failed = list(tried), []
     folder = store.scratch(runs, platform.node(), os.getpid())  # two drivers may try the same run at once
     going: dict[Path, float] = {}
+    clock = heartbeat.Clock()
 
     def next_attempt(slot: Slot) -> Path | None:
         if not waiting:
@@ -60,11 +60,12 @@ def try_out(
         shutil.rmtree(folder / run.id, ignore_errors=True)
         placement = place(run, slot).model_copy(update={"smoke": True, "tracking": Tracking(mode="disabled")})
         attempt = store.attempt(folder, run, placement, "smoke")
-        going[attempt] = time.monotonic()
+        going[attempt] = clock.look()
         return attempt
 
     def hung() -> list[Path]:
-        over = [attempt for attempt, since in going.items() if time.monotonic() - since > 60 * stall_minutes]
+        now = clock.look()
+        over = [attempt for attempt, since in going.items() if now - since > 60 * stall_minutes]
         for attempt in over:
             store.end(attempt, "timed_out", f"no step in {stall_minutes:g} minutes")
         return over

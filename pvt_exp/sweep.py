@@ -99,8 +99,9 @@ class _Driver:
         self.slots = where.launcher.slots()
         self.recovery = Recovery(where.policy.retries)
         self.going: dict[str, tuple[Path, Slot, Placement]] = {}
+        self.clock = heartbeat.Clock()
         self.moved: dict[str, tuple[Any, float]] = {}
-        """The newest progress of each run that goes, and when it was first seen."""
+        """The newest progress of each run that goes, and when by `clock` it was first seen."""
         self.hung: set[Path] = set()
         self.watch = heartbeat.Watch()
         self.lost: set[str] = set()
@@ -191,7 +192,7 @@ class _Driver:
             placement = placement.model_copy(update={"recovering": how.why, **less})
         attempt = store.attempt(where.store, run, placement, board.plan.name)
         self.going[run.id] = attempt, slot, placement
-        self.moved[run.id] = None, time.monotonic()
+        self.moved[run.id] = None, self.clock.look()
         self.held[run.id] = ExitStack()
         self.held[run.id].enter_context(locks.launched(attempt))
         board.started[run.id] = time.monotonic()
@@ -256,12 +257,13 @@ class _Driver:
 
     def _end_hung(self) -> None:
         """Runs that make no step are ended, and it is told."""
+        now = self.clock.look()
         for run_id, (attempt, _, _) in self.going.items():
             newest = self.board.progress.get(run_id)
             before, since = self.moved[run_id]
             if newest != before:
-                self.moved[run_id] = newest, time.monotonic()
-            elif time.monotonic() - since > 60 * self.where.policy.stall_minutes and attempt not in self.hung:
+                self.moved[run_id] = newest, now
+            elif now - since > 60 * self.where.policy.stall_minutes and attempt not in self.hung:
                 where = f" after epoch {newest['epoch']}" if newest else " since it was started"
                 store.end(attempt, "timed_out", f"no step for {self.where.policy.stall_minutes:g} minutes{where}")
                 self.hung.add(attempt)

@@ -1,6 +1,7 @@
 """What a driver does about runs that do not end well, with a launcher that computes nothing and ends runs as it is told."""
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,26 @@ def test_a_run_that_makes_no_step_is_ended(planned: Plan) -> None:
     assert {seen.state for seen in ends} == {"timed_out"}
     assert {seen.reason for seen in ends} == {"no step for 0.0001 minutes since it was started"}
     assert all(seen.attempts == 1 for seen in ends)
+
+
+def test_what_stood_still_with_its_driver_does_not_hang(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    late, clock = 0.0, time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + late)
+
+    class Sleeps(Scripted):
+        def launch(self, work: Work) -> Iterator[Ended | None]:
+            nonlocal late
+            for ended in super().launch(work):
+                late += 3600
+                yield ended
+
+    def told_nothing(attempt: Path) -> int:
+        assert not (attempt / "end.json").exists()
+        return end(attempt)
+
+    SCRIPT.update({run.id: [told_nothing] for run in planned.runs})
+    assert train(planned, Sleeps())[0] == 0
+    assert not any(SCRIPT.values())
 
 
 # ------------------------------------------------------------ one step first
