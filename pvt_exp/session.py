@@ -266,14 +266,14 @@ def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> in
         )
         return 0
     console.print(f"{planned.name}: {done} of {total} runs are done; not done:", highlight=False)
-    for seen in bad[:20]:
-        console.print(
-            f"  {seen.id} {seen.state}: {(seen.reason or '').splitlines()[0] if seen.reason else ''}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    if len(bad) > 20:
-        console.print(f"  and {len(bad) - 20} more", highlight=False)
+    told, seeds = [seen for seen in bad if seen.reason], {run.id: run.seed for run in planned.order}
+    for seen in told[:20]:
+        reason = seen.reason.splitlines()[0] if seen.reason else ""
+        name = f"{planned.names[seen.id]}, seed {seeds[seen.id]} ({seen.id})"
+        console.print(f"  {name} {seen.state}: {reason}", highlight=False, soft_wrap=True)
+    others = Counter("not listed" if seen.reason else seen.state for seen in bad if seen not in told[:20])
+    if others:
+        console.print("  " + ", ".join(f"{count} {state}" for state, count in others.items()), highlight=False)
     states = sorted({seen.state for seen in bad} - set(store.PASSES) - {"running"})
     again = " ".join(f"--retry {state}" for state in states)
     console.print(f"try them again: the same command{' with ' + again if again else ''}", highlight=False)

@@ -325,7 +325,7 @@ def test_data_that_changed_are_told_and_never_mixed(sweep: Path, cli: Cli, tmp_p
     meta = next(tmp_path.glob("data/shapes/*/meta.json"))
     meta.write_text(meta.read_text().replace(old["data"]["fingerprint"], "0123456789abcdef"))  # type: ignore[index]
     said = cli("sweep", sweep, *words, ok=1).stdout
-    assert f"{run_id} stale: trained on data" in said
+    assert f"({run_id}) stale: trained on data" in said
     assert "--retry stale" in said
     reasons = cli("why", run_id).stdout
     assert f"{run_id} is stale" in reasons
