@@ -271,8 +271,9 @@ def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> in
         reason = seen.reason.splitlines()[0] if seen.reason else ""
         name = f"{planned.names[seen.id]}, seed {seeds[seen.id]} ({seen.id})"
         console.print(f"  {name} {seen.state}: {reason}", highlight=False, soft_wrap=True)
-    others = Counter("not listed" if seen.reason else seen.state for seen in bad if seen not in told[:20])
-    if others:
+    if len(told) > 20:
+        console.print(f"  and {len(told) - 20} more", highlight=False)
+    if others := Counter(seen.state for seen in bad if not seen.reason):
         console.print("  " + ", ".join(f"{count} {state}" for state, count in others.items()), highlight=False)
     states = sorted({seen.state for seen in bad} - set(store.PASSES) - {"running"})
     again = " ".join(f"--retry {state}" for state in states)
