@@ -10,7 +10,7 @@ from pvt_exp.config import ConfigError, Keys
 from pvt_exp.match import Match, Matched, Solution
 from pvt_exp.plan import called
 from pvt_exp.schema import Changes, Run
-from pvt_exp.where import compile_filter, names_costs
+from pvt_exp.where import Filter, names_costs
 
 Parts = tuple[tuple[Keys, Changes], ...]
 """Places in the sweep's file, and what changes there."""
@@ -24,6 +24,8 @@ class Spelled:
     parts: Parts
     run: Run
     matched: Matched | None = None
+    unmatched: str | None = None
+    """Why it does not cost what the base does, where `match` could change nothing, and how far it is from it."""
 
 
 class Problem(NamedTuple):
@@ -51,7 +53,8 @@ class Count(Protocol):
 def match(
     wanted: Match, base: Run, rows: Sequence[Spelled], apply: Callable[[Parts], Run], count: Count, place: str
 ) -> list[Spelled]:
-    """Scale a field of each row until it costs what the base does; rows that do already stay as they are.
+    """Scale a field of each row until it costs what the base does; rows that do already stay as they are, and rows without
+    the field too, which are told.
 
     ``apply`` makes the run of a row with one more change; ``place`` names the line of the sweep's file.
 
@@ -92,7 +95,21 @@ def match(
     made = [changed(row) for row in rows]
     if unsolved:
         raise ConfigError(unsolved)
+    _tell_unmatched(wanted, base, [row for row in others if id(row) not in problems], count)
     return made
+
+
+def _tell_unmatched(wanted: Match, base: Run, rows: Sequence[Spelled], count: Count) -> None:
+    """Say of each row without the field how far it is from the base, if that is too far."""
+    if not rows:
+        return
+    target, *costs = (
+        getattr(c, wanted.cost) for c in count.of([base, *(row.run for row in rows)], wanted.cost == "memory")
+    )
+    for row, cost in zip(rows, costs, strict=True):
+        residual = cost / target - 1
+        if abs(residual) > wanted.within:
+            row.unmatched = f"it has no {' or '.join(wanted.by)} ({wanted.cost} {100 * residual:+.1f} %)"
 
 
 def _no_solution(row: Spelled, problem: Problem, found: Solution | None) -> str:
@@ -123,10 +140,11 @@ def keep(where: str, base: Run, rows: Sequence[Spelled], count: Count | None, pl
         return costs[id(run)]
 
     try:
-        holds = compile_filter(where, cost_of)
+        holds = Filter(where, cost_of)
         if names_costs(where) and count is not None:
             runs = [base, *(row.run for row in rows)]
             costs.update(zip(map(id, runs), count.of(runs, "memory" in where), strict=True))
+        holds.check([row.run for row in rows], base)
         kept = [row for row in rows if holds(row.run, base)]
     except ConfigError as error:
         raise ConfigError(f"{place}: where: {error}") from None

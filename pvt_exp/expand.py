@@ -123,7 +123,8 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
     def variant(row: Spelled, run: Run) -> Variant:
         unlike = () if {} in row.labels else fairness.unlike(run, base_run, row.labels[0], about)
         seeded = run.with_seeds(seeds)
-        return Variant(tuple(row.labels), seeded, unlike, row.matched, told.get(called(row.labels), ()))
+        published = told.get(called(row.labels), ())
+        return Variant(tuple(row.labels), seeded, unlike, row.matched, row.unmatched, published)
 
     planned = Plan(name, seeds, (), merged=spelled - len(rows), removed=len(rows) - len(kept))
     if (tune := sweep.tune) is None:

@@ -28,6 +28,8 @@ class Variant:
     """In what its recipe differs from the base's besides what the sweep studies, in words."""
     matched: Matched | None = None
     """What was changed so that it costs what the base does."""
+    unmatched: str | None = None
+    """Why `match` could not make it cost what the base does, and how far it is from it."""
     published: tuple[Figure, ...] = ()
     """What the sweep says that others have published of it, in its order."""
 

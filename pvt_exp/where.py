@@ -9,7 +9,8 @@ import ast
 import difflib
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,6 +26,10 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
 COSTS = ("params", "macs", "memory")
+_ALLOWED = (
+    ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.List, ast.Tuple,
+    ast.UnaryOp, ast.BoolOp, ast.BinOp, ast.Compare,
+)  # fmt: skip
 _CONSTANTS = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -33,60 +38,92 @@ def names_costs(text: str) -> bool:
     return re.search(rf"(?<![\w.])(base\.)?({'|'.join(COSTS)})\b", text) is not None
 
 
-def compile_filter(text: str, cost_of: Callable[[BaseModel], Any]) -> Callable[[BaseModel, BaseModel], bool]:
-    """A function of (run, base run) that says whether the run stays; ``cost_of`` a run has the attributes `COSTS`.
+class Filter:
+    """Says of a run whether it stays.
+
+    Args:
+        text: The expression.
+        cost_of: What a run costs, with the attributes `COSTS`.
 
     Raises:
-        ConfigError: if the text is not such an expression; the function raises it for fields that do not exist.
+        ConfigError: if the text is not such an expression, wherever in it that shows.
     """
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"not an expression: {getattr(error, 'msg', error)}") from None
 
-    def value(node: ast.expr, run: BaseModel, base: BaseModel) -> Any:
+    def __init__(self, text: str, cost_of: Callable[[BaseModel], Any]) -> None:
+        self._cost_of = cost_of
+        try:
+            self._tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ConfigError(f"not an expression: {getattr(error, 'msg', error)}") from None
+        self._nodes = [node for node in ast.walk(self._tree) if isinstance(node, ast.expr)]
+        for node in self._nodes:
+            if not isinstance(node, _ALLOWED):
+                raise _not_allowed(node)
+
+    def check(self, runs: Sequence[BaseModel], base: BaseModel) -> None:
+        """Raise ConfigError for a name that none of the runs has, though what stands before it may decide without it."""
+        for node in self._nodes:
+            if isinstance(node, ast.Name | ast.Attribute):
+                problems = [self._problem(node, run, base) for run in runs]
+                if problems and all(problems):
+                    raise ConfigError(str(problems[0]))
+
+    def __call__(self, run: BaseModel, base: BaseModel) -> bool:
+        """Whether it holds for a run. Raises ConfigError for fields that this run has not got."""
+        try:
+            return bool(self._value(self._tree, run, base))
+        except (TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError, RecursionError) as error:
+            raise ConfigError(f"cannot be computed: {error}") from None
+
+    def _problem(self, node: ast.expr, run: BaseModel, base: BaseModel) -> ConfigError | None:
+        try:
+            self._value(node, run, base)
+        except ConfigError as error:
+            return error
+        except (TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError, RecursionError):
+            return None  # of the value and not of the name; it is told where it is computed
+        return None
+
+    def _value(self, node: ast.expr, run: BaseModel, base: BaseModel) -> Any:
+        value = partial(self._value, run=run, base=base)
         match node:
             case ast.Constant(value=constant) if isinstance(constant, int | float | str | None):
                 return constant
             case ast.Name(id=name) if name in COSTS:
-                return getattr(cost_of(run), name)
+                return getattr(self._cost_of(run), name)
             case ast.Attribute(value=ast.Name(id="base"), attr=name) if name in COSTS:
-                return getattr(cost_of(base), name)
+                return getattr(self._cost_of(base), name)
             case ast.Name(id=name):
                 if name in _CONSTANTS:
                     return _CONSTANTS[name]
                 return base if name == "base" else _field(run, name, node)
             case ast.Attribute(value=owner, attr=name):
-                return _field(value(owner, run, base), name, node)
+                return _field(value(owner), name, node)
             case ast.Subscript(value=owner, slice=index):
-                return value(owner, run, base)[value(index, run, base)]
+                return value(owner)[value(index)]
             case ast.List(elts=items) | ast.Tuple(elts=items):
-                return tuple(value(item, run, base) for item in items)
+                return tuple(map(value, items))
             case ast.UnaryOp(op=ast.Not(), operand=inner):
-                return not value(inner, run, base)
+                return not value(inner)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
-                return -value(inner, run, base)
+                return -value(inner)
             case ast.BoolOp(op=ast.And(), values=parts):
-                return all(value(part, run, base) for part in parts)
+                return all(map(value, parts))
             case ast.BoolOp(values=parts):
-                return any(value(part, run, base) for part in parts)
+                return any(map(value, parts))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-                sides = value(left, run, base), value(right, run, base)
+                sides = value(left), value(right)
                 if not all(isinstance(side, int | float) for side in sides):
                     raise ConfigError(f"'{ast.unparse(node)}': arithmetic is for numbers")
                 return _BINARY[type(op)](*sides)
             case ast.Compare(left=left, ops=ops, comparators=rights):
-                values = [value(part, run, base) for part in (left, *rights)]
+                values = [value(part) for part in (left, *rights)]
                 return all(_BINARY[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
-        raise ConfigError(f"'{ast.unparse(node)}' is not allowed here; compare fields of the run")
+        raise _not_allowed(node)
 
-    def keep(run: BaseModel, base: BaseModel) -> bool:
-        try:
-            return bool(value(tree, run, base))
-        except (TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError, RecursionError) as error:
-            raise ConfigError(f"cannot be computed: {error}") from None
 
-    return keep
+def _not_allowed(node: ast.expr) -> ConfigError:
+    return ConfigError(f"'{ast.unparse(node)}' is not allowed here; compare fields of the run")
 
 
 def _field(owner: Any, name: str, node: ast.expr) -> Any:

@@ -118,10 +118,13 @@ def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
 
 
 def about_matches(lines: Sequence[Line], notes: Notes) -> list[str]:
-    """Mark the rows of which something was changed so that they cost what the base does."""
-    changed = [line for line in lines if line.variant.matched is not None]
-    for line in changed:
-        line.told.append(notes.mark(f"matched: {line.variant.matched}"))
+    """Mark the rows of which something was changed so that they cost what the base does, and those that could not be."""
+    for line in lines:
+        if line.variant.matched is not None:
+            line.told.append(notes.mark(f"matched: {line.variant.matched}"))
+        elif line.variant.unmatched is not None:
+            line.told.append(notes.mark(f"not matched: {line.variant.unmatched}"))
+    changed = any(line.variant.matched is not None for line in lines)
     return ["Matched: made to cost what the base does."] if changed else []
 
 

@@ -43,6 +43,7 @@ def _variant(variant: Variant, outcomes: dict[str, Outcome]) -> dict[str, Any]:
     runs = _runs(variant.runs, outcomes)
     told = {"base": variant.is_base, "labels": list(variant.labels), "recipe_differs": list(variant.unlike)}
     told |= {"matched": variant.matched._asdict()} if variant.matched else {}
+    told |= {"unmatched": variant.unmatched} if variant.unmatched else {}
     told |= {"published": [figure._asdict() for figure in variant.published]} if variant.published else {}
     return {"name": variant.name, **told, "runs": runs}
 
@@ -133,6 +134,8 @@ def print_plan(
         console.print(f"  {variant.name}: {'; '.join(variant.unlike)}", highlight=False, soft_wrap=True)
     for variant in [variant for variant in plan.variants if variant.matched][:most]:
         console.print(f"matched to the base: {variant.name}: {variant.matched}", highlight=False, soft_wrap=True)
+    for variant in [variant for variant in plan.variants if variant.unmatched][:most]:
+        console.print(f"not matched to the base: {variant.name}: {variant.unmatched}", highlight=False, soft_wrap=True)
     for line in _about_tuning(tunings):
         console.print(line, highlight=False, soft_wrap=True)
     if states := _states(plan.needs, outcomes):

@@ -48,8 +48,35 @@ def test_tuned_fields_are_studied(experiment: Path) -> None:
     assert row.unlike == ("epochs 3 (2)",)
 
 
-def test_whether_a_row_is_pretrained_is_recipe(experiment: Path) -> None:
-    """From which weights is not: each architecture has its own."""
+def test_an_axis_that_changes_the_model_studies_no_recipe_beside_it(experiment: Path) -> None:
+    blocks = """\
+  - product:
+      size:
+        small: {backbone.embed_dims: [8, 16, 24, 32], optim.lr: 1e-3}
+        deep: {backbone.depths: [2, 2, 2, 2], optim.lr: 1e-4}
+  - one_at_a_time:
+      only: {deeper: {backbone.depths: [3, 3, 3, 3], epochs: 9}}
+      other: {resnet: {backbone: {kind: timm, name: resnet18}}}
+      drop: {more: {backbone.drop_path: 0.3, epochs: 4}}
+"""
+    assert told(make(experiment.parent, blocks)) == {
+        "base": (),
+        "size small": ("optim.lr 0.001 (0.002)",),
+        "size deep": ("optim.lr 0.0001 (0.002)",),
+        "only deeper": ("epochs 9 (2)",),
+        "other resnet": ("backbone.drop_path 0 (0.1)",),
+        "drop more": (),
+    }
+
+
+def test_steps_that_change_the_model_likewise(experiment: Path) -> None:
+    deep = "{backbone.depths: [2, 1, 1, 1], epochs: 3}"
+    steps = f"  - cumulative: {{first: {{}}, deep: {deep}, batch: {{batch_size: 8, group_size: 8}}}}\n"
+    assert told(make(experiment.parent, steps))["deep"] == ("epochs 3 (2)",)
+
+
+def test_what_a_row_starts_from_is_recipe(experiment: Path) -> None:
+    """From which weights only where the architecture is one: others have their own."""
     weights = "backbone.pretrained: timm:pvt_v2_b0.in1k"
     blocks = (
         f"  - variants: {{begun: {{{weights}}}}}\n  - one_at_a_time: {{start: {{weights: {{{weights}, epochs: 3}}}}}}\n"
@@ -57,8 +84,29 @@ def test_whether_a_row_is_pretrained_is_recipe(experiment: Path) -> None:
     assert told(make(experiment.parent, blocks)) == {
         "base": (),
         "begun": ("backbone.pretrained weights (none)",),
-        "start weights": (),
+        "start weights": ("epochs 3 (2)",),
     }
+    other = "backbone.pretrained: timm:pvt_v2_b1.in1k"
+    blocks = f"  - variants: {{other: {{{other}}}, deep: {{backbone.depths: [2, 1, 1, 1], {other}}}}}\n"
+    _, plan = expand.load(make(experiment.parent, blocks), ["backbone.pretrained=timm:pvt_v2_b0.in1k"])
+    assert {row.name: row.unlike for row in plan.variants} == {
+        "other": ("backbone.pretrained timm:pvt_v2_b1.in1k (timm:pvt_v2_b0.in1k)",),
+        "deep": (),
+    }
+
+
+def test_first_stages_are_compared(experiment: Path) -> None:
+    first = experiment.read_text()
+    (experiment.parent / "first.yaml").write_text(first)
+    (experiment.parent / "longer.yaml").write_text(first.replace("epochs: 2", "epochs: 5"))
+    experiment.write_text(first + "pretrain: first.yaml\n")
+    path = make(experiment.parent, "  - variants: {longer: {pretrain: longer.yaml}, none: {pretrain: null}}\n")
+    assert told(path) == {
+        "longer": ("pretrain.epochs 5 (2)",),
+        "none": ("pretrain none (a first stage)",),
+    }
+    path = make(experiment.parent, "  - one_at_a_time: {first: {longer: {pretrain: longer.yaml}}}\n")
+    assert told(path)["first longer"] == ()
 
 
 def test_strict_refuses(experiment: Path) -> None:

@@ -42,7 +42,9 @@ def sweep(rows, seeds=(0, 1, 2), starts=None):
         runs = tuple(
             SimpleNamespace(id=f"{i:08x}{seed:04x}", task=TASK, **(starts[i] if starts else RANDOM)) for seed in seeds
         )
-        variants.append(SimpleNamespace(labels=labels, runs=runs, is_base={} in labels, unlike=(), matched=None))
+        variants.append(
+            SimpleNamespace(labels=labels, runs=runs, is_base={} in labels, unlike=(), matched=None, unmatched=None)
+        )
         for run, what in zip(runs, given, strict=True):
             if what is not None:
                 res = result(what) if isinstance(what, float) else what if isinstance(what, dict) else None
