@@ -6,6 +6,7 @@ from one, in the midst of an epoch too, computes what an undisturbed one does.
 
 import math
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,12 @@ class Checkpoints(pl.callbacks.Checkpoint):
     two steps.
     """
 
-    def __init__(self, attempt: Path, minutes: float, stopping: Stopping | None) -> None:
+    def __init__(
+        self, attempt: Path, minutes: float, stopping: Stopping | None, passed_over: Collection[Path] = ()
+    ) -> None:
         self.attempt, self.every_s, self.stopping = attempt, 60 * minutes, stopping
+        self._passed_over = passed_over
+        """Checkpoints that this attempt could not use: they take no place of good ones, and stay until the run is done."""
         self._written = time.monotonic()
         self._loader: Any = None
         self._place = 0
@@ -125,7 +130,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
         folder = self.attempt / "checkpoints"
         trainer.save_checkpoint(folder / f"epoch={trainer.current_epoch}-step={trainer.global_step}.ckpt")
         if trainer.is_global_zero:
-            for older in store.all_checkpoints(store.run_folder(self.attempt))[KEPT:]:
+            every = store.all_checkpoints(store.run_folder(self.attempt))
+            for older in [path for path in every if path not in self._passed_over][KEPT:]:
                 older.unlink(missing_ok=True)
         self._written = time.monotonic()
 
@@ -134,14 +140,27 @@ class Checkpoints(pl.callbacks.Checkpoint):
             raise Stopped(f"it goes on from epoch {trainer.current_epoch + 1}, step {trainer.global_step}")
 
 
+def newer(folder: Path, than: Path | None) -> list[Path]:
+    """The checkpoints of a run that are newer than the one it goes on from; all where it begins anew."""
+    every = store.all_checkpoints(folder)
+    return every[: every.index(than)] if than in every else every
+
+
 def newest(folder: Path, fingerprint: str | None, start: str | None = None) -> Path | None:
     """The newest checkpoint of a run that can be read and was trained on these data, over all its attempts.
 
     ``start`` is the fingerprint of the data of the run whose weights it must have started from.
+
+    Raises:
+        OSError, MemoryError: where one cannot be read for a reason that says nothing about it.
     """
     for path in store.all_checkpoints(folder):
         try:
             kept = torch.load(path, map_location="cpu", weights_only=True)["callbacks"][Record.__qualname__]
+        except FileNotFoundError:
+            continue
+        except (OSError, MemoryError):
+            raise  # a disk that is away is no reason to begin again
         except Exception as error:
             print(f"{path} cannot be read and is passed over: {error}")
             continue

@@ -86,6 +86,28 @@ def make_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             _fill_and_rename(folder, fill)
 
 
+def claim_folder(folder: Path, fill: Callable[[Path], None]) -> bool:
+    """Make a folder that appears whole, by one rename; False, and nothing, where it is there: of several the first wins.
+
+    What is in it must not be empty, as a folder that is may be replaced.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        part.chmod(0o755)
+        fill(part)
+        part.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return True
+
+
 def _fill_and_rename(folder: Path, fill: Callable[[Path], None]) -> None:
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:

@@ -61,15 +61,16 @@ def of(attempt: Path) -> Beat | None:
 def beating(attempt: Path) -> Iterator[None]:
     """Give signs of life meanwhile, from a thread."""
     numbers = itertools.count()
-
-    def beat() -> None:
-        told = Beat(platform.node(), boot(), os.getpid(), next(numbers))
-        temporary = attempt / f".{NAME}.tmp"
-        temporary.write_text(files.dump(told._asdict()))
-        temporary.replace(attempt / NAME)
-
-    with repeatedly(beat):
+    with repeatedly(lambda: give_sign(attempt, next(numbers))):
         yield
+
+
+def give_sign(attempt: Path, number: int = -1) -> None:
+    """Give one. The first is given before the attempt's process has begun. Raises OSError if it cannot be written."""
+    told = Beat(platform.node(), boot(), os.getpid(), number)
+    temporary = attempt / f".{NAME}.tmp"
+    temporary.write_text(files.dump(told._asdict()))
+    temporary.replace(attempt / NAME)
 
 
 @contextlib.contextmanager
@@ -96,18 +97,20 @@ class Watch:
     """Judges, by this process's clock, whether attempts on other machines still live."""
 
     def __init__(self) -> None:
-        self._seen: dict[Path, tuple[Beat, float]] = {}
+        self._clock = Clock()
+        self._seen: dict[Path, tuple[Beat | None, float]] = {}
 
     def is_gone(self, attempt: Path) -> bool:
-        """Whether its number has stood still for `GRACE_S`, as far as this watch has looked."""
-        newest = of(attempt)
-        if newest is None:
-            return True
-        before, since = self._seen.get(attempt, (None, 0.0))
-        if newest != before:
-            self._seen[attempt] = newest, time.monotonic()
+        """Whether its number has stood still for `GRACE_S`, as far as this watch has looked.
+
+        A file that cannot be read for a moment is no news.
+        """
+        newest, now = of(attempt), self._clock.look()
+        before, since = self._seen.setdefault(attempt, (newest, now))
+        if newest is not None and newest != before:
+            self._seen[attempt] = newest, now
             return False
-        return time.monotonic() - since > GRACE_S
+        return now - since > GRACE_S
 
 
 class Clock:

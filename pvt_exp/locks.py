@@ -27,7 +27,7 @@ os.register_at_fork(after_in_child=_let_go)
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a file, which others can see (`is_held`)."""
-    with path.open("rb") as file, _kept(file):
+    with path.open("r+b") as file, _kept(file):  # NFS gives no exclusive lock to who may only read
         _flock(file.fileno(), fcntl.LOCK_EX)
         yield
 
@@ -81,7 +81,7 @@ def _flock(handle: int, how: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
             raise
         # A file system without locks: signs of life (`heartbeat`) and the publishing of results keep runs apart there.
     return True

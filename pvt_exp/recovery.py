@@ -1,7 +1,8 @@
 """What a driver does about a run that did not end well: try it again, and how, or leave it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pvt_exp import worker
 from pvt_exp.schema import Run
@@ -32,7 +33,7 @@ AS_BEFORE = Again()
 
 @dataclass
 class Recovery:
-    """Remembers, for one call of the command, how each run was tried.
+    """Remembers, for one call of the command, how each run was tried; of those out of memory for the next ones too.
 
     What a run computes is never changed to make it pass: diverged runs, errors and hung runs are left for a person.
     """
@@ -59,6 +60,16 @@ class Recovery:
         if seen.state == "out_of_memory" and worker.NO_LESS not in (seen.reason or ""):
             return self._with_less(run, shared, micro_batch)
         return None
+
+    def record(self, run_id: str) -> dict[str, Any]:
+        """How a run that was out of memory is tried now, for the drivers that come after this one."""
+        how = self.how[run_id]
+        return {**how._asdict(), "words": how.words, "halved": self.halved.get(run_id, 0)}
+
+    def recall(self, run_id: str, record: Mapping[str, Any]) -> None:
+        """Go on where another driver has stopped."""
+        self.how[run_id] = Again(bool(record["alone"]), record["micro_batch"], record["why"])
+        self.halved[run_id] = record["halved"]
 
     def _after_kill(self, run: Run, seen: Outcome, got_on: bool) -> Again | None:
         if (seen.reason or "").startswith(worker.STOPPED):

@@ -166,7 +166,10 @@ def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence
 
 
 def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[Run]) -> bool:
-    """Whether the first step of some architecture failed, which is told. Raises Halted where the driver is asked to stop."""
+    """Whether the first step of some architecture failed for good, which is told. Raises Halted where it is asked to stop.
+
+    One that was killed, or ran out of memory, is tried again by the sweep, alone and with fewer images at once.
+    """
     tried = smoke_steps.chosen(where.store, to_do)
     if tried:
         console.print(
@@ -183,7 +186,7 @@ def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[
         failed = smoke_steps.try_out(where.store, where.launcher, tried, placed, told, minutes, lambda: bool(asked))
         if asked:
             raise Halted("as pvt-exp stop asks for; nothing was trained")
-    return bool(failed)
+    return any(each.state not in ("killed", "out_of_memory") for each in failed)
 
 
 def _drive(

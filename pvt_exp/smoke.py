@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pvt_exp import files, frozen, heartbeat, identity, store
+from pvt_exp import frozen, heartbeat, identity, store
 from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.schema import Placement, Run, Tracking
 
@@ -80,10 +80,7 @@ def try_out(
                 continue
             del going[ended.attempt]
             run = by_id[store.run_folder(ended.attempt).name]
-            told = files.read_json(ended.attempt / "end.json") or {
-                "state": "killed",
-                "reason": f"exit status {ended.code}",
-            }
+            told = store.ended(ended.attempt) or {"state": "killed", "reason": f"exit status {ended.code}"}
             if told["state"] != "done":
                 failed.append(Failed(run, told["state"], str(told["reason"])))
                 tell(failed[-1])

@@ -7,6 +7,7 @@
     runs/<id>/starts/<name>             empty; the sweeps whose runs start from its weights, which are then kept
     runs/<id>/attempts/<n>/             one try: placement.yaml, log.txt, metrics.csv, progress.json, checkpoints/
     runs/<id>/attempts/<n>/alive.json   a number that goes up while it lives, for other machines
+    runs/<id>/attempts/<n>/again.json   how it is tried again, where the try ran out of memory and that is not the end
     runs/<id>/attempts/<n>/end.json     how the try ended, with the reason and the log's last lines
     runs/<id>/result.json               published by link(): whole, and the first wins
 
@@ -16,8 +17,9 @@ What state a run is in follows from these files; nothing else remembers it.
 import contextlib
 import os
 import re
+import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,11 +83,18 @@ def check(store: Path) -> None:
         raise ConfigError(f"{store}: made by a newer version of pvt_exp (format {written}, this one knows {FORMAT})")
 
 
+class Taken(Exception):
+    """Another driver has begun the run at this moment."""
+
+
 def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
     """Make the folder of a new try: ``runs/<id>/attempts/<n>`` with its placement, and ``run.yaml`` if it is the first.
 
+    It appears whole, with a first sign of life, by which other machines know at once that somebody has begun.
+
     Raises:
         ConfigError: if the run's folder holds another run, so that two would share one id.
+        Taken: if another driver was quicker, of this machine or, on a store that they share, of another one.
     """
     folder = store / run.id
     _refuse_links(folder)
@@ -96,16 +105,17 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
         files.write(written, files.dump_yaml(run.model_dump(mode="json")))
     elif (other := load(folder)).id != run.id:
         raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
-    if (folder / "result.json").exists() and result(folder) is None:
+    if os.path.lexists(folder / "result.json") and result(folder) is None:
         set_aside_result(folder)  # torn: it counts as not finished, and must not keep the next one from being published
-    number = max((int(p.name) for p in (folder / "attempts").iterdir() if p.name.isdecimal()), default=0)
-    while True:
-        number += 1
-        path = folder / "attempts" / str(number)
-        with contextlib.suppress(FileExistsError):  # another driver took this number
-            path.mkdir()
-            break
-    files.write(path / "placement.yaml", files.dump_yaml(placement.model_dump(mode="json")))
+    number = max((int(p.name) for p in (folder / "attempts").iterdir() if p.name.isdecimal()), default=0) + 1
+
+    def fill(part: Path) -> None:
+        files.write(part / "placement.yaml", files.dump_yaml(placement.model_dump(mode="json")))
+        heartbeat.give_sign(part)
+
+    path = folder / "attempts" / str(number)
+    if not files.claim_folder(path, fill):
+        raise Taken
     return path
 
 
@@ -116,14 +126,14 @@ def use(store: Path, run_id: str, sweep: str, start: bool = False) -> None:
     """
     folder = store / run_id / ("starts" if start else "sweeps")
     if not (folder / sweep).exists():
-        _refuse_links(folder.parent)
+        _refuse_links(folder.parent, folder / sweep)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / sweep).touch()
 
 
-def _refuse_links(folder: Path) -> None:
+def _refuse_links(folder: Path, *more: Path) -> None:
     """Raise ConfigError where what is written into a run's folder would come to lie elsewhere."""
-    for each in (folder, *(folder / name for name in ("attempts", "sweeps", "starts", "lock"))):
+    for each in (folder, *(folder / name for name in ("attempts", "sweeps", "starts", "lock")), *more):
         if each.is_symlink():
             raise ConfigError(
                 f"{each}: is a link, and runs are kept in folders; --store can name another place for all"
@@ -162,6 +172,17 @@ def end(attempt: Path, state: State, reason: str | None, **numbers: Any) -> None
     files.publish(attempt / "end.json", files.dump(record))
 
 
+def ended(attempt: Path) -> dict[str, Any] | None:
+    """How an attempt ended: ``state``, ``reason``, ``log`` and numbers; None where it has not, or not in words of ours."""
+    told = files.read_json(attempt / "end.json")
+    if told is None or told.get("state") not in ("done", *ENDED):
+        return None
+    reason = told.get("reason")
+    lines = told.get("log")
+    log = [str(line) for line in lines] if isinstance(lines, list) else []
+    return {**told, "reason": None if reason is None else str(reason), "log": log}
+
+
 def scratch(store: Path, host: str, process: int) -> Path:
     """Where a driver tries the first steps of runs, of which nothing is kept."""
     return store / "smoke" / f"{host}.{process}"
@@ -175,6 +196,8 @@ def tidy(folder: Path) -> None:
         parts = () if (attempt / "checkpoints").is_symlink() else attempt.glob("checkpoints/*.part")
         for left in (*attempt.glob(".*.tmp"), *parts, attempt / "ranks"):
             left.unlink(missing_ok=True)
+    for part in () if (folder / "attempts").is_symlink() else folder.glob("attempts/.*.part"):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def tidy_all(store: Path) -> None:
@@ -184,6 +207,21 @@ def tidy_all(store: Path) -> None:
     for made in store.glob("*/result.json"):
         if not made.parent.is_symlink() and not locks.is_locked(made.parent):
             tidy(made.parent)
+
+
+def try_again(attempt: Path, how: dict[str, Any]) -> None:
+    """Remember that the run is to be tried again after this attempt, and how, whatever becomes of the driver."""
+    files.write(attempt / "again.json", files.dump(how))
+
+
+def again(attempt: Path) -> dict[str, Any] | None:
+    """What `try_again` was told of an attempt."""
+    told = files.read_json(attempt / "again.json") or {}
+    texts = all(isinstance(told.get(name), str) for name in ("why", "words"))
+    numbers = all(
+        type(told.get(name)) in kinds for name, kinds in (("halved", (int,)), ("micro_batch", (int, type(None))))
+    )
+    return told if texts and numbers and isinstance(told.get("alone"), bool) else None
 
 
 def prune(attempt: Path, reason: str) -> None:
@@ -220,16 +258,25 @@ def outcome(store: Path, run_id: str) -> Outcome:
     count = len(latest)
     if locks.is_locked(Path(folder)) or locks.is_held(latest[-1] / "placement.yaml"):
         return Outcome(run_id, "running", attempts=count)
-    ended = files.read_json(latest[-1] / "end.json")
-    if ended is None and (beat := heartbeat.of(latest[-1])) is not None and not beat.here:
+    newest = _newest(latest)
+    told = ended(newest)
+    if told is None and (beat := heartbeat.of(newest)) is not None and not beat.here:
         return Outcome(run_id, "running", f"on {beat.host}, process {beat.process}", attempts=count)
-    if ended is None or ended.get("state") not in ENDED:
-        torn = ended is not None and ended.get("state") == "done"
+    if told is None or told["state"] == "done":
+        torn = told is not None
         if torn and (found := result(folder)) is not None:  # it was published while we looked
             return Outcome(run_id, "done", result=found)
         why = "its result cannot be read" if torn else "it went away without a word: killed, or its machine lost"
         return Outcome(run_id, "killed", why, attempts=count)
-    return Outcome(run_id, ended["state"], ended.get("reason"), attempts=count)
+    if told["state"] == "out_of_memory" and (left := again(newest)) is not None:
+        return Outcome(run_id, "killed", f"{left['why']}; it is to be tried {left['words']}", attempts=count)
+    return Outcome(run_id, told["state"], told["reason"], attempts=count)
+
+
+def _newest(tries: Sequence[Path]) -> Path:
+    """The newest of them that was begun; a driver that died before its process was may have left a later one."""
+    begun = (each for each in reversed(tries) if (each / "end.json").exists() or (each / "log.txt").exists())
+    return next(begun, tries[-1])
 
 
 def result(folder: Path | str) -> dict[str, Any] | None:
@@ -239,12 +286,22 @@ def result(folder: Path | str) -> dict[str, Any] | None:
         ConfigError: if a newer version wrote it.
     """
     found = files.read_json(f"{folder}/result.json")
-    metrics = None if found is None else found.get("metrics")
-    if found is None or not isinstance(metrics, dict) or not all(map(files.is_number, metrics.values())):
+    if found is None or not _is_result(found):
         return None
     if found.get("format") != FORMAT:
         raise ConfigError(f"{folder}/result.json: format {found.get('format')} is not of this version ({FORMAT})")
     return found
+
+
+def _is_result(found: dict[str, Any]) -> bool:
+    """Whether it has what everybody who reads results relies on."""
+    metrics, *parts = (found.get(name) for name in ("metrics", "cost", "data", "provenance"))
+    return (
+        isinstance(metrics, dict)
+        and all(map(files.is_number, metrics.values()))
+        and all(isinstance(part, dict) for part in parts)
+        and files.is_number(found["provenance"].get("seconds"))
+    )
 
 
 def weights(store: Path, run_id: str) -> Path | None:

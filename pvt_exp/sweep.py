@@ -98,6 +98,8 @@ class _Driver:
         """What says of each run that was launched here, and may not hold its lock yet, that it runs."""
         self.slots = where.launcher.slots()
         self.recovery = Recovery(where.policy.retries)
+        for run in to_do:
+            self._recall(run)
         self.going: dict[str, tuple[Path, Slot, Placement]] = {}
         self.clock = heartbeat.Clock()
         self.moved: dict[str, tuple[Any, float]] = {}
@@ -109,6 +111,13 @@ class _Driver:
         self.ends: list[State] = []
         """Of the runs that ended here, in order."""
         board.slots = min(len(self.slots), max(1, len(self.waiting)))
+
+    def _recall(self, run: Run) -> None:
+        """How it is to be tried again, as the driver before this one has decided."""
+        if self.board.outcomes[run.id].state == "killed":
+            tries = store.attempts(self.where.store / run.id)
+            if tries and (left := store.again(tries[-1])) is not None:
+                self.recovery.recall(run.id, left)
 
     def drive(self) -> None:
         while True:
@@ -167,13 +176,17 @@ class _Driver:
             before = board.outcomes[run.id]
             now = standing.look(where.store, run, where.fingerprints, run.id in self.starts)
             if now.state == "running" and run.id in self.lost:
+                self.lost.remove(run.id)
                 now = replace(now, state="killed", reason="its machine was lost")
             if now.state == "running" or locks.is_locked(where.store / run.id):
                 self.elsewhere.append(run)
             elif not self._is_open(now, before):
                 self._ended(now)  # another driver has brought it to an end meanwhile
             else:
-                return self._attempt(run, slot, now)
+                try:
+                    return self._attempt(run, slot, now)
+                except store.Taken:
+                    self.elsewhere.append(run)
         return None
 
     def _is_open(self, now: Outcome, before: Outcome) -> bool:
@@ -212,7 +225,7 @@ class _Driver:
             return False
         tries = store.attempts(folder)
         beat = heartbeat.of(tries[-1]) if tries else None
-        if beat is None or beat.here or (tries[-1] / "end.json").exists():
+        if not tries or (beat is not None and beat.here) or (tries[-1] / "end.json").exists():
             return True
         if not self.watch.is_gone(tries[-1]):
             return False
@@ -239,6 +252,8 @@ class _Driver:
             store.end(ended.attempt, "killed", f"ended by {name}")
         seen = store.outcome(self.where.store, run.id)
         self._ended(seen)
+        if (told := store.ended(attempt)) is not None and told["state"] == "done":
+            got_on = False  # it came to a result that cannot be read, and would come to it again and again
         shared = sum(_share(slot, other) for other in self.slots) > 1
         micro_batch = placement.micro_batch or run.group_size
         again = self.recovery.next(run, seen, got_on, shared, micro_batch)
@@ -247,6 +262,8 @@ class _Driver:
             board.trained += ended.attempt.exists()
             self.ends.append(seen.state)
         else:
+            if seen.state == "out_of_memory":
+                store.try_again(attempt, self.recovery.record(run.id))
             board.again[run.id] = again.words
             self.waiting = {run.id: run, **self.waiting}
 

@@ -62,6 +62,7 @@ def fit(
     checkpoint = ranks.of_first(
         checkpoints.newest(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
     )
+    passed_over = checkpoints.newer(store.run_folder(attempt), checkpoint)
     if checkpoint is None:
         record.pretrained = _start(run, placement, module.network.backbone)
         if record.pretrained is not None and module.ema is not None:
@@ -77,7 +78,7 @@ def fit(
         logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])] if first else False,
         log_every_n_steps=max(1, min(50, len(ready.train_loader) // 2)),
         plugins=[checkpoints.Whole()],
-        callbacks=[record, checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping)],
+        callbacks=[record, checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping, passed_over)],
     )
     fitting.fit(module, ready.train_loader, ready.val_loader, ckpt_path=checkpoint)
     record.count()

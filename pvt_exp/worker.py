@@ -25,6 +25,10 @@ BUSY = 75
 STOPPED = "stopped by a person or the machine (SIGTERM)"
 NO_LESS = "fewer would be another run"
 """In the reason of a run that was out of memory and cannot be tried with fewer images at once."""
+NO_MEMORY = (
+    "can't allocate memory", "Cannot allocate memory", "std::bad_alloc", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED",
+)  # fmt: skip
+"""What torch, the system and CUDA's libraries say where memory ran out, besides errors of a kind of their own."""
 PARTED_S = 10.0
 """How long a process of several waits before it says that it lost the others: whoever knows why says so first."""
 TOGETHER = ("Stopped", "Pruned")
@@ -114,7 +118,7 @@ def _told(error: BaseException, attempt: Path) -> tuple[store.State, str, dict[s
     if name == "Diverged":
         kept = store.all_checkpoints(folder)
         return "diverged", str(error), {**getattr(error, "numbers", {}), "checkpoint": str(kept[0]) if kept else None}
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in reason:
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(word in reason for word in NO_MEMORY):
         return "out_of_memory", reason.removeprefix("MemoryError: "), _memory(attempt)
     if isinstance(error, RuntimeError) and reason.startswith("RuntimeError: DataLoader worker"):
         return "killed", reason.removeprefix("RuntimeError: ").splitlines()[0], {}

@@ -12,9 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -57,7 +56,9 @@ class Settings(Launcher):
     def launch(self, work: Work) -> Iterator[Ended | None]:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pvt_exp.preload"])
-        _serve(str(work.code()))
+        home = str(work.code())
+        if home not in sys.path:
+            sys.path.insert(0, home)  # this process has imported pvt_exp, and goes on with that
         free = self.slots()
         running: dict[Path, tuple[list[BaseProcess], Slot]] = {}
         try:
@@ -73,8 +74,10 @@ class Settings(Launcher):
                         for rank in range(slot.ranks)
                     ]
                     running[attempt] = ranks, slot
-                    for process in ranks:
-                        process.start()
+                    if not _start(ranks, home):
+                        del running[attempt]
+                        waiting.append(slot)
+                        yield Ended(attempt, 1)
                 free = waiting
                 if not running:
                     return
@@ -117,21 +120,35 @@ def _end(ranks: list[BaseProcess]) -> None:
         process.join(PATIENCE_S)
 
 
-def _serve(code: str) -> None:
-    """Start the server, if it is not there, with a folder of its own to import pvt_exp from."""
-    if code not in sys.path:
-        sys.path.insert(0, code)  # this process has imported pvt_exp, and goes on with that
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [code, *([before] if before else [])]
-    )  # up to 3.12 the server reads no other
+def _start(ranks: Sequence[BaseProcess], code: str) -> bool:
+    """Start the processes of a run from the server; False where the server was killed meanwhile, and they with it.
+
+    The server is started if it is not there, or not there any more, and imports pvt_exp from ``code`` alone: never from the
+    folder that the command was typed in.
+    """
+    path = [code, *filter(None, [os.environ.get("PYTHONPATH")])]  # up to 3.12 the server reads no other
+    with _environment({"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}):
+        try:
+            for process in ranks:
+                process.start()
+        except (EOFError, ConnectionError):
+            _end([process for process in ranks if process.pid is not None])
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
-        forkserver.ensure_running()
+        yield
     finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _run(attempt: str, rank: int = 0) -> None:

@@ -147,8 +147,13 @@ class Training(pl.LightningModule):
         return Diverged(self.global_step, self._lr, float(self._gradient_norm))
 
     def stop_if_diverged(self) -> None:
-        """Raise `Diverged` if the loss of the newest step was NaN or Inf, of this rank or another. All must ask."""
-        if ranks.any_of(self._lost):
+        """Raise `Diverged` if the newest loss, or a weight, is NaN or Inf, of this rank or another. All must ask.
+
+        A finite loss can have gradients that are not, and then the step has written them into the weights.
+        """
+        if ranks.any_of(
+            self._lost or not torch.isfinite(get_total_norm(list(self.network.parameters()), foreach=True))
+        ):
             raise self._diverged()
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:

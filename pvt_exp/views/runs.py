@@ -76,7 +76,7 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
         "folder": str(folder),
         "log": str(latest[-1] / "log.txt") if latest else None,
         "pictures": next((str(each / "pictures") for each in latest[::-1] if (each / "pictures").is_dir()), None),
-        "ends": [files.read_json(each / "end.json") for each in latest],
+        "ends": [store.ended(each) for each in latest],
         "result": seen.result,
     }
 

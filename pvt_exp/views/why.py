@@ -4,7 +4,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from pvt_exp import config, drivers, files, progress, standing, store
+from pvt_exp import config, drivers, progress, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError, Dataset
 from pvt_exp.drivers import Driver
@@ -60,11 +60,11 @@ def _at_hand(runs: Path, run: Run) -> dict[Dataset, str]:
 
 def _end(attempt: Path) -> str:
     """How an attempt ended."""
-    told = files.read_json(attempt / "end.json")
+    told = store.ended(attempt)
     if told is None:
         return "no word of its end"
-    reason = f": {str(told['reason']).splitlines()[0]}" if told.get("reason") else ""
-    return f"{told.get('state')}{reason} ({told.get('ended')})"
+    reason = f": {told['reason'].splitlines()[0]}" if told["reason"] else ""
+    return f"{told['state']}{reason} ({told.get('ended')})"
 
 
 def _running(attempt: Path) -> str:

@@ -27,7 +27,15 @@ def filled(experiment: Path, tmp_path: Path) -> list[Run]:
     store.create(tmp_path / "runs")
     for run in runs:
         attempt = store.attempt(tmp_path / "runs", run, Placement(), "mine")
-        store.finish(attempt, {"metrics": {"top1": 1.0}, "data": {"fingerprint": "a"}, "provenance": {"attempt": 1}})
+        store.finish(
+            attempt,
+            {
+                "metrics": {"top1": 1.0},
+                "data": {"fingerprint": "a"},
+                "cost": {},
+                "provenance": {"attempt": 1, "seconds": 1.0},
+            },
+        )
     return runs
 
 

@@ -196,7 +196,16 @@ def test_what_cannot_be_used_is_told(words: str, said: str, trained: dict[str, A
         for run in (pending, bare):
             attempt = store.attempt(folder / "runs", run, placement, "test")
             if run is bare:
-                store.finish(attempt, {"metrics": {}, "provenance": {"attempt": 1}, "run": run.id})
+                store.finish(
+                    attempt,
+                    {
+                        "metrics": {},
+                        "data": {},
+                        "cost": {},
+                        "provenance": {"attempt": 1, "seconds": 1.0},
+                        "run": run.id,
+                    },
+                )
         shutil.rmtree(folder / "runs" / pending.id / "attempts")
     ids = {**trained, "pending": pending.id, "bare": bare.id}
     before = tree(folder)

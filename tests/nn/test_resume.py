@@ -1,5 +1,6 @@
 """A run that is stopped at any step, or killed at any moment, and goes on ends bit-equal to one that never was."""
 
+import errno
 import multiprocessing
 import os
 import random
@@ -15,7 +16,8 @@ from pvt_exp import checkpoints, config, files, store, train
 from pvt_exp.checkpoints import Stopped
 from pvt_exp.component import kinds
 from pvt_exp.launchers import local
-from pvt_exp.nn.training import Training
+from pvt_exp.nn.classification import Classifier
+from pvt_exp.nn.training import Diverged, Training
 from pvt_exp.schema import Placement, Run, Tracking
 from pvt_exp.stopping import Stopping
 from tests.nn import test_dense_training as dense
@@ -160,9 +162,52 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(experiment: Path, tmp_pa
     newest.write_bytes(newest.read_bytes()[:-1000])
     kept = torch.load(before, weights_only=True)["callbacks"]["Record"]
     assert checkpoints.newest(tmp_path / "torn" / run.id, kept["fingerprint"]) == before
+    assert not fit(run, tmp_path, "torn", 1)
+    later, *others = store.all_checkpoints(tmp_path / "torn" / run.id)
+    assert others == [newest, before], "the torn one takes no place of a good one"
+    assert checkpoints.newest(tmp_path / "torn" / run.id, kept["fingerprint"]) == later
     assert fit(run, tmp_path, "torn")
     assert end(run, tmp_path, "torn")[0]["metrics"] == end(run, tmp_path, "whole")[0]["metrics"]
     assert len(store.all_checkpoints(tmp_path / "torn" / run.id)) == 1, "those that are not kept are removed at the end"
+
+
+def test_one_that_cannot_be_read_for_now_is_no_reason_to_begin_again(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = small("classification", experiment)
+    assert not fit(run, tmp_path, "runs", 3)
+    kept = store.all_checkpoints(tmp_path / "runs" / run.id)
+
+    def away(path: Path, **_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "load", away)
+        with pytest.raises(OSError, match="Input/output error"):
+            fit(run, tmp_path, "runs")
+    assert store.all_checkpoints(tmp_path / "runs" / run.id) == kept
+    assert fit(run, tmp_path, "runs")
+
+
+def test_no_checkpoint_has_weights_that_are_not_numbers(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of the step is a number, its gradients are not, and then the epoch ends."""
+    run = small("classification", experiment)
+    loss = Classifier.loss
+
+    def steep(self: Classifier, batch: dict[str, Any]) -> torch.Tensor:
+        found = loss(self, batch)
+        last = self.trainer.is_last_batch and self.current_epoch == 1
+        return found + (found * 0).sqrt() if last else found
+
+    monkeypatch.setattr(Classifier, "loss", steep)
+    with pytest.raises(Diverged):
+        fit(run, tmp_path, "runs")
+    kept = store.all_checkpoints(tmp_path / "runs" / run.id)
+    assert kept[0].stem == "epoch=0-step=5"
+    weights = torch.load(kept[0], weights_only=True)["state_dict"]
+    assert all(torch.isfinite(each).all() for each in weights.values())
 
 
 def test_checkpoints_come_every_so_many_minutes(

@@ -9,7 +9,12 @@ import pytest
 from pvt_exp import config, drivers, files, heartbeat, locks, store
 from pvt_exp.schema import Placement, Run
 
-RESULT = {"metrics": {"top1": 50.0}, "data": {"fingerprint": "aa"}}
+RESULT = {
+    "metrics": {"top1": 50.0},
+    "data": {"fingerprint": "aa"},
+    "cost": {},
+    "provenance": {"attempt": 1, "seconds": 1.0},
+}
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_a_run_that_lives_elsewhere_is_waited_for(planned: Plan, monkeypatch: py
             time.sleep(0.2)
             beat(attempt, count)
         made = {"attempt": 1, "seconds": 1.0, "pretrained": None}
-        store.finish(attempt, {"metrics": {"top1": 2.0}, "data": {"fingerprint": "aa"}, "provenance": made})
+        store.finish(attempt, {"metrics": {"top1": 2.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
 
     other = threading.Thread(target=live)
     other.start()
@@ -75,6 +75,54 @@ def test_a_run_that_lives_elsewhere_is_waited_for(planned: Plan, monkeypatch: py
     made = store.result(Path("runs") / planned.runs[0].id) or {}
     assert made["metrics"] == {"top1": 2.0}
     assert len(store.attempts(Path("runs") / planned.runs[0].id)) == 1
+
+
+def test_of_two_that_begin_a_run_at_once_one_does(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """The other one, on another machine, was quicker by a moment, and its process is not there yet."""
+    run = planned.runs[0]
+    rival = Path("runs") / run.id / "attempts/1"
+
+    def quicker(attempt: Path, number: int = -1) -> None:
+        rival.mkdir()
+        beat(rival, -1)
+
+    runs = store.create(Path("runs"))
+    with monkeypatch.context() as patched:
+        patched.setattr(heartbeat, "give_sign", quicker)
+        with pytest.raises(store.Taken):
+            store.attempt(runs, run, Placement(), "sweep")
+    assert store.attempts(runs / run.id) == [rival]
+    assert not list(rival.parent.glob(".*"))
+    assert store.outcome(runs, run.id).state == "running"
+
+
+def test_a_first_sign_comes_with_the_attempt(planned: Plan) -> None:  # noqa: F811
+    attempt = store.attempt(store.create(Path("runs")), planned.runs[0], Placement(), "sweep")
+    sign = heartbeat.of(attempt)
+    assert sign is not None
+    assert (sign.here, sign.number) == (True, -1)
+
+
+def test_a_watch_is_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not judge by time in which it did not look itself, nor by a file that cannot be read for a moment."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    watch = heartbeat.Watch()
+
+    def gone_after(seconds: float) -> bool:
+        now[0] += seconds
+        return watch.is_gone(tmp_path)
+
+    beat(tmp_path, 1)
+    assert not gone_after(0)
+    assert not gone_after(10_000), "it was stopped itself"
+    beat(tmp_path, 2)
+    assert not gone_after(1)
+    (tmp_path / NAME).write_text("{")
+    assert not any(gone_after(1) for _ in range(100))
+    beat(tmp_path, 3)
+    assert not any(gone_after(1) for _ in range(int(heartbeat.GRACE_S)))
+    assert any(gone_after(1) for _ in range(10))
 
 
 def test_signs_go_up_while_a_run_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

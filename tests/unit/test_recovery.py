@@ -72,7 +72,7 @@ def end(attempt: Path) -> int:
         store.end(attempt, *how)
         return 1
     made = {"attempt": int(attempt.name), "seconds": 1.0, "pretrained": None}
-    store.finish(attempt, {"metrics": {"top1": 1.0}, "data": {"fingerprint": "aa"}, "provenance": made})
+    store.finish(attempt, {"metrics": {"top1": 1.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
     return 0
 
 
@@ -126,6 +126,20 @@ def test_an_attempt_that_got_on_does_not_count(planned: Plan) -> None:
     assert len(placements(planned.runs[0].id)) == 8
 
 
+def test_results_that_cannot_be_read_are_not_made_for_ever(planned: Plan) -> None:
+    def ends(attempt: Path) -> int:
+        (attempt / "checkpoints").mkdir()
+        (attempt / "checkpoints/epoch=0-step=4.ckpt").touch()
+        store.finish(attempt, {"metrics": {"top1": "fine"}})
+        return 0
+
+    SCRIPT[planned.runs[0].id] = [ends] * 9
+    status, said = train(planned)
+    assert status == 1
+    assert "its result cannot be read" in said
+    assert len(placements(planned.runs[0].id)) == 3
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [("killed", f"{worker.STOPPED}; it goes on from epoch 2"), ("failed", "KeyError"), ("diverged", "loss is NaN")],
@@ -134,6 +148,22 @@ def test_what_will_not_pass_is_left(planned: Plan, state: str, reason: str) -> N
     SCRIPT[planned.runs[0].id] = [(state, reason)]
     assert train(planned)[0] == 1
     assert len(placements(planned.runs[0].id)) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_ways_to_run_out_of_memory(planned: Plan, error: Exception) -> None:
+    attempt = store.attempt(store.create(Path("runs")), planned.runs[0], Placement(), "sweep")
+    assert worker._told(error, attempt)[0] == "out_of_memory"
 
 
 def test_out_of_memory_it_is_tried_alone_and_then_with_less(planned: Plan) -> None:
@@ -149,6 +179,27 @@ def test_out_of_memory_it_is_tried_alone_and_then_with_less(planned: Plan) -> No
     begun = [store.run_folder(attempt).name for attempt, _ in SEEN]
     alone = begun.index(victim.id, 1)
     assert begun[alone : alone + 3] == [victim.id] * 3, "nothing begins on its GPU before it has ended"
+
+
+def test_the_next_driver_goes_on_with_that(planned: Plan) -> None:
+    """Each driver is stopped as the run has ended; the next one knows what it was to be tried with."""
+    victim = planned.runs[0]
+
+    def ends(attempt: Path) -> int:
+        store.end(attempt, *OOM)
+        (driver,) = drivers.of(Path("runs"))
+        driver.stop()
+        return 1
+
+    SCRIPT[victim.id] = [ends] * 3
+    for word in ("alone", "alone with 8 images at once", "alone with 4 images at once"):
+        assert train(planned, Scripted(places=((0,), (0,))))[0] == 1
+        seen = store.outcome(Path("runs"), victim.id)
+        assert seen.state == "killed"
+        assert f"it is to be tried {word}" in str(seen.reason)
+    assert train(planned, Scripted(places=((0,), (0,))))[0] == 0
+    assert [each.micro_batch for each in placements(victim.id)] == [None, None, 8, 4]
+    assert all(each.recovering for each in placements(victim.id)[1:])
 
 
 def test_a_gpu_of_its_own_needs_no_other_try(planned: Plan) -> None:
@@ -265,6 +316,14 @@ def test_and_can_end_it(planned: Plan) -> None:
     assert "stopped: on_error: stop; nothing was trained" in said
     assert len(SEEN) == 2
     assert not list(Path("runs").glob("*/attempts"))
+
+
+@pytest.mark.parametrize("how", [-9, OOM])
+def test_but_not_where_the_sweep_would_try_again(planned: Plan, how: Any) -> None:
+    SCRIPT[planned.runs[1].id] = [how]
+    status, said = train(planned, smoke=True, on_error="stop")
+    assert status == 0
+    assert "depth deep: " in said
 
 
 def test_what_hangs_there_is_ended(planned: Plan) -> None:

@@ -18,7 +18,15 @@ def test_two_settings_of_one_data_set(experiment: Path, monkeypatch: pytest.Monk
         run.dataset.make(Path("data/shapes"))
         found = run.dataset.inspect(Path("data/shapes")).fingerprint
         attempt = store.attempt(runs, run, Placement(), "sizes")
-        store.finish(attempt, {"metrics": {"top1": 1.0}, "data": {"fingerprint": found}})
+        store.finish(
+            attempt,
+            {
+                "metrics": {"top1": 1.0},
+                "data": {"fingerprint": found},
+                "cost": {},
+                "provenance": {"attempt": 1, "seconds": 1.0},
+            },
+        )
     _, facts, problems = site.inspect(planned, {}, Site())
     assert not problems
     assert len(set(site.fingerprints(facts).values())) == 2

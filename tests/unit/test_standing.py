@@ -53,7 +53,7 @@ def compute(attempt: Path) -> int:
     weights.touch()
     start = {"run": run.need.id, "data": "aa"} if run.need else None
     made = {"attempt": int(attempt.name), "seconds": 1.0, "pretrained": start}
-    store.finish(attempt, {"metrics": {"top1": 1.0}, "data": {"fingerprint": "aa"}, "provenance": made})
+    store.finish(attempt, {"metrics": {"top1": 1.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
     return 0
 
 

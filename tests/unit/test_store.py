@@ -1,10 +1,13 @@
 """The record: whole files, states that follow from them, and what is torn, locked, newer or edited."""
 
+import errno
+import fcntl
 import json
 import multiprocessing
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,12 @@ from pvt_exp import config, files, locks, store
 from pvt_exp.config import ConfigError
 from pvt_exp.schema import Placement, Run
 
-RESULT = {"metrics": {"top1": 50.0}, "data": {"fingerprint": "aa"}}
+RESULT = {
+    "metrics": {"top1": 50.0},
+    "data": {"fingerprint": "aa"},
+    "cost": {},
+    "provenance": {"attempt": 1, "seconds": 1.0},
+}
 
 
 @pytest.fixture
@@ -80,6 +88,57 @@ def test_a_torn_result_is_not_finished_and_can_be_replaced(runs: Path, run: Run,
     assert store.outcome(runs, run.id).state == "killed"
     assert store.finish(attempt(runs, run), RESULT)
     assert store.outcome(runs, run.id).state == "done"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"format": 1, "metrics": {"top1": 5.0}},
+        {"format": 1, **RESULT, "provenance": None},
+        {"format": 1, **RESULT, "provenance": {"seconds": "long"}},
+        {"format": 1, **RESULT, "cost": []},
+    ],
+)
+def test_a_result_that_lacks_what_is_read_of_all_is_none(runs: Path, run: Run, made: dict[str, Any]) -> None:
+    store.attempt(runs, run, Placement(), "sweep")
+    (runs / run.id / "result.json").write_text(json.dumps(made))
+    assert store.outcome(runs, run.id).state == "killed"
+
+
+def test_what_an_end_says_is_text(runs: Path, run: Run) -> None:
+    attempt = store.attempt(runs, run, Placement(), "sweep")
+    (attempt / "end.json").write_text(json.dumps({"state": "failed", "reason": 5, "log": 7}))
+    assert store.outcome(runs, run.id).reason == "5"
+    assert (store.ended(attempt) or {})["log"] == []
+
+
+def test_nothing_is_written_through_links_that_lead_nowhere(runs: Path, run: Run, tmp_path: Path) -> None:
+    attempt = store.attempt(runs, run, Placement(), "sweep")
+    (runs / run.id / "sweeps/other").symlink_to(tmp_path / "outside")
+    with pytest.raises(ConfigError, match="is a link"):
+        store.use(runs, run.id, "other")
+    (runs / run.id / "result.json").symlink_to(tmp_path / "outside")
+    assert store.finish(store.attempt(runs, run, Placement(), "sweep"), RESULT)
+    assert attempt.is_dir()
+    assert not (tmp_path / "outside").exists()
+
+
+def test_locks_as_nfs_has_them(runs: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exclusive lock is for those who may write."""
+    flock = fcntl.flock
+
+    def strict(handle: int, how: int) -> None:
+        may_write = fcntl.fcntl(handle, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR)
+        if how & fcntl.LOCK_EX and not may_write:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", strict)
+    attempt = store.attempt(runs, run, Placement(), "sweep")
+    with locks.launched(attempt), locks.lock(runs / run.id) as mine:
+        assert mine
+        assert locks.is_held(attempt / "placement.yaml")
+        assert locks.is_locked(runs / run.id)
 
 
 def test_a_torn_end_is_killed(runs: Path, run: Run) -> None:
