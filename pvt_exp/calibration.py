@@ -57,6 +57,10 @@ class Pace(NamedTuple):
     """When, in UTC."""
     code: str
     """Hash of the package's files."""
+    micro_batch: int | None = None
+    """Images at once, where that was fewer than the run's group."""
+    workers: int = 0
+    """Processes that loaded images."""
 
     @property
     def was_idle(self) -> bool:
@@ -136,6 +140,7 @@ def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace:
     except ValueError as error:
         raise ConfigError(f"calibration of {run.id}: {error}") from None
     facts: dict[str, Any] = {"device": device(slot), "threads": slot.threads, "busy": busy, "measured": store.now()}
+    facts |= {"micro_batch": placement.micro_batch, "workers": placement.workers}
     pace = Pace(**told, **facts, code=provenance.code()[0]["files_sha256"])
     path = _path(runs, run, placement, slot)
     path.parent.mkdir(parents=True, exist_ok=True)

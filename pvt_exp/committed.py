@@ -61,7 +61,7 @@ class Checked(NamedTuple):
     """The command that the committed table says it was made by."""
 
 
-def check(table: Table, folder: Path) -> Checked:
+def check(table: Table, folder: Path, label: str | None = None) -> Checked:
     """Compare the table with its files in ``folder``: figures by table.csv at full precision, and the texts made of them.
 
     Raises:
@@ -74,14 +74,15 @@ def check(table: Table, folder: Path) -> Checked:
         found.append(Difference("table.csv", "", "all rows", "in another order", "in this one"))
     forms = [form for form in get_args(Format) if form != "csv" and (folder / f"table.{form}").exists()]
     for form in forms:
-        texts = [report.render(table, form, command) for command in ("a", "b")]
+        texts = [report.render(table, form, command, label) for command in ("a", "b")]
         found += list(_lines(folder / f"table.{form}", texts, brief=bool(found)))
     return Checked(folder, table, tuple(found), _made_by(folder))
 
 
 def check_page(title: str, tables: Sequence[Table], out: Path) -> list[Checked]:
     """Compare a page's tables with their folders, and the page with its own files; see `check`."""
-    checked = [check(table, folder) for table, folder in zip(tables, report.folders(tables, out), strict=True)]
+    there = zip(tables, report.folders(tables, out), strict=True)
+    checked = [check(table, folder, report.label_in(folder)) for table, folder in there]
     differ = any(each.differences for each in checked)
     pages = [report.pages(title, tables, command) for command in ("a", "b")]
     found = [

@@ -137,7 +137,8 @@ def _calibrate(
     roots: Mapping[str, Path],
     slot: Slot,
 ) -> None:
-    missing = {name: run for name, run in groups.items() if calibration.known(runs, run, placement, slot) is None}
+    paces = {name: calibration.known(runs, run, placement, slot) for name, run in groups.items()}
+    missing = {name: groups[name] for name, pace in paces.items() if pace is None or not pace.was_idle}
     store.create(runs)
     console = Console(stderr=True, markup=False, emoji=False)
     for count, (name, run) in enumerate(missing.items(), 1):

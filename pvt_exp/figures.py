@@ -1,5 +1,6 @@
 """A sweep as pictures: how its rows came to their scores, and what those cost. For the eye; numbers are in tables."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +19,12 @@ FORMATS = ("png", "pdf")
 
 
 class Curve(NamedTuple):
-    """One row: a score after each epoch, over the seeds that have one."""
+    """One row: a score after each epoch, over the seeds that have come as far as the farthest."""
 
     name: str
+    seeds: int
+    due: int
+    """How many seeds those are, and of how many."""
     epochs: list[int]
     mean: list[float]
     least: list[float]
@@ -39,7 +43,7 @@ def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) ->
         raise ConfigError("--figures needs matplotlib: pip install 'pvt-exp[figures]'") from None
     matplotlib.use("agg")
     metric = plan.variants[0].first.task.metric if plan.variants else ""
-    drawn = [each for variant in plan.variants if (each := of_row(variant, runs, metric)).epochs]
+    drawn = [each for variant in plan.variants if (each := of_row(variant, outcomes, runs, metric)).epochs]
     if not drawn:
         raise ConfigError(f"--figures: no run of {plan.name} has a score yet")
     out.mkdir(parents=True, exist_ok=True)
@@ -51,31 +55,42 @@ def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) ->
     return paths
 
 
-def of_row(variant: Any, runs: Path, metric: str) -> Curve:
-    """The row's curve: mean, least and most over its seeds; those that have not come as far as others are left out."""
-    begun = [found for run in variant.runs if (found := curve(runs / run.id, metric))]
+def of_row(variant: Any, outcomes: Mapping[str, Outcome], runs: Path, metric: str) -> Curve:
+    """The row's curve: mean, least and most over its seeds; those that have not come as far as others are left out.
+
+    What was diverged or pruned before the others ended is left out of the mean too, so the legend says how many are in it.
+    """
+    stale = {run_id for run_id, seen in outcomes.items() if seen.state == "stale"}
+    begun = [found for run in variant.runs if run.id not in stale and (found := curve(runs / run.id, metric))]
     farthest = max((max(found) for found in begun), default=0)
     seeds = [found for found in begun if max(found) == farthest]
     epochs = sorted(set.intersection(*map(set, seeds))) if seeds else []
     scores = [[found[epoch] for found in seeds] for epoch in epochs]
-    return Curve(
-        variant.name, epochs, list(map(statistics.fmean, scores)), list(map(min, scores)), list(map(max, scores))
-    )
+    mean, least, most = list(map(statistics.fmean, scores)), list(map(min, scores)), list(map(max, scores))
+    return Curve(variant.name, len(seeds), len(variant.runs), epochs, mean, least, most)
 
 
 def _point(variant: Any, outcomes: Mapping[str, Outcome], metric: str) -> tuple[str, float, list[float]] | None:
-    results = [seen.result for run in variant.runs if (seen := outcomes.get(run.id)) and seen.result]
-    scores = [each["metrics"][metric] for each in results if each["metrics"].get(metric) is not None]
-    return (
-        (variant.name, results[0]["cost"]["macs"] / 1e9, scores) if scores and results[0]["cost"].get("macs") else None
-    )
+    seen = [outcomes[run.id] for run in variant.runs if run.id in outcomes]
+    results = [each.result for each in seen if each.state == "done" and each.result]
+    scores = [score for each in results if math.isfinite(score := each["metrics"].get(metric, math.nan))]
+    if not scores or not results[0]["cost"].get("macs"):
+        return None
+    return _counted(variant.name, len(scores), len(variant.runs)), results[0]["cost"]["macs"] / 1e9, scores
+
+
+def _counted(name: str, seeds: int, due: int) -> str:
+    """The name of a row in a legend, with how many of its seeds are drawn where that is not all."""
+    return name if seeds == due else f"{name} ({seeds} of {due} seeds)"
 
 
 def draw_curves(axes: "Axes", drawn: Sequence[Curve], name: str) -> None:
     """A line a row, and the range of its seeds as a band."""
     for i, each in enumerate(drawn):
         style = {"color": f"C{i % 10}", "linestyle": ("-", "--", ":")[i // 10 % 3]}
-        axes.plot(each.epochs, each.mean, label=_label(each.name), linewidth=1.4, **style)
+        axes.plot(
+            each.epochs, each.mean, label=_label(_counted(each.name, each.seeds, each.due)), linewidth=1.4, **style
+        )
         axes.fill_between(each.epochs, each.least, each.most, color=style["color"], alpha=0.12, linewidth=0)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")

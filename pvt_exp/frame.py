@@ -1,5 +1,6 @@
 """The runs of a sweep as a table of pandas, for notebooks: `pvt_exp.results`."""
 
+import math
 from collections.abc import Sequence, Set
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,11 @@ def results(
     seen = standing.outcomes(place, plan, site.fingerprints(facts))
     taken = TAKEN.union(*(each.result["metrics"] for each in seen.values() if each.result))
     rows = [_row(plan, each, run, seen[run.id], taken) for each in plan.variants for run in each.runs]
-    return pandas.DataFrame(rows)
+    frame = pandas.DataFrame(rows)
+    task = plan.variants[0].first.task if plan.variants else None
+    metrics = dict.fromkeys((getattr(task, "metric", "score"), *getattr(task, "shown", ())))
+    lacking = [name for name in (*metrics, "best_epoch", *COST, *MADE, "data", "code") if name not in frame]
+    return frame.assign(**dict.fromkeys(lacking, math.nan))  # nothing is done yet that would have them
 
 
 def _row(plan: Plan, variant: Variant, run: Run, seen: Outcome, taken: Set[str]) -> dict[str, Any]:

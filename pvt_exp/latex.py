@@ -22,7 +22,7 @@ ROOM_PT, CHAR_PT, GAP_PT = 345.0, 4.3, 6.0
 """Width of an article's text at 10 pt; of a character, rather too much, and between two columns at the smallest size."""
 WORD_CHARS = 16
 """Words that are longer may break behind a sign."""
-BREAKS = re.compile(r"(\\_|[-/=,;:.)]|\\text(?:greater|less)\{\})")
+BREAKS = re.compile(r"(\\_|(?<!\\)[-/=,;:.)]|\\text(?:greater|less)\{\})")
 PAGE_ROWS = 38
 """Lines of a page. Longer tables are split: a float longer than a page runs off it."""
 NOTE_CHARS = 75
@@ -40,7 +40,7 @@ class Tabular(NamedTuple):
     groups: list[tuple[str, list[Markup]]]
 
 
-def to_latex(table: Table, command: str | None) -> str:
+def to_latex(table: Table, command: str | None, label: str) -> str:
     """A float; several where it is longer than a page, or wider."""
     cells, cuts = _cells(table), cut(table)
     rows = list(range(len(table.rows)))
@@ -78,7 +78,7 @@ def to_latex(table: Table, command: str | None) -> str:
         versions=[whole, narrow] if narrow else [whole],
         long_names=any(len(row.name) > NAME_CHARS for row in table.rows),
         notes=[(note.mark, breakable(note.text)) for note in table.notes],
-        label=Markup(re.sub(r"[^A-Za-z0-9]+", "-", table.name).strip("-")),
+        label=Markup(re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-")),
         runs=about_runs(table),
         rows=[Markup(text.encode("ascii", "backslashreplace").decode()) for text in comments],
         command=Markup(made_by(table, command).encode("ascii", "backslashreplace").decode()),

@@ -16,10 +16,10 @@ INTERVALS = ("difference", "interval", "deviation")
 """Kinds of columns whose cells have an interval."""
 
 
-def write(table: Table, out: Path, command: str | None = None) -> list[Path]:
+def write(table: Table, out: Path, command: str | None = None, label: str | None = None) -> list[Path]:
     """Write ``table.tex``, ``.md``, ``.csv`` and ``.html``; they say that ``command`` made them."""
     out.mkdir(parents=True, exist_ok=True)
-    texts = {out / f"table.{form}": render(table, form, command) for form in get_args(Format)}
+    texts = {out / f"table.{form}": render(table, form, command, label) for form in get_args(Format)}
     for path, text in texts.items():
         files.write(path, text)
     return list(texts)
@@ -29,7 +29,7 @@ def write_page(title: str, tables: Sequence[Table], out: Path, command: str | No
     """Write each table into its folder, and ``index.html`` and ``index.md`` with all of them."""
     paths: list[Path] = []
     for table, folder in zip(tables, folders(tables, out), strict=True):
-        paths += write(table, folder, command)
+        paths += write(table, folder, command, label_in(folder))
     out.mkdir(parents=True, exist_ok=True)
     for name, text in pages(title, tables, command).items():
         files.write(out / name, text)
@@ -48,17 +48,22 @@ def folders(tables: Sequence[Table], out: Path) -> list[Path]:
     return found
 
 
+def label_in(folder: Path) -> str:
+    r"""What ``\ref`` of LaTeX calls a table of a page, behind ``tab:``: the page and the folder, of which there is one."""
+    return f"{folder.parent.name}-{folder.name}"
+
+
 def pages(title: str, tables: Sequence[Table], command: str | None = None) -> dict[str, str]:
     """The files of a page that have all its tables."""
     text = "\n".join([f"# {markdown(title)}\n", *(to_markdown(table, command) for table in tables)])
     return {"index.html": to_html(title, tables, command), "index.md": text}
 
 
-def render(table: Table, form: Format, command: str | None = None) -> str:
-    """The table as the text of one format."""
+def render(table: Table, form: Format, command: str | None = None, label: str | None = None) -> str:
+    """The table as the text of one format; ``label`` is LaTeX's, and else the table's name."""
     match form:
         case "tex":
-            return to_latex(table, command)
+            return to_latex(table, command, label or table.name)
         case "md":
             return to_markdown(table, command)
         case "csv":

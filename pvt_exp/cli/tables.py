@@ -118,7 +118,7 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
     from pvt_exp.page import Report
 
     page = config.validate(Report, document)
-    tables, read, unfinished = [], dict[str, Source](), list[str]()
+    tables, read, unfinished, told_of = [], dict[str, Source](), list[str](), set[str]()
     for number, shown in enumerate(page.tables):
         reading = None
         try:
@@ -126,6 +126,8 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
                 if reading not in read:
                     _, planned = options.read_plan(file.parent / reading, None, None, None, store_)
                     read[reading] = Source(planned, options.outcomes(planned, store_, data or ()))
+                if not shown.wants_costs and reading not in told_of:  # costs can be told of what nobody trains
+                    told_of.add(reading)
                     told = _unfinished(read[reading], Path(os.path.normpath(file.parent / reading)), store_)
                     unfinished += [_placed(line, document, number, reading) for line in told]
             sources = [read[sweep] for sweep in shown.sweeps]

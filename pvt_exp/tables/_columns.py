@@ -12,17 +12,25 @@ from pydantic import BaseModel
 
 from pvt_exp.config import ConfigError
 from pvt_exp.tables import Cell, Column
-from pvt_exp.tables._costs import COUNTS, about_hardware, count_cells, mark_sizes, memory_cells, time_cells
+from pvt_exp.tables._costs import (
+    COUNTS,
+    about_hardware,
+    count_cells,
+    mark_hardware,
+    mark_sizes,
+    memory_cells,
+    time_cells,
+)
 from pvt_exp.tables._differences import Differences, about_differences, about_noise, correct
 from pvt_exp.tables._metrics import (
     TITLES,
     Measured,
     about_intervals,
-    count_cell,
     found_in,
     interval_cells,
     measure,
     metric_cells,
+    seed_cells,
     title,
     usual,
 )
@@ -136,7 +144,7 @@ class Columns:
             case "metric":
                 return Shown(Column(name, title(name), "metric"), metric_cells(self._measure(name), lines, self.notes))
             case "n":
-                return Shown(Column("n", "n", "count"), [count_cell(line) for line in lines])
+                return Shown(Column("n", "n", "count"), seed_cells(self._measure(self.first), lines))
             case "difference":
                 cells = self._differences[name].cells(self.notes)
                 return Shown(Column(_key(word), f"Δ {TITLES.get(name, name)}", "difference"), cells)
@@ -147,9 +155,12 @@ class Columns:
                 return Shown(Column(_key(word), f"95 % interval{of}", "interval"), cells)
             case "seconds":
                 head, cells = time_cells(lines)
+                mark_hardware(lines, cells, self.notes)
                 return Shown(Column("seconds", head, "cost"), cells)
             case "peak_memory_bytes":
-                return Shown(Column("peak_memory_bytes", "memory (GiB)", "cost"), memory_cells(lines))
+                cells = memory_cells(lines)
+                mark_hardware(lines, cells, self.notes)
+                return Shown(Column("peak_memory_bytes", "memory (GiB)", "cost"), cells)
             case "published":
                 return Shown(Column("published", "published (%)", "published"), first_cells(lines, self.first))
             case "setting":

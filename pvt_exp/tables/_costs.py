@@ -63,6 +63,15 @@ def memory_cells(lines: Sequence[Line]) -> list[Cell]:
     return _cells(lines, [_over(line.results, _memory, max) for line in lines], 2**30, 2)
 
 
+def mark_hardware(lines: Sequence[Line], cells: list[Cell], notes: Notes) -> None:
+    """Mark the rows whose seeds were trained on several devices, so that one number is of neither."""
+    for i, line in enumerate(lines):
+        devices = dict.fromkeys(device for result in line.results if (device := _device(result)))
+        if len(devices) > 1 and cells[i].text:
+            mark = notes.mark(f"its seeds were trained on different devices: {some(devices)}", line.name)
+            cells[i] = cells[i]._replace(marks=(*cells[i].marks, mark))
+
+
 def about_hardware(lines: Sequence[Line]) -> list[str]:
     """What times and memory were taken on."""
     devices = dict.fromkeys(device for line in lines for result in line.results if (device := _device(result)))

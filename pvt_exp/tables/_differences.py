@@ -9,6 +9,7 @@ from pvt_exp.tables._metrics import Measured, is_loss
 from pvt_exp.tables._rows import Line, Notes, some
 
 NOISE = "†"
+UNPAIRED = "difference not of the same seeds, as it and the base do not share two: Welch's interval"
 ALIKE = "all seeds differ by the same, so that there is no interval"
 
 
@@ -41,6 +42,8 @@ class Differences:
             marks += dict.fromkeys((*line.marks, *self.base.marks)) if line.marks != self.base.marks else ()
             if each.pairs and each.pairs < max(stat.n, self.base_stat.n):
                 marks.append(notes.mark("difference over the seeds that it and the base have both", line.name))
+            if each.half is not None and not each.pairs and any(other and other.pairs for other in self.found):
+                marks.append(notes.mark(UNPAIRED, line.name))
             if each.std == 0 and each.mean:
                 marks.append(notes.mark(ALIKE, line.name))
             half = each.half
@@ -92,8 +95,10 @@ def about_differences(of: Differences) -> list[str]:
     tested = [each for each in of.found if each is not None and each.half is not None]
     how = ""
     if tested:
-        paired = "of the same seeds, " if all(each.pairs for each in tested) else ""
-        how = f", ± half its 95 % interval ({paired}Student's t)"
+        paired = any(each.pairs for each in tested)
+        how = (
+            f", ± half its 95 % interval ({'of the same seeds, Student' if paired else 'seeds not shared, Welch'}'s t)"
+        )
     whose = "the base's" if of.base.variant.is_base else f"that of {of.base.name}"
     text = f"Δ: mean less {whose}{points}{how}{'; smaller is better' if of.metric.smaller else ''}."
     if any(each.is_noise for each in tested):

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from pvt_exp.plan import Plan
 
 
-def about(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
-    """Mark the lines with all that is said of them, and return what is said of the whole table."""
+def about(plan: "Plan", lines: Sequence[Line], notes: Notes, base: Line | None = None) -> list[str]:
+    """Mark the lines with all that is said of them, and return what is said of the whole table.
+
+    ``base`` is what differences are to, where that is not the sweep's own base.
+    """
     data = compare_data(lines, notes)
     said = [*([data] if data else []), *about_holdout(lines, notes)]
     search, tuned = about_tuning(plan, lines, notes)
@@ -23,7 +26,7 @@ def about(plan: "Plan", lines: Sequence[Line], notes: Notes) -> list[str]:
     for line, start, values in zip(lines, starts, tuned, strict=True):
         line.told += (*start, *values)
     matched = about_matches(lines, notes)
-    about_recipes(lines, notes)
+    about_recipes(lines, notes, base)
     return [*matched, *said, *search, *same_start, *about_code(lines)]
 
 
@@ -128,11 +131,12 @@ def about_matches(lines: Sequence[Line], notes: Notes) -> list[str]:
     return ["Matched: made to cost what the base does."] if changed else []
 
 
-def about_recipes(lines: Sequence[Line], notes: Notes) -> None:
-    """Mark the rows whose recipe differs from the base's in more than what the sweep studies."""
+def about_recipes(lines: Sequence[Line], notes: Notes, base: Line | None = None) -> None:
+    """Mark the rows whose recipe differs from that of the sweep's base in more than what the sweep studies."""
+    whose = "the base's" if base is None or base.variant.is_base else "that of the sweep's own base"
     for line in lines:
         if line.variant.unlike:
-            line.told.append(notes.mark(f"its recipe differs from the base's: {'; '.join(line.variant.unlike)}"))
+            line.told.append(notes.mark(f"its recipe differs from {whose}: {'; '.join(line.variant.unlike)}"))
 
 
 def about_code(lines: Sequence[Line]) -> list[str]:

@@ -124,7 +124,10 @@ def about_intervals(metric: Measured) -> list[str]:
     return [f"Interval: 95 %, of the mean over seeds ({', '.join(ways)}{where})."] if ways else []
 
 
-def count_cell(line: Line) -> Cell:
-    """How many seeds a row has; of how many, and why, where some are missing."""
-    n, due = len(line.results), len(line.replicates)
-    return Cell(n, text=str(n) if n == due else f"{n}/{due}", marks=tuple(dict.fromkeys(line.gaps)))
+def seed_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:
+    """How many seeds of each row have the metric; of how many, and why, where some are missing."""
+    cells = []
+    for line, got in zip(lines, metric.values, strict=True):
+        n, due = sum(value is not None for value in got), len(line.replicates)
+        cells.append(Cell(n, text=str(n) if n == due else f"{n}/{due}", marks=tuple(dict.fromkeys(line.gaps))))
+    return cells

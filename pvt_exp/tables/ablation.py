@@ -42,7 +42,7 @@ class Settings(TableOf):
         found = collect(source, self.epoch, notes)
         base = self._base(found)
         lines = sorted(found, key=lambda line: line is not base)
-        said = about(plan, lines, notes)
+        said = about(plan, lines, notes, base)
         words, field = (self.columns, "columns") if self.columns else (self._usual(lines, base), "metrics")
         columns = Columns(words, lines, notes, field, base)
         cells = zip(*(shown.cells for shown in columns.shown), strict=True)

@@ -69,14 +69,16 @@ class Settings(TableOf):
             for heading, named in _split(source.plan, lines, self.rows, part.title, len(sources) > 1):
                 own = list(named.values())
                 words = part.columns or self.columns or ["params", "macs", *usual(own)]
+                base = named.get(_base_name(source.plan, self.rows) or "")
                 try:
-                    columns = Columns(words, own, notes, f"parts.{i}.columns" if part.columns else "columns")
+                    columns = Columns(words, own, notes, f"parts.{i}.columns" if part.columns else "columns", base)
                 except ConfigError as error:
                     raise ConfigError(f"{problem} (of {source.plan.name})" for problem in error.problems) from None
                 blocks.append(_Block(heading, named, columns.shown, source.plan.name))
                 told = [*columns.said, *told]
             told = told if one else [f"seeds {in_words(source.plan.seeds)}.", *told]
             said.append((part.title or source.plan.name, list(dict.fromkeys(told))))
+        _check_headings(blocks)
         heads, rows = _table(blocks, notes)
         seeds = tuple(dict.fromkeys(seed for source in sources for seed in source.plan.seeds))
         name = "+".join(dict.fromkeys(source.plan.name for source in sources))
@@ -117,20 +119,41 @@ class _Block(NamedTuple):
     sweep: str
 
 
+def _base_name(plan: "Plan", rows: str | None) -> str | None:
+    """The row that the base of the sweep is in: in each group of columns, differences are to that one."""
+    base = next((variant for variant in plan.variants if variant.is_base), None)
+    return None if base is None else plan.coordinates(base).get(_row_axis(plan, rows), base.name)
+
+
+def _row_axis(plan: "Plan", rows: str | None) -> str:
+    return rows if rows in plan.axes else next(iter(plan.axes), "")
+
+
 def _split(
     plan: "Plan", lines: Sequence[Line], rows: str | None, title: str | None, several: bool
 ) -> Iterator[tuple[str, dict[str, Line]]]:
     """The sweep's lines by the names of their rows, for each choice of its other axes, with a heading."""
-    axis = rows if rows in plan.axes else next(iter(plan.axes), "")
+    axis = _row_axis(plan, rows)
     blocks: dict[tuple[str, ...], dict[str, Line]] = {}
     for line in lines:
         place = plan.coordinates(line.variant)
         name = place.pop(axis, line.variant.name)
         line.name = ", ".join([name, *place.values()])
-        blocks.setdefault(tuple(place.values()), {})[name] = line
+        row = blocks.setdefault(tuple(place.values()), {})
+        if name in row:
+            raise ConfigError(f"sweep: two rows would be called '{name}'; call the choice of '{axis}' otherwise")
+        row[name] = line
     for others, named in blocks.items():
         words = [title] if title else [plan.name] if several and not any(others) else []
         yield " ".join(filter(None, [*words, ", ".join(others)])), named
+
+
+def _check_headings(blocks: Sequence[_Block]) -> None:
+    for i, block in enumerate(blocks):
+        if block.heading in [other.heading for other in blocks[:i]]:
+            raise ConfigError(
+                f"parts: two groups of columns are called '{block.heading}'; give them titles of their own"
+            )
 
 
 def _table(blocks: Sequence[_Block], notes: Notes) -> tuple[tuple[Column, ...], tuple[Row, ...]]:

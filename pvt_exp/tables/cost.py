@@ -1,6 +1,8 @@
 """The cost table: what each row takes before it is worth anything. Sizes are counted; speed is what calibration measured."""
 
-from collections.abc import Callable, Sequence
+import difflib
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pvt_exp.config import ConfigError
@@ -8,6 +10,7 @@ from pvt_exp.tables import Cell, Column, Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns
 from pvt_exp.tables._digits import fixed, of_costs
 from pvt_exp.tables._marks import about, by_axis
+from pvt_exp.tables._metrics import found_in, usual
 from pvt_exp.tables._rows import Line, Notes, collect, some
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from pvt_exp.cost import Cost
 
 GIB = 2**30
+GROUP = "the images of a group"
 
 
 class Word(NamedTuple):
@@ -66,7 +70,10 @@ class Settings(TableOf):
         lines = sorted(collect(source, self.epoch, notes), key=lambda line: not line.variant.is_base)
         paces = self._paces(source, lines)
         words = self.columns or USUAL
-        others = Columns([word for word in words if word not in WORDS], lines, notes)
+        for i, word in enumerate(words):
+            if word in words[:i]:
+                raise ConfigError(f"columns.{i}: the column {word} stands here twice")
+        others = _others(words, lines, notes)
         shown = {each.column.key: each for each in others.shown}
         columns, cells = [], []
         for word in words:
@@ -78,7 +85,8 @@ class Settings(TableOf):
             columns.append(Column(word, own.title, "cost"))
             cells.append(_cells(own, lines, source, paces))
         base = next((line for line in lines if line.variant.is_base), None)
-        said = [*_said(words, lines, source, paces, notes), *others.said, *about(plan, lines, notes)]
+        said = [*_about_counts(words, lines, source.costs, notes), *_about_paces(words, lines, paces, notes)]
+        said += [*others.said, *about(plan, lines, notes)]
         return Table(
             name=plan.name,
             caption=f"{self.title or plan.name}: what each row costs.",
@@ -110,6 +118,25 @@ class Settings(TableOf):
         return {name: pace for name, pace in newest.items() if pace is not None}
 
 
+def _others(words: Sequence[str], lines: Sequence[Line], notes: Notes) -> Columns:
+    """The columns that other kinds have too. Raises ConfigError for a word that means nothing, with its place."""
+    places = [i for i, word in enumerate(words) if word not in WORDS]
+    try:
+        found = Columns([words[i] for i in places], lines, notes)
+    except ConfigError as error:
+        moved = (
+            re.sub(r"^columns\.(\d+)", lambda number: f"columns.{places[int(number[1])]}", told)
+            for told in error.problems
+        )
+        raise ConfigError(moved) from None
+    for i, each in zip(places, found.shown, strict=True):  # a metric, which it may be as long as no result can say so
+        if each.column.kind == "metric" and words[i] not in (*found_in(lines), *usual(lines)):
+            near = difflib.get_close_matches(words[i], WORDS, 1)
+            hint = f"did you mean {near[0]}" if near else f"it can be {', '.join([*WORDS, 'seconds', 'n'])}"
+            raise ConfigError(f"columns.{i}: unknown column '{words[i]}'; {hint}")
+    return found
+
+
 def _cells(word: Word, lines: Sequence[Line], source: Source, paces: "dict[str, Pace]") -> list[Cell]:
     values: list[float | None] = []
     for line in lines:
@@ -127,34 +154,58 @@ def _cells(word: Word, lines: Sequence[Line], source: Source, paces: "dict[str, 
     ]
 
 
-def _said(
-    words: Sequence[str], lines: Sequence[Line], source: Source, paces: "dict[str, Pace]", notes: Notes
-) -> list[str]:
-    said = []
-    costs = [source.costs[line.variant.name] for line in lines if line.variant.name in source.costs]
-    sizes = list(dict.fromkeys(" × ".join(map(str, cost.input_px)) for cost in costs))
-    if "macs" in words and sizes:
-        said.append(f"MACs of one image of {' or '.join(sizes)} px, counted.")
-    if "memory" in words and costs:
-        batches = list(dict.fromkeys(line.variant.first.group_size for line in lines))
-        said.append(f"Step memory: the most that a training step of {_or(batches)} images holds, counted.")
-    if not paces or not any(WORDS[word].measured for word in words if word in WORDS):
-        return said
-    devices = dict.fromkeys(pace.device for pace in paces.values())
-    dates = sorted(pace.measured[:10] for pace in paces.values())
-    when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-    steps = sorted(pace.steps for pace in paces.values())
-    precisions = dict.fromkeys(line.variant.first.precision for line in lines)
-    over = str(steps[0]) if steps[0] == steps[-1] else f"{steps[0]} to {steps[-1]}"
-    said.append(
-        f"Measured on {some(devices)}, {when}, precision {_or(list(precisions))}: a step with loading, the mean of {over}; "
-        f"testing without loading, {_or(list(dict.fromkeys(pace.batch for pace in paces.values())))} images at a time."
+def _about_counts(words: Sequence[str], lines: Sequence[Line], costs: "Mapping[str, Cost]", notes: Notes) -> list[str]:
+    said, counted = [], [line for line in lines if line.variant.name in costs]
+    if "macs" in words and counted:
+        size = _one_of(counted, lambda line: " × ".join(map(str, costs[line.variant.name].input_px)), "at {} px", notes)
+        said.append(f"MACs of one image{f' of {size} px' if size else ', of the size that is noted'}, counted.")
+    if "memory" in words and counted:
+        images = _one_of(counted, lambda line: str(line.variant.first.group_size), "a step of {} images at once", notes)
+        of = f"of {images} images" if images else "of the images that are noted"
+        said.append(f"Step memory: the most that a training step {of} holds, counted.")
+    return said
+
+
+def _about_paces(words: Sequence[str], lines: Sequence[Line], paces: "dict[str, Pace]", notes: Notes) -> list[str]:
+    measured = {line: paces[line.variant.name] for line in lines if line.variant.name in paces}
+    if not measured or not any(WORDS[word].measured for word in words if word in WORDS):
+        return []
+    every = list(measured.values())
+    precision = _one_of(measured, lambda line: line.variant.first.precision, "precision {}", notes)
+    images = _one_of(measured, lambda line: _images(measured[line]), "measured with {} at once", notes)
+    _one_of(measured, lambda line: str(measured[line].workers), "measured with {} loading processes", notes)
+    on = ", ".join(
+        [
+            some(dict.fromkeys(pace.device for pace in every)),
+            _span(sorted(pace.measured[:10] for pace in every)),
+            *([f"precision {precision}"] if precision else []),
+            *([f"{images} at once"] if images not in (None, GROUP) else []),
+        ]
     )
-    busy = [line.name for line in lines if (pace := paces.get(line.variant.name)) and not pace.was_idle]
-    if busy:
+    said = [
+        f"Measured on {on}: a step with loading, the mean of {_span(sorted(pace.steps for pace in every))}; "
+        f"testing without loading, {' or '.join(map(str, dict.fromkeys(pace.batch for pace in every)))} images at a time."
+    ]
+    if len({pace.code for pace in every}) > 1:
+        said.append("They were not all measured with the same code.")
+    if busy := [line.name for line, pace in measured.items() if not pace.was_idle]:
         said.append(f"The device was not idle when these were measured: {some(busy)}.")
     return said
 
 
-def _or(words: Sequence[object]) -> str:
-    return " or ".join(map(str, words))
+def _span(values: Sequence[object]) -> str:
+    return str(values[0]) if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
+
+
+def _images(pace: "Pace") -> str:
+    return GROUP if pace.micro_batch is None else f"{pace.micro_batch} images"
+
+
+def _one_of(lines: Collection[Line], of: Callable[[Line], str], note: str, notes: Notes) -> str | None:
+    """What all rows have in common; None where they differ, and then each is marked with what it has."""
+    found = [of(line) for line in lines]
+    if len(set(found)) == 1:
+        return found[0]
+    for line, each in zip(lines, found, strict=True):
+        line.told.append(notes.mark(note.format(each)))
+    return None

@@ -23,6 +23,10 @@ from pvt_exp.tables._published import (
     value_column,
 )
 from pvt_exp.tables._rows import Line, Notes, caption, collect
+from pvt_exp.tables._starts import start_of
+
+PRETRAINED = ("detection", "instance", "semantic")
+"""Kinds of tasks whose published figures are mostly of models that start from ImageNet's weights."""
 
 
 class Settings(TableOf):
@@ -64,6 +68,9 @@ class Settings(TableOf):
         rows = [
             row(line, cells) for line, cells in zip(lines, zip(*(s.cells for s in shown), strict=True), strict=True)
         ]
+        first = lines[0].variant.runs[0].task
+        if not any(start_of(line.variant.runs[0]) for line in lines) and getattr(first, "kind", "") in PRETRAINED:
+            told.append("Ours start from random weights.")
         general = (*told, *columns.said, *whence, *said)
         title = self.title or f"{plan.name} beside its published figures"
         return Table(

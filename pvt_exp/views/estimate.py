@@ -18,6 +18,7 @@ def estimate_json(plan: Plan, told: Estimate) -> dict[str, Any]:
         {
             "name": row.name,
             **each._asdict(),
+            "head_params": each.params - each.backbone_params,
             "pace": told.paces[row.name]._asdict() if row.name in told.paces else None,
             "run_h": told.run_h.get(row.name),
         }
@@ -35,7 +36,7 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     frozen = any(each.trainable_params != each.params for each in told.costs)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("variant", overflow="fold")
-    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "rest", "MACs (G)"]
+    titles = ["parameters (M)", *(["trained"] if frozen else []), "backbone", "head", "MACs (G)"]
     titles += [*(["in testing"] if larger else []), "memory (GiB)"]
     beside = ["parameters, MACs to the base's"] if base else []
     paced = ["s a step", "waiting", "held (GiB)", "h a run"] if told.paces else []
@@ -55,7 +56,7 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     in_testing = f", in testing of at most {_px(each.test_px for each in told.costs)} px" if larger else ""
     say(
         f"counted: MACs of one image of {_px(each.input_px for each in told.costs)} px{in_testing}; memory: the most that a "
-        "training step holds, less what CUDA and its libraries take"
+        "training step holds, less what CUDA and its libraries take; the head is all but the backbone, a neck too"
     )
     if told.paces:
         say(

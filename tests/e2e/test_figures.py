@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pvt_exp import expand, figures
+from pvt_exp import expand, figures, store
+from pvt_exp.schema import Placement
 from tests.conftest import Cli
+from tests.unit.test_plan import make
 
 pytest.importorskip("matplotlib")
 
@@ -24,13 +26,32 @@ def test_curves_and_costs_are_drawn_of_what_was_scored(sweep: Path, cli: Cli, tm
         assert drawn.width > drawn.height > 400
         assert len(drawn.getcolors(1 << 24) or ()) > 10, "not blank"
     plan = expand.load(sweep, seeds=[0])[1]
-    row = figures.of_row(plan.variants[0], tmp_path / "runs", "top1")
+    row = figures.of_row(plan.variants[0], {}, tmp_path / "runs", "top1")
     run = tmp_path / "runs" / plan.variants[0].first.id
     with (run / "attempts/1/metrics.csv").open() as file:
         due = {int(line["epoch"]) + 1: float(line["top1"]) for line in csv.DictReader(file) if line["top1"]}
     assert row.epochs == list(range(1, plan.variants[0].first.epochs + 1))
     assert {epoch: row.mean[epoch - 1] for epoch in due} == pytest.approx(due)
     assert row.least == row.mean == row.most, "one seed"
+
+
+def test_a_legend_says_how_many_seeds_are_drawn(tmp_path: Path, experiment: Path) -> None:
+    """One seed was ended early: what it had is not averaged with what the others came to."""
+    from matplotlib.figure import Figure
+
+    plan = expand.load(make(experiment.parent, "  - variants: {}\n", "seeds: [0, 1, 2]\n"))[1]
+    (row,) = plan.variants
+    for run, scores in zip(row.runs, ([1.0, 2.0], [3.0, 4.0], [50.0]), strict=True):
+        attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(), "sweep")
+        lines = [f"{epoch},{score}" for epoch, score in enumerate(scores)]
+        (attempt / "metrics.csv").write_text("\n".join(["epoch,top1", *lines]))
+    curve = figures.of_row(row, {}, tmp_path / "runs", "top1")
+    assert (curve.mean, curve.seeds, curve.due) == ([2.0, 3.0], 2, 3)
+    axes = Figure().add_subplot()
+    figures.draw_curves(axes, [curve], "top-1")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["base (2 of 3 seeds)"]  # type: ignore[union-attr]
+    stale = {row.runs[0].id: store.Outcome(row.runs[0].id, "stale")}
+    assert figures.of_row(row, stale, tmp_path / "runs", "top1").mean == [3.0, 4.0]
 
 
 def test_names_are_shown_as_they_are_written(tmp_path: Path) -> None:
@@ -40,7 +61,7 @@ def test_names_are_shown_as_they_are_written(tmp_path: Path) -> None:
     figure = Figure()
     axes = figure.add_subplot()
     figures.draw_curves(
-        axes, [figures.Curve(name, [1, 2], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]) for name in names], "top-1"
+        axes, [figures.Curve(name, 2, 2, [1, 2], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]) for name in names], "top-1"
     )
     legend = axes.get_legend()
     assert legend is not None

@@ -10,6 +10,14 @@ from pvt_exp.config import ConfigError
 from tests.conftest import Cli
 
 
+def test_all_columns_are_there_before_anything_is_done(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sweep.parent)
+    frame = pvt_exp.results(sweep)
+    assert set(frame["state"]) == {"pending"}
+    for name in ("top1", "best_epoch", "params", "macs", "seconds", "lr", "data", "code"):
+        assert frame[name].isna().all()
+
+
 def test_a_row_a_run(sweep: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cli("sweep", sweep, "--seeds", "0")
     monkeypatch.chdir(tmp_path)

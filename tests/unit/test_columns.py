@@ -176,3 +176,53 @@ def test_a_base_that_is_not_among_the_rows_is_told():
     ):
         table(baseless, columns=("top1", "p"))
     assert cell(table(baseless, columns=("top1", "difference"), base="vague"), "clear", "difference").value
+
+
+def texts_of(made, row_name: str, key: str) -> set[str]:
+    """The notes at a cell."""
+    notes = {note.mark: note.text for note in made.notes}
+    return {notes[mark].partition(" (")[0] for mark in cell(made, row_name, key).marks if mark in notes}
+
+
+def test_a_difference_of_other_seeds_than_the_rest_is_told():
+    rows = [
+        (BASE, [70.0, 71.0, None, None]),
+        (({"a": "paired"},), [72.0, 73.5, None, None]),
+        (({"a": "other seeds"},), [None, None, 74.0, 75.5]),
+    ]
+    made = table(rows, seeds=range(4), columns=("top1", "difference"))
+    told = "difference not of the same seeds, as it and the base do not share two: Welch's interval"
+    assert told in texts_of(made, "other seeds", "difference")
+    assert told not in texts_of(made, "paired", "difference")
+    alone = table([rows[0], rows[2]], seeds=range(4), columns=("top1", "difference"))
+    assert any("(seeds not shared, Welch's t)" in note.text for note in alone.notes)
+    assert not texts_of(alone, "other seeds", "difference") & {told}
+
+
+def test_n_is_of_the_seeds_that_have_the_metric():
+    made = table([(BASE, [70.0, result(float("nan")), 71.0])], columns=("top1", "n"))
+    n = cell(made, NAME, "n")
+    assert (n.value, n.text) == (2, "2/3") == (cell(made, NAME, "top1").n, "2/3")
+
+
+def test_a_time_of_several_devices_is_told():
+    def on(gpu: str, seconds: float) -> dict:
+        made = result(70.0)
+        made["provenance"] |= {"seconds": seconds, "hardware": {"gpus": [gpu]}}
+        return made
+
+    rows = [(BASE, [on("H100", 3600.0), on("T4", 36000.0)]), (({"a": "x"},), [on("H100", 3600.0)] * 2)]
+    made = table(rows, seeds=(0, 1), columns=("top1", "seconds"))
+    assert texts_of(made, NAME, "seconds") == {"its seeds were trained on different devices: 1 × H100; 1 × T4"}
+    assert not cell(made, "x", "seconds").marks
+
+
+def test_a_recipe_is_compared_with_the_sweeps_own_base(experiment: Path) -> None:
+    path = experiment.with_name("sweep.yaml")
+    deep = "deep: {backbone.depths: [2, 1, 1, 1], epochs: 4}"
+    wide = "wide: {backbone.depths: [3, 1, 1, 1]}"
+    path.write_text(f"base: base.yaml\nseeds: [0]\nblocks:\n  - variants: {{{deep}, {wide}}}\n")
+    plan = expand.load(path)[1]
+    outcomes = {run.id: SimpleNamespace(state="done", reason=None, result=result(70.0)) for run in plan.runs}
+    made = built(plan, outcomes, base="wide")
+    assert "its recipe differs from that of the sweep's own base: epochs 4 (2)" in [note.text for note in made.notes]

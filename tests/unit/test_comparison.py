@@ -13,7 +13,7 @@ from pvt_exp import cli, config, expand, report
 from pvt_exp.config import ConfigError
 from pvt_exp.page import Report
 from pvt_exp.tables import Source, Table
-from pvt_exp.tables.comparison import Settings
+from pvt_exp.tables.comparison import Part, Settings
 from tests.unit.test_report import Cells
 from tests.unit.test_tables import cell, result, row
 
@@ -208,3 +208,22 @@ def test_what_is_wrong_is_told_with_its_line(folder, monkeypatch, told, text):
 def test_a_table_that_names_no_kind_is_an_ablation(folder):
     (folder / "page.yaml").write_text("tables: [{sweep: a.yaml}, {kind: comparison, sweep: a.yaml}]\n")
     assert [table.kind for table in config.load(Report, folder / "page.yaml").tables] == ["ablation", "comparison"]
+
+
+def test_differences_are_to_the_bases_row_in_each_group(folder: Path) -> None:
+    made = Settings(sweep="matrix.yaml", columns=("top1", "difference")).build([source(folder / "matrix.yaml")])
+    for schedule in ("1x", "2x"):
+        assert cell(made, "small", f"{schedule}: difference").text == ""
+        due = cell(made, "deep", f"{schedule}: top1").value - cell(made, "small", f"{schedule}: top1").value
+        assert cell(made, "deep", f"{schedule}: difference").value == pytest.approx(due)
+
+
+def test_no_row_and_no_column_takes_the_place_of_another(folder: Path) -> None:
+    twice = Settings(parts=(Part(sweep="other.yaml", title="x"), Part(sweep="matrix.yaml", title="x")))
+    with pytest.raises(ConfigError, match="two groups of columns are called 'x'"):
+        twice.build([source(folder / "other.yaml"), source(folder / "other.yaml")])
+    path = folder / "named.yaml"
+    other = "{base: {backbone.depths: [2, 1, 1, 1]}, deep: {backbone.depths: [2, 2, 1, 1]}}"
+    path.write_text(f"base: base.yaml\nblocks: [{{one_at_a_time: {{model: {other}}}}}]\n")
+    with pytest.raises(ConfigError, match="two rows would be called 'base'"):
+        Settings(sweep="named.yaml").build([source(path)])

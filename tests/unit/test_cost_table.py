@@ -92,6 +92,34 @@ def test_of_several_devices_one_is_named(experiment: Path) -> None:
         Settings(sweep="x.yaml", device="V100").build([made])
 
 
+def test_what_rows_do_not_share_is_marked_at_each(experiment: Path) -> None:
+    made = source(experiment, base=[PACE], deep=[PACE._replace(micro_batch=2, workers=3, code="another")])
+    base, deep = made.plan.variants
+    costs = {**made.costs, deep.name: COST._replace(input_px=(448, 448))}
+    other = replace(deep, runs=tuple(run.model_copy(update={"group_size": 8}) for run in deep.runs))
+    plan = replace(made.plan, variants=(base, other))
+    table = Settings(sweep="x.yaml").build([made._replace(costs=costs, plan=plan)])
+    texts_ = {note.mark: note.text for note in table.notes}
+    first, second = ({texts_[mark] for mark in row.marks} for row in table.rows)
+    assert {"at 224 × 224 px", "a step of 16 images at once", "measured with the images of a group at once"} <= first
+    assert {"at 448 × 448 px", "a step of 8 images at once", "measured with 2 images at once"} <= second
+    assert "measured with 3 loading processes" in second
+    assert "They were not all measured with the same code." in [note.text for note in table.notes]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (("params", "macs", "top9("), r"columns\.2: unknown column 'top9\('"),
+        (("params", "params"), r"columns\.1: the column params stands here twice"),
+        (("images_per_sec",), r"columns\.0: unknown column 'images_per_sec'; did you mean images_per_s"),
+    ],
+)
+def test_columns_that_are_none_are_told_with_their_place(experiment: Path, columns: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Settings(sweep="x.yaml", columns=columns).build([source(experiment)])
+
+
 # ------------------------------------------------------------ hours
 
 

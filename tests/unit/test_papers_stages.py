@@ -37,4 +37,8 @@ def test_two_rows_of_v1_figure_5_share_a_first_stage() -> None:
     starts = {variant.name: first_stage(variant.runs[0]) for variant in planned.variants}
     pretrained = rows("v2_table2")["PVT-Small"].id
     assert [starts[name] == pretrained for name in sorted(starts)] == ["pretrained" in name for name in sorted(starts)]
-    assert sorted(starts.values(), key=str) == sorted([None, None, pretrained, pretrained], key=str)
+    ours, table_3 = rows("v1_figure5"), expand.load(ROOT / "sweeps/papers/v1_table3.yaml")[1]
+    theirs = {variant.name: variant.first.id for variant in table_3.variants}
+    for schedule in ("1x", "3x"):
+        assert ours[f"ResNet50 {schedule}"].id == theirs[f"backbone ResNet50, schedule {schedule}"]
+    assert sorted(starts.values(), key=str) == sorted([None] * 4 + [pretrained] * 2, key=str)

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from pvt_exp import report
 from pvt_exp.escape import latex
+from pvt_exp.latex import breakable
 from pvt_exp.terminal import show
 from tests.unit.test_tables import BASE, table
 
@@ -148,6 +149,11 @@ def test_latex_letters():
     assert latex("a\n\tb\x00\u200b") == "a b"
 
 
+def test_accents_stay_on_their_letters_where_long_words_break():
+    assert r"wielko\'{s}\'{c}-\allowbreak{}\.{z}\'{o}\l{}ta" in breakable("wielkość-żółta-partia")
+    assert r"-\allowbreak{}bl\={u}r" in breakable("gaussian-blūr-strong")
+
+
 def test_a_long_table_is_split_for_latex():
     rows = [(({"a": f"choice {i}"},), [1.0 * i] * 3) for i in range(100)]
     text = report.render(table(rows), "tex")
@@ -224,6 +230,12 @@ def test_a_page_has_all_tables_and_a_folder_for_each(small, hostile, tmp_path):
     assert "<h1>A &lt;page&gt;</h1>" in text
     assert text.count("<table>") == 2
     report.write_page("Empty", [], tmp_path / "none")
+
+
+def test_tables_of_one_sweep_have_labels_of_their_own(small, tmp_path):
+    paths = report.write_page("Two", [small, small], tmp_path / "paper")
+    labels = [set(re.findall(r"\\label{(.*?)}", path.read_text())) for path in paths if path.suffix == ".tex"]
+    assert labels == [{"tab:paper-parts"}, {"tab:paper-parts.2"}]
 
 
 def test_an_empty_table_is_written_too(tmp_path):
