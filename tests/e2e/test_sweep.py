@@ -137,6 +137,25 @@ def test_kill_9_of_a_run(sweep: Path, driver: Driver, tmp_path: Path) -> None:
     assert after[victim.name]["provenance"]["resumed"] == 1  # type: ignore[index]
 
 
+@pytest.mark.slow
+def test_kill_9_of_a_process_that_loads_images(sweep: Path, driver: Driver, tmp_path: Path) -> None:
+    longer(sweep, 40)
+    process = driver("sweep", "sweep.yaml", "--slots", "1", "--workers", "1", "--only", "base", "--seeds", "0")
+    wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt")))
+    (lock,) = tmp_path.glob("runs/*/lock")
+    (run,) = _holders(lock)
+    children = Path(f"/proc/{run}/task/{run}/children")
+    wait_for(lambda: bool(children.read_text().split()))
+    for child in children.read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+    said, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    first = json.loads((lock.parent / "attempts/1/end.json").read_text())
+    assert first["state"] == "killed"
+    assert first["reason"].startswith("DataLoader worker")
+    assert "; again, from its checkpoint" in said
+
+
 def _holders(lock: Path) -> list[str]:
     """Processes that hold the lock, from the kernel's list."""
     inode = str(lock.stat().st_ino)
