@@ -7,7 +7,7 @@ import torchmetrics
 import torchvision
 import wandb
 
-from pvt_exp import cli, stopping, train, worker
+from pvt_exp import cli, provenance, stopping, train, worker
 from pvt_exp.nn import classification, detection, loader, mask_rcnn, pvt, retinanet, semantic, semantic_fpn
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "detection",
     "loader",
     "mask_rcnn",
+    "provenance",
     "pvt",
     "pytorch_lightning",
     "retinanet",
@@ -31,4 +32,5 @@ __all__ = [
     "worker",
 ]
 
+provenance.versions()  # every result has them, and to read them takes a moment
 stopping.ignore()  # a cluster's signal is for the driver and its runs, which need the server to the end

@@ -274,9 +274,15 @@ def outcome(store: Path, run_id: str) -> Outcome:
 
 
 def _newest(tries: Sequence[Path]) -> Path:
-    """The newest of them that was begun; a driver that died before its process was may have left a later one."""
-    begun = (each for each in reversed(tries) if (each / "end.json").exists() or (each / "log.txt").exists())
-    return next(begun, tries[-1])
+    """The newest that was begun; a driver of this machine that died before its process was may have left a later one."""
+
+    def is_begun(attempt: Path) -> bool:
+        if (attempt / "end.json").exists() or (attempt / "log.txt").exists():
+            return True
+        beat = heartbeat.of(attempt)
+        return beat is not None and not beat.here  # its machine knows
+
+    return next(filter(is_begun, reversed(tries)), tries[-1])
 
 
 def result(folder: Path | str) -> dict[str, Any] | None:

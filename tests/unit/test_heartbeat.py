@@ -96,6 +96,16 @@ def test_of_two_that_begin_a_run_at_once_one_does(planned: Plan, monkeypatch: py
     assert store.outcome(runs, run.id).state == "running"
 
 
+def test_a_run_that_is_begun_anew_elsewhere_runs(planned: Plan) -> None:  # noqa: F811
+    """Though its process has not said a word yet; one that a driver of this machine left so does not count."""
+    runs, run = store.create(Path("runs")), planned.runs[0]
+    store.end(store.attempt(runs, run, Placement(), "sweep"), "failed", "no room")
+    store.attempt(runs, run, Placement(), "sweep")
+    assert store.outcome(runs, run.id).state == "failed"
+    beat(store.attempt(runs, run, Placement(), "sweep"), -1)
+    assert store.outcome(runs, run.id).state == "running"
+
+
 def test_a_first_sign_comes_with_the_attempt(planned: Plan) -> None:  # noqa: F811
     attempt = store.attempt(store.create(Path("runs")), planned.runs[0], Placement(), "sweep")
     sign = heartbeat.of(attempt)
