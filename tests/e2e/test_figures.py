@@ -39,7 +39,7 @@ def test_a_legend_says_how_many_seeds_are_drawn(tmp_path: Path, experiment: Path
     """One seed was ended early: what it had is not averaged with what the others came to."""
     from matplotlib.figure import Figure
 
-    plan = expand.load(make(experiment.parent, "  - variants: {}\n", "seeds: [0, 1, 2]\n"))[1]
+    plan = expand.load(make(experiment.parent, "  - variants: {x: {epochs: 3}}\n", "seeds: [0, 1, 2]\n"))[1]
     (row,) = plan.variants
     for run, scores in zip(row.runs, ([1.0, 2.0], [3.0, 4.0], [50.0]), strict=True):
         attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(), "sweep")
@@ -49,7 +49,7 @@ def test_a_legend_says_how_many_seeds_are_drawn(tmp_path: Path, experiment: Path
     assert (curve.mean, curve.seeds, curve.due) == ([2.0, 3.0], 2, 3)
     axes = Figure().add_subplot()
     figures.draw_curves(axes, [curve], "top-1")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["base (2 of 3 seeds)"]  # type: ignore[union-attr]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["x (2 of 3 seeds)"]  # type: ignore[union-attr]
     stale = {row.runs[0].id: store.Outcome(row.runs[0].id, "stale")}
     assert figures.of_row(row, stale, tmp_path / "runs", "top1").mean == [3.0, 4.0]
 
