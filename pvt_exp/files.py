@@ -83,7 +83,15 @@ def make_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             if alone:
                 for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a maker that was killed
                     shutil.rmtree(left, ignore_errors=True)
-            _fill_and_rename(folder, fill)
+            claim_folder(folder, lambda part: _fill_to_last(part, fill))  # where locks do not work, another was first
+            _sync(folder.parent)
+
+
+def _fill_to_last(part: Path, fill: Callable[[Path], None]) -> None:
+    fill(part)
+    for file in part.glob("**/*"):
+        if file.is_file():
+            _sync(file)
 
 
 def claim_folder(folder: Path, fill: Callable[[Path], None]) -> bool:
@@ -96,7 +104,7 @@ def claim_folder(folder: Path, fill: Callable[[Path], None]) -> bool:
     """
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
-        part.chmod(0o755)
+        part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
         fill(part)
         part.rename(folder)
     except OSError as error:
@@ -106,24 +114,6 @@ def claim_folder(folder: Path, fill: Callable[[Path], None]) -> bool:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return True
-
-
-def _fill_and_rename(folder: Path, fill: Callable[[Path], None]) -> None:
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
-        part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
-        fill(part)
-        for file in part.glob("**/*"):
-            if file.is_file():
-                _sync(file)
-        part.rename(folder)
-        _sync(folder.parent)
-    except OSError as error:
-        # Where locks do not work, another maker may have been first; what it made is the same.
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextlib.contextmanager

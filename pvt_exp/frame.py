@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 COST = ("params", "trainable_params", "macs")
 MADE = ("seconds", "samples_seen", "lr", "batch_size", "precision")
-TAKEN = {"variant", "base", "seed", "run", "state", "reason", "best_epoch", *COST, *MADE, "data", "code"}
+OF_RESULT = ("best_epoch", *COST, *MADE, "data", "code")
+TAKEN = {"variant", "base", "seed", "run", "state", "reason", *OF_RESULT}
 
 
 def results(
@@ -58,7 +59,7 @@ def results(
     frame = pandas.DataFrame(rows)
     task = plan.variants[0].first.task if plan.variants else None
     metrics = dict.fromkeys((getattr(task, "metric", "score"), *getattr(task, "shown", ())))
-    lacking = [name for name in (*metrics, "best_epoch", *COST, *MADE, "data", "code") if name not in frame]
+    lacking = [name for name in (*metrics, *OF_RESULT) if name not in frame]
     return frame.assign(**dict.fromkeys(lacking, math.nan))  # nothing is done yet that would have them
 
 

@@ -115,8 +115,8 @@ class _Driver:
     def _recall(self, run: Run) -> None:
         """How it is to be tried again, as the driver before this one has decided."""
         if self.board.outcomes[run.id].state == "killed":
-            tries = store.attempts(self.where.store / run.id)
-            if tries and (left := store.again(tries[-1])) is not None:
+            tries = reversed(store.attempts(self.where.store / run.id))  # those after it may have been killed
+            if (left := next(filter(None, map(store.again, tries)), None)) is not None:
                 self.recovery.recall(run.id, left)
 
     def drive(self) -> None:

@@ -64,9 +64,12 @@ class Filter:
         """Raise ConfigError for a name that none of the runs has, though what stands before it may decide without it."""
         for node in self._nodes:
             if isinstance(node, ast.Name | ast.Attribute):
-                problems = [self._problem(node, run, base) for run in runs]
-                if problems and all(problems):
-                    raise ConfigError(str(problems[0]))
+                problem = None
+                for run in runs:
+                    if (problem := self._problem(node, run, base)) is None:
+                        break
+                if problem is not None:
+                    raise problem
 
     def __call__(self, run: BaseModel, base: BaseModel) -> bool:
         """Whether it holds for a run. Raises ConfigError for fields that this run has not got."""

@@ -25,9 +25,6 @@ from pvt_exp.tables._published import (
 from pvt_exp.tables._rows import Line, Notes, caption, collect
 from pvt_exp.tables._starts import start_of
 
-PRETRAINED = ("detection", "instance", "semantic")
-"""Kinds of tasks whose published figures are mostly of models that start from ImageNet's weights."""
-
 
 class Settings(TableOf):
     """The rows of a sweep beside what it says is ``published`` of them. Each metric, and params and macs, of ``columns``
@@ -68,8 +65,8 @@ class Settings(TableOf):
         rows = [
             row(line, cells) for line, cells in zip(lines, zip(*(s.cells for s in shown), strict=True), strict=True)
         ]
-        first = lines[0].variant.runs[0].task
-        if not any(start_of(line.variant.runs[0]) for line in lines) and getattr(first, "kind", "") in PRETRAINED:
+        runs = [line.variant.runs[0] for line in lines]
+        if not any(map(start_of, runs)) and runs[0].task.kind != "classification":  # others are published with weights
             told.append("Ours start from random weights.")
         general = (*told, *columns.said, *whence, *said)
         title = self.title or f"{plan.name} beside its published figures"

@@ -238,7 +238,7 @@ def test_a_killed_maker_leaves_nothing_that_looks_finished(tmp_path: Path, start
 
 def test_a_second_maker_without_locks_throws_its_work_away(tmp_path: Path) -> None:
     made = FEW.make(tmp_path)
-    files._fill_and_rename(made, FEW._draw)
+    assert not files.claim_folder(made, FEW._draw)
     assert FEW.inspect(tmp_path).fingerprint == GOLDEN
     assert not list(tmp_path.glob(".*.part"))
 

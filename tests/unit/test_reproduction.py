@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 from scipy import stats
@@ -45,6 +46,17 @@ def test_each_source_has_its_column_in_the_order_of_the_sweep(whole: Table) -> N
     ]  # fmt: skip
     assert [cell(whole, "B3", f"top1_{source}").value for source in ("v2", "readme", "v1")] == [83.2, 83.1, None]
     assert cell(whole, "ResNet18", "top1_v1").text == "68.5"
+
+
+def test_a_dense_task_that_starts_at_random_says_so() -> None:
+    plan, outcomes = sweep([(({"": "B0"},), [30.0] * 3)])
+    (variant,) = plan.variants
+    variant.published = (published.find("v2/table2/PVTv2-B0"),)
+    for kind, told in (("detection", True), ("classification", False)):
+        for run in variant.runs:
+            run.task = SimpleNamespace(kind=kind, metric="top1", larger_is_better=True)
+        table = reproduction.Settings(sweep="s.yaml").build([Source(plan, outcomes)])
+        assert ("Ours start from random weights." in said(table)) == told
 
 
 def test_the_difference_has_the_interval_of_the_mean(whole: Table) -> None:

@@ -12,7 +12,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.formats import to_csv
 from pvt_exp.tables import Cell, Row, Source, Table, ablation
 
-TASK = SimpleNamespace(metric="top1", larger_is_better=True)
+TASK = SimpleNamespace(kind="classification", metric="top1", larger_is_better=True)
 
 
 def result(top1, loss=0.9, *, sha="a" * 40, dirty=False, fingerprint="f" * 16, px=64, **more):
