@@ -3,9 +3,9 @@
 Twenty-four real runs of some ten seconds (eight learning rates, three seeds; ``--runs 6`` for fewer, ``--short`` for
 runs of some three seconds), one at a time with a thread for each core, on the same data; each trains with
 `pvt_exp.train.fit`. Hydra's launcher trains in its own process and isolates nothing; the loop starts a process for
-each, as the usual shell script does; so does Ray Tune, from its servers. Wall time, and CPU time of the whole machine
-meanwhile (so that servers count), each over that of `pvt-exp sweep`. ``OMP_WAIT_POLICY=passive`` is set for all of
-them, as `pvt-exp` sets it.
+each, as the usual shell script does; so does Ray Tune, from its servers. ``--ways ours,hydra,ours,hydra`` takes some of
+them, in that order. Wall time, and CPU time of the whole machine meanwhile (so that servers count), each over that of
+the first. ``OMP_WAIT_POLICY=passive`` is set for all of them, as `pvt-exp` sets it.
 
 Hydra and Ray are installed into an environment of their own, ``build/peers``, which sees the packages of this one.
 """
@@ -26,6 +26,7 @@ PEERS, OWN = ROOT / "benchmarks/peers", ROOT / "build/peers"
 CORES = len(os.sched_getaffinity(0))
 EPOCHS = 2
 SEEDS = (0, 1, 2)
+NAMES = {"ours": "pvt-exp sweep", "hydra": "Hydra --multirun", "ray": "Ray Tune", "loop": "a shell's loop"}
 
 
 def environment() -> Path:
@@ -98,12 +99,8 @@ def main() -> None:
     count = int(sys.argv[sys.argv.index("--runs") + 1]) if "--runs" in sys.argv else 24
     rates = [round(1e-3 * (n + 1), 4) for n in range(count // len(SEEDS))]
     environment()
-    ways: dict[str, Callable[[Path, list[float]], None]] = {
-        "pvt-exp sweep": ours,
-        "Hydra --multirun": hydra,
-        "Ray Tune": ray,
-        "a shell's loop": loop,
-    }
+    known: dict[str, Callable[[Path, list[float]], None]] = {"ours": ours, "hydra": hydra, "ray": ray, "loop": loop}
+    asked = sys.argv[sys.argv.index("--ways") + 1].split(",") if "--ways" in sys.argv else list(known)
     print(f"{len(rates) * len(SEEDS)} runs, one at a time; {CORES} cores, torch {version('torch')}", flush=True)
     with tempfile.TemporaryDirectory() as place:
         first = Path(place) / "first"  # draws the data, and warms the disk's cache
@@ -111,18 +108,16 @@ def main() -> None:
         loop_of_one = [sys.executable, str(PEERS / "training.py"), str(first), str(rates[0]), "9"]
         call(loop_of_one, first)
         base: tuple[float, float] | None = None
-        for name, way in ways.items():
-            folder = Path(place) / way.__name__
+        for number, way in enumerate(asked):
+            folder = Path(place) / f"{number}-{way}"
             lay_out(folder, first / "data", rates)
             before, begun = busy(), time.monotonic()
-            way(folder, rates)
+            known[way](folder, rates)
             wall, cpu = time.monotonic() - begun, busy() - before
             assert len(list(folder.glob("runs/*/result.json"))) == len(rates) * len(SEEDS)
             base = base or (wall, cpu)
-            print(
-                f"  {name:18} {wall:6.0f} s, {cpu:6.0f} s of CPU; over ours {wall / base[0]:.2f}, {cpu / base[1]:.2f}",
-                flush=True,
-            )
+            ratios = f"{wall / base[0]:.2f}, {cpu / base[1]:.2f}"
+            print(f"  {NAMES[way]:18} {wall:6.0f} s, {cpu:6.0f} s of CPU; over the first {ratios}", flush=True)
 
 
 if __name__ == "__main__":

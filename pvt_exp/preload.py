@@ -1,5 +1,8 @@
 """What every run imports, imported once by the local launcher's server. Takes seconds, and starts no thread and no CUDA."""
 
+import atexit
+import os
+
 import pytorch_lightning
 import timm
 import torch
@@ -32,5 +35,6 @@ __all__ = [
     "worker",
 ]
 
+atexit.register(os._exit, 0)  # taking all this apart takes seconds, in which what reads the driver's output would wait
 provenance.versions()  # every result has them, and to read them takes a moment
 stopping.ignore()  # a cluster's signal is for the driver and its runs, which need the server to the end
