@@ -191,20 +191,21 @@ def _table(text: str) -> tuple[list[str], dict[RowKey, dict[str, str]]]:
 
 
 def _lines(path: Path, texts: Sequence[str], brief: bool) -> Iterator[Difference]:
-    """The first line of a text that is not as it is made now, but for those that name the command that made it.
+    """The first line of a text that is not as it is made now, but for the command that made it.
 
     Args:
         path: The committed text.
-        texts: What it is now, made by two different commands.
+        texts: What it is now, made by two different commands of one letter.
         brief: Whether the figures are known to differ, so that the text must.
     """
     try:
         committed = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        yield Difference(path.name, "", "all of it", reason, "a text")
         return
     now, other = (text.splitlines() for text in texts)
-    pairs = zip(committed, now, other, strict=False)
-    places = [i for i, (was, new, changed) in enumerate(pairs, 1) if new == changed and was != new]
+    places = [i for i, lines in enumerate(zip(committed, now, other, strict=False), 1) if not _alike(*lines)]
     if not places and len(committed) == len(now):
         return
     if brief:
@@ -216,6 +217,15 @@ def _lines(path: Path, texts: Sequence[str], brief: bool) -> Iterator[Difference
     start = max(0, same - CONTEXT)
     was, new = (("… " if start else "") + text[start : start + 3 * CONTEXT].strip() for text in (was, new))
     yield Difference(path.name, "", f"line {place}", was, new)
+
+
+def _alike(was: str, now: str, other: str) -> bool:
+    """Whether a line is as it is made now; ``other`` is the same line made by another command, which may be any."""
+    named = [i for i, (a, b) in enumerate(zip(now, other, strict=True)) if a != b]
+    if not named:
+        return was == now
+    before, after = now[: named[0]], now[named[-1] + 1 :]
+    return len(was) >= len(before + after) and was.startswith(before) and was.endswith(after)
 
 
 def _made_by(folder: Path) -> str | None:

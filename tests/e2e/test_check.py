@@ -74,6 +74,22 @@ def test_the_command_that_made_it_may_be_another(committed, sweep: Path, cli: Cl
     assert "equal to" in cli("report", sweep, "--check", cwd=tmp_path).stdout
 
 
+@pytest.mark.parametrize("name", ["table.md", "table.html", "table.tex"])
+def test_a_text_that_cannot_be_read_is_not_equal(name: str, committed, sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / FOLDER / name
+    path.write_bytes(path.read_bytes() + b"\xff")
+    said = lines(cli("report", sweep, "--check", ok=1).stdout)
+    assert said[1] == f"{name}: all of it: committed not a text file, now a text"
+
+
+def test_what_stands_beside_the_command_is_compared(committed, sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / FOLDER / "table.md"
+    text = path.read_text()
+    path.write_text(text.replace("Made by", "Not made by", 1))
+    assert path.read_text() != text
+    assert lines(cli("report", sweep, "--check", ok=1).stdout)[1].startswith("table.md: line ")
+
+
 def test_runs_that_came_are_told_by_their_ids(committed, sweep: Path, cli: Cli, tmp_path: Path) -> None:
     ids = finish(sweep, tmp_path / "runs", (0, 1, 2))
     found = json.loads(cli("report", sweep, "--check", "--seeds", "0-2", "--json", ok=1).stdout)

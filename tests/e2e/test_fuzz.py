@@ -1,23 +1,31 @@
-"""Mutated experiments, sweeps and reports: whatever is in a file, what is wrong is told, in time, and nothing is written."""
+"""Mutated experiments, sweeps, reports and committed tables: whatever is in a file, what is wrong is told, in time."""
 
 import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from pvt_exp import cli as commands
 from pvt_exp import config, expand, stages
 from pvt_exp.budget import Problem
+from pvt_exp.cli.console import typed
 from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost
+from pvt_exp.datasets import DataError
 from pvt_exp.page import Report
 from pvt_exp.schema import Run
 from tests.conftest import ROOT, Cli
+from tests.e2e.test_check import contents, finish
 
 PATIENCE_S = 60
 MUTATIONS = 1000
+TABLES = 200
+"""Mutated reports of which tables are made, and mutated tables that are checked."""
 VALUES = [
     "1e999", "-1", ".nan", "-.inf", "9" * 40, "''", "null", "[]", "{}", "../../etc/passwd", "x" * 10_000, "true",
     "2026-11-27", "0x10", "1_000", "[1, 2", "[" * 200, "{a: " * 100, "\u202e\u200b", "'\\0'", '"\\0"',
@@ -74,6 +82,15 @@ def torn(lines: list[str], draw: random.Random) -> None:
 WAYS: list[Callable[[list[str], random.Random], None]] = [delete, double, swap, indent, value, inside, character, torn]
 
 
+def mutate(text: str, draw: random.Random) -> bytes:
+    """One to three mutations of a text."""
+    lines = text.split("\n")
+    for _ in range(draw.randint(1, 3)):
+        if "".join(lines):
+            draw.choice(WAYS)(lines, draw)
+    return "\n".join(lines).encode("utf-8", "surrogatepass")
+
+
 class Unknown:
     """Counts no model, as that takes seconds: all cost the same, and no width solves a match."""
 
@@ -116,13 +133,8 @@ def test_what_is_wrong_in_a_file_is_told(part: int, tmp_path: Path, in_time: Non
     for number in range(part * MUTATIONS // 10, (part + 1) * MUTATIONS // 10):
         draw = random.Random(number)
         source = FILES[number % len(FILES)]
-        lines = source.read_text().split("\n")
-        for _ in range(draw.randint(1, 3)):
-            if "".join(lines):
-                draw.choice(WAYS)(lines, draw)
-        text = "\n".join(lines).encode("utf-8", "surrogatepass")
         mutated = tmp_path / "mutated.yaml"
-        mutated.write_bytes(text.replace(b"../experiments", b"experiments"))
+        mutated.write_bytes(mutate(source.read_text(), draw).replace(b"../experiments", b"experiments"))
         signal.alarm(PATIENCE_S)
         told = "nothing is wrong"
         try:
@@ -135,6 +147,100 @@ def test_what_is_wrong_in_a_file_is_told(part: int, tmp_path: Path, in_time: Non
         assert told.strip(), number
         assert "Traceback" not in told
     assert {path.name for path in tmp_path.iterdir()} == {*READERS, "mutated.yaml"}
+
+
+MATRIX = """\
+base: base.yaml
+seeds: [0, 1]
+blocks:
+  - product:
+      model: {small: {backbone.depths: [1, 1, 1, 1]}, deep: {backbone.depths: [2, 1, 1, 1]}}
+      schedule: {1x: {epochs: 2}, 2x: {epochs: 4}}
+published: {"model small, schedule 1x": v1/table2/PVT-Tiny}
+"""
+PAGE = """\
+title: All kinds of tables
+tables:
+  - sweep: matrix.yaml
+    metrics: [top1, loss]
+    epoch: last
+    title: Top-1 & loss
+  - kind: ablation
+    sweep: sweep.yaml
+    columns: [top1, interval, difference, p, n, params, macs]
+  - kind: comparison
+    sweep: matrix.yaml
+    rows: schedule
+    columns: [params, top1, difference, p]
+  - kind: comparison
+    title: Both
+    parts:
+      - sweep: matrix.yaml
+        title: First
+        columns: [n, top1]
+      - sweep: sweep.yaml
+        title: Second
+  - kind: cost
+    sweep: sweep.yaml
+    columns: [params, macs, memory, held]
+  - kind: reproduction
+    sweep: matrix.yaml
+    columns: [top1, n, params]
+    tolerance: 0.5
+"""
+
+
+@pytest.fixture
+def page(sweep: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A report of tables of all kinds, of two sweeps with results."""
+    monkeypatch.chdir(sweep.parent)
+    for name, text in (("matrix.yaml", MATRIX), ("page.yaml", PAGE)):
+        Path(name).write_text(text)
+    for each in ("sweep.yaml", "matrix.yaml"):
+        finish(Path(each), Path("runs"))
+    return Path("page.yaml")
+
+
+def told(*words: str) -> str:
+    """What ``pvt-exp`` says of it, in this process: a plain answer, or what is wrong."""
+    signal.alarm(PATIENCE_S)
+    done = CliRunner().invoke(commands.app, ["report", *words])
+    signal.alarm(0)
+    assert done.exception is None or isinstance(done.exception, SystemExit | ConfigError | DataError), words
+    return done.output + str(done.exception or "")
+
+
+@pytest.mark.slow
+def test_tables_of_a_mutated_report_are_made_or_what_is_wrong_is_told(page: Path, in_time: None) -> None:
+    said = told(str(page))
+    assert Path("reports/out/page/index.html").exists(), said
+    before = contents(Path("runs"))
+    made = 0
+    for number in range(TABLES):
+        Path("mutated.yaml").write_bytes(mutate(PAGE, random.Random(number)))
+        assert told("mutated.yaml").strip()
+        made += Path("reports/out/mutated/index.html").exists()
+    assert made
+    assert contents(Path("runs")) == before
+
+
+@pytest.mark.slow
+def test_mutated_tables_are_checked_or_what_is_wrong_with_them_is_told(page: Path, in_time: None) -> None:
+    told(str(page))
+    whole = contents(Path("reports/out"))
+    for number in range(TABLES):
+        draw = random.Random(number)
+        name = draw.choice(sorted(whole))
+        Path(name).write_bytes(mutate(whole[name].decode(), draw))
+        said = told(str(page), "--check")
+        now, before = (each.decode(errors="replace").splitlines() for each in (Path(name).read_bytes(), whole[name]))
+        changed = [was for was, new in zip_longest(before, now) if was != new]
+        if said.count(": equal to ") == PAGE.count("kind: ") + 1:
+            assert all(was is not None and typed() in was for was in changed), (number, name)
+        else:
+            assert Path(name).read_bytes() != whole[name], (number, name)
+        Path(name).write_bytes(whole[name])
+    assert contents(Path("reports/out")) == whole
 
 
 def test_and_by_the_command_line(cli: Cli, tmp_path: Path) -> None:
