@@ -28,7 +28,7 @@ blocks: [{{one_at_a_time: {{model: {{PVT: {{}}}}}}}}]
 
 
 def result(run: str, score: float) -> dict[str, Any]:
-    from pvt_exp import store
+    from pvt_exp import files
 
     data, cost = {"fingerprint": "f" * 16}, {"params": 1, "macs": 1}
     made = {"seconds": 1.0, "pretrained": None}
@@ -38,7 +38,7 @@ def result(run: str, score: float) -> dict[str, Any]:
         "data": data,
         "cost": cost,
         "provenance": made,
-        "finished": store.now(),
+        "finished": files.now(),
     }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pvt_exp.plan import Plan, Pretraining, Variant
 from pvt_exp.schema import Run
-from pvt_exp.store import Outcome, State
+from pvt_exp.states import State
+from pvt_exp.store import Outcome
 
 
 @dataclass(frozen=True)

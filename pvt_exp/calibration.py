@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import files, provenance, store
+from pvt_exp import files, provenance
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Facts
 from pvt_exp.launchers import Slot
@@ -139,7 +139,7 @@ def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace:
         told = _answered(asked, environment, slot.ranks)
     except ValueError as error:
         raise ConfigError(f"calibration of {run.id}: {error}") from None
-    facts: dict[str, Any] = {"device": device(slot), "threads": slot.threads, "busy": busy, "measured": store.now()}
+    facts: dict[str, Any] = {"device": device(slot), "threads": slot.threads, "busy": busy, "measured": files.now()}
     facts |= {"micro_batch": placement.micro_batch, "workers": placement.workers}
     pace = Pace(**told, **facts, code=provenance.code()[0]["files_sha256"])
     path = _path(runs, run, placement, slot)

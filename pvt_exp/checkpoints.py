@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from pvt_exp import files, store
+from pvt_exp import attempts, files
 from pvt_exp.nn import ranks
 from pvt_exp.record import Record
 from pvt_exp.stopping import Stopping
@@ -130,7 +130,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         folder = self.attempt / "checkpoints"
         trainer.save_checkpoint(folder / f"epoch={trainer.current_epoch}-step={trainer.global_step}.ckpt")
         if trainer.is_global_zero:
-            every = store.all_checkpoints(store.run_folder(self.attempt))
+            every = attempts.all_checkpoints(attempts.run_folder(self.attempt))
             for older in [path for path in every if path not in self._passed_over][KEPT:]:
                 older.unlink(missing_ok=True)
         self._written = time.monotonic()
@@ -142,7 +142,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
 def newer(folder: Path, than: Path | None) -> list[Path]:
     """The checkpoints of a run that are newer than the one it goes on from; all where it begins anew."""
-    every = store.all_checkpoints(folder)
+    every = attempts.all_checkpoints(folder)
     return every[: every.index(than)] if than in every else every
 
 
@@ -154,7 +154,7 @@ def newest(folder: Path, fingerprint: str | None, start: str | None = None) -> P
     Raises:
         OSError, MemoryError: where one cannot be read for a reason that says nothing about it.
     """
-    for path in store.all_checkpoints(folder):
+    for path in attempts.all_checkpoints(folder):
         try:
             kept = torch.load(path, map_location="cpu", weights_only=True)["callbacks"][Record.__qualname__]
         except FileNotFoundError:

@@ -3,13 +3,13 @@
 import csv
 from pathlib import Path
 
-from pvt_exp import progress, store
+from pvt_exp import attempts, progress
 
 
 def curve(folder: Path, metric: str) -> dict[int, float]:
     """Epoch, from 1 on, to the metric after it; of a resumed run over all its attempts. ``folder`` is ``runs/<id>``."""
     found: dict[int, float] = {}
-    for attempt in store.attempts(folder):
+    for attempt in attempts.of(folder):
         try:
             with (attempt / "metrics.csv").open(newline="") as file:
                 for row in csv.DictReader(file):

@@ -91,7 +91,7 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
         gone.remove()
     file = folder / f"{sweep}.{platform.node()}.{os.getpid()}.json"
     told: dict[str, Any] = {"sweep": sweep, "host": platform.node(), "boot": heartbeat.boot()}
-    told |= {"process": os.getpid(), "started": store.now(), "command": command}
+    told |= {"process": os.getpid(), "started": files.now(), "command": command}
     asked = file.with_suffix(".stop")
     asked.unlink(missing_ok=True)  # of a process that had this number before
     file.touch()

@@ -7,13 +7,14 @@ from typing import Any
 
 from rich.console import Console
 
-from pvt_exp import calibration, cost, progress, site, store
+from pvt_exp import attempts, calibration, cost, progress, site, store
 from pvt_exp.calibration import Hours, Pace
 from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost
 from pvt_exp.launchers import Launcher, Slot
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Run
+from pvt_exp.states import PASSES
 from pvt_exp.store import Outcome
 
 CUDA_BYTES = 600 << 20
@@ -153,8 +154,8 @@ def _begun(runs: Path, seen: Outcome) -> float:
     """The part of a run that its newest checkpoint has, roughly: whole epochs."""
     if seen.state == "done" or not seen.attempts:
         return 0.0
-    latest = store.attempts(runs / seen.id)
+    latest = attempts.of(runs / seen.id)
     told = progress.read(latest[-1]) if latest else None
-    if not told or seen.state not in ("running", *store.PASSES):
+    if not told or seen.state not in ("running", *PASSES):
         return 0.0
     return float(told["fraction"]) if seen.state == "running" else float(told["scored"]) / max(1.0, told["epochs"])

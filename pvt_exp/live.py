@@ -10,10 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pvt_exp import store
 from pvt_exp.board import Board, Group
 from pvt_exp.schema import Run
-from pvt_exp.store import State
+from pvt_exp.states import ENDED, PASSES, State
 
 PLAIN_EVERY_S, DRAWN_EVERY_S, ESTIMATED_EVERY_S = 30.0, 0.25, 1.0
 """Between two lines, drawings and estimates of the time that is left."""
@@ -121,7 +120,7 @@ class View:
         if board.stopping:
             runs = several(len(board.started), "run")
             return Text(f"stopping: {words[0]}; {runs} write a checkpoint first (Ctrl-C again: at once)")
-        if bad := sum(states[state] for state in store.ENDED if state != "pruned"):
+        if bad := sum(states[state] for state in ENDED if state != "pruned"):
             words.append(f"{bad} not")
         if pruned := states["pruned"]:
             words.append(f"{pruned} pruned")
@@ -160,7 +159,7 @@ class View:
     def _row(self, board: Board, group: Group) -> tuple[RenderableType, ...]:
         seen = [board.outcomes[run.id] for run in group.runs if run.id in board.outcomes]
         done = sum(s.state == "done" for s in seen)
-        ended = done + sum(s.state in store.ENDED and s.state not in store.PASSES for s in seen)
+        ended = done + sum(s.state in ENDED and s.state not in PASSES for s in seen)
         due = group.due or len(seen)
         others = Counter(s.state for s in seen if s.state not in ("done", "pending", "running"))
         words = [state if count == 1 and not group.trials else f"{count} {state}" for state, count in others.items()]

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import search, store, study
+from pvt_exp import attempts, search, store, study
 from pvt_exp.curves import curve
 from pvt_exp.plan import Plan, Tuning
 from pvt_exp.schema import Run
+from pvt_exp.states import State
 from pvt_exp.statistics import eta_squared
 from pvt_exp.storage import new_study
-from pvt_exp.store import Outcome, State
+from pvt_exp.store import Outcome
 
 STATES: dict[State, str] = {
     "done": "COMPLETE", "running": "RUNNING", "pruned": "PRUNED", "failed": "FAIL", "diverged": "FAIL",
@@ -176,7 +177,7 @@ class Mirror:
         if seen.result is not None:
             ended = _local(seen.result["finished"])
             return ended - timedelta(seconds=seen.result["provenance"]["seconds"]), ended
-        latest = store.attempts(self.runs / seen.id)[-1]
+        latest = attempts.of(self.runs / seen.id)[-1]
         begun = datetime.fromtimestamp((latest / "placement.yaml").stat().st_mtime)
         return begun, None if seen.state == "running" else datetime.fromtimestamp(latest.stat().st_mtime)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from pvt_exp import progress, provenance, store
+from pvt_exp import attempts, files, progress, provenance
 from pvt_exp.datasets import Facts
 from pvt_exp.nn import ranks
 from pvt_exp.nn.training import Diverged, Training
@@ -107,7 +107,7 @@ class Record(pl.Callback):
         self._show(trainer.current_epoch, 1.0)
         if (
             trainer.current_epoch + 1 < self.run.epochs
-            and (why := ranks.of_first(store.pruned(self.attempt))) is not None
+            and (why := ranks.of_first(attempts.pruned(self.attempt))) is not None
         ):
             raise Pruned(why)
 
@@ -159,7 +159,7 @@ class Record(pl.Callback):
                 "resumed": self.resumed,
                 "attempt": int(self.attempt.name),
             },
-            "finished": store.now(),
+            "finished": files.now(),
         }
 
 

@@ -16,7 +16,8 @@ from pvt_exp.launchers import Launcher
 from pvt_exp.live import View, duration, several
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Policy, Run
-from pvt_exp.store import Outcome, State
+from pvt_exp.states import ENDED, PASSES, State
+from pvt_exp.store import Outcome
 from pvt_exp.sweep import NO_MORE, Halted, Source, Where, drive, place, start_of
 
 INTERRUPTED = 130
@@ -52,7 +53,7 @@ def train(
     roots, facts, problems = site.inspect(planned, site.places(data), site.load())
     store.check(runs)
     outcomes = standing.outcomes(runs, planned, site.fingerprints(facts))
-    to_do = standing.to_do(planned, outcomes, (*store.PASSES, *again))
+    to_do = standing.to_do(planned, outcomes, (*PASSES, *again))
     told = [problem for run in to_do for problem in (*problems.get(run.dataset, ()), *_lacks_weights(runs, run))]
     if told:
         raise ConfigError(dict.fromkeys(told))
@@ -67,7 +68,7 @@ def train(
     board = Board(planned, outcomes)
     needs = sum(run.id in outcomes for run in planned.needs)
     doing = {run.id for run in to_do}
-    blocked = sum(seen.state in store.PASSES and seen.id not in doing for seen in outcomes.values())
+    blocked = sum(seen.state in PASSES and seen.id not in doing for seen in outcomes.values())
     console.print(
         f"{planned.name}: {several(len(planned.variants), 'variant')} x {several(len(planned.seeds), 'seed')} = "
         f"{several(len(planned.runs), 'run')}, "
@@ -130,7 +131,7 @@ def tune(
         board = Board(before, standing.outcomes(runs, before, fingerprints))
         searches = tuning.Searches(planned, runs.resolve(), again)
         board.expected, board.title = searches.budget, f"{planned.name}: trials"
-        ended = len(board.outcomes) - board.count(*store.PASSES, "running")
+        ended = len(board.outcomes) - board.count(*PASSES, "running")
         console.print(
             f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
             f"{ended} known already; at once: {_at_once(launcher)}",
@@ -206,7 +207,7 @@ def _drive(
         console.print(f"stopped: {halted}", highlight=False, soft_wrap=True)
         return HALTED
     except KeyboardInterrupt:
-        left = board.count(*store.PASSES, "running")
+        left = board.count(*PASSES, "running")
         console.print(
             f"stopped: {board.count('done')} of {len(board.outcomes)} runs are done, {left} are left. "
             "What was under way goes on from its last checkpoint with the same command.",
@@ -218,7 +219,7 @@ def _drive(
 
 def _states(retry: Sequence[str]) -> tuple[State, ...]:
     """The words after ``--retry`` as states."""
-    known: tuple[State, ...] = (*store.ENDED, "stale")
+    known: tuple[State, ...] = (*ENDED, "stale")
     if unknown := sorted(set(retry) - set(known)):
         raise ConfigError(f"--retry {unknown[0]}: one of {', '.join(known)}")
     return tuple(state for state in known if state in retry)
@@ -278,7 +279,7 @@ def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> in
         console.print(f"  and {len(told) - 20} more", highlight=False)
     if others := Counter(seen.state for seen in bad if not seen.reason):
         console.print("  " + ", ".join(f"{count} {state}" for state, count in others.items()), highlight=False)
-    states = sorted({seen.state for seen in bad} - set(store.PASSES) - {"running"})
+    states = sorted({seen.state for seen in bad} - set(PASSES) - {"running"})
     again = " ".join(f"--retry {state}" for state in states)
     console.print(f"try them again: the same command{' with ' + again if again else ''}", highlight=False)
     return 1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pvt_exp import frozen, heartbeat, identity, store
+from pvt_exp import attempts, frozen, heartbeat, identity, store
 from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.schema import Placement, Run, Tracking
 
@@ -31,7 +31,7 @@ def chosen(runs: Path, to_do: Sequence[Run]) -> list[Run]:
         key = " ".join(identity.canonical(getattr(run, name)) for name in MATTERS)
         if run.need is None:  # else its weights are not there yet
             first.setdefault(key, run)
-    new = [run for run in first.values() if not store.attempts(runs / run.id)]
+    new = [run for run in first.values() if not attempts.of(runs / run.id)]
     return new if len(first) > 1 else []
 
 
@@ -67,7 +67,7 @@ def try_out(
         now = clock.look()
         over = [attempt for attempt, since in going.items() if now - since > 60 * stall_minutes]
         for attempt in over:
-            store.end(attempt, "timed_out", f"no step in {stall_minutes:g} minutes")
+            attempts.end(attempt, "timed_out", f"no step in {stall_minutes:g} minutes")
         return over
 
     by_id = {run.id: run for run in tried}
@@ -79,12 +79,12 @@ def try_out(
             if ended is None:
                 continue
             del going[ended.attempt]
-            run = by_id[store.run_folder(ended.attempt).name]
-            told = store.ended(ended.attempt) or {"state": "killed", "reason": f"exit status {ended.code}"}
+            run = by_id[attempts.run_folder(ended.attempt).name]
+            told = attempts.ended(ended.attempt) or {"state": "killed", "reason": f"exit status {ended.code}"}
             if told["state"] != "done":
                 failed.append(Failed(run, told["state"], str(told["reason"])))
                 tell(failed[-1])
-            shutil.rmtree(store.run_folder(ended.attempt), ignore_errors=True)
+            shutil.rmtree(attempts.run_folder(ended.attempt), ignore_errors=True)
     finally:
         launched.close()  # type: ignore[attr-defined]
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,8 @@ from pvt_exp import store
 from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Run
-from pvt_exp.store import Outcome, State
+from pvt_exp.states import PASSES, State
+from pvt_exp.store import Outcome
 
 ENDED_AS: dict[State, str] = {
     "killed": "was killed", "out_of_memory": "ran out of memory", "timed_out": "timed out", "stale": "is stale",
@@ -63,7 +64,7 @@ def _with_weights(runs: Path, seen: Outcome) -> Outcome:
 def waiting(seen: Outcome, run: Run, others: Mapping[str, Outcome]) -> Outcome:
     """The outcome with the reason why the run cannot start, where it cannot: what became of its first stage."""
     need = others.get(run.need.id) if run.need is not None else None
-    if need is None or seen.state not in store.PASSES or need.state == "done":
+    if need is None or seen.state not in PASSES or need.state == "done":
         return seen
     if need.state in ("pending", "running") and need.reason is None:
         return seen  # its turn comes

@@ -19,27 +19,18 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pvt_exp import config, files, heartbeat, locks
+from pvt_exp import attempts, config, files, heartbeat, locks
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.schema import Placement, Run
+from pvt_exp.states import State
 
 FORMAT = 1
-
-State = Literal[
-    "done", "failed", "diverged", "out_of_memory", "timed_out", "killed", "pruned", "running", "pending", "stale"
-]
-ENDED: tuple[State, ...] = ("failed", "diverged", "out_of_memory", "timed_out", "killed", "pruned")
-PASSES: tuple[State, ...] = ("pending", "killed")
-"""States that the same command tries again; the others wait for ``--retry``."""
-Tell = Callable[[State, str], None]
-"""Is told in which state a run ended, and why."""
 
 
 @dataclass(frozen=True)
@@ -161,26 +152,9 @@ def set_aside_result(folder: Path) -> None:
 
 def finish(attempt: Path, content: dict[str, Any]) -> bool:
     """Publish the result of an attempt; False if another attempt was first, whose result stays."""
-    first = files.publish(run_folder(attempt) / "result.json", files.dump({"format": FORMAT, **content}))
-    end(attempt, "done" if first else "killed", None if first else "another attempt finished first")
+    first = files.publish(attempts.run_folder(attempt) / "result.json", files.dump({"format": FORMAT, **content}))
+    attempts.end(attempt, "done" if first else "killed", None if first else "another attempt finished first")
     return first
-
-
-def end(attempt: Path, state: State, reason: str | None, **numbers: Any) -> None:
-    """Record how an attempt ended, unless it has said so itself."""
-    record = {"state": state, "reason": reason, **numbers, "ended": now(), "log": files.tail(attempt / "log.txt")}
-    files.publish(attempt / "end.json", files.dump(record))
-
-
-def ended(attempt: Path) -> dict[str, Any] | None:
-    """How an attempt ended: ``state``, ``reason``, ``log`` and numbers; None where it has not, or not in words of ours."""
-    told = files.read_json(attempt / "end.json")
-    if told is None or told.get("state") not in ("done", *ENDED):
-        return None
-    reason = told.get("reason")
-    lines = told.get("log")
-    log = [str(line) for line in lines] if isinstance(lines, list) else []
-    return {**told, "reason": None if reason is None else str(reason), "log": log}
 
 
 def scratch(store: Path, host: str, process: int) -> Path:
@@ -192,7 +166,7 @@ def tidy(folder: Path) -> None:
     """Remove what was being written when attempts at a run were killed; of a run that is done, so nobody writes there."""
     for left in folder.glob(".*.tmp"):
         left.unlink(missing_ok=True)
-    for attempt in attempts(folder):
+    for attempt in attempts.of(folder):
         parts = () if (attempt / "checkpoints").is_symlink() else attempt.glob("checkpoints/*.part")
         for left in (*attempt.glob(".*.tmp"), *parts, attempt / "ranks"):
             left.unlink(missing_ok=True)
@@ -209,57 +183,19 @@ def tidy_all(store: Path) -> None:
             tidy(made.parent)
 
 
-def try_again(attempt: Path, how: dict[str, Any]) -> None:
-    """Remember that the run is to be tried again after this attempt, and how, whatever becomes of the driver."""
-    files.write(attempt / "again.json", files.dump(how))
-
-
-def again(attempt: Path) -> dict[str, Any] | None:
-    """What `try_again` was told of an attempt."""
-    told = files.read_json(attempt / "again.json") or {}
-    texts = all(isinstance(told.get(name), str) for name in ("why", "words"))
-    numbers = all(
-        type(told.get(name)) in kinds for name, kinds in (("halved", (int,)), ("micro_batch", (int, type(None))))
-    )
-    return told if texts and numbers and isinstance(told.get("alone"), bool) else None
-
-
-def prune(attempt: Path, reason: str) -> None:
-    """Ask an attempt to end after its epoch."""
-    files.write(attempt / "prune", reason)
-
-
-def pruned(attempt: Path) -> str | None:
-    """Why an attempt was asked to end, if it was."""
-    try:
-        return (attempt / "prune").read_text()
-    except FileNotFoundError:
-        return None
-
-
-def run_folder(attempt: Path) -> Path:
-    """``runs/<id>`` of ``runs/<id>/attempts/<n>``."""
-    return attempt.parent.parent
-
-
-def now() -> str:
-    """The time as records have it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def outcome(store: Path, run_id: str) -> Outcome:
     """What became of a run, from its files."""
     folder = f"{store}/{run_id}"
     if (found := result(folder)) is not None:
         return Outcome(run_id, "done", result=found)
-    latest = attempts(Path(folder))
+    latest = attempts.of(Path(folder))
     if not latest:
         return Outcome(run_id, "pending")
     count = len(latest)
     if locks.is_locked(Path(folder)) or locks.is_held(latest[-1] / "placement.yaml"):
         return Outcome(run_id, "running", attempts=count)
     newest = _newest(latest)
-    told = ended(newest)
+    told = attempts.ended(newest)
     if told is None and (beat := heartbeat.of(newest)) is not None and not beat.here:
         return Outcome(run_id, "running", f"on {beat.host}, process {beat.process}", attempts=count)
     if told is None or told["state"] == "done":
@@ -268,7 +204,7 @@ def outcome(store: Path, run_id: str) -> Outcome:
             return Outcome(run_id, "done", result=found)
         why = "its result cannot be read" if torn else "it went away without a word: killed, or its machine lost"
         return Outcome(run_id, "killed", why, attempts=count)
-    if told["state"] == "out_of_memory" and (left := again(newest)) is not None:
+    if told["state"] == "out_of_memory" and (left := attempts.again(newest)) is not None:
         return Outcome(run_id, "killed", f"{left['why']}; it is to be tried {left['words']}", attempts=count)
     return Outcome(run_id, told["state"], told["reason"], attempts=count)
 
@@ -314,33 +250,8 @@ def weights(store: Path, run_id: str) -> Path | None:
     """The checkpoint of the attempt that a finished run's result is from; None where it was not kept."""
     made = result(store / run_id) or {}
     number = made.get("provenance", {}).get("attempt")
-    kept = checkpoints(store / run_id / "attempts" / str(number))
+    kept = attempts.checkpoints(store / run_id / "attempts" / str(number))
     return kept[-1] if kept else None
-
-
-def all_checkpoints(folder: Path) -> list[Path]:
-    """Those of a run's attempts, newest first; those of a later attempt come first, whatever a clock said."""
-    return [path for each in reversed(attempts(folder)) for path in reversed(checkpoints(each))]
-
-
-def checkpoints(attempt: Path) -> list[Path]:
-    """Those that an attempt has written, oldest first: ``epoch=2-step=300.ckpt``, the epoch counted from 0."""
-    folder = attempt / "checkpoints"
-    there = [] if folder.is_symlink() else folder.glob("*.ckpt")  # what a link leads to is not the store's to remove
-    found = {path: re.search(r"step=(\d+)", path.stem) for path in there}
-    return sorted(found, key=lambda path: int(step[1]) if (step := found[path]) else -1)
-
-
-def attempts(folder: Path) -> list[Path]:
-    """The tries at a run, oldest first."""
-    if (folder / "attempts").is_symlink():
-        return []
-    try:
-        with os.scandir(folder / "attempts") as entries:
-            names = [each.name for each in entries if each.name.isdecimal() and each.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
-    return [folder / "attempts" / name for name in sorted(names, key=int)]
 
 
 def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, str] | None = None) -> dict[str, Outcome]:

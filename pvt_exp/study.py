@@ -15,12 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import files, search, store
+from pvt_exp import files, search
 from pvt_exp.config import ConfigError
 from pvt_exp.curves import curve
 from pvt_exp.plan import Tuning
 from pvt_exp.schema import Run
 from pvt_exp.space import in_words
+from pvt_exp.states import PASSES
 from pvt_exp.storage import new_study, open_storage
 from pvt_exp.store import Outcome
 
@@ -205,7 +206,7 @@ class Study:
         """Take in how a trial ended, once; one that the same command tries again has not ended."""
         from optuna.trial import TrialState
 
-        if trial.number in self.told or seen.state in (*store.PASSES, "running"):
+        if trial.number in self.told or seen.state in (*PASSES, "running"):
             return
         if seen.result is not None:
             self.study.tell(trial.number, seen.result["metrics"][scored_by(self.tuning)[0]])
@@ -249,7 +250,7 @@ class Study:
             "tune": self._record["tune"],
             "optuna": self._optuna,
             "data": results[best]["data"]["fingerprint"],
-            "decided": store.now(),
+            "decided": files.now(),
         }
         files.write(self.folder / "choice.json", files.dump(told))
         values: dict[str, Any] = told["values"]

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import drivers, frozen, heartbeat, locks, progress, standing, store, tracked, worker
+from pvt_exp import attempts, drivers, frozen, heartbeat, locks, progress, standing, store, tracked, worker
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.recovery import AS_BEFORE, Recovery
 from pvt_exp.schema import Placement, Policy, Run, StopIfFirst
-from pvt_exp.store import Outcome, State
+from pvt_exp.states import PASSES, State
+from pvt_exp.store import Outcome
 
 ERRORS: tuple[State, ...] = ("failed", "out_of_memory", "timed_out")
 """What ``on_error: stop`` is about. A diverged run is a result, a killed one goes on."""
@@ -87,7 +88,7 @@ class _Driver:
     ) -> None:
         self.asked = asked
         self.where, self.board, self.retry, self.show, self.source = where, board, retry, show, source
-        self.tried = (*store.PASSES, *retry)
+        self.tried = (*PASSES, *retry)
         to_do = standing.to_do(plan, board.outcomes, self.tried)
         self.by_id = {run.id: run for run in to_do}
         self.waiting = {run.id: run for run in to_do if board.outcomes[run.id].state in self.tried}
@@ -115,8 +116,8 @@ class _Driver:
     def _recall(self, run: Run) -> None:
         """How it is to be tried again, as the driver before this one has decided."""
         if self.board.outcomes[run.id].state == "killed":
-            tries = reversed(store.attempts(self.where.store / run.id))  # those after it may have been killed
-            if (left := next(filter(None, map(store.again, tries)), None)) is not None:
+            tries = reversed(attempts.of(self.where.store / run.id))  # those after it may have been killed
+            if (left := next(filter(None, map(attempts.again, tries)), None)) is not None:
                 self.recovery.recall(run.id, left)
 
     def drive(self) -> None:
@@ -137,7 +138,7 @@ class _Driver:
         launched = self.where.launcher.launch(work)
         try:
             for ended in launched:
-                run = self.by_id[store.run_folder(ended.attempt).name] if ended else None
+                run = self.by_id[attempts.run_folder(ended.attempt).name] if ended else None
                 self._collect(run, ended)
                 self.source.look(self.board)
                 self.show(self.board, run)
@@ -192,7 +193,7 @@ class _Driver:
     def _is_open(self, now: Outcome, before: Outcome) -> bool:
         """Whether a run is to be tried, which stood as ``before`` when this driver looked last."""
         anew = now.attempts == before.attempts  # else another driver has tried it
-        return now.state in store.PASSES or (anew and (now.state in self.retry or now.id in self.recovery.how))
+        return now.state in PASSES or (anew and (now.state in self.retry or now.id in self.recovery.how))
 
     def _attempt(self, run: Run, slot: Slot, now: Outcome) -> Path:
         where, board = self.where, self.board
@@ -223,7 +224,7 @@ class _Driver:
         """Whether nobody trains a run: locks tell that of this machine, and signs of life of others."""
         if locks.is_locked(folder):
             return False
-        tries = store.attempts(folder)
+        tries = attempts.of(folder)
         beat = heartbeat.of(tries[-1]) if tries else None
         if not tries or (beat is not None and beat.here) or (tries[-1] / "end.json").exists():
             return True
@@ -240,7 +241,7 @@ class _Driver:
             self._end_hung()
             return
         attempt, slot, placement = self.going.pop(run.id)
-        got_on = bool(store.checkpoints(attempt))
+        got_on = bool(attempts.checkpoints(attempt))
         self.held.pop(run.id).close()
         for kept in (board.started, board.progress, board.first):
             kept.pop(run.id, None)
@@ -249,10 +250,10 @@ class _Driver:
             return
         if ended.attempt.exists() and not (ended.attempt / "end.json").exists():
             name = signal.Signals(-ended.code).name if ended.code < 0 else f"exit status {ended.code}"
-            store.end(ended.attempt, "killed", f"ended by {name}")
+            attempts.end(ended.attempt, "killed", f"ended by {name}")
         seen = store.outcome(self.where.store, run.id)
         self._ended(seen)
-        if (told := store.ended(attempt)) is not None and told["state"] == "done":
+        if (told := attempts.ended(attempt)) is not None and told["state"] == "done":
             got_on = False  # it came to a result that cannot be read, and would come to it again and again
         shared = sum(_share(slot, other) for other in self.slots) > 1
         micro_batch = placement.micro_batch or run.group_size
@@ -263,7 +264,7 @@ class _Driver:
             self.ends.append(seen.state)
         else:
             if seen.state == "out_of_memory":
-                store.try_again(attempt, self.recovery.record(run.id))
+                attempts.try_again(attempt, self.recovery.record(run.id))
             board.again[run.id] = again.words
             self.waiting = {run.id: run, **self.waiting}
 
@@ -282,7 +283,7 @@ class _Driver:
                 self.moved[run_id] = newest, now
             elif now - since > 60 * self.where.policy.stall_minutes and attempt not in self.hung:
                 where = f" after epoch {newest['epoch']}" if newest else " since it was started"
-                store.end(attempt, "timed_out", f"no step for {self.where.policy.stall_minutes:g} minutes{where}")
+                attempts.end(attempt, "timed_out", f"no step for {self.where.policy.stall_minutes:g} minutes{where}")
                 self.hung.add(attempt)
 
     def _halt_if_due(self, run: Run | None) -> None:
@@ -314,7 +315,7 @@ def _join(board: Board, variant: Variant, where: Where) -> dict[str, Run]:
 
 def _read_progress(runs: Path, board: Board) -> None:
     for run_id in board.started:
-        tries = store.attempts(runs / run_id)
+        tries = attempts.of(runs / run_id)
         seen = progress.read(tries[-1]) if tries else None
         if seen is not None:
             board.progress[run_id] = seen

@@ -12,12 +12,13 @@ import torch
 from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
-from pvt_exp import checkpoints, store, tracking
+from pvt_exp import attempts, checkpoints, store, tracking
 from pvt_exp.datasets import Facts, Split
 from pvt_exp.nn import holdout, pretrained, ranks, samples
 from pvt_exp.nn.loader import Loader, loaders
 from pvt_exp.record import Record
 from pvt_exp.schema import Placement, Run
+from pvt_exp.states import Tell
 from pvt_exp.stopping import Stopping
 from pvt_exp.worker import NO_LESS
 
@@ -29,7 +30,7 @@ def fit(
     run: Run,
     placement: Placement,
     attempt: Path,
-    at_end: list[store.Tell] | None = None,
+    at_end: list[Tell] | None = None,
     stopping: Stopping | None = None,
 ) -> bool:
     """Train the run and publish its result; goes on from the newest good checkpoint of its earlier attempts.
@@ -60,9 +61,9 @@ def fit(
     micro_batch = placement.micro_batch or run.group_size
     _refuse_other_statistics(module, micro_batch, run.group_size, placement.recovering)
     checkpoint = ranks.of_first(
-        checkpoints.newest(store.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
+        checkpoints.newest(attempts.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
     )
-    passed_over = checkpoints.newer(store.run_folder(attempt), checkpoint)
+    passed_over = checkpoints.newer(attempts.run_folder(attempt), checkpoint)
     if checkpoint is None:
         record.pretrained = _start(run, placement, module.network.backbone)
         if record.pretrained is not None and module.ema is not None:
@@ -220,20 +221,20 @@ def _data_of_start(run: Run, placement: Placement) -> str | None:
     of_store = run.need is not None or (run.backbone.pretrained is not None and run.backbone.pretrained.run)
     if not of_store or placement.weights is None:
         return None
-    made = store.result(store.run_folder(Path(placement.weights).parent.parent)) or {}
+    made = store.result(attempts.run_folder(Path(placement.weights).parent.parent)) or {}
     fingerprint: str | None = made.get("data", {}).get("fingerprint")
     return fingerprint
 
 
 def _clean(attempt: Path, keep: str) -> None:
     """Remove the checkpoints that are not kept: all, or all but the last one, which others may start from."""
-    folder = store.run_folder(attempt)
+    folder = attempts.run_folder(attempt)
     if store.is_start(folder):
         keep = "last"
-    for each in store.attempts(folder):
+    for each in attempts.of(folder):
         if keep == "none" or each != attempt:
             shutil.rmtree(each / "checkpoints", ignore_errors=True)
-    for older in store.checkpoints(attempt)[:-1]:
+    for older in attempts.checkpoints(attempt)[:-1]:
         older.unlink(missing_ok=True)
 
 

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import locks, store, study
+from pvt_exp import attempts, locks, store, study
 from pvt_exp.board import Board, Group
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan, Tuning, Variant
-from pvt_exp.store import State
+from pvt_exp.states import State
 from pvt_exp.study import Study, Trial
 from pvt_exp.sweep import Source
 
@@ -115,8 +115,8 @@ class Searches(Source):
             return
         epoch, value = steps["scored"], steps["metrics"][name]
         if one.is_hopeless(trial, epoch, value):
-            attempt = store.attempts(self.runs / trial.run.id)[-1]
-            store.prune(attempt, f"its {name} after epoch {epoch} was {value:.4g}, too low beside other trials")
+            attempt = attempts.of(self.runs / trial.run.id)[-1]
+            attempts.prune(attempt, f"its {name} after epoch {epoch} was {value:.4g}, too low beside other trials")
 
     def decide(self, board: Board) -> list[str]:
         """Record what was chosen; the names of the variants for which nothing could be."""

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from pvt_exp import locks, store, wandb_client, wandb_file
+from pvt_exp import attempts, locks, wandb_client, wandb_file
 
 LIMIT_S = 900.0
 """For all parts of one run: W&B itself would go on for ever with a server that refuses."""
@@ -32,8 +32,8 @@ def waiting(runs: Path) -> tuple[list[Waiting], int]:
     """What is to be uploaded, and how many runs are left out because they are trained just now."""
     found, busy = [], 0
     for folder in sorted(path.parent for path in runs.glob("*/run.yaml")):
-        parts = [part for attempt in store.attempts(folder) for part in _unsent(attempt)]
-        newest = store.attempts(folder)[-1:]
+        parts = [part for attempt in attempts.of(folder) for part in _unsent(attempt)]
+        newest = attempts.of(folder)[-1:]
         # Of an online run that was cut off, only the end can be missing; an earlier end is part of what came after it.
         parts = [part for part in parts if part.name.startswith("offline-") or part.parent.parent in newest]
         if parts and locks.is_locked(folder):

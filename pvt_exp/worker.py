@@ -16,8 +16,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import config, heartbeat, locks, store
+from pvt_exp import attempts, config, heartbeat, locks, store
 from pvt_exp.schema import Placement
+from pvt_exp.states import State, Tell
 from pvt_exp.stopping import Stopping
 
 BUSY = 75
@@ -39,12 +40,12 @@ TELLING_S = 5.0
 
 def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
     """Train the run of an attempt's folder; 0: done, 1: ended otherwise (``end.json`` says how), 75: `BUSY`."""
-    folder = store.run_folder(attempt)
+    folder = attempts.run_folder(attempt)
     with contextlib.nullcontext(True) if rank else locks.lock(folder) as mine:
         if not mine or (rank == 0 and store.result(folder) is not None):
             shutil.rmtree(attempt, ignore_errors=True)
             return 0 if mine else BUSY
-        at_end: list[store.Tell] = []
+        at_end: list[Tell] = []
         stopping = Stopping(lambda: _give_up(attempt, at_end))
         stopping.listen()
         try:
@@ -63,7 +64,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
                 time.sleep(PARTED_S)  # another rank went away: it says why, or the launcher does, which ends this one
             state, reason, numbers = _told(error, attempt)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
-                store.end(attempt, state, reason, **numbers)
+                attempts.end(attempt, state, reason, **numbers)
             done = store.result(folder) is not None  # what failed came after the result
             _tell(at_end, "done" if done else state, "" if done else reason)
             if rank and type(error).__name__ in TOGETHER:
@@ -73,9 +74,9 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
         return 1
 
 
-def _train(attempt: Path, rank: int, at_end: list[store.Tell], stopping: Stopping) -> int:
+def _train(attempt: Path, rank: int, at_end: list[Tell], stopping: Stopping) -> int:
     placement = config.load(Placement, attempt / "placement.yaml")
-    run = store.load(store.run_folder(attempt))
+    run = store.load(attempts.run_folder(attempt))
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     if placement.memory_gb and not placement.gpus:  # CUDA maps far more than it uses
@@ -91,7 +92,7 @@ def _train(attempt: Path, rank: int, at_end: list[store.Tell], stopping: Stoppin
     if placement.smoke:
         train.try_out(run, placement)
         if rank == 0:
-            store.end(attempt, "done", None)
+            attempts.end(attempt, "done", None)
         return 0
     if not train.fit(run, placement, attempt, at_end, stopping):
         print("another attempt published its result first; this one is dropped")
@@ -104,11 +105,11 @@ def visible(gpus: tuple[int, ...], inherited: str | None) -> str:
     return ",".join(given[gpu] if given else str(gpu) for gpu in gpus)
 
 
-def _told(error: BaseException, attempt: Path) -> tuple[store.State, str, dict[str, Any]]:
+def _told(error: BaseException, attempt: Path) -> tuple[State, str, dict[str, Any]]:
     """State, reason and numbers of an attempt that ended by an exception."""
     reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
     name = type(error).__name__
-    folder = store.run_folder(attempt)
+    folder = attempts.run_folder(attempt)
     if isinstance(error, ValueError):
         reason = str(error)
     if name == "Stopped":
@@ -116,7 +117,7 @@ def _told(error: BaseException, attempt: Path) -> tuple[store.State, str, dict[s
     if name == "Pruned":
         return "pruned", str(error), {}
     if name == "Diverged":
-        kept = store.all_checkpoints(folder)
+        kept = attempts.all_checkpoints(folder)
         return "diverged", str(error), {**getattr(error, "numbers", {}), "checkpoint": str(kept[0]) if kept else None}
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(word in reason for word in NO_MEMORY):
         return "out_of_memory", reason.removeprefix("MemoryError: "), _memory(attempt)
@@ -131,7 +132,7 @@ def _memory(attempt: Path) -> dict[str, Any]:
     """What an attempt held when memory ran out; to say so takes some, too."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
-    placement, run = config.load(Placement, attempt / "placement.yaml"), store.load(store.run_folder(attempt))
+    placement, run = config.load(Placement, attempt / "placement.yaml"), store.load(attempts.run_folder(attempt))
     held: dict[str, Any] = {"micro_batch": placement.micro_batch or run.group_size, "memory_gb": placement.memory_gb}
     held["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if placement.gpus and (torch := sys.modules.get("torch")) is not None:
@@ -148,9 +149,9 @@ def _redirect(log: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _give_up(attempt: Path, at_end: list[store.Tell]) -> None:
+def _give_up(attempt: Path, at_end: list[Tell]) -> None:
     reason = STOPPED
-    store.end(attempt, "killed", reason)
+    attempts.end(attempt, "killed", reason)
     # In a thread, because the signal may have come in the midst of a call whose lock it would wait for.
     telling = threading.Thread(target=_tell, args=(at_end, "killed", reason), daemon=True)
     telling.start()
@@ -158,7 +159,7 @@ def _give_up(attempt: Path, at_end: list[store.Tell]) -> None:
     os._exit(128 + signal.SIGTERM)
 
 
-def _tell(at_end: list[store.Tell], state: store.State, reason: str) -> None:
+def _tell(at_end: list[Tell], state: State, reason: str) -> None:
     for tell in at_end:
         tell(state, reason)
 

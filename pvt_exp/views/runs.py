@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from pvt_exp import files, progress, store
+from pvt_exp import attempts, files, progress, store
 from pvt_exp.live import COLOURS, duration
 from pvt_exp.store import Outcome
 
@@ -23,7 +23,7 @@ def standing(runs: Path, seen: Outcome) -> dict[str, Any]:
         "seconds": result.get("provenance", {}).get("seconds"),
     }
     if seen.state == "running":
-        latest = store.attempts(runs / seen.id)
+        latest = attempts.of(runs / seen.id)
         found["progress"] = progress.read(latest[-1]) if latest else None
     return found
 
@@ -67,7 +67,7 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
     folder = runs / run_id
     run = store.load(folder)
     seen = store.outcome(runs, run_id)
-    latest = store.attempts(folder)
+    latest = attempts.of(folder)
     return {
         "id": run_id,
         **standing(runs, seen),
@@ -76,7 +76,7 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
         "folder": str(folder),
         "log": str(latest[-1] / "log.txt") if latest else None,
         "pictures": next((str(each / "pictures") for each in latest[::-1] if (each / "pictures").is_dir()), None),
-        "ends": [store.ended(each) for each in latest],
+        "ends": [attempts.ended(each) for each in latest],
         "result": seen.result,
     }
 

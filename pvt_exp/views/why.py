@@ -4,13 +4,14 @@ import contextlib
 import time
 from pathlib import Path
 
-from pvt_exp import config, drivers, progress, standing, store
+from pvt_exp import attempts, config, drivers, progress, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError, Dataset
 from pvt_exp.drivers import Driver
 from pvt_exp.live import duration
 from pvt_exp.schema import Placement, Run
 from pvt_exp.standing import ENDED_AS
+from pvt_exp.states import PASSES
 from pvt_exp.store import Outcome
 
 DO: dict[str, str] = {
@@ -31,7 +32,7 @@ def why(runs: Path, run_id: str) -> list[str]:
     if run is not None and seen.state == "done":
         at_hand = _at_hand(runs, run) | (_at_hand(runs, run.need) if run.need is not None else {})
         seen = standing.look(runs, run, at_hand, store.is_start(folder))
-    tries = store.attempts(folder)
+    tries = attempts.of(folder)
     sweeps = store.sweeps(folder)
     alive = [driver for sweep in sweeps for driver in drivers.of(runs, sweep)]
     lines = [f"{run_id} is {seen.state}" + (f" (of {', '.join(sweeps)})" if sweeps else "")]
@@ -50,7 +51,7 @@ def why(runs: Path, run_id: str) -> list[str]:
 
 def _at_hand(runs: Path, run: Run) -> dict[Dataset, str]:
     """The fingerprint of the data that its newest attempt was given, as they are now."""
-    tries = store.attempts(runs / run.id)
+    tries = attempts.of(runs / run.id)
     with contextlib.suppress(ConfigError, DataError, OSError):
         root = config.load(Placement, tries[-1] / "placement.yaml").data if tries else None
         found = run.dataset.inspect(Path(root)).fingerprint if root else None
@@ -60,7 +61,7 @@ def _at_hand(runs: Path, run: Run) -> dict[Dataset, str]:
 
 def _end(attempt: Path) -> str:
     """How an attempt ended."""
-    told = store.ended(attempt)
+    told = attempts.ended(attempt)
     if told is None:
         return "no word of its end"
     reason = f": {told['reason'].splitlines()[0]}" if told["reason"] else ""
@@ -77,7 +78,7 @@ def _running(attempt: Path) -> str:
 
 def _waits(runs: Path, run: Run | None, seen: Outcome) -> list[str]:
     """What a run waits for that comes before it."""
-    if run is None or run.need is None or seen.state not in store.PASSES:
+    if run is None or run.need is None or seen.state not in PASSES:
         return []
     need = store.outcome(runs, run.need.id)
     if need.state == "done":
@@ -88,7 +89,7 @@ def _waits(runs: Path, run: Run | None, seen: Outcome) -> list[str]:
 
 def _next(seen: Outcome, sweeps: list[str], alive: list[Driver]) -> list[str]:
     """What will become of it, or what a person can do."""
-    if seen.state in store.PASSES and alive:
+    if seen.state in PASSES and alive:
         each = alive[0]
         return [f"its turn comes: {each.sweep} is driven by process {each.process} on {each.host} since {each.started}"]
     if seen.state == "pending":

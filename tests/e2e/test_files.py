@@ -11,7 +11,7 @@ import pytest
 import timm
 from PIL import Image
 
-from pvt_exp import config, expand, store, train
+from pvt_exp import attempts, config, expand, store, train
 from pvt_exp.match import Solution
 from pvt_exp.nn import pretrained
 from pvt_exp.plan import Tuning
@@ -144,7 +144,7 @@ def trained(run: Run, data: Path, tmp_path: Path) -> None:
     placement = Placement(data=str(data), keep="none", tracking=Tracking(mode="disabled"))
     attempt = store.attempt(tmp_path / "runs", run, placement, "test")
     assert train.fit(run, placement, attempt)
-    result = json.loads((store.run_folder(attempt) / "result.json").read_text())
+    result = json.loads((attempts.run_folder(attempt) / "result.json").read_text())
     assert result["run"] == run.id
     assert result["provenance"]["samples_seen"] == run.batch_size
     assert 0 <= result["metrics"][run.task.metric] <= 100

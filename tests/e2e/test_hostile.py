@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import stages, store, train
+from pvt_exp import attempts, stages, store, train
 from pvt_exp.schema import Placement, Run
 from tests.conftest import Cli
 
@@ -67,7 +67,7 @@ def test_checkpoints_behind_a_link_are_neither_read_nor_removed(run: Run, tmp_pa
     (outside / "checkpoints").mkdir()
     (outside / "checkpoints/epoch=0-step=3.ckpt").touch()
     (folder / "attempts/2").symlink_to(outside)
-    assert store.all_checkpoints(folder) == []
+    assert attempts.all_checkpoints(folder) == []
     store.tidy(folder)
     train._clean(folder / "attempts/1", "none")
     assert len(list(outside.rglob("*=*"))) == 3
@@ -111,7 +111,7 @@ def test_a_clock_that_jumped_back_does_not_choose_an_older_checkpoint(run: Run, 
         path.parent.mkdir(exist_ok=True)
         path.touch()
         os.utime(path, (0, (year - 1970) * 31_556_952))
-    assert [path.stem for path in store.all_checkpoints(folder)] == [f"epoch=0-step={step}" for step in (20, 10, 90)]
+    assert [path.stem for path in attempts.all_checkpoints(folder)] == [f"epoch=0-step={step}" for step in (20, 10, 90)]
 
 
 def test_a_store_that_cannot_be_written_to(run: Run, cli: Cli, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import config, locks, store
+from pvt_exp import attempts, config, locks, store
 from pvt_exp.component import kinds
 from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.schema import Placement, Run, Tracking
@@ -43,7 +43,7 @@ def test_each_end_is_reported(launcher: Launcher, experiment: Path, tmp_path: Pa
     for each in launcher.launch(Work(next_attempt, tuple, lambda: ROOT)):
         assert time.monotonic() < deadline
         if each is not None:
-            ended[store.run_folder(each.attempt).name] = each.code
+            ended[attempts.run_folder(each.attempt).name] = each.code
         elif any((runs / killed.id).glob("attempts/1/progress.json")) and killed.id not in ended:
             for holder in _holders(runs / killed.id / "lock"):
                 os.kill(int(holder), signal.SIGKILL)

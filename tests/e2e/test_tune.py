@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import config, store
+from pvt_exp import attempts, config, store
 from pvt_exp.schema import Placement, Run
 from tests.conftest import EXPERIMENT, Cli, environment
 from tests.e2e.test_sweep import Driver, driver, wait_for  # noqa: F401 - a fixture
@@ -172,7 +172,7 @@ def test_a_run_that_is_asked_to_end_does_after_its_epoch(tuned: Path, tmp_path: 
     run = config.load(Run, tuned.with_name("base.yaml"), ["epochs=3"])
     data = run.dataset.make(tmp_path / "data")
     attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(data=str(data)), "sweep")
-    store.prune(attempt, "it does badly")
+    attempts.prune(attempt, "it does badly")
     subprocess.run(
         [sys.executable, "-m", "pvt_exp.worker", attempt], env=environment(), check=False, capture_output=True
     )

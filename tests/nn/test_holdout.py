@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pvt_exp import config, store, train
+from pvt_exp import attempts, config, store, train
 from pvt_exp.datasets import DataError
 from pvt_exp.datasets.shapes import Settings as Shapes
 from pvt_exp.nn.holdout import Part, places
@@ -57,6 +57,6 @@ def test_a_run_is_scored_on_what_it_does_not_learn_from(
     learnt, scored = (set(part.chosen.tolist()) for part in seen)
     assert learnt | scored == set(range(96))
     assert not learnt & scored
-    result = store.result(store.run_folder(placed[2])) or {}
+    result = store.result(attempts.run_folder(placed[2])) or {}
     assert result["data"]["images"] == {"train": 72, "val": 24}
     assert result["provenance"]["samples_seen"] == 64  # whole batches of 16

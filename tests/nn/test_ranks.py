@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from pvt_exp import locks, store
+from pvt_exp import attempts, locks, store
 from pvt_exp.component import kinds
 from pvt_exp.launchers import Ended, Work
 from pvt_exp.launchers.local import Settings
@@ -28,7 +28,7 @@ def together(run: Run, tmp_path: Path, runs: str, ranks: int = 2, kill: str | No
     for each in launcher.launch(Work(lambda slot: waiting.pop() if waiting else None, tuple, lambda: ROOT)):
         if each is not None:
             ended.append(each)
-        elif kill and store.all_checkpoints(tmp_path / runs / run.id):
+        elif kill and attempts.all_checkpoints(tmp_path / runs / run.id):
             for process in multiprocessing.active_children():
                 if process.name.startswith(kill) and process.pid:
                     os.kill(process.pid, signal.SIGKILL)

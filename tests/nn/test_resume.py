@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from pvt_exp import checkpoints, config, files, store, train
+from pvt_exp import attempts, checkpoints, config, files, store, train
 from pvt_exp.checkpoints import Stopped
 from pvt_exp.component import kinds
 from pvt_exp.launchers import local
@@ -109,7 +109,7 @@ def test_stopped_in_a_long_validation_it_computes_one_step_again(
     run = small("classification", experiment)
     assert fit(run, tmp_path, "whole")
     assert not fit(run, tmp_path, "stopped", 4 + 1 + 2)  # steps, after the checkpoint, and images scored
-    (kept,) = store.all_checkpoints(tmp_path / "stopped" / run.id)
+    (kept,) = attempts.all_checkpoints(tmp_path / "stopped" / run.id)
     assert kept.stem == "epoch=0-step=4"
     assert fit(run, tmp_path, "stopped")
     assert_equal(end(run, tmp_path, "whole"), end(run, tmp_path, "stopped"))
@@ -158,17 +158,19 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(experiment: Path, tmp_pa
     assert fit(run, tmp_path, "whole")
     assert not fit(run, tmp_path, "torn", 3)
     assert not fit(run, tmp_path, "torn", 2)
-    newest, before = store.all_checkpoints(tmp_path / "torn" / run.id)
+    newest, before = attempts.all_checkpoints(tmp_path / "torn" / run.id)
     newest.write_bytes(newest.read_bytes()[:-1000])
     kept = torch.load(before, weights_only=True)["callbacks"]["Record"]
     assert checkpoints.newest(tmp_path / "torn" / run.id, kept["fingerprint"]) == before
     assert not fit(run, tmp_path, "torn", 1)
-    later, *others = store.all_checkpoints(tmp_path / "torn" / run.id)
+    later, *others = attempts.all_checkpoints(tmp_path / "torn" / run.id)
     assert others == [newest, before], "the torn one takes no place of a good one"
     assert checkpoints.newest(tmp_path / "torn" / run.id, kept["fingerprint"]) == later
     assert fit(run, tmp_path, "torn")
     assert end(run, tmp_path, "torn")[0]["metrics"] == end(run, tmp_path, "whole")[0]["metrics"]
-    assert len(store.all_checkpoints(tmp_path / "torn" / run.id)) == 1, "those that are not kept are removed at the end"
+    assert len(attempts.all_checkpoints(tmp_path / "torn" / run.id)) == 1, (
+        "those that are not kept are removed at the end"
+    )
 
 
 def test_one_that_cannot_be_read_for_now_is_no_reason_to_begin_again(
@@ -176,7 +178,7 @@ def test_one_that_cannot_be_read_for_now_is_no_reason_to_begin_again(
 ) -> None:
     run = small("classification", experiment)
     assert not fit(run, tmp_path, "runs", 3)
-    kept = store.all_checkpoints(tmp_path / "runs" / run.id)
+    kept = attempts.all_checkpoints(tmp_path / "runs" / run.id)
 
     def away(path: Path, **_: Any) -> Any:
         raise OSError(errno.EIO, "Input/output error", str(path))
@@ -185,7 +187,7 @@ def test_one_that_cannot_be_read_for_now_is_no_reason_to_begin_again(
         patched.setattr(torch, "load", away)
         with pytest.raises(OSError, match="Input/output error"):
             fit(run, tmp_path, "runs")
-    assert store.all_checkpoints(tmp_path / "runs" / run.id) == kept
+    assert attempts.all_checkpoints(tmp_path / "runs" / run.id) == kept
     assert fit(run, tmp_path, "runs")
 
 
@@ -204,7 +206,7 @@ def test_no_checkpoint_has_weights_that_are_not_numbers(
     monkeypatch.setattr(Classifier, "loss", steep)
     with pytest.raises(Diverged):
         fit(run, tmp_path, "runs")
-    kept = store.all_checkpoints(tmp_path / "runs" / run.id)
+    kept = attempts.all_checkpoints(tmp_path / "runs" / run.id)
     assert kept[0].stem == "epoch=0-step=5"
     weights = torch.load(kept[0], weights_only=True)["state_dict"]
     assert all(torch.isfinite(each).all() for each in weights.values())
@@ -253,4 +255,4 @@ def test_a_signal_between_two_parts_of_a_step_waits_for_its_end(
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGUSR1), before, strict=True):
             signal.signal(number, handler)
-    assert [path.name for path in store.checkpoints(attempt)] == ["epoch=0-step=2.ckpt"]
+    assert [path.name for path in attempts.checkpoints(attempt)] == ["epoch=0-step=2.ckpt"]

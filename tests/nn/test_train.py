@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from pvt_exp import checkpoints, config, stages, store, train
+from pvt_exp import attempts, checkpoints, config, stages, store, train
 from pvt_exp.schema import Placement, Run
 
 
@@ -38,9 +38,9 @@ def test_one_that_comes_second_leaves_all_as_the_first_made_it(experiment: Path,
     first = attempt(tmp_path, run)[2]
     assert train.fit(run, placed, first)
     before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
-    made = (store.run_folder(first) / "result.json").read_bytes()
+    made = (attempts.run_folder(first) / "result.json").read_bytes()
     assert not train.fit(run, placed, late)
-    assert (store.run_folder(first) / "result.json").read_bytes() == made
+    assert (attempts.run_folder(first) / "result.json").read_bytes() == made
     assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == before
     assert store.weights(tmp_path / "runs", run.id) is not None
 
@@ -55,7 +55,7 @@ def test_a_checkpoint_of_other_data_is_passed_over(experiment: Path, tmp_path: P
     run = config.load(Run, experiment, ["epochs=1"])
     placed = attempt(tmp_path, run)
     assert train.fit(*placed)
-    folder = store.run_folder(placed[2])
+    folder = attempts.run_folder(placed[2])
     fingerprint = (store.result(folder) or {})["data"]["fingerprint"]
     assert checkpoints.newest(folder, fingerprint) is not None
     assert checkpoints.newest(folder, "0" * 16) is None
@@ -83,14 +83,17 @@ def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, t
     for name in names:
         torch.testing.assert_close(after[f"network.{name}"], before[prefix[weights] + name], rtol=0, atol=1e-6)
     assert any(not torch.equal(before[f"network.{name}"], before[f"ema.module.{name}"]) for name in names)
-    report = (store.result(store.run_folder(second[2])) or {})["provenance"]["pretrained"]
-    data = (store.result(store.run_folder(placed[2])) or {})["data"]["fingerprint"]
+    report = (store.result(attempts.run_folder(second[2])) or {})["provenance"]["pretrained"]
+    data = (store.result(attempts.run_folder(placed[2])) or {})["data"]["fingerprint"]
     assert {key: report[key] for key in ("source", "run", "weights", "data", "matched", "missing", "resized")} == {
         "source": f"runs/{first.id}", "run": first.id, "weights": weights, "data": data, "matched": len(names),
         "missing": [], "resized": [],
     }  # fmt: skip
     assert report["unexpected"] == ["head.weight", "head.bias"]
-    folder, own = store.run_folder(second[2]), (store.result(store.run_folder(second[2])) or {})["data"]["fingerprint"]
+    folder, own = (
+        attempts.run_folder(second[2]),
+        (store.result(attempts.run_folder(second[2])) or {})["data"]["fingerprint"],
+    )
     assert checkpoints.newest(folder, own, data) is not None
     assert checkpoints.newest(folder, own, "0" * 16) is None  # it started from weights of other data
 
@@ -108,7 +111,7 @@ def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -
     assert train.fit(*attempt(tmp_path, run.need))
     second = attempt(tmp_path, run, weights=str(store.weights(tmp_path / "runs", run.need.id)))
     assert train.fit(*second)
-    report = (store.result(store.run_folder(second[2])) or {})["provenance"]["pretrained"]
+    report = (store.result(attempts.run_folder(second[2])) or {})["provenance"]["pretrained"]
     assert report["missing"] == []
     assert report["resized"] == [f"stages.{stage}.position" for stage in range(4)]
     assert {"class_token", "head.weight", "head.bias"} <= set(report["unexpected"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, drivers, files, heartbeat, locks, store
+from pvt_exp import attempts, config, drivers, files, heartbeat, locks, store
 from pvt_exp.schema import Placement, Run
 
 RESULT = {
@@ -26,7 +26,7 @@ def finished(runs: Path, experiment: Path) -> Path:
     """The folder of a run that was killed when its result was out, as was its driver."""
     attempt = store.attempt(runs, config.load(Run, experiment), Placement(), "mine")
     store.finish(attempt, RESULT)
-    folder = store.run_folder(attempt)
+    folder = attempts.run_folder(attempt)
     (folder / ".result.json.abc.tmp").touch()
     (attempt / ".alive.json.tmp").touch()
     dead = {"sweep": "mine", "host": "here", "boot": heartbeat.boot(), "process": 1, "started": "then"}

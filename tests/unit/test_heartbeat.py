@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import files, heartbeat, store
+from pvt_exp import attempts, files, heartbeat, store
 from pvt_exp.heartbeat import NAME, Beat
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement
@@ -74,7 +74,7 @@ def test_a_run_that_lives_elsewhere_is_waited_for(planned: Plan, monkeypatch: py
     assert status == 0
     made = store.result(Path("runs") / planned.runs[0].id) or {}
     assert made["metrics"] == {"top1": 2.0}
-    assert len(store.attempts(Path("runs") / planned.runs[0].id)) == 1
+    assert len(attempts.of(Path("runs") / planned.runs[0].id)) == 1
 
 
 def test_of_two_that_begin_a_run_at_once_one_does(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
@@ -91,7 +91,7 @@ def test_of_two_that_begin_a_run_at_once_one_does(planned: Plan, monkeypatch: py
         patched.setattr(heartbeat, "give_sign", quicker)
         with pytest.raises(store.Taken):
             store.attempt(runs, run, Placement(), "sweep")
-    assert store.attempts(runs / run.id) == [rival]
+    assert attempts.of(runs / run.id) == [rival]
     assert not list(rival.parent.glob(".*"))
     assert store.outcome(runs, run.id).state == "running"
 
@@ -99,7 +99,7 @@ def test_of_two_that_begin_a_run_at_once_one_does(planned: Plan, monkeypatch: py
 def test_a_run_that_is_begun_anew_elsewhere_runs(planned: Plan) -> None:  # noqa: F811
     """Though its process has not said a word yet; one that a driver of this machine left so does not count."""
     runs, run = store.create(Path("runs")), planned.runs[0]
-    store.end(store.attempt(runs, run, Placement(), "sweep"), "failed", "no room")
+    attempts.end(store.attempt(runs, run, Placement(), "sweep"), "failed", "no room")
     store.attempt(runs, run, Placement(), "sweep")
     assert store.outcome(runs, run.id).state == "failed"
     beat(store.attempt(runs, run, Placement(), "sweep"), -1)

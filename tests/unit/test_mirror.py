@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 import pytest
 
-from pvt_exp import expand, locks, progress, store
+from pvt_exp import attempts, expand, files, locks, progress, store
 from pvt_exp.config import ConfigError
 from pvt_exp.mirror import Mirror
 from pvt_exp.plan import Plan
@@ -16,7 +16,7 @@ from pvt_exp.schema import Placement, Run
 def result(run: Run, top1: float) -> dict[str, Any]:
     costs = {"params": 5_000_000, "macs": 2e9}
     made = {"data": {}, "cost": costs, "provenance": {"seconds": 60.0}}
-    return {"run": run.id, "metrics": {"top1": top1}, **made, "finished": store.now()}
+    return {"run": run.id, "metrics": {"top1": top1}, **made, "finished": files.now()}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(plan: Plan, tmp_path: Path)
 def test_a_run_that_is_tried_again_is_another_trial(plan: Plan, tmp_path: Path) -> None:
     mirror, study = mirrored(plan, tmp_path)
     run = plan.variants[0].runs[0]
-    store.end(store.attempt(tmp_path, run, Placement(), plan.name), "failed", "no room")
+    attempts.end(store.attempt(tmp_path, run, Placement(), plan.name), "failed", "no room")
     assert mirror.refresh() == 1
     store.finish(store.attempt(tmp_path, run, Placement(), plan.name), result(run, 50.0))
     assert mirror.refresh() == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pvt_exp import config, drivers, expand, session, store, worker
+from pvt_exp import attempts, config, drivers, expand, session, store, worker
 from pvt_exp.cli import console as cli
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan
@@ -61,7 +61,7 @@ SCRIPT: dict[str, list[Any]] = {}
 
 
 def end(attempt: Path) -> int:
-    folder = store.run_folder(attempt)
+    folder = attempts.run_folder(attempt)
     told = SCRIPT.get(folder.name)
     how = told.pop(0) if told else None
     if isinstance(how, int):
@@ -69,7 +69,7 @@ def end(attempt: Path) -> int:
     if isinstance(how, Callable):  # type: ignore[arg-type]
         return int(how(attempt))
     if how is not None:
-        store.end(attempt, *how)
+        attempts.end(attempt, *how)
         return 1
     made = {"attempt": int(attempt.name), "seconds": 1.0, "pretrained": None}
     store.finish(attempt, {"metrics": {"top1": 1.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
@@ -96,7 +96,7 @@ def train(planned: Plan, launcher: Scripted | None = None, smoke: bool = False, 
 
 
 def placements(run_id: str) -> list[Placement]:
-    tries = store.attempts(Path("runs") / run_id)
+    tries = attempts.of(Path("runs") / run_id)
     return [config.load(Placement, each / "placement.yaml") for each in tries]
 
 
@@ -174,9 +174,9 @@ def test_out_of_memory_it_is_tried_alone_and_then_with_less(planned: Plan) -> No
     assert [each.micro_batch for each in tries] == [None, None, 8, 4]
     assert tries[1].recovering == "ran out of memory with 16 images at once beside others"
     assert tries[3].recovering == "ran out of memory with 8 images at once"
-    beside = [count for attempt, count in SEEN if store.run_folder(attempt).name == victim.id]
+    beside = [count for attempt, count in SEEN if attempts.run_folder(attempt).name == victim.id]
     assert beside[1:] == [1, 1, 1]
-    begun = [store.run_folder(attempt).name for attempt, _ in SEEN]
+    begun = [attempts.run_folder(attempt).name for attempt, _ in SEEN]
     alone = begun.index(victim.id, 1)
     assert begun[alone : alone + 3] == [victim.id] * 3, "nothing begins on its GPU before it has ended"
 
@@ -186,7 +186,7 @@ def test_the_next_driver_goes_on_with_that(planned: Plan) -> None:
     victim = planned.runs[0]
 
     def ends(attempt: Path) -> int:
-        store.end(attempt, *OOM)
+        attempts.end(attempt, *OOM)
         (driver,) = drivers.of(Path("runs"))
         driver.stop()
         return 1

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pvt_exp import expand, session, standing, store
+from pvt_exp import attempts, expand, session, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Policy, Tracking
-from pvt_exp.store import State
+from pvt_exp.states import State
 from tests.conftest import EXPERIMENT
 
 FIRST = EXPERIMENT.replace("kind: shapes,", "kind: shapes, name: early, seed: 7,")
@@ -41,12 +41,12 @@ ENDS: dict[str, State] = {}
 
 
 def compute(attempt: Path) -> int:
-    folder = store.run_folder(attempt)
+    folder = attempts.run_folder(attempt)
     run = store.load(folder)
     LAUNCHED.append(run.id)
     if run.id in ENDS:
         if ENDS[run.id] != "killed":
-            store.end(attempt, ENDS[run.id], "because")
+            attempts.end(attempt, ENDS[run.id], "because")
         return 1
     weights = attempt / "checkpoints/epoch=0-step=4.ckpt"
     weights.parent.mkdir()

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import config, files, locks, store
+from pvt_exp import attempts, config, files, locks, store
 from pvt_exp.config import ConfigError
 from pvt_exp.schema import Placement, Run
+from pvt_exp.states import ENDED, State
 
 RESULT = {
     "metrics": {"top1": 50.0},
@@ -60,12 +61,12 @@ def test_the_first_result_wins(runs: Path, run: Run) -> None:
     assert (files.read_json(first / "end.json") or {})["state"] == "killed"
 
 
-@pytest.mark.parametrize("state", store.ENDED)
-def test_end_states_keep_reason_and_log(runs: Path, run: Run, state: store.State) -> None:
+@pytest.mark.parametrize("state", ENDED)
+def test_end_states_keep_reason_and_log(runs: Path, run: Run, state: State) -> None:
     path = attempt(runs, run)
     (path / "log.txt").write_text("".join(f"line {i}\n" for i in range(100)))
-    store.end(path, state, "because", step=7)
-    store.end(path, "failed", "said twice: the first word counts")
+    attempts.end(path, state, "because", step=7)
+    attempts.end(path, "failed", "said twice: the first word counts")
     seen = store.outcome(runs, run.id)
     assert (seen.state, seen.reason) == (state, "because")
     record = files.read_json(path / "end.json")
@@ -109,7 +110,7 @@ def test_what_an_end_says_is_text(runs: Path, run: Run) -> None:
     attempt = store.attempt(runs, run, Placement(), "sweep")
     (attempt / "end.json").write_text(json.dumps({"state": "failed", "reason": 5, "log": 7}))
     assert store.outcome(runs, run.id).reason == "5"
-    assert (store.ended(attempt) or {})["log"] == []
+    assert (attempts.ended(attempt) or {})["log"] == []
 
 
 def test_nothing_is_written_through_links_that_lead_nowhere(runs: Path, run: Run, tmp_path: Path) -> None:

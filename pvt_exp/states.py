@@ -1,0 +1,14 @@
+"""The states that a run can be in."""
+
+from collections.abc import Callable
+from typing import Literal
+
+State = Literal[
+    "done", "failed", "diverged", "out_of_memory", "timed_out", "killed", "pruned", "running", "pending", "stale"
+]
+ENDED: tuple[State, ...] = ("failed", "diverged", "out_of_memory", "timed_out", "killed", "pruned")
+"""Those in which an attempt ends without a result."""
+PASSES: tuple[State, ...] = ("pending", "killed")
+"""States that the same command tries again; the others wait for ``--retry``."""
+Tell = Callable[[State, str], None]
+"""Is told in which state a run ended, and why."""
