@@ -48,8 +48,15 @@ class Shown(NamedTuple):
     cells: list[Cell]
 
 
+def fill(*table: "Columns") -> None:
+    """Make the cells of all columns that a table has, in which p is corrected for all of its differences."""
+    correct([of for columns in table for of in columns._differences.values()])
+    for columns in table:
+        columns._fill()
+
+
 class Columns:
-    """The columns that the ``words`` mean for some lines, and in `said` what a reader must know of them.
+    """The columns that the ``words`` mean for some lines, and in `said` what a reader must know of them; see `fill`.
 
     Args:
         words: In the order of the columns.
@@ -70,7 +77,8 @@ class Columns:
         field: str = "columns",
         base: Line | None = None,
     ) -> None:
-        self.lines, self.notes = lines, notes
+        self.lines, self.notes, self.words = lines, notes, words
+        self.shown: list[Shown] = []
         self.base = base or next((line for line in lines if line.variant.is_base), None)
         self.said: list[str] = []
         self._found = found_in(lines)
@@ -82,21 +90,22 @@ class Columns:
         read = [self._read(word, f"{field}.{i}") for i, word in enumerate(words)]
         self.first = next((name for kind, name in read if kind == "metric"), usual(lines)[0])
         """The metric that differences are of."""
-        read = [(kind, name or self.first) for kind, name in read]
-        for name in dict.fromkeys(name for kind, name in read if kind in ("difference", "p")):
+        self._meant = [(kind, name or self.first) for kind, name in read]
+        for name in dict.fromkeys(name for kind, name in self._meant if kind in ("difference", "p")):
             self._differences[name] = Differences(self._measure(name), lines, self.base)
-        correct(list(self._differences.values()))
-        if "n" not in words:
+
+    def _fill(self) -> None:
+        if "n" not in self.words:
             self._tell_counts()
-        self.shown = [self._make(word, kind, name) for word, (kind, name) in zip(words, read, strict=True)]
-        for name in [name for kind, name in read if kind == "interval"][:1]:
+        self.shown = [self._make(word, *meant) for word, meant in zip(self.words, self._meant, strict=True)]
+        for name in [name for kind, name in self._meant if kind == "interval"][:1]:
             self.said[:0] = about_intervals(self._measure(name))
         for of in self._differences.values():
             self.said[:0] = [*about_differences(of), *about_noise(of)]
-        if "published" in words:
-            self.said += about_sources(lines, notes)
-        if {"seconds", "peak_memory_bytes"} & set(words):
-            self.said += about_hardware(lines)
+        if "published" in self.words:
+            self.said += about_sources(self.lines, self.notes)
+        if {"seconds", "peak_memory_bytes"} & set(self.words):
+            self.said += about_hardware(self.lines)
 
     def _read(self, word: str, field: str) -> tuple[str, str]:
         """What kind of column a word means, and of which metric or setting."""

@@ -30,6 +30,8 @@ class Differences:
         self.digits = warranted(most, [each and each.half for each in self.found])
         self.ps: list[float | None] = [each and each.p for each in self.found]
         """Corrected once `correct` has seen all differences of the table."""
+        self.together = 0
+        """Differences that they were corrected for."""
 
     def cells(self, notes: Notes) -> list[Cell]:
         """The differences; a mark where seeds alone could have made one, or other data."""
@@ -83,6 +85,7 @@ def correct(all_of_them: Sequence[Differences]) -> None:
     places = [(each, i) for each in all_of_them for i, p in enumerate(each.ps) if p is not None]
     for (each, i), p in zip(places, holm([each.ps[i] or 0.0 for each, i in places]), strict=True):
         each.ps[i] = p
+        each.together = len(places)
 
 
 def about_differences(of: Differences) -> list[str]:
@@ -113,10 +116,13 @@ def about_noise(of: Differences) -> list[str]:
         return []
     clear = [name for name, p in ps if p < 0.05]
     said = []
-    if len(ps) > 1:
+    if of.together > 1:
         have = {0: "none has", 1: "1 has"}.get(len(clear), f"{len(clear)} have")
         which = f": {some(clear)}" if clear and len(clear) < len(ps) else ""
-        said.append(f"Of {len(ps)} differences, {have} p < 0.05 after Holm's correction{which}.")
+        over = f" over the table's {of.together}" if of.together > len(ps) else ""
+        said.append(
+            f"Of {len(ps)} difference{'s' * (len(ps) > 1)}, {have} p < 0.05 after Holm's correction{over}{which}."
+        )
     noisy = [(line, each) for line, each in zip(of.lines, of.found, strict=True) if each is not None and each.is_noise]
     wanted = [(seeds_to_see(each.mean, each.std), line.name) for line, each in noisy if each.std]
     if wanted:

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import called
 from pvt_exp.tables import Note, Source, Table, TableOf
-from pvt_exp.tables._columns import Columns
+from pvt_exp.tables._columns import Columns, fill
 from pvt_exp.tables._marks import about, by_axis
 from pvt_exp.tables._metrics import usual
 from pvt_exp.tables._rows import Line, Notes, caption, collect, some
@@ -45,6 +45,7 @@ class Settings(TableOf):
         said = about(plan, lines, notes, base)
         words, field = (self.columns, "columns") if self.columns else (self._usual(lines, base), "metrics")
         columns = Columns(words, lines, notes, field, base)
+        fill(columns)
         cells = zip(*(shown.cells for shown in columns.shown), strict=True)
         no_base = [] if base or not lines else ["No differences: the base is not among the rows."]
         every = (cell for shown in columns.shown for cell in shown.cells)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config import ConfigError, Frozen
 from pvt_exp.tables import Cell, Column, Group, Note, Row, Source, Table, TableOf
-from pvt_exp.tables._columns import Columns, Shown
+from pvt_exp.tables._columns import Columns, Shown, fill
 from pvt_exp.tables._marks import about, joined
 from pvt_exp.tables._metrics import usual
 from pvt_exp.tables._rows import Line, Notes, caption, collect, in_words
@@ -62,10 +62,10 @@ class Settings(TableOf):
     def build(self, sources: Sequence[Source]) -> Table:
         self._check_rows([source.plan for source in sources])
         one = len({source.plan.seeds for source in sources}) == 1
-        notes, said, blocks = Notes(), list[tuple[str, list[str]]](), list[_Block]()
+        notes, told, blocks = Notes(), list[list[str]](), list[_Block]()
         for i, (part, source) in enumerate(zip(self._parts, sources, strict=True)):
             lines = collect(source, self.epoch, notes)
-            told = about(source.plan, lines, notes)
+            told.append(about(source.plan, lines, notes))
             for heading, named in _split(source.plan, lines, self.rows, part.title, len(sources) > 1):
                 own = list(named.values())
                 words = part.columns or self.columns or ["params", "macs", *usual(own)]
@@ -74,11 +74,14 @@ class Settings(TableOf):
                     columns = Columns(words, own, notes, f"parts.{i}.columns" if part.columns else "columns", base)
                 except ConfigError as error:
                     raise ConfigError(f"{problem} (of {source.plan.name})" for problem in error.problems) from None
-                blocks.append(_Block(heading, named, columns.shown, source.plan.name))
-                told = [*columns.said, *told]
-            told = told if one else [f"seeds {in_words(source.plan.seeds)}.", *told]
-            said.append((part.title or source.plan.name, list(dict.fromkeys(told))))
+                blocks.append(_Block(heading, named, columns, source.plan.name, i))
         _check_headings(blocks)
+        fill(*(block.columns for block in blocks))
+        said = list[tuple[str, list[str]]]()
+        for i, (part, source) in enumerate(zip(self._parts, sources, strict=True)):
+            of_columns = [text for block in reversed(blocks) if block.part == i for text in block.columns.said]
+            seeds_of = [] if one else [f"seeds {in_words(source.plan.seeds)}."]
+            said.append((part.title or source.plan.name, list(dict.fromkeys([*seeds_of, *of_columns, *told[i]]))))
         heads, rows = _table(blocks, notes)
         seeds = tuple(dict.fromkeys(seed for source in sources for seed in source.plan.seeds))
         name = "+".join(dict.fromkeys(source.plan.name for source in sources))
@@ -115,8 +118,13 @@ class _Block(NamedTuple):
     heading: str
     lines: dict[str, Line]
     """By the names of their rows."""
-    shown: list[Shown]
+    columns: Columns
     sweep: str
+    part: int
+
+    @property
+    def shown(self) -> list[Shown]:
+        return self.columns.shown
 
 
 def _base_name(plan: "Plan", rows: str | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pvt_exp.config import ConfigError
 from pvt_exp.tables import Cell, Column, Note, Source, Table, TableOf
-from pvt_exp.tables._columns import Columns
+from pvt_exp.tables._columns import Columns, fill
 from pvt_exp.tables._digits import fixed, of_costs
 from pvt_exp.tables._marks import about, by_axis
 from pvt_exp.tables._metrics import found_in, usual
@@ -123,6 +123,7 @@ def _others(words: Sequence[str], lines: Sequence[Line], notes: Notes) -> Column
     places = [i for i, word in enumerate(words) if word not in WORDS]
     try:
         found = Columns([words[i] for i in places], lines, notes)
+        fill(found)
     except ConfigError as error:
         moved = (
             re.sub(r"^columns\.(\d+)", lambda number: f"columns.{places[int(number[1])]}", told)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pvt_exp.config import ConfigError
 from pvt_exp.tables import Column, Group, Note, Source, Table, TableOf
-from pvt_exp.tables._columns import Columns, Shown
+from pvt_exp.tables._columns import Columns, Shown, fill
 from pvt_exp.tables._marks import about, row
 from pvt_exp.tables._metrics import Measured, measure, usual
 from pvt_exp.tables._published import (
@@ -52,6 +52,7 @@ class Settings(TableOf):
         said = about(plan, lines, notes)
         whence = about_sources(lines, notes)
         columns = Columns(self.columns or [usual(lines)[0], "n", "params", "macs"], lines, notes)
+        fill(columns)
         shown: list[Shown] = []
         told: list[str] = []
         for each in columns.shown:

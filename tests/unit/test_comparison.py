@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from scipy.stats import ttest_rel
 from typer.testing import CliRunner
 
 from pvt_exp import cli, config, expand, report
@@ -216,6 +217,21 @@ def test_differences_are_to_the_bases_row_in_each_group(folder: Path) -> None:
         assert cell(made, "small", f"{schedule}: difference").text == ""
         due = cell(made, "deep", f"{schedule}: top1").value - cell(made, "small", f"{schedule}: top1").value
         assert cell(made, "deep", f"{schedule}: difference").value == pytest.approx(due)
+
+
+def test_p_is_corrected_over_all_groups_of_the_table(folder: Path) -> None:
+    given = source(folder / "matrix.yaml")
+    for i, made in enumerate(given.outcomes.values()):
+        made.result["metrics"]["top1"] += (i * i % 7) / 100
+    made = Settings(sweep="matrix.yaml", columns=("top1", "difference", "p")).build([given])
+    corrected, raw = [], []
+    for schedule in ("1x", "2x"):
+        base = cell(made, "small", f"{schedule}: top1").values
+        for name in ("deep", "wide"):
+            raw.append(ttest_rel(cell(made, name, f"{schedule}: top1").values, base).pvalue)
+            corrected.append(cell(made, name, f"{schedule}: p").value)
+    assert min(corrected) == pytest.approx(len(raw) * min(raw))
+    assert [note.text for note in made.notes if "Holm's correction over the table's 4" in note.text]
 
 
 def test_no_row_and_no_column_takes_the_place_of_another(folder: Path) -> None:
