@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import files, provenance
+from pvt_exp import children, files, provenance
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Facts
 from pvt_exp.launchers import Slot
@@ -129,14 +129,13 @@ def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace:
     """
     placed = placement.model_copy(update={"gpus": slot.gpus, "threads": slot.threads, "ranks": slot.ranks})
     asked = {"run": run.model_dump(mode="json"), "placement": placed.model_dump(mode="json")}
-    environment = {
-        **os.environ,
+    changes = {
         "CUDA_VISIBLE_DEVICES": visible(slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
         "OMP_NUM_THREADS": str(slot.threads),
     }
     busy = _busy(slot)
     try:
-        told = _answered(asked, environment, slot.ranks)
+        told = _answered(asked, changes, slot.ranks)
     except ValueError as error:
         raise ConfigError(f"calibration of {run.id}: {error}") from None
     facts: dict[str, Any] = {"device": device(slot), "threads": slot.threads, "busy": busy, "measured": files.now()}
@@ -148,30 +147,30 @@ def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace:
     return pace
 
 
-def _answered(asked: dict[str, Any], environment: dict[str, str], ranks: int) -> dict[str, Any]:
+def _answered(asked: dict[str, Any], changes: dict[str, str], ranks: int) -> dict[str, Any]:
     """What `pvt_exp.measure` answers, in so many processes; ValueError with the last words of the one that failed."""
     with tempfile.TemporaryDirectory() as meeting, ExitStack() as opened:
 
         def file(rank: int, name: str, mode: str) -> Any:
             return opened.enter_context((Path(meeting) / f"{rank}.{name}").open(mode))
 
-        children = []
+        started = []
         for rank in range(ranks):
             (Path(meeting) / f"{rank}.in").write_text(json.dumps({**asked, "rank": rank, "meeting": meeting}))
             pipes = {"stdin": file(rank, "in", "r"), "stdout": file(rank, "out", "w"), "stderr": file(rank, "err", "w")}
-            children.append(subprocess.Popen([sys.executable, "-m", "pvt_exp.measure"], env=environment, **pipes))
+            started.append(children.start("pvt_exp.measure", changes=changes, **pipes))
         try:
-            while any(child.poll() is None for child in children) and not any(child.poll() for child in children):
+            while any(child.poll() is None for child in started) and not any(child.poll() for child in started):
                 time.sleep(0.1)
-            failed = [rank for rank, child in enumerate(children) if child.poll()]
+            failed = [rank for rank, child in enumerate(started) if child.poll()]
         finally:
-            for child in children:
+            for child in started:
                 child.kill()
                 child.wait()
         for rank in failed:
-            code, words = children[rank].returncode, (Path(meeting) / f"{rank}.err").read_text().strip().splitlines()
+            code = started[rank].returncode
             how = f"ended by {signal.Signals(-code).name}" if code < 0 else "failed"
-            raise ValueError(words[-1] if words else how)
+            raise ValueError(children.last_line((Path(meeting) / f"{rank}.err").read_text(), how))
         return dict(json.loads((Path(meeting) / "0.out").read_text().splitlines()[-1]))
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import files, provenance
+from pvt_exp import children, files, provenance
 from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
 from pvt_exp.match import Solution
@@ -120,14 +120,12 @@ def _child(questions: list[dict[str, Any]]) -> Iterator[Any]:
     with tempfile.TemporaryFile("w+") as asked, tempfile.TemporaryFile("w+") as said:
         json.dump(questions, asked)
         asked.seek(0)
-        command = [sys.executable, "-m", "pvt_exp.count"]
-        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, stderr=said, text=True) as child:
+        with children.start("pvt_exp.count", stdin=asked, stdout=subprocess.PIPE, stderr=said, text=True) as child:
             assert child.stdout is not None
             yield from map(json.loads, child.stdout)
         if child.returncode:
             said.seek(0)
-            lines = said.read().strip().splitlines()
-            raise ConfigError(lines[-1] if lines else "counting failed")
+            raise ConfigError(children.last_line(said.read(), "counting failed"))
 
 
 def _read(path: Path) -> Any:

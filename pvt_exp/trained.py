@@ -6,14 +6,13 @@ Nothing here imports torch; what does is started as a process of its own, with i
 import glob
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import config, files, site, store, worker
+from pvt_exp import children, config, files, site, store, worker
 from pvt_exp.backbones import require_timm_model
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import SUFFIXES, DataError, listing
@@ -183,14 +182,11 @@ def compute(module: str, slot: Slot, request: dict[str, Any]) -> int:
     Raises:
         KeyboardInterrupt: at Ctrl-C, when it has gone.
     """
-    environment = {
-        **os.environ,
+    changes = {
         "CUDA_VISIBLE_DEVICES": worker.visible(slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
         "OMP_NUM_THREADS": str(slot.threads),
     }
-    command = [sys.executable, "-m", f"pvt_exp.{module}"]
-    done = subprocess.run(command, input=json.dumps(request), text=True, env=environment, check=False)
-    return done.returncode
+    return children.run(f"pvt_exp.{module}", changes=changes, input=json.dumps(request)).returncode
 
 
 def answer(work: Callable[[dict[str, Any]], None]) -> None:

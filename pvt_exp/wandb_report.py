@@ -1,7 +1,7 @@
 """The end of a sweep as a run of W&B: its table, its files as an artifact, and an alert where they are wanted.
 
-W&B takes seconds to import and may wait for its server, so it is told by a process of its own, which has a limit:
-``python -m pvt_exp.wandb_report runs/reports/SWEEP``. What it is told is ``next.json`` there, which becomes ``told.json``.
+W&B takes seconds to import and may wait for its server, so it is told by a process of its own, which has a limit and
+gets the folder ``runs/reports/SWEEP``. What it is told is ``next.json`` there, which becomes ``told.json``.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import config, files, wandb_client
+from pvt_exp import children, config, files, wandb_client
 from pvt_exp.schema import Tracking
 
 LIMIT_S = {"online": 20.0, "offline": 60.0}
@@ -49,10 +49,14 @@ def tell(table: dict[str, Any], paths: Sequence[Path], tracking: Tracking, runs:
 
 def _process(folder: Path, limit_s: float) -> str | None:
     """Run the process within its limit; why it failed, if it did."""
-    command = [sys.executable, "-m", "pvt_exp.wandb_report", str(folder.resolve())]
     with (folder / "log.txt").open("ab") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        process = children.start(
+            "pvt_exp.wandb_report",
+            str(folder.resolve()),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             code = process.wait(limit_s)

@@ -3,16 +3,14 @@
 What an agent starts is ``pvt-exp wandb run SWEEP.yaml run=ID``, which plans the sweep again and trains that run of it.
 """
 
-import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pvt_exp import files, wandb_client, wandb_server
+from pvt_exp import children, files, wandb_client, wandb_server
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Tracking
@@ -57,16 +55,13 @@ def register(path: Path) -> str:
     later = f"it is in {path}; `wandb sweep {path}` registers it from here"
     if (why := wandb_server.problem()) is not None:
         raise ConfigError(f"the sweep is not registered: {why}; {later}")
-    kept = {k: v for k, v in os.environ.items() if k not in ("WANDB_MODE", *wandb_client.OF_AN_AGENT)}
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "wandb", "sweep", str(path)],
-            env=kept,
+        done = children.run(
+            *("wandb", "sweep", str(path)),
+            changes=dict.fromkeys(("WANDB_MODE", *wandb_client.OF_AN_AGENT)),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
             timeout=LIMIT_S,
-            check=False,
         )
     except subprocess.TimeoutExpired:
         raise ConfigError(f"the sweep is not registered: W&B did not answer within {LIMIT_S:g} s; {later}") from None

@@ -3,16 +3,14 @@
 What is done is remembered by W&B, in a file ``*.wandb.synced`` beside the data.
 """
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from pvt_exp import attempts, locks, wandb_client, wandb_file
+from pvt_exp import attempts, children, locks, wandb_client, wandb_file
 
 LIMIT_S = 900.0
 """For all parts of one run: W&B itself would go on for ever with a server that refuses."""
@@ -83,13 +81,15 @@ def upload(
 
 def _sync(each: Waiting, limit_s: float) -> str | None:
     """Upload one run; why it failed, if it did."""
-    command = [sys.executable, "-m", "wandb", "sync", "--include-online", *map(str, each.parts)]
-    kept = {k: v for k, v in os.environ.items() if k not in ("WANDB_MODE", *wandb_client.OF_AN_AGENT)}
     for path in (path for part in each.parts for path in part.glob("*.wandb")):
         wandb_file.mend(path)
     try:
-        done = subprocess.run(
-            command, env=kept, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s, check=False
+        done = children.run(
+            *("wandb", "sync", "--include-online", *map(str, each.parts)),
+            changes=dict.fromkeys(("WANDB_MODE", *wandb_client.OF_AN_AGENT)),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limit_s,
         )
     except subprocess.TimeoutExpired as error:
         output = error.stdout or b""

@@ -21,7 +21,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pvt_exp import stopping
+from pvt_exp import children, stopping
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 
 PATIENCE_S = 30.0
@@ -126,8 +126,7 @@ def _start(ranks: Sequence[BaseProcess], code: str) -> bool:
     The server is started if it is not there, or not there any more, and imports pvt_exp from ``code`` alone: never from the
     folder that the command was typed in.
     """
-    path = [code, *filter(None, [os.environ.get("PYTHONPATH")])]  # up to 3.12 the server reads no other
-    with _environment({"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}):
+    with _environment({"PYTHONPATH": children.path(code), **children.SAFE}):  # up to 3.12 it reads no other
         try:
             for process in ranks:
                 process.start()

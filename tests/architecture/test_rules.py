@@ -83,3 +83,28 @@ def test_nothing_names_a_place_of_one_machine() -> None:
         path = ROOT / name
         if path.suffix in (".py", ".yaml", ".md", ".toml", ".txt", ".tex", ".html", ".json", "") and path.is_file():
             assert not pattern.search(path.read_text(errors="replace")), name
+
+
+MAY_START = {
+    "children": "Python",
+    "launchers/local": "its server of forks; nvidia-smi",
+    "provenance": "git; it records the path of Python",
+    "calibration": "nvidia-smi",
+}
+"""Modules that start processes, and which."""
+STARTED = re.compile(
+    r"sys\.executable|subprocess\.(?:run|Popen|call|check_\w+)\(|os\.(?:exec|spawn|system|posix_spawn)"
+    "|import multiprocessing"
+)
+
+
+def test_python_is_started_in_one_way() -> None:
+    """``python -m`` anywhere else would import what lies in the folder where one types."""
+    found = {
+        str(path.relative_to(ROOT / "pvt_exp").with_suffix(""))
+        for path in (ROOT / "pvt_exp").rglob("*.py")
+        if STARTED.search(path.read_text())
+    }
+    assert found == set(MAY_START)
+    for name in ("launchers/local", "calibration"):
+        assert "sys.executable" not in (ROOT / "pvt_exp" / f"{name}.py").read_text()

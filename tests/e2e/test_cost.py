@@ -95,3 +95,18 @@ def test_the_matched_sweeps_have_a_solution_for_every_row(path: Path, cache: Pat
     base = next(each for each, row in zip(costs, planned.variants, strict=True) if row.is_base)
     assert all(abs(each / base - 1) <= sweep.match.within for each in costs)
     assert any(row.matched for row in planned.variants)
+
+
+@pytest.mark.slow
+def test_models_are_counted_and_measured_with_this_code_wherever_one_types(
+    sweep: Path, cli: Cli, tmp_path: Path
+) -> None:
+    """Not with a ``torch.py`` or another `pvt_exp` of the current folder."""
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    here = tmp_path / "hostile"
+    (here / "pvt_exp").mkdir(parents=True)
+    for name in ("torch", "timm", "pvt_exp/__init__", "pvt_exp/count", "pvt_exp/measure"):
+        (here / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
+    found = cli("plan", sweep, "--calibrate", "--only", "base", "--slots", "1", "--json", cwd=here, **env)
+    (row,) = json.loads(found.stdout)["costs"]
+    assert row["params"] > 1000
