@@ -128,6 +128,8 @@ def _print(found: dict[str, Any]) -> None:
         resized = f", {len(match['resized'])} of them resized" if match["resized"] else ""
         fit = len(match["matched"]) + len(match["resized"])
         say(f"{match['source']}: {fit} tensors matched{resized}, 0 missing, 0 unexpected")
+        if match["taken"]:
+            say(f"taken from {match['taken']}")
     for name, values in found["recipe"].items():
         say(
             f"note: timm scores these weights with {name} {values['weights']}, the experiment has {values['experiment']}"

@@ -1,28 +1,38 @@
 """Reads checkpoints: the authors' (github.com/whai362/PVT), timm's, and our own. No code in them is ever run."""
 
 import argparse
+import pathlib
 import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
 
-WRAPPERS = ("model", "state_dict", "model_ema")
-OURS = {"last": "network.", "ema": "ema.module."}
-"""What the names of a run's weights begin with in its checkpoints."""
+from pvt_exp.nn.state_dict import OURS
 
-
-def read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by their names there, those of its backbone where it says which they are.
-
-    Raises:
-        ValueError: as `content` does, or if it is no checkpoint.
-    """
-    return tensors_of(content(file), str(file))
+PREFIXES = dict(zip(("ema", "last"), OURS, strict=True))
+INERT: list[Any] = [
+    argparse.Namespace,  # the authors' training code puts its arguments into its checkpoints
+    pathlib.PosixPath,
+    (pathlib.PosixPath, "pathlib._local.PosixPath"),
+    np.ndarray,
+    np.dtype,
+    *{type(np.dtype(kind)) for kind in "?bhilqBHILQefdUSO"},
+    *((getattr(np._core.multiarray, name), f"numpy.{core}.multiarray.{name}")  # type: ignore[attr-defined]
+      for name in ("scalar", "_reconstruct") for core in ("core", "_core")),
+]  # fmt: skip
+"""What a checkpoint may hold besides tensors: settings, and scores as numpy's numbers."""
+NOT_WEIGHTS = {
+    b"version https://git-lfs": "a pointer of Git LFS instead of the file; fetch it with: git lfs pull",
+    b"<!doctype": "a web page; download the file itself",
+    b"<html": "a web page; download the file itself",
+    b"\x89HDF": "a file of Keras (HDF5), not of PyTorch",
+}
 
 
 def read_run(file: Path, weights: Literal["last", "ema"] | None) -> tuple[dict[str, Tensor], list[str], str]:
@@ -36,8 +46,8 @@ def read_run(file: Path, weights: Literal["last", "ema"] | None) -> tuple[dict[s
     kept = content(file)
     state = kept.get("state_dict") if isinstance(kept, Mapping) else None
     state = state if isinstance(state, Mapping) else {}
-    chosen = weights or ("ema" if any(name.startswith(OURS["ema"]) for name in state) else "last")
-    prefix = OURS[chosen]
+    chosen = weights or ("ema" if any(name.startswith(PREFIXES["ema"]) for name in state) else "last")
+    prefix = PREFIXES[chosen]
     named = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
     own = {name.removeprefix("backbone."): t for name, t in named.items() if name.startswith("backbone.")}
     if not own:
@@ -53,49 +63,44 @@ def content(file: Path) -> Any:
     """
     if not file.is_file():
         raise ValueError(f"no such file: {file}")
+    with file.open("rb") as opened:
+        start = opened.read(64)
+    if why := next((why for sign, why in NOT_WEIGHTS.items() if start.lower().startswith(sign.lower())), None):
+        raise ValueError(f"{file}: not a checkpoint: {why}")
     try:
-        if file.suffix == ".safetensors":
+        if _is_safetensors(start, file.stat().st_size):
             return safetensors.torch.load_file(file)
-        # a Namespace of arguments is inert, and the authors' training code puts one into its checkpoints
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(file, map_location="cpu", weights_only=True)
+        # opened here, as torch goes by the suffix of a path
+        with torch.serialization.safe_globals(INERT), file.open("rb") as opened:
+            return torch.load(opened, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+\w)", str(error))  # the name of what would have been called
         if found:
             raise ValueError(f"{file}: refused, as it holds code ({found[1]}); save its tensors alone") from None
         raise ValueError(f"{file}: not a checkpoint of PyTorch") from None
     except Exception as error:  # what a torn file makes a reader raise has no end
+        if "TorchScript" in str(error):
+            raise ValueError(f"{file}: refused, as it holds code (TorchScript); save its state_dict() alone") from None
         raise ValueError(f"{file}: torn, or not a checkpoint: {first_line(error)}") from None
+
+
+def _is_safetensors(start: bytes, size: int) -> bool:
+    """Whether a file of this many bytes is of safetensors: it begins with the length of a header in JSON."""
+    return len(start) > 8 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size - 8
+
+
+def refuse_bad_numbers(tensors: Mapping[str, Tensor], source: str) -> None:
+    """Refuse weights that hold NaN or infinity.
+
+    Raises:
+        ValueError: naming the first few tensors that do.
+    """
+    bad = [name for name, each in tensors.items() if each.is_floating_point() and not torch.isfinite(each).all()]
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise ValueError(f"{source}: NaN or infinity in {len(bad)} tensors: {', '.join(bad[:3])}{more}")
 
 
 def first_line(error: Exception) -> str:
     """What an error of another library says, in a line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-
-
-def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
-    """The state dict in a checkpoint, out of its wrappers and without the prefixes of what it was saved from.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    tensors = unwrapped(content, source)
-    own = {name: tensor for name, tensor in tensors.items() if name.startswith("backbone.")}
-    return {name.removeprefix("backbone."): tensor for name, tensor in own.items()} or tensors  # of a detector, say
-
-
-def unwrapped(content: Any, source: str) -> dict[str, Tensor]:
-    """All tensors in a checkpoint, out of its wrappers.
-
-    Raises:
-        ValueError: if there are none.
-    """
-    wrapper = next((w for w in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(w), Mapping)), None)
-    if wrapper:
-        content = content[wrapper]
-    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"{source}: holds no state dict; expected tensors by name, bare or in {', '.join(WRAPPERS)}")
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    if all(name.startswith("module.") for name in tensors):  # saved from DistributedDataParallel
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return tensors

@@ -6,7 +6,7 @@ The known failure of others' ways is a run that trains from scratch and says not
 import hashlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,6 +20,7 @@ from torch.nn.functional import interpolate
 from pvt_exp.backbones import Backbone
 from pvt_exp.nn import checkpoint
 from pvt_exp.nn.pvt import PVT
+from pvt_exp.nn.state_dict import Taken, choose
 from pvt_exp.nn.timm import TimmBackbone, plain_name
 
 SHOWN = 6  # names in an error before it only counts
@@ -30,6 +31,8 @@ class Report:
     """How a checkpoint and a backbone met, by tensors' names; each of the backbone's is in one of the first three."""
 
     source: str
+    taken: str = ""
+    """Which part of the checkpoint was taken, and which prefix was taken off its names; empty for all of it."""
     matched: list[str] = field(default_factory=list)
     """Loaded as they are."""
     resized: list[str] = field(default_factory=list)
@@ -38,6 +41,13 @@ class Report:
     """Start at random: absent from the checkpoint or of another shape, and allowed to be."""
     unexpected: list[str] = field(default_factory=list)
     """The checkpoint's own names of what the backbone has no use for, such as the head."""
+
+    def told(self) -> str:
+        """A line for the log."""
+        numbers = {"matched": self.matched, "resized": self.resized, "missing": self.missing}
+        counts = ", ".join(f"{len(names)} {what}" for what, names in numbers.items())
+        where = f" ({self.taken})" if self.taken else ""
+        return f"weights from {self.source}{where}: {counts}; {len(self.unexpected)} not used"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -125,18 +135,31 @@ def load(backbone: nn.Module, settings: Backbone, file: Path | None) -> Report:
     pretrained = settings.pretrained
     assert pretrained is not None, "this run starts at random"
     if pretrained.timm is not None:
-        source, theirs = f"timm:{pretrained.timm}", fetch(pretrained.timm, backbone)
+        source, taken = f"timm:{pretrained.timm}", Taken(fetch(pretrained.timm, backbone), [], "")
     else:
         if file is None:
             raise ValueError(f"where is the checkpoint with sha256 {pretrained.sha256} on this machine?")
-        source, theirs = str(file), checkpoint.read(file)
+        source, content = str(file), checkpoint.content(file)
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != pretrained.sha256:
             raise ValueError(f"{file}: not the run's checkpoint: its sha256 is {digest}, not {pretrained.sha256}")
-    report, fitting = match(backbone, theirs, pretrained.allow, source)
+        taken = choose(content, meant(backbone.state_dict(), translator(backbone)), source)
+    report, fitting = match(backbone, taken.tensors, pretrained.allow, source, taken.words)
+    report.taken = taken.words
+    report.unexpected += taken.others
     put(backbone, fitting)
+    print(report.told(), flush=True)
     return report
+
+
+def meant(own: Mapping[str, Tensor], translate: Callable[[str], str]) -> Callable[[str], str | None]:
+    """Gives the tensor of ours that a name in a checkpoint stands for, None for none."""
+
+    def ours(name: str) -> str | None:
+        return found if (found := translate(name)) in own else None
+
+    return ours
 
 
 def load_run(
@@ -157,6 +180,7 @@ def load_run(
     report, fitting = match(backbone, theirs, allow, f"runs/{run}")
     report.unexpected += others
     put(backbone, fitting)
+    print(report.told(), flush=True)
     return report, taken
 
 
@@ -169,7 +193,7 @@ def put(network: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def match(
-    backbone: nn.Module, theirs: dict[str, Tensor], allow: tuple[str, ...], source: str
+    backbone: nn.Module, theirs: dict[str, Tensor], allow: tuple[str, ...], source: str, taken: str = ""
 ) -> tuple[Report, dict[str, Tensor]]:
     """What fits where: the report, and the tensors to copy by our names.
 
@@ -194,6 +218,9 @@ def match(
             if not surplus(ours) and not allowed(name, ours):
                 leftover.append(name)
             continue
+        if tensor.is_floating_point() != own[ours].is_floating_point():
+            misshapen.append(f"{ours} {tensor.dtype} there and {own[ours].dtype} here")
+            continue
         if tensor.shape == own[ours].shape:
             fitting[ours] = tensor
             report.matched.append(ours)
@@ -212,7 +239,8 @@ def match(
     absent = [name for name in report.missing if name not in named and not allowed(name)]
     if leftover or misshapen or absent or not fitting:
         wrong = {"missing": absent, "unexpected": leftover, "of another shape": misshapen}
-        raise ValueError(_complaint(source, wrong, len(fitting), len(own)))
+        raise ValueError(_complaint(f"{source} ({taken})" if taken else source, wrong, len(fitting), len(own)))
+    checkpoint.refuse_bad_numbers(fitting, source)
     return report, fitting
 
 

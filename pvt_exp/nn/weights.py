@@ -3,29 +3,27 @@
 Nothing may be missing and nothing left over: a network that is scored is that of the checkpoint, or none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import timm
 from torch import Tensor, nn
 
-from pvt_exp.nn.checkpoint import content, unwrapped
+from pvt_exp.nn.checkpoint import content, refuse_bad_numbers
 from pvt_exp.nn.classification import Classifier
-from pvt_exp.nn.pretrained import SHOWN, Report, fetch, fit_positions, put, translator
+from pvt_exp.nn.pretrained import SHOWN, Report, fetch, fit_positions, meant, put, translator
+from pvt_exp.nn.state_dict import choose
 from pvt_exp.nn.timm import TimmBackbone
 from pvt_exp.nn.training import Training
 from pvt_exp.schema import Run
-
-OURS = ("ema.module.", "network.")
-"""How the names in our checkpoints begin; the moving average is what counts where there is one."""
 
 
 def restore(run: Run, checkpoint: Path) -> Training:
     """The module of a finished run, as it was at its end and ready for testing.
 
     Raises:
-        ValueError: if the checkpoint cannot be read, or is not of this run.
+        ValueError: if the checkpoint cannot be read, is not of this run, or holds NaN.
     """
     module: Training = run.task.build(run)
     kept = content(checkpoint)
@@ -33,13 +31,15 @@ def restore(run: Run, checkpoint: Path) -> Training:
         module.load_state_dict(kept["state_dict"])
     except (RuntimeError, TypeError, LookupError):
         raise ValueError(f"{checkpoint}: not a checkpoint of run {run.id}") from None
+    refuse_bad_numbers(module.scored.state_dict(), str(checkpoint))
     return module.eval()
 
 
 def published(run: Run, words: str) -> tuple[Training, Report]:
     """The module of an experiment with the weights of a file or of ``timm:<tag>``, and how they matched.
 
-    For classification a file is the authors', timm's or ours; for the other tasks it is ours.
+    For classification a file is the authors', timm's or ours; for the other tasks it is ours. Of a checkpoint of ours the
+    moving average counts where there is one.
 
     Raises:
         ValueError: if the weights cannot be had, or are not those of exactly this network.
@@ -50,32 +50,35 @@ def published(run: Run, words: str) -> tuple[Training, Report]:
         if not isinstance(module, Classifier):
             raise ValueError(f"{words}: timm's models classify; for {run.task.kind} give a checkpoint of a run")
         backbone: Any = module.network.backbone
-        theirs, source = fetch(words.removeprefix("timm:"), backbone), words
-    else:
-        theirs, source = own_part(unwrapped(content(Path(words)), words)), words
-    return module.eval(), fill(module.network, theirs, source)
+        return module.eval(), fill(module.network, fetch(words.removeprefix("timm:"), backbone), words)
+    taken = choose(content(Path(words)), _meant(module.network), words)
+    report = fill(module.network, taken.tensors, words, taken.others)
+    report.taken = taken.words
+    return module.eval(), report
 
 
-def own_part(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network in a checkpoint of ours, its moving average if there is one; anything else as it is."""
-    for prefix in OURS:
-        if found := {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}:
-            return found
-    return tensors
+def _meant(network: Any) -> Callable[[str], str | None]:
+    """Gives the tensor of a network that a name in a checkpoint stands for: by our own name, or another's."""
+    own, translate = network.state_dict(), _translator(network)
+    return meant(own, lambda name: name if name in own else translate(name))
 
 
-def fill(network: Any, theirs: dict[str, Tensor], source: str) -> Report:
+def fill(network: Any, theirs: dict[str, Tensor], source: str, others: Sequence[str] = ()) -> Report:
     """Put all of a checkpoint's tensors into all of a network's; the network stays as it was unless they fit.
+
+    ``others`` are names that the checkpoint has beside them.
 
     Raises:
         ValueError: listing what is missing, left over, or of another shape.
     """
     own, translate = network.state_dict(), _translator(network)
-    report, fitting, misshapen = Report(source), dict[str, Tensor](), list[str]()
+    report, fitting, misshapen = Report(source, unexpected=list(others)), dict[str, Tensor](), list[str]()
     for name, tensor in theirs.items():
         ours = name if name in own else translate(name)
         if ours not in own or ours in fitting:
             report.unexpected.append(name)
+        elif tensor.is_floating_point() != own[ours].is_floating_point():
+            misshapen.append(f"{ours} {tensor.dtype} there and {own[ours].dtype} here")
         elif tensor.shape == own[ours].shape:
             fitting[ours] = tensor
             report.matched.append(ours)
@@ -89,6 +92,7 @@ def fill(network: Any, theirs: dict[str, Tensor], source: str) -> Report:
     wrong = {"missing": report.missing, "left over": report.unexpected, "of another shape": misshapen}
     if any(wrong.values()):
         raise ValueError(_complaint(source, wrong, len(fitting), len(own)))
+    refuse_bad_numbers(fitting, source)
     put(network, fitting)
     return report
 
@@ -105,7 +109,9 @@ def _translator(network: Any) -> Callable[[str], str]:
     head = f"{head_name(network.backbone)}."
 
     def ours(name: str) -> str:
-        return f"head.{name.removeprefix(head)}" if name.startswith(head) else f"backbone.{inner(name)}"
+        if name.startswith(head):
+            return f"head.{name.removeprefix(head)}"
+        return f"backbone.{inner(name.removeprefix('backbone.'))}"
 
     return ours
 

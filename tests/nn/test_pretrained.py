@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import timm
@@ -262,3 +263,155 @@ def test_the_file_must_be_the_runs(b0: Path) -> None:
         pretrained.load(model, settings, None)
     with pytest.raises(ValueError, match="no such file"):
         pretrained.load(model, settings, b0.with_name("b.pth"))
+
+
+# ---------------------------------------------------------------- wrappers and prefixes
+
+
+def small(maps: bool = False) -> Any:
+    return Settings(preset="pvt_v2_b0", embed_dims=(8, 16, 16, 16), heads=(1, 1, 1, 1), depths=(1, 1, 1, 1)).build(
+        64, maps=maps
+    )
+
+
+def authors_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Ours under the authors' names."""
+    parts = {"embed": "patch_embed", "blocks": "block", "norm": "norm"}
+    named = {}
+    for name, tensor in tensors.items():
+        _, stage, part, *rest = name.split(".")
+        named[".".join([f"{parts[part]}{int(stage) + 1}", *rest]).replace(".dwconv.", ".dwconv.dwconv.")] = tensor
+    return named
+
+
+def prefixed(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+@pytest.fixture(scope="module")
+def theirs() -> dict[str, torch.Tensor]:
+    torch.manual_seed(3)
+    return authors_names({name: torch.randn_like(tensor) for name, tensor in small().state_dict().items()})
+
+
+def took(path: Path, content: Any, theirs: dict[str, torch.Tensor]) -> pretrained.Report:
+    """Load, and see that each tensor of the network is the one of ``theirs``."""
+    model = small()
+    report = load(model, save(path, content))
+    assert len(report.matched) == len(model.state_dict()) == len(theirs)
+    for name, tensor in authors_names(model.state_dict()).items():
+        assert torch.equal(tensor, theirs[name].float()), name
+    return report
+
+
+PREFIXES = [
+    "module.", "model.", "_orig_mod.", "backbone.", "backbone.bottom_up.", "encoder.", "module.encoder_q.",
+    "model.backbone.", "module._orig_mod.", "net.body.", "network.backbone.", "student.module.backbone.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("extra", [(), ("head.weight", "n_averaged")], ids=["alone", "beside others"])
+def test_a_prefix_that_all_names_share_is_taken_off(
+    tmp_path: Path, theirs: dict[str, torch.Tensor], prefix: str, extra: tuple[str, ...]
+) -> None:
+    report = took(tmp_path / "a.pth", {**prefixed(theirs, prefix), **{name: torch.ones(1) for name in extra}}, theirs)
+    assert report.taken == f"the file itself, names without '{prefix}'"
+    assert report.unexpected == [name for name in extra if name != "n_averaged"]
+    assert report.taken in report.told()
+
+
+WRAPPERS = [
+    "state_dict", "model", "model_state_dict", "state_dict_ema", "net", "params", "params_ema", "ema", "teacher",
+    "module", "weights", "network", "backbone",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_the_tensors_are_found_in_any_wrapper(tmp_path: Path, theirs: dict[str, torch.Tensor], wrapper: str) -> None:
+    state = {"exp_avg": torch.ones(3), "step": torch.ones(1)}
+    beside = {"optimizer": {"state": {0: state}}, "epoch": 3, "best": 1.5}
+    assert took(tmp_path / "a.pth", {**beside, wrapper: theirs}, theirs).taken == f"'{wrapper}'"
+    nested = {**beside, "checkpoint": {wrapper: prefixed(theirs, "module.")}}
+    report = took(tmp_path / "b.pth", nested, theirs)
+    assert report.taken == f"'checkpoint.{wrapper}', names without 'module.'"
+
+
+def test_an_average_beside_the_weights_is_told_and_not_taken(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
+    other = {name: tensor + 1 for name, tensor in theirs.items()}
+    for average, plain in (("state_dict_ema", "state_dict"), ("model_ema", "model"), ("teacher", "student")):
+        report = took(tmp_path / "a.pth", {average: other, plain: theirs}, theirs)
+        assert report.taken == f"'{plain}'; not taken, as it would fit too: '{average}'"
+    inside = {**prefixed(other, "ema_model.module."), **prefixed(theirs, "model.")}
+    report = took(tmp_path / "a.pth", {"state_dict": inside}, theirs)
+    assert report.taken.startswith("'state_dict', names without 'model.'; not taken")
+    assert report.unexpected == []
+
+
+def test_a_checkpoint_of_ours_gives_its_average(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
+    other = {name: tensor + 1 for name, tensor in theirs.items()}
+    inside = {
+        **prefixed(other, "network.backbone."), **prefixed(theirs, "ema.module.backbone."),
+        "network.head.weight": torch.ones(1), "ema.module.head.weight": torch.ones(1),
+    }  # fmt: skip
+    report = took(tmp_path / "a.ckpt", {"state_dict": inside, "epoch": 1}, theirs)
+    assert report.taken.startswith("'state_dict', names without 'ema.module.backbone.'; not taken")
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_other_precisions_load(tmp_path: Path, theirs: dict[str, torch.Tensor], kind: torch.dtype) -> None:
+    narrow = {name: tensor.to(kind) for name, tensor in theirs.items()}
+    took(tmp_path / "a.pth", narrow, narrow)
+
+
+def test_safetensors_and_pytorch_are_told_apart_by_content(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
+    safetensors.torch.save_file({name: t.contiguous() for name, t in theirs.items()}, tmp_path / "model.bin")
+    for path in (tmp_path / "model.bin", save(tmp_path / "model.safetensors", theirs)):
+        assert len(load(small(), path).matched) == len(theirs)
+    torch.save(theirs, tmp_path / "legacy.tar", _use_new_zipfile_serialization=False)
+    assert len(load(small(), tmp_path / "legacy.tar").matched) == len(theirs)
+
+
+def test_numbers_of_numpy_and_paths_are_no_code(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
+    beside = {"best": np.float64(0.5), "history": np.ones(3), "args": argparse.Namespace(out=Path("/x"))}
+    assert took(tmp_path / "a.pth", {**beside, "model": theirs}, theirs).taken == "'model'"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(
+    tmp_path: Path, theirs: dict[str, torch.Tensor], number: float
+) -> None:
+    bad = {name: tensor.clone() for name, tensor in theirs.items()}
+    bad["block2.0.mlp.fc1.bias"][1] = number
+    model = small()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(ValueError, match=r"a\.pth: NaN or infinity in 1 tensors: stages\.1\.blocks\.0\.mlp\.fc1\.bias"):
+        load(model, save(tmp_path / "a.pth", bad))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_whole_numbers_are_no_weights(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
+    coded = {name: (10 * tensor).to(torch.int8) for name, tensor in theirs.items()}
+    with pytest.raises(ValueError, match=r"0 of the backbone's .* torch\.int8 there and torch\.float32 here"):
+        load(small(), save(tmp_path / "a.pth", coded))
+
+
+def test_what_is_no_state_dict_is_named(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
+    def refused(path: Path, said: str) -> None:
+        with pytest.raises(ValueError, match=said) as error:
+            load(small(), path)
+        assert str(error.value).startswith(str(path))
+
+    refused(save(tmp_path / "a.pth", {}), "holds no state dict, .*; it is empty")
+    refused(save(tmp_path / "a.pth", {"epoch": 3, "args": "x"}), "holds no state dict, .*; its keys are: epoch, args")
+    refused(save(tmp_path / "a.pth", torch.ones(3)), "holds no state dict, .*; it is a Tensor")
+    refused(save(tmp_path / "a.pth", nn.Linear(2, 2)), r"refused, as it holds code \(torch.nn.modules.linear.Linear\)")
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "script.pt")
+    refused(tmp_path / "script.pt", r"refused, as it holds code \(TorchScript\); save its state_dict")
+    (tmp_path / "p.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n")
+    refused(tmp_path / "p.pth", "a pointer of Git LFS")
+    (tmp_path / "p.pth").write_text("<!DOCTYPE html><p>sign in</p>")
+    refused(tmp_path / "p.pth", "a web page")
+    whole = save(tmp_path / "whole.pth", theirs).read_bytes()
+    (tmp_path / "p.pth").write_bytes(whole[: len(whole) // 2])
+    refused(tmp_path / "p.pth", "torn, or not a checkpoint")

@@ -118,3 +118,38 @@ def test_the_moving_average_of_ours_is_what_counts(experiment: Path, tmp_path: P
 def test_timms_own_words_on_a_tag() -> None:
     said = weights.recipe("pvt_v2_b0.in1k")
     assert (said["image_px"], said["crop_share"], said["interpolation"]) == (224, 0.9, "bicubic")
+
+
+@pytest.mark.parametrize("wrap", [lambda t: {"model_state_dict": {f"module.{n}": x for n, x in t.items()}},
+                                  lambda t: {"net": {f"model.{n}": x for n, x in t.items()}},
+                                  lambda t: {**{f"_orig_mod.{n}": x for n, x in t.items()}, "n_averaged": torch.ones(1)}],
+                         ids=["module", "model", "orig_mod"])  # fmt: skip
+def test_a_whole_network_is_found_in_any_wrapper(wrap: Any, experiment: Path, tmp_path: Path) -> None:
+    settings = run(experiment)
+    theirs = {name: torch.randn_like(each) for name, each in settings.task.build(settings).network.state_dict().items()}
+    torch.save(wrap(theirs), tmp_path / "a.pth")
+    module, report = weights.published(settings, str(tmp_path / "a.pth"))
+    assert report.taken.partition("names without ")[2]
+    assert all(torch.equal(each, theirs[name]) for name, each in module.network.state_dict().items())
+
+
+def test_weights_that_are_no_numbers_are_not_scored(experiment: Path, tmp_path: Path) -> None:
+    settings = run(experiment)
+    trained: Any = settings.task.build(settings)
+    with torch.no_grad():
+        trained.network.head.bias[0] = torch.nan
+    torch.save({"state_dict": trained.state_dict()}, tmp_path / "epoch=1.ckpt")
+    for score in (lambda: weights.restore(settings, tmp_path / "epoch=1.ckpt"),
+                  lambda: weights.published(settings, str(tmp_path / "epoch=1.ckpt"))):  # fmt: skip
+        with pytest.raises(ValueError, match=r"epoch=1.ckpt: NaN or infinity in 1 tensors: head.bias"):
+            score()
+
+
+def test_names_beside_the_network_are_left_over(experiment: Path, tmp_path: Path) -> None:
+    settings = run(experiment)
+    state = settings.task.build(settings).network.state_dict()
+    torch.save(
+        {**{f"model.{name}": each for name, each in state.items()}, "loss.scale": torch.ones(1)}, tmp_path / "a.pth"
+    )
+    with pytest.raises(ValueError, match=r"1 left over: loss\.scale"):
+        weights.published(settings, str(tmp_path / "a.pth"))
