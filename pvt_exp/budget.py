@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
-from pvt_exp.config import ConfigError, Keys
+from pvt_exp.config import ConfigError, Keys, field_of
 from pvt_exp.match import Match, Matched, Solution
 from pvt_exp.plan import called
 from pvt_exp.schema import Changes, Run
@@ -118,14 +118,6 @@ def _no_solution(row: Spelled, problem: Problem, found: Solution | None) -> str:
     due = f"{problem.cost} {found.target:,} within {100 * problem.within:g} %"
     near = f"{'-'.join(map(str, found.value))} has {found.cost:,} ({100 * found.residual:+.1f} %)"
     return f"no {problem.field} brings {called(row.labels)} to the base's {due}; the nearest, {near}"
-
-
-def field_of(run: Any, dotted: str) -> Any:
-    """The value of a field of a run, None where it has no such field."""
-    value: Any = run
-    for key in dotted.split("."):
-        value = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
-    return value
 
 
 def keep(where: str, base: Run, rows: Sequence[Spelled], count: Count | None, place: str) -> list[Spelled]:

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from pvt_exp.document import ConfigError, Document, Keys, merge, override, parse, put, read, split
+from pvt_exp import doubt, reading
+from pvt_exp.document import ConfigError, Document, Keys, Whole, merge, put, split, twice
 from pvt_exp.explain import explain
+from pvt_exp.reading import override, parse, read
 
 __all__ = [
     "ConfigError",
@@ -15,6 +18,7 @@ __all__ = [
     "Frozen",
     "Keys",
     "explain",
+    "field_of",
     "load",
     "make",
     "merge",
@@ -24,7 +28,9 @@ __all__ = [
     "put",
     "read",
     "split",
+    "twice",
     "validate",
+    "whole",
 ]
 
 M = TypeVar("M", bound=BaseModel)
@@ -55,6 +61,14 @@ def validate(model: type[M], document: Document) -> M:
 
 def make(model: type[M], value: Any) -> M:
     """The model of plain values, lists for tuples; raises pydantic's own ValidationError."""
+    if doubt.is_in(value) and (found := list(doubt.refused(model, value))):
+        raise ValidationError.from_exception_data(
+            model.__name__,
+            [
+                InitErrorDetails(type=PydanticCustomError("doubtful", "{why}", {"why": why}), loc=keys, input=text)
+                for keys, text, why in found
+            ],
+        )
     return model.model_validate(_immutable(value))
 
 
@@ -64,6 +78,25 @@ def _immutable(value: Any) -> Any:
     return tuple(map(_immutable, value)) if isinstance(value, list) else value
 
 
-def load(model: type[M], path: Path, overrides: Iterable[str] = ()) -> M:
+def field_of(value: Any, dotted: str) -> Any:
+    """The value of a field of a model or mapping, None where it has no such field."""
+    for key in dotted.split("."):
+        value = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
+    return value
+
+
+def whole(model: type[BaseModel]) -> Whole:
+    """Looks up a field that a value of this model has without being written, for `put`."""
+
+    def look(value: Any, dotted: str) -> Any:
+        try:
+            return field_of(make(model, value), dotted)
+        except ValidationError:
+            return None
+
+    return look
+
+
+def load(model: type[M], path: Path, overrides: Iterable[str] = (), may_be_empty: bool = False) -> M:
     """Read, override and validate one file; see `validate`."""
-    return validate(model, override(read(path), overrides))
+    return validate(model, override(reading.read(path, may_be_empty), overrides, whole(model)))

@@ -47,7 +47,7 @@ def load(
         raise ConfigError(f"override '{seeded[0]}': a sweep has seeds; write --seeds")
     place = path.parent / sweep.base
     written = stages.anchor(_read_base(place, document), place.parent)
-    base = stages.anchor(config.override(written, overrides))
+    base = stages.anchor(config.override(written, overrides, config.whole(Run)))
     for word in overrides:
         name, _, value = word.partition("=")
         if tuned := [
@@ -235,11 +235,14 @@ def _apply(sources: _Sources, components: dict[str, BaseModel], backbone: Backbo
     base, document = sources.base, sources.sweep
     value = base.value
     for keys, changes in parts:
+        for dotted, again in config.twice(changes):
+            first, where = (document.origin((*keys, each)) for each in (dotted, again))
+            raise ConfigError(f"{where}: {again}: the same choice sets {dotted} too ({first}); write one of them")
         for dotted, change in changes.items():
             if dotted == "seed":
                 raise ConfigError(f"{document.origin((*keys, dotted))}: seed: no choice has a seed; write seeds")
             try:
-                value = config.put(value, dotted, stages.anchored(dotted, change, sources.folder))
+                value = config.put(value, dotted, stages.anchored(dotted, change, sources.folder), config.whole(Run))
             except ConfigError as error:
                 raise ConfigError(f"{document.origin((*keys, dotted))}: {error}") from None
     kept = {name: part for name, part in components.items() if value[name] is base.value[name]}

@@ -15,6 +15,8 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
     """Pydantic's errors as a person wants them: where it was written, the field, why, and what was meant."""
     lines: dict[str, str] = {}
     for item in error.errors():
+        if item["type"] == "default_factory_not_called":
+            continue  # the field that its default follows is wrong, and is told
         if item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
             continue  # long enough as it was written: its entries are wrong, and are told
         keys, owners = _walk(model, item["loc"], document)
@@ -49,6 +51,10 @@ def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseM
         return f"must be {context['expected']}, not {item['input']!r}"
     if kind == "missing":
         return "is missing"
+    if kind == "doubtful":
+        return str(context["why"])
+    if kind == "bool_type":
+        return f"must be true or false, not {item['input']!r}"
     if kind in ("too_short", "too_long"):
         least = kind == "too_short"
         return f"must have at {'least' if least else 'most'} {context['min_length' if least else 'max_length']} entries"

@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pvt_exp import identity
 from pvt_exp.component import kinds, one_of
 from pvt_exp.config import Frozen, or_text
+from pvt_exp.doubt import CHECKED_LATER
 from pvt_exp.match import Match
 from pvt_exp.recipe import SGD, AdamW, Cosine, Poly, Step
 from pvt_exp.space import Holdout, Tune
@@ -217,6 +218,11 @@ class Site(Frozen):
     wandb: Tracking | None = None
     """W&B's project, entity, mode and alerts."""
 
+    @field_validator("data", mode="before")
+    @classmethod
+    def _nothing_written(cls, value: Any) -> Any:
+        return {} if value is None else value
+
 
 # ---------------------------------------------------------------- a sweep: the question
 
@@ -227,7 +233,7 @@ def _plain(name: str) -> str:
     return name
 
 
-Changes = dict[str, Any]
+Changes = Annotated[dict[str, Any], CHECKED_LATER]
 """Dotted field to new value; a mapping with `kind` replaces a component."""
 Name = Annotated[str, AfterValidator(_plain)]
 """Of an axis, a choice, a step or a variant: it stands in tables, in messages and after ``--only``."""

@@ -37,7 +37,7 @@ def experiment(
     if "tables" in document.value:
         raise ConfigError(f"{path}: this is a report; to write it: pvt-exp report {path}")
     written = anchor(document, path.parent)
-    whole = anchor(config.override(written, overrides))
+    whole = anchor(config.override(written, overrides, config.whole(Run)))
     run = config.validate(Run, whole._replace(value=name_runs(whole.value, find, whole.origin)))
     read = reader(path, trail)
     return complete(run, base_backbone(written, run), read, whole.origin(("pretrain",)))

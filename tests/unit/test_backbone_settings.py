@@ -87,7 +87,7 @@ def test_without_a_preset_it_is_v2_b0_without_drop_path() -> None:
         ("attention: {kind: linaer}", "unknown kind 'linaer'; did you mean linear"),
         ("attention: {kind: full, ratios: [1, 1, 1, 1]}", "attention.ratios: unknown key"),
         ("ffn: conv", "ffn: must be 'linear', 'depthwise' or 'relu_depthwise', not 'conv'"),
-        ("overlap: 1", "overlap: must be a valid boolean"),
+        ("overlap: 1", "overlap: must be true or false, not 1"),
         ("drop_path: 1", "drop_path: must be less than 1"),
         ("embed_dim: [1, 2]", "unknown key; did you mean embed_dims"),
         (

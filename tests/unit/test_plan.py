@@ -232,3 +232,57 @@ def test_only(experiment: Path) -> None:
     assert len(found.only([found.runs[0].id[:6]]).variants) == 1
     with pytest.raises(ConfigError, match="--only lwo"):
         found.only(["lwo"])
+
+
+def test_an_entry_of_a_list_that_an_earlier_step_set(experiment: Path) -> None:
+    steps = "      a: {backbone.depths: [2, 2, 2, 2]}\n      b: {backbone.depths.3: 4}\n"
+    steps += "      c: {backbone: {depths: [1, 2, 3, 4]}}\n"
+    found = expanded(experiment, f"  - cumulative:\n{steps}      d: {{backbone.depths.0: 5}}\n")
+    assert [v.first.backbone.depths for v in found.variants] == [(2, 2, 2, 2), (2, 2, 2, 4), (1, 2, 3, 4), (5, 2, 3, 4)]
+    axes = "      first: {two: {backbone.depths: [2, 2, 2, 2]}}\n      then: {same: {}, deep: {backbone.depths.3: 4}}\n"
+    for kind, depths in (("product", [(2, 2, 2, 2), (2, 2, 2, 4)]), ("zip", [(2, 2, 2, 4)])):
+        written = axes.replace("same: {}, ", "") if kind == "zip" else axes
+        found = expanded(experiment, f"  - {kind}:\n{written}")
+        assert [v.first.backbone.depths for v in found.variants] == depths
+
+
+def test_an_entry_of_a_list_that_is_a_preset_s_or_a_default(experiment: Path) -> None:
+    preset = "backbone={kind: pvt, preset: pvt_v2_b0}"
+    blocks = "  - cumulative:\n      a: {backbone.depths.3: 4}\n      b: {backbone.attention.ratios.0: 4}\n"
+    path = make(
+        experiment.parent, f"{blocks}      c: {{backbone.preset: pvt_v2_b1}}\n      d: {{backbone.embed_dims.0: 32}}\n"
+    )
+    last = expand.load(path, [preset])[1].variants[-1].first.backbone
+    assert (last.depths, last.attention.ratios, last.embed_dims) == ((2, 2, 2, 4), (4, 4, 2, 1), (32, 128, 320, 512))
+    (told,) = problems(experiment, "  - variants: {a: {backbone.depths.4: 1}}\n")
+    assert told.endswith("backbone.depths.4: '4' is no place in a list of 4; the first is 0")
+    _, planned = expand.load(make(experiment.parent, "  - variants: {a: {}}\n"), [preset, "backbone.depths.3=7"])
+    assert planned.variants[0].first.backbone.depths == (2, 2, 2, 7)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("backbone.depths: [1, 1, 1, 1]", "backbone.depths.3: 2"),
+        ("backbone.depths.3: 2", "backbone.depths: [1, 1, 1, 1]"),
+        ("backbone: {depths: [1, 1, 1, 1]}", "backbone.depths: [2, 1, 1, 1]"),
+        ("backbone: {kind: timm, name: resnet18}", "backbone.drop_path: 0.1"),
+        ("backbone.drop_path: 0.1", "backbone: {kind: timm, name: resnet18}"),
+        ("backbone.depths.3: 2", "backbone.depths.03: 4"),
+    ],
+)
+def test_a_choice_that_contradicts_itself(experiment: Path, first: str, second: str) -> None:
+    fields = [each.partition(": ")[0] for each in (first, second)]
+    (told,) = problems(experiment, f"  - variants:\n      a:\n        {first}\n        {second}\n")
+    said = f"sweep.yaml:6: {fields[1]}: the same choice sets {fields[0]} too (sweep.yaml:5); write one of them"
+    assert told == said
+
+
+def test_python_s_booleans_reach_timm_as_booleans(experiment: Path) -> None:
+    net = "backbone: {kind: timm, name: vit_tiny_patch16_224, options: {patch_size: 8, qkv_bias: %s}}"
+    blocks = "".join(f"      {word}: {{{net % word}}}\n" for word in ("False", "FALSE", "false"))
+    found = expanded(experiment, f"  - variants:\n{blocks}")
+    assert [v.first.backbone.options["qkv_bias"] for v in found.variants] == [False]
+    assert found.merged == 2
+    (told,) = problems(experiment, f"  - variants:\n      a: {{{net % 'no'}}}\n")
+    assert told.startswith("sweep.yaml:4: backbone.options.qkv_bias: write true or false, not no")
