@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from rich.console import Console
 
-from pvt_exp import config, provenance, record, train, trained
+from pvt_exp import config, left_out, provenance, record, train, trained
 from pvt_exp.datasets import Facts
 from pvt_exp.nn import holdout, weights
 from pvt_exp.nn.loader import val_loader
@@ -31,7 +31,7 @@ def main(request: dict[str, Any]) -> None:
     root = Path(placement.data or "")
     if run.dataset.made:
         run.dataset.make(root)
-    facts = run.dataset.inspect(root)
+    facts = holdout.facts_of(run, run.dataset.inspect(root))
     run.task.check_data(facts)
     match: Report | None = None
     if request["weights"] is None:
@@ -77,7 +77,9 @@ def _score(
             "fingerprint": facts.fingerprint,
             "trained_on": request.get("fingerprint"),
             "images": pace.images,
-            "skipped": pace.skipped,
+            "left_out": left_out.as_json(
+                {"val": (*facts.left_out.get("val", ()), *left_out.unreadable("val", pace.unread))}
+            ),
         },
         "match": None if match is None else asdict(match),
         "recipe": {
@@ -94,7 +96,7 @@ class Pace(pl.Callback):
     """How many images were scored and how long that took, loading included; the scores' own computing is not."""
 
     def __init__(self, length: int, show: bool) -> None:
-        self.length, self.images, self.skipped = length, 0, 0
+        self.length, self.images, self.unread = length, 0, list[str]()
         self.console = Console(stderr=True, markup=False, emoji=False) if show and sys.stderr.isatty() else None
         self.seconds = 0.0
 
@@ -105,7 +107,7 @@ class Pace(pl.Callback):
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         self.images += len(batch["target"])
-        self.skipped += batch["skipped"]
+        self.unread += batch["skipped"]
         if self.console:
             self.console.print(f"{self.images} of {self.length} images", end="\r", highlight=False)
 
@@ -141,8 +143,9 @@ def _print(found: dict[str, Any]) -> None:
     data = found["data"]
     other = data["trained_on"] and data["trained_on"] != data["fingerprint"]
     trained = f", trained on {data['trained_on']}" if other else ""
-    skipped = f", {data['skipped']} skipped" if data["skipped"] else ""
-    say(f"data {data['name']} {data['fingerprint']}{trained}: {data['images']} images{skipped} in {data['folder']}")
+    say(f"data {data['name']} {data['fingerprint']}{trained}: {data['images']} images in {data['folder']}")
+    for line in left_out.in_words(left_out.of_result(found)):
+        say(f"  {line}")
     say(f"{found['images_per_second']:.4g} images/s on {found['device']}")
 
 

@@ -5,12 +5,17 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+UNPRINTABLE = "backslashreplace"
+"""What becomes of a name that is not UTF-8 where text is written; in JSON it is an escape, which reads as the same name."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def write(path: Path, text: str) -> None:
@@ -38,7 +43,7 @@ def publish(path: Path, text: str) -> bool:
 def _beside(path: Path, text: str) -> Path:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with named(path), os.fdopen(handle, "w", encoding="utf-8") as file:
+        with named(path), os.fdopen(handle, "w", encoding="utf-8", errors=UNPRINTABLE) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -170,6 +175,17 @@ def dump_yaml(value: Any) -> str:
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's writes the same, some twelve times as fast
     text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=None)
     return text
+
+
+def shown(text: object) -> str:
+    """A name or a reason as one line that can be printed: bytes that are not UTF-8 and line ends are written as escapes."""
+    try:
+        raw = str(text).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair, which stands for no byte
+        raw = str(text).encode("utf-8", "backslashreplace")
+    return CONTROL.sub(
+        lambda found: found[0].encode("unicode_escape").decode(), raw.decode("utf-8", "backslashreplace")
+    )
 
 
 def now() -> str:

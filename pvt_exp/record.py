@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from pvt_exp import attempts, files, progress, provenance
+from pvt_exp import attempts, files, left_out, progress, provenance
 from pvt_exp.datasets import Facts
 from pvt_exp.nn import ranks
 from pvt_exp.nn.training import Diverged, Training
@@ -38,12 +38,12 @@ class Record(pl.Callback):
         self.best: dict[str, Any] = {}
         self.pretrained: dict[str, Any] | None = None
         self.fingerprint = facts.fingerprint
-        self.seconds, self.samples, self.skipped, self.resumed = 0.0, 0, 0, 0
+        self.seconds, self.samples, self.resumed = 0.0, 0, 0
+        self.unread: dict[str, dict[str, None]] = {"train": {}, "val": {}}
+        """By split, why images could not be read, an image once; of all ranks after `count`."""
         self.code, diff = provenance.code()  # now, while it is what was imported
         if diff and ranks.rank() == 0:
             (attempt / "code.diff").write_text(diff)
-        self._skipped = 0
-        """By this rank, since `skipped` was counted."""
         self._since = time.monotonic()
         self._shown = 0.0
         self.scored = 0
@@ -54,7 +54,7 @@ class Record(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with; all ranks ask at once."""
         self.count()
-        kept = ("last", "per_class", "best", "pretrained", "seconds", "samples", "skipped", "resumed", "fingerprint")
+        kept = ("last", "per_class", "best", "pretrained", "seconds", "samples", "unread", "resumed", "fingerprint")
         return {name: getattr(self, name) for name in kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -64,9 +64,9 @@ class Record(pl.Callback):
         self.resumed += 1
 
     def count(self) -> None:
-        """Bring the time, and the images that all ranks have skipped, up to now. All must ask."""
-        self.skipped += ranks.total(self._skipped)
-        self._skipped = 0
+        """Bring the time, and the images that any rank could not read, up to now. All must ask."""
+        of_all = ranks.gathered(self.unread)
+        self.unread = {split: dict.fromkeys(why for each in of_all for why in each[split]) for split in self.unread}
         self._count_time()
 
     def _count_time(self) -> None:
@@ -85,7 +85,7 @@ class Record(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.samples += len(batch["target"]) * trainer.world_size
-        self._skipped += batch["skipped"]
+        self._not_read("train", batch)
         self._waiting.start()
         if time.monotonic() - self._shown > PROGRESS_EVERY_S:
             self._show(trainer.current_epoch, (batch_idx + 1) / max(1, int(trainer.num_training_batches)))
@@ -93,7 +93,7 @@ class Record(pl.Callback):
     def on_validation_batch_end(
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self._skipped += batch["skipped"]
+        self._not_read("val", batch)
         if time.monotonic() - self._shown > PROGRESS_EVERY_S:
             self._show(trainer.current_epoch, 1.0)
 
@@ -110,6 +110,12 @@ class Record(pl.Callback):
             and (why := ranks.of_first(attempts.pruned(self.attempt))) is not None
         ):
             raise Pruned(why)
+
+    def _not_read(self, split: str, batch: dict[str, Any]) -> None:
+        self.unread[split] |= dict.fromkeys(batch["skipped"])
+
+    def _unreadable(self) -> dict[str, tuple[left_out.LeftOut, ...]]:
+        return {split: left_out.unreadable(split, reasons) for split, reasons in self.unread.items()}
 
     def _show(self, epoch: int, part: float) -> None:
         if ranks.rank():
@@ -140,7 +146,7 @@ class Record(pl.Callback):
                 "category_ids": list(module.category_ids),
                 "images": self.facts.images,
                 "counts": self.facts.counts,
-                "skipped": self.skipped,
+                "left_out": left_out.as_json(left_out.joined(self.facts.left_out, self._unreadable())),
             },
             "provenance": {
                 "git": self.code,

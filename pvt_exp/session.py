@@ -79,6 +79,8 @@ def train(
         highlight=False,
         soft_wrap=True,
     )
+    for line in site.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}):
+        console.print(line, highlight=False, soft_wrap=True)
     rows = {planned.names[run.id]: run for run in to_do}
     for line in estimate.foreseen(rows, launcher, placement):
         console.print(line, highlight=False, soft_wrap=True)
@@ -138,6 +140,8 @@ def tune(
             highlight=False,
             soft_wrap=True,
         )
+        for line in site.in_words(facts):
+            console.print(line, highlight=False, soft_wrap=True)
         searches.look(board)
         where = Where(runs.resolve(), launcher, roots, fingerprints, placement, policy)
         if status := _drive(console, View(console), board, where, again, searches):

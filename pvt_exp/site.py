@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pvt_exp import config, wandb_server
+from pvt_exp import config, left_out, wandb_server
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError, Dataset, Facts
 from pvt_exp.plan import Plan
@@ -93,6 +93,31 @@ def inspect(
 def fingerprints(facts: dict[Dataset, Facts]) -> dict[Dataset, str]:
     """The fingerprint of each data set that is at hand."""
     return {dataset: found.fingerprint for dataset, found in facts.items() if found.fingerprint}
+
+
+def in_words(facts: dict[Dataset, Facts]) -> list[str]:
+    """What is there of each data set, and under it what is left out or changed, a line each."""
+    lines: dict[str, None] = {}
+    for dataset, found in facts.items():
+        images = ", ".join(f"{number} images in {split}" for split, number in found.images.items())
+        told = "\n".join(f"  {line}" for line in left_out.in_words(found.left_out))
+        lines[f"data {dataset.name}: {images}" + (f"; left out or changed:\n{told}" if told else "")] = None
+    return [line for words in lines for line in words.splitlines()]
+
+
+def as_json(roots: dict[str, Path], facts: dict[Dataset, Facts]) -> list[dict[str, object]]:
+    """``data`` of ``pvt-exp plan --json``: what is there of each data set."""
+    return [
+        {
+            "name": dataset.name,
+            "folder": str(roots[dataset.name]),
+            "fingerprint": found.fingerprint,
+            "images": found.images,
+            "counts": found.counts,
+            "left_out": left_out.as_json(found.left_out),
+        }
+        for dataset, found in facts.items()
+    ]
 
 
 def tracking(mode: str | None, site: Site) -> Tracking:

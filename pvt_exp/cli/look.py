@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pvt_exp import cost as pricing
-from pvt_exp import store
+from pvt_exp import site, standing, store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -53,16 +53,20 @@ def plan(
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
-    found, tried = options.outcomes(planned, store_, data or ()), tuning.progress(planned, store_)
+    roots, facts, _ = site.inspect(planned, site.places(data or ()), site.load())
+    found = standing.outcomes(store_, planned, site.fingerprints(facts))
+    tried = tuning.progress(planned, store_)
     told = None
     if cost or calibrate:
         launcher = options.choose_launcher(settings.launcher, gpus, slots, gpus_per_run=gpus_per_run)
         placement = options.make_placement(workers, micro_batch, "last", "disabled")
         told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
     if as_json:
-        views.print_json(views.plan_json(planned, found, tried, told))
+        views.print_json({**views.plan_json(planned, found, tried, told), "data": site.as_json(roots, facts)})
         return
     views.print_plan(console(), planned, found, tried, None if all_ else 40)
+    for line in site.in_words(facts):
+        console().print(line, highlight=False, markup=False, soft_wrap=True)
     if told is not None:
         views.print_estimate(console(), planned, told, None if all_ else 40)
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from pvt_exp import files
 from pvt_exp.component import Component
+from pvt_exp.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,10 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", "
 
 
 class DataError(ValueError):
-    """The data at hand cannot serve the run. The message says what, where, and what to do."""
+    """The data at hand cannot serve the run. The message, one line, says what, where, and what to do."""
+
+    def __str__(self) -> str:
+        return files.shown(super().__str__())
 
 
 class Facts(NamedTuple):
@@ -34,7 +39,9 @@ class Facts(NamedTuple):
     images: dict[str, int]
     """Number of images by split."""
     counts: dict[str, dict[str, int]] = {}  # noqa: RUF012 - nobody writes to it
-    """What else was counted, by split: annotations, crowds, and what was left out."""
+    """What else there is, by split: annotations."""
+    left_out: dict[str, tuple[LeftOut, ...]] = {}  # noqa: RUF012
+    """By split, what is left out, changed or not scored, as far as it can be seen before training."""
     background: str | None = None
     """The name of a class 0 that semantic segmentation has beside ``classes``: what belongs to no object."""
     unfit: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it

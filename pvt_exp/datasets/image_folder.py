@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from pvt_exp import left_out
 from pvt_exp.datasets import SUFFIXES, DataError, Dataset, Facts, Split, fingerprint, listing, scan, some
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Settings(Dataset):
-    """A folder of images, with a sub-folder for each class; files that are not images by their name are ignored."""
+    """A folder of images, with a sub-folder for each class; files that are not images by their name are counted and told."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
 
@@ -40,7 +41,7 @@ class Settings(Dataset):
         """Classes in the order of their names, and the counts; a class folder without images is an error."""
         scan(root)  # says what is wrong with the root itself before a split of it is missed
         found = {split: images(root, folder) for split, folder in (("train", self.train), ("val", self.val))}
-        for split, (classes, files) in found.items():
+        for split, (classes, files, _) in found.items():
             where = root / (self.train if split == "train" else self.val)
             if not classes:
                 raise DataError(f"{where}: empty; a folder for each class is due here, with images in it")
@@ -54,8 +55,10 @@ class Settings(Dataset):
             raise DataError(f"{root / self.train}: one class only, {some(classes)}; there is nothing to tell apart")
         if unknown := sorted(set(found["val"][0]) - set(classes)):
             raise DataError(f"{root / self.val}: classes that {self.train} lacks: {some(unknown)}")
-        print_id = fingerprint(root, [(name, size) for _, files in found.values() for _, name, size in files])
-        return Facts(print_id, tuple(classes), {split: len(files) for split, (_, files) in found.items()})
+        print_id = fingerprint(root, [(name, size) for _, files, _ in found.values() for _, name, size in files])
+        numbers = {split: len(files) for split, (_, files, _) in found.items()}
+        told = {split: left_out.by_suffix(rest) for split, (_, _, rest) in found.items()}
+        return Facts(print_id, tuple(classes), numbers, left_out=told)
 
     def open(self, root: Path, split: Split, task: str) -> "ImageFolder":
         from pvt_exp.nn.image_folder import ImageFolder
@@ -63,19 +66,22 @@ class Settings(Dataset):
         return ImageFolder(root, self.train, self.val if split == "val" else self.train)
 
 
-def images(root: Path, folder: str) -> tuple[list[str], list[tuple[int, str, int]]]:
-    """The classes of ``root/folder`` by name, and (class, path relative to root, bytes) of every image in them.
+def images(root: Path, folder: str) -> tuple[list[str], list[tuple[int, str, int]], list[str]]:
+    """The classes of ``root/folder`` by name; (class, path relative to root, bytes) of every image in them; other files.
 
     Raises:
         DataError: if a folder cannot be read, or a class has a name that is not UTF-8.
     """
     classes = classes_of(root / folder)
     files = []
+    rest = [f"{folder}/{entry.name}" for entry in scan(root / folder) if not entry.is_dir()]
     for number, name in enumerate(classes):
         for path, size in sorted(listing(root, f"{folder}/{name}")):
-            if path[path.rfind(".") :].lower() in SUFFIXES:
+            if left_out.suffix(path) in SUFFIXES:
                 files.append((number, path, size))
-    return classes, files
+            else:
+                rest.append(path)
+    return classes, files, rest
 
 
 def classes_of(folder: Path) -> list[str]:

@@ -65,7 +65,7 @@ class Detector(Training):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         assert self.found is not None
-        self.unread += batch["skipped"]
+        self.unread += len(batch["skipped"])
         self.found.update(batch["ids"], self.predict(batch))
 
     def predict(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:

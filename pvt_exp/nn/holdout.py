@@ -26,11 +26,12 @@ def open_split(run: Run, root: Path, split: Split) -> Sequence[Any]:
 
 
 def facts_of(run: Run, facts: Facts) -> Facts:
-    """The same facts with the images of each split as the run sees them."""
+    """The same facts with the images of each split as the run sees them; the validation split's own count for nothing."""
     if run.holdout is None:
         return facts
     kept, held = places(facts.images["train"], run.holdout)
-    return facts._replace(images={"train": len(kept), "val": len(held)})
+    of_train = {"train": facts.left_out.get("train", ())}
+    return facts._replace(images={"train": len(kept), "val": len(held)}, left_out=of_train)
 
 
 def places(images: int, holdout: Holdout) -> tuple[list[int], list[int]]:

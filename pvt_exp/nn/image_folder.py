@@ -17,7 +17,7 @@ class ImageFolder(Sequence[tuple[Image.Image, int]]):
 
     def __init__(self, root: Path, train: str, folder: str) -> None:
         order = {name: number for number, name in enumerate(classes_of(root / train))}
-        classes, files = images(root, folder)
+        classes, files, _ = images(root, folder)
         self.root = root
         # Two arrays rather than a list of a million strings: Python's reference counts would make forked workers copy
         # the pages of the list one by one, which looks like a leak (pytorch issue 13246).

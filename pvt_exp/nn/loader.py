@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Batch = dict[str, Any]
 """``image`` float [B, 3, H, W] and ``target``, with B entries, among what else the task's `Pipeline.collate` gives, all
-tensors or lists of B entries; and ``skipped`` int: bad images met on the way."""
+tensors or lists of B entries; and ``skipped``: for each bad image met on the way, why it cannot be read."""
 VAL_IMAGES = 64  # a batch in validation at least, where it is not said what fits
 
 
@@ -122,7 +122,7 @@ class Groups(Dataset[Batch]):
     def _batch(self, keys: list[Key]) -> Batch:
         loaded = [self._load(key) for key in keys]
         samples = [sample for sample, _ in loaded if sample is not None]
-        skipped = {"skipped": sum(skipped for _, skipped in loaded)}
+        skipped = {"skipped": [why for _, why in loaded if why is not None]}
         if not samples:
             return skipped
         batch = self.collate(samples)
@@ -133,14 +133,15 @@ class Groups(Dataset[Batch]):
         # Channels-last is where the models want images; a batch that is turned on the GPU is there twice.
         return {**batch, "image": batch["image"].contiguous(memory_format=torch.channels_last), **skipped}
 
-    def _load(self, key: Key) -> tuple[Any, int]:
-        """The transformed image and its target, none if it is left out; and whether it counts as bad."""
+    def _load(self, key: Key) -> tuple[Any, str | None]:
+        """The transformed image and its target, none if it is left out; and why the image counts as bad, if it does."""
         try:
-            return self._transformed(key, key.image), 0
-        except BadImage:
+            return self._transformed(key, key.image), None
+        except BadImage as error:
             if self.on_bad == "fail":
                 raise
-        bad = int(key.repeat == 0)  # an image counts once an epoch, however often it is drawn
+            why = str(error)
+        bad = why if key.repeat == 0 else None  # an image counts once an epoch, however often it is drawn
         if self.on_bad == "leave out":
             return None, bad
         for further in range(1, len(self.reader)):
@@ -228,16 +229,16 @@ class Loader:
 
     def _batches(self) -> Iterator[Batch]:
         waiting: Batch | None = None
-        skipped = 0
+        skipped: list[str] = []
         for group in self._read():
             # A group of which nothing is left is not given out; its bad images count with the group before it, which
             # waits until the next one is there.
-            skipped += group["skipped"]
             if "image" in group:
                 if waiting is not None:
-                    yield from self._cut(waiting, skipped - group["skipped"])
-                    skipped = group["skipped"]
+                    yield from self._cut(waiting, skipped)
+                    skipped = []
                 waiting = group
+            skipped = skipped + group["skipped"]
         if waiting is not None:
             yield from self._cut(waiting, skipped)
         elif skipped:
@@ -253,14 +254,14 @@ class Loader:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
             yield from groups
         except DataError as error:  # a worker's has its traceback in it; the last line is what a person needs
-            last, kind = str(error).strip().splitlines()[-1], type(error)
+            last, kind = str(error.args[0]).strip().splitlines()[-1], type(error)
             raise kind(last.removeprefix(f"{kind.__module__}.{kind.__qualname__}: ")) from None
 
-    def _cut(self, group: Batch, skipped: int) -> Iterator[Batch]:
+    def _cut(self, group: Batch, skipped: list[str]) -> Iterator[Batch]:
         size = -(-len(group["target"]) // self.parts)
         for start in range(0, len(group["target"]), size):
             part = {name: value[start : start + size] for name, value in group.items() if name != "skipped"}
-            yield {**part, "skipped": 0 if start else skipped}
+            yield {**part, "skipped": [] if start else skipped}
 
 
 def _as_it_is(batch: Batch) -> Batch:

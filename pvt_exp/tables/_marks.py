@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pvt_exp import left_out
 from pvt_exp.tables import Cell, Group, Row
 from pvt_exp.tables._rows import Line, Notes, some
 from pvt_exp.tables._starts import about_starts
@@ -19,8 +20,7 @@ def about(plan: "Plan", lines: Sequence[Line], notes: Notes, base: Line | None =
 
     ``base`` is what differences are to, where that is not the sweep's own base.
     """
-    data = compare_data(lines, notes)
-    said = [*([data] if data else []), *about_holdout(lines, notes)]
+    said = [*compare_data(lines, notes), *about_holdout(lines, notes)]
     search, tuned = about_tuning(plan, lines, notes)
     same_start, starts = about_starts(lines, notes)
     for line, start, values in zip(lines, starts, tuned, strict=True):
@@ -78,8 +78,8 @@ def code_of(result: Mapping[str, Any]) -> str:
     return str(git["sha"]) + change
 
 
-def compare_data(lines: Sequence[Line], notes: Notes) -> str:
-    """Mark the rows that saw other data of the same name than most; say what all others saw."""
+def compare_data(lines: Sequence[Line], notes: Notes) -> list[str]:
+    """Mark the rows that saw other data of the same name than most; say what all others saw, and what was left out."""
     seen: dict[str, Counter[str]] = {}
     for line in lines:
         for result in line.results:
@@ -98,10 +98,9 @@ def compare_data(lines: Sequence[Line], notes: Notes) -> str:
             else:
                 continue
             line.marks.append(notes.mark(text))
-    skipped = max((result["data"].get("skipped") or 0 for line in lines for result in line.results), default=0)
     words = [f"{name} with fingerprint {fingerprint}" for name, fingerprint in usual.items() if fingerprint]
-    left_out = f" Up to {skipped} unreadable images were skipped in a run." if skipped else ""
-    return f"Data: {some(words)}.{left_out}" if words else left_out.strip()
+    told = left_out.of_rows(result for line in lines for result in line.results)
+    return [*([f"Data: {some(words)}."] if words else []), *told]
 
 
 def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:

@@ -1,0 +1,94 @@
+"""What is left out of data is counted by split and told: of a folder, of a plan, of a result, in a table's notes."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pvt_exp import files, left_out, site
+from pvt_exp.datasets import DataError
+from pvt_exp.datasets.image_folder import Settings as ImageFolder
+from pvt_exp.left_out import LeftOut
+
+TEXTS = LeftOut("files ending in .txt", 2, "not taken", ("train/a/x.txt", "train/a/y.TXT"))
+
+
+def folder(root: Path) -> Path:
+    for split in ("train", "val"):
+        for name in ("a", "b"):
+            (root / split / name).mkdir(parents=True)
+            Image.new("RGB", (4, 4)).save(root / split / name / "0.png")
+    return root
+
+
+def test_files_that_are_not_taken_are_told_by_suffix(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    for name in ("a/x.txt", "a/y.TXT", "b/Thumbs.db", "b/plain", "LIST.v2"):
+        (root / "train" / name).write_text("no image")
+    told = ImageFolder(name="x").inspect(root).left_out
+    lines = {line.what: (line.number, line.examples) for line in told["train"]}
+    assert lines == {
+        "files ending in .txt": (2, TEXTS.examples),
+        "files ending in .db": (1, ("train/b/Thumbs.db",)),
+        "files without a suffix": (1, ("train/b/plain",)),
+        "files ending in .v2": (1, ("train/LIST.v2",)),
+    }
+    assert told["val"] == ()
+
+
+def test_many_suffixes_are_told_in_few_lines_and_none_is_lost() -> None:
+    lines = left_out.by_suffix(f"{n}.s{n}" for n in range(20))
+    assert len(lines) == left_out.MOST + 1
+    assert sum(line.number for line in lines) == 20
+
+
+def test_what_is_told_of_a_data_set_at_hand(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "train/a/x.txt").write_text("")
+    dataset = ImageFolder(name="x")
+    facts = {dataset: dataset.inspect(root)}
+    assert site.in_words(facts) == [
+        "data x: 2 images in train, 2 images in val; left out or changed:",
+        "  train: files ending in .txt: 1 not taken (train/a/x.txt)",
+    ]
+    (told,) = site.as_json({"x": root}, facts)
+    assert json.loads(json.dumps(told))["left_out"]["train"][0]["number"] == 1
+
+
+def test_a_result_says_what_it_said_and_a_damaged_one_says_less() -> None:
+    told = {"train": (TEXTS,), "val": ()}
+    result = {"data": {"name": "x", "left_out": json.loads(json.dumps(left_out.as_json(told)))}}
+    assert left_out.of_result(result) == {"train": (TEXTS,)}
+    for odd in (None, 5, [], {"train": 5}, {"train": [5, {"number": "many"}]}):
+        assert not any(left_out.of_result({"data": {"left_out": odd}}).values())
+
+
+def test_the_notes_of_a_table_have_the_largest_number_of_its_runs() -> None:
+    results = [
+        {"data": {"name": "x", "left_out": left_out.as_json({"val": left_out.unreadable("val", names)})}}
+        for names in (["a"], ["a", "b"])
+    ]
+    assert left_out.of_rows(results) == ["Left out or changed in x: val: unreadable images: up to 2 not scored."]
+    assert left_out.of_rows([{"data": {"name": "x"}}]) == []
+
+
+# ---------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", b"two\nlines.png", b"tab\t.png", "ё.png".encode()])
+def test_any_name_is_one_printable_line_and_records_give_it_back(name: bytes, tmp_path: Path) -> None:
+    text = os.fsdecode(name)
+    shown = str(DataError(f"{text}: no image"))
+    assert len(shown.splitlines()) == 1
+    shown.encode()
+    files.write(tmp_path / "record.json", files.dump({"file_name": text}))
+    read = files.read_json(tmp_path / "record.json")
+    assert read is not None
+    assert os.fsencode(read["file_name"]) == name
+
+
+def test_names_are_shown_with_their_bytes() -> None:
+    assert files.shown("caf\udce9 ё\n") == r"caf\xe9 ё\n"
+    assert files.shown("half a pair \ud800") == r"half a pair \ud800"
