@@ -16,6 +16,7 @@ from rich.console import Console
 
 from pvt_exp import config, left_out, provenance, record, train, trained
 from pvt_exp.datasets import Facts
+from pvt_exp.metrics import described, number
 from pvt_exp.nn import holdout, weights
 from pvt_exp.nn.loader import val_loader
 from pvt_exp.nn.pretrained import Report
@@ -69,7 +70,8 @@ def _score(
         "run": run.id if request["weights"] is None else None,
         "task": run.task.kind,
         "weights": request["weights"] or request["checkpoint"],
-        "metrics": record.metrics(trainer),
+        "metrics": (scores := record.metrics(trainer)),
+        "metric_info": {name: each.info() for name in scores if (each := run.task.describe(name)).is_declared},
         "per_class": module.per_class,
         "data": {
             "name": run.dataset.name,
@@ -136,9 +138,9 @@ def _print(found: dict[str, Any]) -> None:
         say(
             f"note: timm scores these weights with {name} {values['weights']}, the experiment has {values['experiment']}"
         )
-    say("  ".join(f"{name} {value:.4g}" for name, value in found["metrics"].items()))
+    say("  ".join(described(found)))
     for line in found["per_class"]:
-        scores = (f"{name} {value:.2f}" for name, value in line.items() if isinstance(value, float))
+        scores = (f"{name} {number(value, 2)}" for name, value in line.items() if isinstance(value, float))
         say(f"  {line['class']}: {'  '.join(scores) or 'not there'}")
     data = found["data"]
     other = data["trained_on"] and data["trained_on"] != data["fingerprint"]

@@ -1,16 +1,16 @@
 """A sweep as pictures: how its rows came to their scores, and what those cost. For the eye; numbers are in tables."""
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pvt_exp.config import ConfigError
 from pvt_exp.curves import curve
+from pvt_exp.metrics import undeclared
 from pvt_exp.plan import Plan
+from pvt_exp.statistics import over_seeds
 from pvt_exp.store import Outcome
-from pvt_exp.tables._metrics import title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,16 +42,17 @@ def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) ->
     except ImportError:
         raise ConfigError("--figures needs matplotlib: pip install 'pvt-exp[figures]'") from None
     matplotlib.use("agg")
-    metric = plan.variants[0].first.task.metric if plan.variants else ""
+    first = plan.variants[0].first.task.first_metric if plan.variants else undeclared("")
+    metric, head = first.name, first.head
     drawn = [each for variant in plan.variants if (each := of_row(variant, outcomes, runs, metric)).epochs]
     if not drawn:
         raise ConfigError(f"--figures: no run of {plan.name} has a score yet")
     out.mkdir(parents=True, exist_ok=True)
     points = [point for variant in plan.variants if (point := _point(variant, outcomes, metric)) is not None]
     with matplotlib.style.context("default"):  # whose ten colours differ, whatever a person's settings are
-        paths = _save(out / "curves", lambda axes: draw_curves(axes, drawn, title(metric)))
+        paths = _save(out / "curves", lambda axes: draw_curves(axes, drawn, head))
         if points:
-            paths += _save(out / "cost", lambda axes: draw_costs(axes, points, title(metric)))
+            paths += _save(out / "cost", lambda axes: draw_costs(axes, points, head))
     return paths
 
 
@@ -66,7 +67,8 @@ def of_row(variant: Any, outcomes: Mapping[str, Outcome], runs: Path, metric: st
     seeds = [found for found in begun if max(found) == farthest]
     epochs = sorted(set.intersection(*map(set, seeds))) if seeds else []
     scores = [[found[epoch] for found in seeds] for epoch in epochs]
-    mean, least, most = list(map(statistics.fmean, scores)), list(map(min, scores)), list(map(max, scores))
+    mean = [stat.mean for each in scores if (stat := over_seeds(each)) is not None]
+    least, most = list(map(min, scores)), list(map(max, scores))
     return Curve(variant.name, len(seeds), len(variant.runs), epochs, mean, least, most)
 
 
@@ -101,9 +103,10 @@ def draw_curves(axes: "Axes", drawn: Sequence[Curve], name: str) -> None:
 def draw_costs(axes: "Axes", points: Sequence[tuple[str, float, list[float]]], name: str) -> None:
     """A point a row, at its MACs, with the standard deviation over its seeds."""
     for i, (row, macs, scores) in enumerate(points):
-        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+        stat = over_seeds(scores)
+        assert stat is not None
         axes.errorbar(
-            macs, statistics.fmean(scores), yerr=spread, fmt=("o", "s", "^")[i // 10 % 3], color=f"C{i % 10}", capsize=2,
+            macs, stat.mean, yerr=stat.std or 0.0, fmt=("o", "s", "^")[i // 10 % 3], color=f"C{i % 10}", capsize=2,
             label=_label(row),
         )  # fmt: skip
     costs = [macs for _, macs, _ in points]

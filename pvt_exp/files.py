@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -159,8 +160,10 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether what was read is a number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether what was read is a number that a float can hold; true and false are none."""
+    return isinstance(value, float) or (
+        isinstance(value, int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    )
 
 
 def dump(value: Any) -> str:

@@ -32,8 +32,9 @@ def results(
 
     Columns: ``variant``, ``base`` (whether it is the base's row), the choice of each axis under the axis's name (with
     `` (axis)`` behind it where another column is called so), ``seed``, ``run`` (the id), ``state`` (``done``, ``stale``,
-    ``failed`` ...), ``reason`` (why it is not done); each metric of the last epoch under its own name, in percent where it
-    is a score, and NaN unless ``done``; ``best_epoch``; ``params``, ``trainable_params`` and ``macs`` (of one image);
+    ``failed`` ...), ``reason`` (why it is not done); each metric of the last epoch under its own name, in the unit
+    that its task declares (accuracies, IoU and AP: percent), and NaN unless ``done``; ``best_epoch``; ``params``,
+    ``trainable_params`` and ``macs`` (of one image);
     ``seconds``, ``samples_seen``, ``lr`` (scaled), ``batch_size``, ``precision``; ``data`` (the fingerprint it saw),
     ``code`` (git SHA, with ``+`` where changes were not committed).
 
@@ -58,7 +59,7 @@ def results(
     rows = [_row(plan, each, run, seen[run.id], taken) for each in plan.variants for run in each.runs]
     frame = pandas.DataFrame(rows)
     task = plan.variants[0].first.task if plan.variants else None
-    metrics = dict.fromkeys((getattr(task, "metric", "score"), *getattr(task, "shown", ())))
+    metrics = ["score"] if task is None else [each.name for each in task.declared if each.shown]
     lacking = [name for name in (*metrics, *OF_RESULT) if name not in frame]
     return frame.assign(**dict.fromkeys(lacking, math.nan))  # nothing is done yet that would have them
 

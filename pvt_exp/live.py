@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pvt_exp.board import Board, Group
+from pvt_exp.metrics import Metric
 from pvt_exp.schema import Run
 from pvt_exp.states import ENDED, PASSES, State
+from pvt_exp.statistics import over_seeds
 
 PLAIN_EVERY_S, DRAWN_EVERY_S, ESTIMATED_EVERY_S = 30.0, 0.25, 1.0
 """Between two lines, drawings and estimates of the time that is left."""
@@ -102,8 +104,8 @@ class View:
         name = board.plan.names[run.id]
         text = Text.assemble((f"{seen.state:>8}", COLOURS[seen.state]), f"  {name}, seed {run.seed} ({run.id})")
         if seen.result is not None:
-            metric = run.task.metric
-            text.append(f"  {metric} {seen.result['metrics'][metric]:.2f}")
+            metric = run.task.first_metric
+            text.append(f"  {metric.name} {metric.text(seen.result['metrics'][metric.name])}")
             text.append(f"  {duration(seen.result['provenance']['seconds'])}", "dim")
         elif seen.reason:
             text.append(f"  {seen.reason.splitlines()[0]}")
@@ -142,7 +144,7 @@ class View:
         title = Text(board.title or board.plan.name, "bold")
         table = Table(box=None, pad_edge=False, title=title, title_justify="left")
         groups = board.groups
-        metric = groups[0].runs[0].task.metric if groups[0].runs else ""
+        metric = groups[0].runs[0].task.first_metric.head if groups[0].runs else ""
         table.add_column("variant", no_wrap=True)
         table.add_column("trials" if board.trials else "done", justify="right", no_wrap=True)
         table.add_column(f"best {metric}" if board.trials else metric, justify="right", no_wrap=True)
@@ -186,15 +188,19 @@ def _score(board: Board, group: Group) -> str:
     """The mean of the seeds that are done, or the best of the trials."""
     if not group.runs:
         return ""
-    task = group.runs[0].task
+    metric: Metric = group.runs[0].task.first_metric
     seen = [board.outcomes[run.id] for run in group.runs if run.id in board.outcomes]
-    values = [s.result["metrics"][task.metric] for s in seen if s.result is not None and s.state == "done"]
+    values = [s.result["metrics"][metric.name] for s in seen if s.result is not None and s.state == "done"]
     if not values:
         return ""
     if group.trials:
-        return f"{(max if task.larger_is_better else min)(values):.2f}"
-    other = "" if task.metric == board.plan.runs[0].task.metric else f"{task.metric} "  # of a first stage's task
-    return f"{other}{sum(values) / len(values):.2f}"
+        return metric.digits((max if metric.larger_is_better else min)(values))
+    mean = over_seeds(values)
+    assert mean is not None
+    is_usual = metric == board.plan.runs[0].task.first_metric
+    return (
+        metric.digits(mean.mean) if is_usual else f"{metric.name} {metric.text(mean.mean)}"
+    )  # of a first stage's task
 
 
 def _most_telling(board: Board, room: int) -> list[Group]:

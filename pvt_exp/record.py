@@ -129,12 +129,14 @@ class Record(pl.Callback):
     def result(self, module: Training, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
         """``result.json``; its fields are described in docs/json.md. After `count`."""
         self._count_time()
+        describe = self.run.task.describe
         if not all(map(math.isfinite, self.last.values())):
             raise Diverged(module.global_step, self.run.lr, math.nan)
         return {
             "run": self.run.id,
             "epoch": self.run.epochs,
             "metrics": self.last,
+            "metric_info": {name: each.info() for name in self.last if (each := describe(name)).is_declared},
             "per_class": self.per_class,
             "best": self.best,
             "cost": cost,

@@ -79,9 +79,20 @@ def as_json(table: Table) -> dict[str, Any]:
         "name": table.name,
         "caption": table.caption,
         "seeds": list(table.seeds),
-        "columns": [{"key": c.key, "title": c.title, "kind": c.kind, "heading": c.heading} for c in table.columns],
+        "columns": [_column_json(column) for column in table.columns],
         "groups": [{"title": g.title, "rows": [_row_json(row, table.columns) for row in g.rows]} for g in table.groups],
         "notes": [{"mark": note.mark, "text": note.text} for note in table.notes],
+    }
+
+
+def _column_json(column: Column) -> dict[str, Any]:
+    return {
+        "key": column.key,
+        "title": column.title,
+        "kind": column.kind,
+        "heading": column.heading,
+        "unit": column.unit,
+        "larger_is_better": column.larger_is_better,
     }
 
 

@@ -60,6 +60,7 @@ def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:
                 "trials": each.tune.trials,
                 "tried": tried,
                 "metric": metric,
+                "unit": each.first.task.first_metric.unit,
                 "best": (max if larger else min)(scores) if scores else None,
                 "chosen": each.chosen,
             }
@@ -110,13 +111,15 @@ class Searches(Source):
 
     def _prune(self, one: Study, trial: Trial, board: Board) -> None:
         steps = board.progress.get(trial.run.id)
-        name = trial.run.task.metric
+        metric = trial.run.task.first_metric
+        name = metric.name
         if steps is None or name not in steps["metrics"]:
             return
         epoch, value = steps["scored"], steps["metrics"][name]
         if one.is_hopeless(trial, epoch, value):
             attempt = attempts.of(self.runs / trial.run.id)[-1]
-            attempts.prune(attempt, f"its {name} after epoch {epoch} was {value:.4g}, too low beside other trials")
+            why = f"its {name} after epoch {epoch} was {metric.text(value)}, worse than that of other trials"
+            attempts.prune(attempt, why)
 
     def decide(self, board: Board) -> list[str]:
         """Record what was chosen; the names of the variants for which nothing could be."""

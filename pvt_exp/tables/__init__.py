@@ -84,6 +84,10 @@ class Column:
     kind: Literal["metric", "count", "interval", "difference", "p", "cost", "setting", "published", "deviation"]
     heading: str = ""
     """What stands above it and its neighbours with the same heading; empty: nothing."""
+    unit: str = ""
+    """Of a metric and its differences."""
+    larger_is_better: bool | None = None
+    """Of a metric and its differences; None where that is not known, and for all other columns."""
 
 
 @dataclass(frozen=True)

@@ -23,15 +23,15 @@ from pvt_exp.tables._costs import (
 )
 from pvt_exp.tables._differences import Differences, about_differences, about_noise, correct
 from pvt_exp.tables._metrics import (
-    TITLES,
     Measured,
     about_intervals,
+    about_metric,
+    describe,
     found_in,
     interval_cells,
     measure,
     metric_cells,
     seed_cells,
-    title,
     usual,
 )
 from pvt_exp.tables._published import about_sources, first_cells
@@ -39,6 +39,7 @@ from pvt_exp.tables._rows import Line, Notes
 
 WORDS = ("n", "interval", "difference", "p", *COUNTS, "seconds", "peak_memory_bytes", "published")
 """What a column can be besides a metric and a setting."""
+OF_A_METRIC = ("metric", "interval", "difference", "p")
 
 
 class Shown(NamedTuple):
@@ -102,6 +103,8 @@ class Columns:
             self.said[:0] = about_intervals(self._measure(name))
         for of in self._differences.values():
             self.said[:0] = [*about_differences(of), *about_noise(of)]
+        for name in dict.fromkeys(name for kind, name in self._meant if kind in OF_A_METRIC):
+            self.said += about_metric(name, self.lines, self.notes)
         if "published" in self.words:
             self.said += about_sources(self.lines, self.notes)
         if {"seconds", "peak_memory_bytes"} & set(self.words):
@@ -148,20 +151,22 @@ class Columns:
 
     def _make(self, word: str, kind: str, name: str) -> Shown:
         lines = self.lines
-        of = "" if name == self.first else f" {TITLES.get(name, name)}"
+        metric = describe(name, lines)
+        of, told = "" if name == self.first else f" {metric.title}", (metric.unit, metric.larger_is_better)
         match kind:
             case "metric":
-                return Shown(Column(name, title(name), "metric"), metric_cells(self._measure(name), lines, self.notes))
+                cells = metric_cells(self._measure(name), lines, self.notes)
+                return Shown(Column(name, metric.head, "metric", "", *told), cells)
             case "n":
                 return Shown(Column("n", "n", "count"), seed_cells(self._measure(self.first), lines))
             case "difference":
                 cells = self._differences[name].cells(self.notes)
-                return Shown(Column(_key(word), f"Δ {TITLES.get(name, name)}", "difference"), cells)
+                return Shown(Column(_key(word), f"Δ {metric.title}", "difference", "", *told), cells)
             case "p":
                 return Shown(Column(_key(word), f"p{of}", "p"), self._differences[name].p_cells())
             case "interval":
                 cells = interval_cells(self._measure(name), lines)
-                return Shown(Column(_key(word), f"95 % interval{of}", "interval"), cells)
+                return Shown(Column(_key(word), f"95 % interval{of}", "interval", "", *told), cells)
             case "seconds":
                 head, cells = time_cells(lines)
                 mark_hardware(lines, cells, self.notes)
@@ -171,7 +176,9 @@ class Columns:
                 mark_hardware(lines, cells, self.notes)
                 return Shown(Column("peak_memory_bytes", "memory (GiB)", "cost"), cells)
             case "published":
-                return Shown(Column("published", "published (%)", "published"), first_cells(lines, self.first))
+                unit = describe(self.first, lines).unit
+                head = f"published ({unit})" if unit else "published"
+                return Shown(Column("published", head, "published"), first_cells(lines, self.first))
             case "setting":
                 return Shown(
                     Column(word, word.rsplit(".", maxsplit=1)[-1], "setting"),

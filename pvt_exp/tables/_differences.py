@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pvt_exp.statistics import Difference, Stat, difference, holm, seeds_to_see
 from pvt_exp.tables import Cell
-from pvt_exp.tables._digits import fixed, most_of, warranted
-from pvt_exp.tables._metrics import Measured, is_loss
+from pvt_exp.tables._digits import fixed, least_of, most_of, spread, warranted
+from pvt_exp.tables._metrics import Measured
 from pvt_exp.tables._rows import Line, Notes, some
 
 NOISE = "†"
@@ -26,8 +26,8 @@ class Differences:
             self.found = [
                 None if line is base else difference(got, to) for line, got in zip(lines, metric.values, strict=True)
             ]
-        most = most_of(is_loss(metric.name), [stat.mean for stat in metric.stats if stat])
-        self.digits = warranted(most, [each and each.half for each in self.found])
+        most = most_of(metric.metric, [stat.mean for stat in metric.stats if stat])
+        self.digits = warranted(most, [each and each.half for each in self.found], least_of(metric.metric))
         self.ps: list[float | None] = [each and each.p for each in self.found]
         """Corrected once `correct` has seen all differences of the table."""
         self.together = 0
@@ -53,9 +53,9 @@ class Differences:
                 Cell(
                     each.mean,
                     text=fixed(each.mean, self.digits, "+"),
-                    std_text="" if half is None else fixed(half, self.digits),
+                    std_text="" if half is None else spread(half, self.digits),
                     marks=tuple(marks),
-                    interval=None if half is None else (each.mean - half, each.mean + half),
+                    interval=each.interval,
                     p=p,
                 )
             )
@@ -94,7 +94,8 @@ def about_differences(of: Differences) -> list[str]:
         return []
     if not of.base.results:
         return ["No differences: the base has no result."]
-    points = "" if is_loss(of.metric.name) else ", in percentage points"
+    metric = of.metric.metric
+    unit = "percentage points" if metric.is_percent else metric.unit
     tested = [each for each in of.found if each is not None and each.half is not None]
     how = ""
     if tested:
@@ -103,7 +104,8 @@ def about_differences(of: Differences) -> list[str]:
             f", ± half its 95 % interval ({'of the same seeds, Student' if paired else 'seeds not shared, Welch'}'s t)"
         )
     whose = "the base's" if of.base.variant.is_base else f"that of {of.base.name}"
-    text = f"Δ: mean less {whose}{points}{how}{'; smaller is better' if of.metric.smaller else ''}."
+    direction = "; smaller is better" if metric.smaller_is_better else ""
+    text = f"Δ: mean less {whose}{f', in {unit}' if unit else ''}{how}{direction}."
     if any(each.is_noise for each in tested):
         text += f" {NOISE}: inside seed noise, that is the interval contains 0."
     return [text]

@@ -5,32 +5,28 @@ What is best, and second, is decided by what is shown: rows that look the same a
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pvt_exp.statistics import BOOTSTRAP_FROM, Stat, half_width, intervals, over_seeds
+from pvt_exp.metrics import Metric, number, undeclared
+from pvt_exp.statistics import Stat, half_width, intervals, over_seeds
 from pvt_exp.tables import Cell
-from pvt_exp.tables._digits import fixed, most_of, warranted
+from pvt_exp.tables._digits import apart, fixed, least_of, most_of, spread, warranted
 from pvt_exp.tables._rows import Line, Notes
-
-TITLES = {
-    "top1": "top-1",
-    "top5": "top-5",
-    "pixel_accuracy": "pixel accuracy",
-    **{f"{kind}_AP{of}": f"{kind} AP{of}" for kind in ("box", "mask") for of in ("", "50", "75", "s", "m", "l")},
-}
 
 
 class Measured(NamedTuple):
     """One metric of all rows."""
 
-    name: str
-    smaller: bool
-    """Whether smaller is better."""
+    metric: Metric
     values: list[tuple[float | None, ...]]
     """What each replicate of each row gave; none where it gave nothing finite."""
     stats: list[Stat | None]
     digits: int
     """Decimals that it is shown with; see `pvt_exp.tables._digits`."""
+
+    @property
+    def name(self) -> str:
+        return self.metric.name
 
 
 def found_in(lines: Sequence[Line]) -> list[str]:
@@ -39,48 +35,61 @@ def found_in(lines: Sequence[Line]) -> list[str]:
 
 
 def usual(lines: Sequence[Line]) -> list[str]:
-    """The metrics to show where none are asked for: those that the task shows, else all, its first one first."""
-    task, found = _task(lines), found_in(lines)
-    first = getattr(task, "metric", None)
-    shown = [name for name in getattr(task, "shown", ()) if name in found]
-    return shown or sorted(found, key=lambda name: name != first) or [first or "score"]
+    """The metrics to show where none are asked for: those that the task shows, and those that it does not declare."""
+    if not lines:
+        return ["score"]
+    found, declared = found_in(lines), lines[0].variant.runs[0].task.declared
+    names = [each.name for each in declared]
+    shown = [each.name for each in declared if each.shown and each.name in found]
+    return [*shown, *(name for name in found if name not in names)] or [names[0]]
 
 
-def is_loss(name: str) -> bool:
-    """Whether a metric is a loss rather than a score in percent: by its name, as everywhere in this project."""
-    return "loss" in name
+def describe(name: str, lines: Sequence[Line]) -> Metric:
+    """What the first row's task that declares a metric says of it."""
+    return next(iter(_declared(name, lines)), undeclared(name))
 
 
-def title(name: str) -> str:
-    """A metric as the head of a column."""
-    return TITLES.get(name, name) + ("" if is_loss(name) else " (%)")
+def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
+    """What a reader must know of a metric that no task declares; rows in which it is something else are marked."""
+    every = _declared(name, lines)
+    if not every:
+        found = name in found_in(lines)
+        return (
+            [f"{name}: the task does not declare it, so its unit and better direction are not known."] if found else []
+        )
+    for line in lines if len(every) > 1 else ():
+        if (own := line.variant.runs[0].task.describe(name)) != every[0]:
+            line.told.append(notes.mark(f"its {name} is {own.head}" if own.is_declared else f"declares no {name}"))
+    return []
+
+
+def _declared(name: str, lines: Sequence[Line]) -> list[Metric]:
+    """The different declarations of a metric, in the order of the rows."""
+    every = (line.variant.runs[0].task.describe(name) for line in lines)
+    return list(dict.fromkeys(each for each in every if each.is_declared))
 
 
 def measure(name: str, lines: Sequence[Line]) -> Measured:
     """Take a metric over the seeds of each row."""
-    task = _task(lines)
-    smaller = not getattr(task, "larger_is_better", True) if name == getattr(task, "metric", None) else is_loss(name)
+    metric = describe(name, lines)
     given = [[(metrics or {}).get(name) for metrics in line.metrics] for line in lines]
     finite = [tuple(v if v is not None and math.isfinite(v) else None for v in row) for row in given]
     stats = [over_seeds(row) for row in finite]
-    most = most_of(is_loss(name), [stat.mean for stat in stats if stat])
-    return Measured(name, smaller, finite, stats, warranted(most, [stat and half_width(stat) for stat in stats]))
-
-
-def _task(lines: Sequence[Line]) -> Any:
-    return lines[0].variant.runs[0].task if lines else None
+    most = most_of(metric, [stat.mean for stat in stats if stat])
+    halves = [stat and half_width(stat) for stat in stats]
+    return Measured(metric, finite, stats, warranted(most, halves, least_of(metric)))
 
 
 def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[Cell]:
     """A metric's column; the best two among the rows that have every seed and saw the same data are marked so."""
     name, digits = metric.name, metric.digits
-    texts = [f"{stat.mean:.{digits}f}" if stat else "" for stat in metric.stats]
+    texts = [number(stat.mean, digits) if stat else "" for stat in metric.stats]
     whole = [
         bool(stat and stat.n == len(line.replicates) and not line.marks)
         for line, stat in zip(lines, metric.stats, strict=True)
     ]
     ranked = [float(text) for text, counts in zip(texts, whole, strict=True) if counts]
-    best, second = ranks(ranked, metric.smaller)
+    best, second = ranks(ranked, metric.metric.larger_is_better)
     cells = []
     for line, got, stat, text, counts in zip(lines, metric.values, metric.stats, texts, whole, strict=True):
         gaps = zip(line.replicates, got, strict=True) if None in got else ()
@@ -90,16 +99,21 @@ def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[
         if stat is None:
             cells.append(Cell(missing="not measured" if lacking else line.missing, marks=own, values=got))
             continue
-        std = "" if stat.std is None else fixed(stat.std, digits)
+        std = "" if stat.std is None else spread(stat.std, digits)
         is_best, is_second = (counts and float(text) == each for each in (best, second))
         shown = fixed(stat.mean, digits) if text.startswith("-") else text
         cells.append(Cell(stat.mean, stat.std, stat.n, shown, std, is_best, is_second, marks=own, values=got))
     return cells
 
 
-def ranks(shown: Sequence[float], smaller: bool) -> tuple[float | None, float | None]:
-    """The best number and the next best; none among one, and no second among two, which would be the worst."""
-    best, *others = sorted(set(shown), reverse=not smaller) if len(shown) > 1 else [None]
+def ranks(shown: Sequence[float], larger_is_better: bool | None) -> tuple[float | None, float | None]:
+    """The best number and the next best; none among one, and no second among two, which would be the worst.
+
+    None are best where no direction is better.
+    """
+    if larger_is_better is None:
+        return None, None
+    best, *others = sorted(set(shown), reverse=larger_is_better) if len(shown) > 1 else [None]
     return best, others[0] if others and len(shown) > 2 else None
 
 
@@ -110,18 +124,16 @@ def interval_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:
         if stat is None or found is None:
             cells.append(Cell(missing=line.missing if stat is None else "one seed"))
             continue
-        low, high = (fixed(end, metric.digits) for end in found)
+        digits = apart(found, metric.digits)
+        low, high = (fixed(end, digits) for end in found)
         cells.append(Cell(text=f"[{low}, {high}]", n=stat.n, interval=found))
     return cells
 
 
 def about_intervals(metric: Measured) -> list[str]:
     """How the intervals of means were made."""
-    counts = {stat.n for stat in metric.stats if stat is not None and stat.std is not None}
-    ways = ["Student's t"] if any(n < BOOTSTRAP_FROM for n in counts) else []
-    ways += ["BCa bootstrap"] if any(n >= BOOTSTRAP_FROM for n in counts) else []
-    where = f" (from {BOOTSTRAP_FROM} seeds on)" if len(ways) > 1 else ""
-    return [f"Interval: 95 %, of the mean over seeds ({', '.join(ways)}{where})."] if ways else []
+    any_spread = any(stat is not None and stat.std is not None for stat in metric.stats)
+    return ["Interval: 95 %, of the mean over seeds (Student's t)."] if any_spread else []
 
 
 def seed_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:

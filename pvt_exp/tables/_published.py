@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pvt_exp.metrics import Metric, number
 from pvt_exp.published import Figure
 from pvt_exp.statistics import Difference, difference
 from pvt_exp.tables import Cell, Column
 from pvt_exp.tables._costs import COUNTS
-from pvt_exp.tables._digits import fixed, most_of, warranted
-from pvt_exp.tables._metrics import Measured, is_loss, title
+from pvt_exp.tables._digits import fixed, least_of, most_of, warranted
+from pvt_exp.tables._metrics import Measured
 from pvt_exp.tables._rows import Line, Notes, some
 
 OUTSIDE = "‡"
@@ -36,10 +37,10 @@ def figures(lines: Sequence[Line], source: str, metric: str) -> list[Figure | No
     ]
 
 
-def value_column(metric: str, found: Sequence[Figure | None]) -> Column:
+def value_column(metric: Metric, found: Sequence[Figure | None]) -> Column:
     """The column of what one source says, under the source's name."""
     figure = next(figure for figure in found if figure is not None)
-    return Column(f"{metric}_{name_of(figure)}", title(metric), "published", figure.source)
+    return Column(f"{metric.name}_{name_of(figure)}", metric.head, "published", figure.source)
 
 
 def value_cells(lines: Sequence[Line], found: Sequence[Figure | None], metric: str, notes: Notes) -> list[Cell]:
@@ -65,7 +66,7 @@ def first_cells(lines: Sequence[Line], metric: str) -> list[Cell]:
 
 def as_printed(value: float) -> str:
     """With one decimal, as all but a few figures are, or as many as it has."""
-    return f"{value:.1f}" if round(value, 1) == value else f"{value:g}"
+    return number(value, 1) if round(value, 1) == value else f"{value:g}"
 
 
 # ---------------------------------------------------------------- how far ours is from it
@@ -107,7 +108,7 @@ class Deviations(NamedTuple):
                     each.mean,
                     text=fixed(each.mean, self.digits, "+"),
                     marks=(*marks, *line.marks),
-                    interval=None if each.half is None else (each.mean - each.half, each.mean + each.half),
+                    interval=each.interval,
                     within=self.within(each),
                 )
             )
@@ -135,14 +136,16 @@ def deviations(metric: Measured, found: list[Figure | None], tolerance: float) -
     each = [None if f is None else difference(got, [f.metrics[metric.name]] * len(got)) for got, f in pairs]
     halves = [one.half for one in each if one is not None]
     means = [stat.mean for stat in metric.stats if stat is not None]
-    digits = max(warranted(most_of(is_loss(metric.name), means), halves), len(f"{tolerance:g}".partition(".")[2]))
+    warrants = warranted(most_of(metric.metric, means), halves, least_of(metric.metric))
+    digits = max(warrants, len(f"{tolerance:g}".partition(".")[2]))
     return Deviations(source, found, each, tolerance, digits)
 
 
 def about_deviations(metric: Measured, shown: Sequence[Deviations]) -> str:
     """What the columns of differences mean."""
     every = [each for one in shown for each in one.found if each is not None]
-    text = f"Δ: ours less the published figure{'' if is_loss(metric.name) else ', in percentage points'}."
+    unit = "percentage points" if metric.metric.is_percent else metric.metric.unit
+    text = f"Δ: ours less the published figure{f', in {unit}' if unit else ''}."
     if any(not one.within(each) for one in shown for each in one.found if each is not None):
         text += f" {OUTSIDE}: farther than the tolerance."
     if any(not one.is_sure(each) for one in shown for each in one.found if each is not None):

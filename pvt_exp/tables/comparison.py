@@ -5,6 +5,7 @@ group of columns under a heading. Rows are ranked within a column only.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -181,7 +182,7 @@ def _table(blocks: Sequence[_Block], notes: Notes) -> tuple[tuple[Column, ...], 
         shown = [each for each in block.shown if each.column.key not in once]
         for i, (column, made) in enumerate(shown):
             prefix = f"{block.heading}: " if many else ""
-            columns.append(Column(prefix + column.key, column.title, column.kind, block.heading if many else ""))
+            columns.append(replace(column, key=prefix + column.key, heading=block.heading if many else ""))
             of = dict(zip(block.lines, made, strict=True))
             for name in names:
                 if name not in of:

@@ -1,6 +1,7 @@
 """The reproduction table: ours beside what papers, READMEs and others have published, and whether it is near enough."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -87,7 +88,7 @@ class Settings(TableOf):
         said: list[str] = []
         for name in told_by(lines, metric.name):
             found = figures(lines, name, metric.name)
-            column = value_column(metric.name, found)
+            column = value_column(metric.metric, found)
             shown.append(Shown(column, value_cells(lines, found, metric.name, notes)))
             each = deviations(metric, found, self.tolerance)
             if same := next((one for one in compared if _repeats(each, one, metric.name)), None):
@@ -102,7 +103,7 @@ class Settings(TableOf):
 
 def _ours(each: Shown) -> Shown:
     """The column of our own figures: none of them is best, as they are rows of others."""
-    column = Column(each.column.key, each.column.title, "metric", "ours")
+    column = replace(each.column, heading="ours")
     return Shown(column, [cell._replace(best=False, second=False) for cell in each.cells])
 
 

@@ -1,9 +1,11 @@
 """What is learnt: loss, head, augmentation, metrics. Each file is a kind; here is what they share."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pvt_exp.component import Component
+from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Facts
+from pvt_exp.metrics import Metric, undeclared
 
 if TYPE_CHECKING:
     from pvt_exp.backbones import Backbone
@@ -15,11 +17,45 @@ if TYPE_CHECKING:
 class Task(Component):
     """Settings of a task, light; `build` makes the LightningModule, heavy."""
 
-    metric: ClassVar[str]
-    """The metric that tables show first and that `best` goes by."""
-    larger_is_better: ClassVar[bool] = True
-    shown: ClassVar[tuple[str, ...]] = ()
-    """The metrics that a table shows unless it says otherwise; empty: all that there are."""
+    @property
+    def declared(self) -> tuple[Metric, ...]:
+        """The metrics of its results, at least one; tuning and the best epoch go by the first."""
+        raise ConfigError(f"task: {self._kind} declares no metrics; it needs a property 'declared', docs/tables.md")
+
+    @property
+    def first_metric(self) -> Metric:
+        """What tables show first, and what tuning and the best epoch go by.
+
+        Raises:
+            ConfigError: if the task declares none, or does not say which direction of it is better.
+        """
+        if not self.declared:
+            raise ConfigError(f"task: {self._kind} declares no metrics")
+        first = self.declared[0]
+        if first.larger_is_better is None:
+            raise ConfigError(
+                f"task: {self._kind} declares {first.name} first and does not say whether larger is better, "
+                "which tuning and the best epoch go by"
+            )
+        return first
+
+    @property
+    def metric(self) -> str:
+        """The name of the first metric."""
+        return self.first_metric.name
+
+    @property
+    def larger_is_better(self) -> bool:
+        """The direction of the first metric."""
+        return bool(self.first_metric.larger_is_better)
+
+    def describe(self, name: str) -> Metric:
+        """What is declared of a metric; one that is not declared has no unit and no direction."""
+        return next((each for each in self.declared if each.name == name), undeclared(name))
+
+    @property
+    def _kind(self) -> str:
+        return str(getattr(self, "kind", type(self).__module__))
 
     @property
     def train_px(self) -> tuple[int, int]:

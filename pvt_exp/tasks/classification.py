@@ -1,11 +1,12 @@
 """Image classification with the DeiT-style recipe of both PVT papers (arXiv 2102.12122, section 5.1; 2106.13797, 4.1)."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from pvt_exp.config import Frozen
 from pvt_exp.datasets import DataError, Facts
+from pvt_exp.metrics import LOSS, Metric
 from pvt_exp.tasks import Task
 
 if TYPE_CHECKING:
@@ -63,8 +64,6 @@ class Mixing(Frozen):
 class Settings(Task):
     """Top-1 accuracy on a labelled set of images."""
 
-    metric: ClassVar[str] = "top1"
-
     kind: Literal["classification"] = "classification"
     num_classes: int = Field(ge=2)
     """Checked against the data before anything is launched."""
@@ -79,6 +78,10 @@ class Settings(Task):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     augment: Augment = Augment()
     mixing: Mixing | None = None
+
+    @property
+    def declared(self) -> tuple[Metric, ...]:
+        return (Metric("top1", "top-1", "%", True), LOSS, Metric("top5", "top-5", "%", True))
 
     @property
     def train_px(self) -> tuple[int, int]:

@@ -1,10 +1,11 @@
 """Boxes: RetinaNet (arXiv 1708.02002) or Faster R-CNN (1506.01497), set up as in PVT's papers (2102.12122, section 5.2)."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from pvt_exp.config import Frozen
+from pvt_exp.metrics import Metric
 from pvt_exp.tasks._dense import Dense, Px, whole
 
 if TYPE_CHECKING:
@@ -22,6 +23,20 @@ class Found(Frozen):
     """Of two boxes of one class that overlap more than this (IoU), the better one stays."""
     max_detections: int = Field(100, ge=1)
     """Most of an image, the best ones; COCO's figure is 100."""
+
+
+COCO_DETECTIONS = 100
+"""Detections of an image that count in COCO's own AP."""
+
+
+def average_precisions(max_detections: int, prefix: str = "", shown: tuple[str, ...] = ()) -> tuple[Metric, ...]:
+    """COCO's metrics of one kind of detection; the title says how many detections count where that is not COCO's number."""
+    of = "" if max_detections == COCO_DETECTIONS else f" ({max_detections} detections)"
+    before = f"{prefix} " if prefix else ""
+    return tuple(
+        Metric(f"{prefix}_{name}" if prefix else name, f"{before}{name}{of}", "%", True, shown=name in shown)
+        for name in ("AP", "AP50", "AP75", "APs", "APm", "APl")
+    )
 
 
 class RetinaNet(Found):
@@ -103,12 +118,13 @@ class Boxes(Dense):
 class Settings(Boxes):
     """Boxes and their classes, scored as COCO does."""
 
-    metric: ClassVar[str] = "AP"
-    shown: ClassVar[tuple[str, ...]] = ("AP", "AP50", "AP75")
-
     kind: Literal["detection"] = "detection"
     detector: Annotated[RetinaNet | FasterRCNN, Field(discriminator="kind")] = RetinaNet()
     """What finds the boxes in the pyramid."""
+
+    @property
+    def declared(self) -> tuple[Metric, ...]:
+        return average_precisions(self.detector.max_detections, shown=("AP", "AP50", "AP75"))
 
     def model(self, backbone: Any) -> Any:
         """The detector over a built backbone."""

@@ -1,10 +1,11 @@
 """Boxes and masks: Mask R-CNN (arXiv 1703.06870), in the set-up of PVT's papers (2102.12122, section 5.2)."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from pvt_exp.tasks.detection import Boxes, TwoStage
+from pvt_exp.metrics import Metric
+from pvt_exp.tasks.detection import Boxes, TwoStage, average_precisions
 
 
 class MaskRCNN(TwoStage):
@@ -20,12 +21,14 @@ class MaskRCNN(TwoStage):
 class Settings(Boxes):
     """Objects and their masks, scored as COCO does, by the mask and by the box."""
 
-    metric: ClassVar[str] = "mask_AP"
-    shown: ClassVar[tuple[str, ...]] = ("mask_AP", "mask_AP50", "box_AP", "box_AP50")
-
     kind: Literal["instance"] = "instance"
     detector: MaskRCNN = MaskRCNN()
     """What finds the objects in the pyramid."""
+
+    @property
+    def declared(self) -> tuple[Metric, ...]:
+        most = self.detector.max_detections
+        return tuple(each for kind in ("mask", "box") for each in average_precisions(most, kind, shown=("AP", "AP50")))
 
     def model(self, backbone: Any) -> Any:
         """The detector over a built backbone."""

@@ -1,9 +1,10 @@
 """A class for each pixel: Semantic FPN (arXiv 1901.02446), in the set-up of PVT's papers (2102.12122, section 5.3)."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from pvt_exp.metrics import Metric
 from pvt_exp.tasks._dense import Dense, Px, Side, whole
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 class Settings(Dense):
     """The class of each pixel, scored by the mean over classes of intersection over union."""
-
-    metric: ClassVar[str] = "mIoU"
-    shown: ClassVar[tuple[str, ...]] = ("mIoU", "pixel_accuracy")
 
     kind: Literal["semantic"] = "semantic"
     num_classes: int = Field(ge=2)
@@ -37,6 +35,10 @@ class Settings(Dense):
     """A part in which one class has more than this share of the pixels is drawn anew, up to ten times; 1: never."""
     photometric: bool = True
     """Random brightness, contrast, saturation and hue in training (arXiv 1512.02325, section 2.2)."""
+
+    @property
+    def declared(self) -> tuple[Metric, ...]:
+        return (Metric("mIoU", "mIoU", "%", True), Metric("pixel_accuracy", "pixel accuracy", "%", True))
 
     @property
     def train_px(self) -> tuple[int, int]:

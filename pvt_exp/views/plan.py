@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pvt_exp.estimate import Estimate
 from pvt_exp.live import COLOURS, several
+from pvt_exp.metrics import Metric
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Run
 from pvt_exp.space import in_words
@@ -152,11 +153,17 @@ def _about_tuning(tunings: Sequence[dict[str, Any]]) -> list[str]:
     lines = [f"and {several(total, 'trial')} before: {states or 'none yet'}"]
     for each in tunings:
         if each["chosen"] is not None:
-            lines.append(f"  {each['name']}: chosen {in_words(each['chosen'])}, {each['metric']} {each['best']:.2f}")
+            lines.append(f"  {each['name']}: chosen {in_words(each['chosen'])}, {_best(each)}")
         elif each["tried"]:
-            best = f", best {each['metric']} {each['best']:.2f}" if each["best"] is not None else ""
+            best = f", best {_best(each)}" if each["best"] is not None else ""
             lines.append(f"  {each['name']}: {len(each['tried'])} of {several(each['trials'], 'trial')}{best}")
     return lines
+
+
+def _best(tuning: dict[str, Any]) -> str:
+    """The best score of a variant's trials, with its name and unit."""
+    name, unit = tuning["metric"], tuning["unit"]
+    return f"{name} {Metric(name, name, unit, None).text(tuning['best'])}"
 
 
 def print_status(console: Console, found: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from pvt_exp import attempts, files, progress, store
 from pvt_exp.live import COLOURS, duration
+from pvt_exp.metrics import described
 from pvt_exp.store import Outcome
 
 
@@ -92,7 +93,7 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
     result = found["result"]
     if result:
         made, cost_ = result["provenance"], result["cost"]
-        console.print("  ".join(f"{name} {value:.4g}" for name, value in result["metrics"].items()), highlight=False)
+        console.print("  ".join(described(result)), highlight=False)
         console.print(
             f"best epoch {result['best']['epoch']} of {result['epoch']}; {cost_['params'] / 1e6:.3f} M parameters, "
             f"{cost_['macs'] / 1e9:.3f} G MACs at {'x'.join(map(str, cost_['input_px']))}",

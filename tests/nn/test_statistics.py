@@ -76,28 +76,11 @@ def test_the_share_of_the_variance_agrees_with_the_f_test() -> None:
     assert statistics.eta_squared([], []) is None
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 29, 30, 999])
-def test_students_t_is_scipys(freedom: int) -> None:
-    assert statistics.student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-12)
-
-
-@pytest.mark.parametrize("n", [2, 3, 4])
-def test_few_scores_have_students_interval(n: int) -> None:
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 12, 30])
+def test_every_mean_has_students_interval(n: int) -> None:
     scores = np.random.default_rng(n).normal(70.0, 1.0, n)
     due = stats.t.interval(0.95, n - 1, scores.mean(), scores.std(ddof=1) / n**0.5)
-    assert statistics.intervals([[*scores.tolist(), None]])[0] == pytest.approx(due)
-
-
-@pytest.mark.parametrize("n", [5, 7, 8, 12, 30])
-def test_five_and_more_have_the_bootstraps(n: int) -> None:
-    scores = np.random.default_rng(n).gamma(2.0, 1.0, n)
-    due = stats.bootstrap(
-        (scores,), np.mean, method="BCa", n_resamples=50_000, vectorized=True, rng=np.random.default_rng(1)
-    ).confidence_interval
-    (found,) = statistics.intervals([scores.tolist()])
-    assert found is not None
-    assert np.allclose(found, tuple(due), atol=0.03 * (due.high - due.low)), (found, due)
-    assert statistics.intervals([[1.0, 2.0], scores.tolist(), [0.0] * n])[1] == pytest.approx(found, rel=1e-12)
+    assert statistics.intervals([[*scores.tolist(), None], [3.0]])[0] == pytest.approx(due)
 
 
 def test_what_has_no_spread_has_no_width() -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 from pvt_exp import published, report
 from pvt_exp.config import ConfigError
 from pvt_exp.tables import Source, Table, reproduction
-from tests.unit.test_tables import BASE, built, cell, result, row, sweep
+from tests.unit.test_tables import BASE, TASK, built, cell, result, row, sweep
 
 
 def made(rows, seeds=(0, 1, 2), **more) -> Table:
@@ -54,7 +54,7 @@ def test_a_dense_task_that_starts_at_random_says_so() -> None:
     variant.published = (published.find("v2/table2/PVTv2-B0"),)
     for kind, told in (("detection", True), ("classification", False)):
         for run in variant.runs:
-            run.task = SimpleNamespace(kind=kind, metric="top1", larger_is_better=True)
+            run.task = SimpleNamespace(kind=kind, declared=TASK.declared, describe=TASK.describe)
         table = reproduction.Settings(sweep="s.yaml").build([Source(plan, outcomes)])
         assert ("Ours start from random weights." in said(table)) == told
 

@@ -1,0 +1,81 @@
+"""What a metric is: its title, its unit, and which direction is better. A task declares its own; its name says nothing."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCIENTIFIC_FROM = 1e7
+"""Size from which on a number is shown as ``4.210e+43``."""
+
+
+def number(value: float, digits: int, sign: str = "-") -> str:
+    """A number with so many decimals, and in scientific notation where it is huge; never minus zero.
+
+    ``sign`` is ``+`` for numbers that show a plus, as in the format language of Python.
+    """
+    if not math.isfinite(value) or abs(value) >= SCIENTIFIC_FROM:
+        return f"{value:{sign}.3e}" if math.isfinite(value) else f"{value:{sign}}"
+    text = f"{value:{sign}.{digits}f}"
+    return text.lstrip("+-") if text[0] in "+-" and float(text) == 0 else text
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that validation gives."""
+
+    name: str
+    """In ``result.json``, and as a column in a report's file."""
+    title: str
+    """As people write it."""
+    unit: str
+    """``%`` for values from 0 to 100, else for instance ``m``; empty: none. Decimals follow from it."""
+    larger_is_better: bool | None
+    """None where neither direction is better; no row is best then."""
+    shown: bool = True
+    """Whether a table shows it where no columns are asked for."""
+    is_declared: bool = True
+    """False for one that a result has and its task does not declare."""
+
+    @property
+    def head(self) -> str:
+        """Title and unit, as the head of a column or the name of an axis."""
+        if not self.unit:
+            return self.title
+        return f"{self.title[:-1]}, {self.unit})" if self.title.endswith(")") else f"{self.title} ({self.unit})"
+
+    @property
+    def is_percent(self) -> bool:
+        return self.unit == "%"
+
+    @property
+    def smaller_is_better(self) -> bool:
+        return self.larger_is_better is False
+
+    def text(self, value: float) -> str:
+        """One value with its unit."""
+        return f"{self.digits(value)} {self.unit}" if self.unit else self.digits(value)
+
+    def digits(self, value: float) -> str:
+        """One value that stands alone: two decimals of a percentage, four digits of others."""
+        return number(value, 2) if self.is_percent else f"{value:.4g}"
+
+    def info(self) -> dict[str, Any]:
+        """Its entry in JSON, under its name."""
+        return {"title": self.title, "unit": self.unit, "larger_is_better": self.larger_is_better}
+
+
+LOSS = Metric("loss", "loss", "", larger_is_better=False)
+"""Of validation, as several tasks give it."""
+
+
+def undeclared(name: str) -> Metric:
+    """A metric of which nothing but the name is known."""
+    return Metric(name, name, "", None, is_declared=False)
+
+
+def described(result: Mapping[str, Any]) -> list[str]:
+    """The metrics of a result or an evaluation in words, with the units that stand in it."""
+    info = result.get("metric_info", {})
+    units = {name: info[name]["unit"] if name in info else "" for name in result["metrics"]}
+    return [f"{name} {Metric(name, name, units[name], None).text(value)}" for name, value in result["metrics"].items()]

@@ -1,0 +1,241 @@
+"""A task declares its metrics: unit, direction and title go from there to tables, tuning, W&B and the terminal."""
+
+import csv
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from pvt_exp import config
+from pvt_exp.component import kinds
+from pvt_exp.config import ConfigError
+from pvt_exp.metrics import LOSS, Metric, described, number
+from pvt_exp.tables import Source, ablation
+from pvt_exp.tables._metrics import ranks
+from pvt_exp.tasks import Task
+from pvt_exp.tasks.classification import Settings as Classification
+from pvt_exp.tasks.detection import RetinaNet
+from pvt_exp.tasks.detection import Settings as Detection
+from pvt_exp.tasks.instance import MaskRCNN
+from pvt_exp.tasks.instance import Settings as Instance
+from tests.conftest import EXPERIMENT, environment
+from tests.unit.test_tables import BASE, sweep
+
+DEPTH = '''
+"""Depth of each pixel, as another package has it."""
+from typing import Literal
+from pvt_exp.metrics import Metric
+from pvt_exp.tasks import Task
+
+class Settings(Task):
+    kind: Literal["depth"] = "depth"
+    image_px: int = 32
+
+    @property
+    def declared(self):
+        return (
+            Metric("rmse_m", "RMSE", "m", larger_is_better=False),
+            Metric("ece", "calibration error", "%", larger_is_better=False),
+            Metric("bias_m", "bias", "m", larger_is_better=None),
+        )
+
+    @property
+    def train_px(self):
+        return self.image_px, self.image_px
+'''
+SCENES = """
+from typing import ClassVar, Literal
+from pvt_exp.datasets import Dataset, Facts
+
+class Settings(Dataset):
+    tasks: ClassVar[frozenset[str]] = frozenset({"depth"})
+    kind: Literal["scenes"] = "scenes"
+
+    def inspect(self, root):
+        return Facts("0", (), {"train": 100, "val": 10})
+"""
+WORK = """
+import json
+from pathlib import Path
+from pvt_exp import expand, store, study
+from pvt_exp.schema import Placement
+plan = expand.load(Path("sweep.yaml"))[1]
+for i, variant in enumerate(plan.variants):
+    for run in variant.runs:
+        errors = {"rmse_m": 0.512 + i * (1 + run.seed / 50) + run.seed / 100, "ece": 3.5 - i + run.seed / 10}
+        scores = {**errors, "bias_m": 0.25, "loss_ratio": 2.0}
+        made = {"git": {"sha": None, "dirty": False, "files_sha256": "0"}, "seconds": 1.0}
+        store.finish(store.attempt(Path("runs"), run, Placement(), plan.name), {
+            "metrics": scores, "best": {"epoch": 1, "metrics": scores}, "epoch": 2, "provenance": made,
+            "cost": {"params": 10, "macs": 10, "input_px": [32, 32]},
+            "data": {"name": "scenes", "fingerprint": "0", "images": {}},
+        })
+tuned = expand.load(Path("tuned.yaml"))[1]
+(tuning,) = tuned.tunings
+search = study.Study(Path("runs"), tuning, tuned.name, "sqlite:///tuned.db")
+search.open()
+print(json.dumps({"direction": search.study.direction.name, "scored_by": study.scored_by(tuning)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What is made of a sweep whose task is another package's: its table, files, direction of tuning and W&B's sweep."""
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "depth-1.dist-info").mkdir()
+    (folder / "depth-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: depth\nVersion: 1\n")
+    (folder / "depth-1.dist-info/entry_points.txt").write_text(
+        "[pvt_exp.tasks]\ndepth = depth_task\n[pvt_exp.datasets]\nscenes = depth_scenes\n"
+    )
+    (folder / "depth_task.py").write_text(DEPTH)
+    (folder / "depth_scenes.py").write_text(SCENES)
+    rest = "".join(EXPERIMENT.splitlines(keepends=True)[2:])
+    (folder / "base.yaml").write_text(f"task: {{kind: depth}}\ndataset: {{kind: scenes, name: scenes}}\n{rest}")
+    blocks = "blocks:\n  - one_at_a_time: {depth: {deeper: {backbone.depths: [2, 1, 1, 1]}}}\n"
+    (folder / "sweep.yaml").write_text(f"base: base.yaml\nseeds: [0, 1, 2]\n{blocks}")
+    tune = "tune: {space: {optim.lr: {low: 1.0e-3, high: 1.0e-2}}, trials: 2, holdout: {share: 0.2}}\n"
+    (folder / "tuned.yaml").write_text(f"base: base.yaml\nseeds: [0]\n{tune}blocks:\n  - variants: {{one: {{}}}}\n")
+
+    def python(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=folder,
+            env=environment(PYTHONPATH=str(folder)),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    of_w_and_b = python("-m", "pvt_exp", "wandb", "sweep", "sweep.yaml", "--print")
+    told: dict[str, Any] = {"wandb": of_w_and_b, **json.loads(python("-c", WORK))}
+    told["table"] = json.loads(python("-m", "pvt_exp", "report", "sweep.yaml", "--json", "--out", "out"))
+    told["folder"] = folder
+    return told
+
+
+def test_a_foreign_tasks_metrics_have_their_units_and_directions_in_json(foreign: dict[str, Any]) -> None:
+    columns = {column["key"]: column for column in foreign["table"]["columns"]}
+    assert {key: columns[key]["title"] for key in ("rmse_m", "ece", "bias_m", "loss_ratio", "difference")} == {
+        "rmse_m": "RMSE (m)", "ece": "calibration error (%)", "bias_m": "bias (m)", "loss_ratio": "loss_ratio",
+        "difference": "Δ RMSE",
+    }  # fmt: skip
+    assert [(columns[key]["unit"], columns[key]["larger_is_better"]) for key in ("rmse_m", "ece", "bias_m")] == [
+        ("m", False), ("%", False), ("m", None),
+    ]  # fmt: skip
+    assert (columns["loss_ratio"]["unit"], columns["loss_ratio"]["larger_is_better"]) == ("", None)
+
+
+def test_the_smallest_error_of_a_foreign_task_is_best(foreign: dict[str, Any]) -> None:
+    rows = [row for group in foreign["table"]["groups"] for row in group["rows"]]
+    best = {key: [row["cells"][key]["best"] for row in rows] for key in ("rmse_m", "ece", "bias_m", "loss_ratio")}
+    assert best == {
+        "rmse_m": [True, False], "ece": [False, True], "bias_m": [False] * 2, "loss_ratio": [False] * 2,
+    }  # fmt: skip
+    assert rows[0]["cells"]["rmse_m"]["text"] == "0.522 ± 0.010"
+    notes = [note["text"] for note in foreign["table"]["notes"]]
+    assert "loss_ratio: the task does not declare it, so its unit and better direction are not known." in notes
+    assert any(note.startswith("Δ: mean less the base's, in m, ±") for note in notes)
+    assert any("smaller is better" in note for note in notes)
+
+
+def test_the_files_of_a_foreign_task_say_the_same(foreign: dict[str, Any]) -> None:
+    (folder,) = {path.parent for path in foreign["folder"].glob("out/**/table.csv")}
+    assert "**0.522** ± 0.010" in (folder / "table.md").read_text()
+    for form in ("md", "html", "tex"):
+        text = (folder / f"table.{form}").read_text()
+        assert "RMSE" in text
+        assert "(m)" in text
+        assert "rmse_m" not in text
+    (row, _) = csv.DictReader((folder / "table.csv").open())
+    assert float(row["rmse_m"]) == pytest.approx(0.522)
+
+
+def test_tuning_and_w_and_b_go_by_the_foreign_tasks_first_metric(foreign: dict[str, Any]) -> None:
+    assert (foreign["direction"], foreign["scored_by"]) == ("MINIMIZE", ["rmse_m", False])
+    assert "name: rmse_m" in foreign["wandb"]
+    assert "goal: minimize" in foreign["wandb"]
+
+
+def test_a_task_that_declares_nothing_or_no_direction_is_told() -> None:
+    with pytest.raises(ConfigError, match="declares no metrics"):
+        _ = Task().metric
+
+    class Aimless(Task):
+        @property
+        def declared(self) -> tuple[Metric, ...]:
+            return (Metric("bias", "bias", "", None),)
+
+    with pytest.raises(ConfigError, match="does not say whether larger is better"):
+        _ = Aimless().metric
+
+
+def test_our_tasks_declare_each_metric_once_with_a_direction() -> None:
+    for settings in kinds("tasks").values():
+        declared = config.make(settings, {"num_classes": 2}).declared  # type: ignore[attr-defined]
+        assert len({each.name for each in declared}) == len(declared)
+        assert all(each.larger_is_better is not None for each in declared)
+
+
+@pytest.mark.parametrize(("most", "title"), [(100, "AP"), (300, "AP (300 detections)"), (20, "AP (20 detections)")])
+def test_ap_of_another_number_of_detections_than_cocos_is_called_so(most: int, title: str) -> None:
+    detection = Detection(num_classes=3, detector=RetinaNet(max_detections=most))
+    assert detection.describe("AP").title == title
+    instance = Instance(num_classes=3, detector=MaskRCNN(max_detections=most))
+    assert (instance.describe("mask_AP").title, instance.describe("box_AP").title) == (f"mask {title}", f"box {title}")
+    assert detection.describe("AP").head == ("AP (%)" if most == 100 else f"AP ({most} detections, %)")
+
+
+def test_rows_with_other_numbers_of_detections_are_marked() -> None:
+    plan, outcomes = sweep([(BASE, [30.0] * 3), (({"detections": "300"},), [31.0] * 3)])
+    for variant, most in zip(plan.variants, (100, 300), strict=True):
+        for run in variant.runs:
+            run.task = Detection(num_classes=3, detector=RetinaNet(max_detections=most))
+            found = outcomes[run.id].result
+            found["metrics"] = {"AP": found["metrics"]["top1"]}
+    made = ablation.Settings(sweep="s.yaml").build([Source(plan, outcomes)])
+    (mark,) = made.rows[1].marks
+    assert {note.mark: note.text for note in made.notes}[mark] == "its AP is AP (300 detections, %)"
+    assert made.columns[0].title == "AP (%)"
+    assert not made.rows[0].marks
+
+
+def test_a_name_says_nothing() -> None:
+    """Neither 'loss' in a name makes a loss, nor its absence a score in percent."""
+    assert Classification(num_classes=4).describe("floss") == Metric("floss", "floss", "", None, is_declared=False)
+    assert Classification(num_classes=4).describe("score").unit == ""
+    assert ranks([1.0, 2.0, 3.0], None) == (None, None)
+    assert ranks([1.0, 2.0, 3.0], False) == (1.0, 2.0)
+    assert ranks([1.0, 2.0, 3.0], True) == (3.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        (Metric("a", "a", "%", True), 71.234, "71.23 %"),
+        (Metric("a", "a", "m", False), 0.51234, "0.5123 m"),
+        (LOSS, 0.9, "0.9"),
+        (LOSS, 4.21e43, "4.21e+43"),
+        (Metric("a", "a", "%", True), 4.21e43, "4.210e+43 %"),
+    ],
+)
+def test_a_value_alone_is_short_and_has_its_unit(metric: Metric, value: float, text: str) -> None:
+    assert metric.text(value) == text
+
+
+def test_a_result_says_its_units_itself() -> None:
+    told = {
+        "metrics": {"top1": 71.0, "x": 2.0},
+        "metric_info": {"top1": Classification(num_classes=2).declared[0].info()},
+    }
+    assert described(told) == ["top1 71.00 %", "x 2"]
+    assert described({"metrics": {"x": 2.0}}) == ["x 2"]
+
+
+def test_numbers_are_never_minus_zero_and_never_long() -> None:
+    assert [number(value, 2) for value in (-0.001, 12.5, -2.5e300, 9_999_999.0)] == [
+        "0.00", "12.50", "-2.500e+300", "9999999.00",
+    ]  # fmt: skip
+    assert number(2.5e300, 1, "+") == "+2.500e+300"
