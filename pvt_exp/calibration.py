@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import children, files, provenance
+from pvt_exp import children, files, machine, provenance
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Facts
 from pvt_exp.launchers import Slot
@@ -90,7 +90,7 @@ def room(slot: Slot, sharing: int) -> int:
     if slot.gpus:
         told = _smi("memory.total", slot.gpus[0])
         return (int(float(told)) << 20 if told else sys.maxsize) // sharing
-    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    whole = machine.memory()
     return whole // (sharing * slot.ranks)
 
 
@@ -180,7 +180,7 @@ def _busy(slot: Slot) -> float:
         return float(told) / 100 if told and told.isdecimal() else 0.0
     before, since = _worked(), time.monotonic()
     time.sleep(LOOK_S)
-    return round(min(1.0, (_worked() - before) / (time.monotonic() - since) / len(os.sched_getaffinity(0))), 2)
+    return round(min(1.0, (_worked() - before) / (time.monotonic() - since) / machine.cores()), 2)
 
 
 def _worked() -> float:

@@ -28,8 +28,14 @@ def path(*first: str) -> str:
 
 
 def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
-    """The environment of a child: this process's, with ``changes``, of which None takes a variable away."""
-    whole: dict[str, str | None] = {**os.environ, **SAFE, "PYTHONPATH": path() or None, **(changes or {})}
+    """The environment of a child: this process's, with ``changes``, of which None takes a variable away.
+
+    Without what Slurm, torchrun and MPI say of ranks: children are no processes of theirs.
+    """
+    from pvt_exp import inherited  # not above, as this file is run as a script too
+
+    own = inherited.cleared(os.environ)
+    whole: dict[str, str | None] = {**own, **SAFE, "PYTHONPATH": path() or None, **(changes or {})}
     return {name: value for name, value in whole.items() if value is not None}
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import children, files, provenance
+from pvt_exp import children, files, machine, provenance
 from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
 from pvt_exp.match import Solution
@@ -55,7 +54,7 @@ def of(runs: Sequence[Run], memory: bool = True) -> list[Cost]:
 def known(runs: Sequence[Run]) -> list[Cost | None]:
     """The cost of each run, its step's memory too, if it was counted before; nothing is counted now."""
     code = _code()
-    paths = [_cache() / "costs" / f"{_key(_question(run, True), code)}.json" for run in runs]
+    paths = [machine.cache_folder() / "costs" / f"{_key(_question(run, True), code)}.json" for run in runs]
     told = [files.read_json(path) for path in paths]
     return [_cost(each["answer"]) if each else None for each in told]
 
@@ -101,7 +100,7 @@ def _asked(name: str, questions: Sequence[tuple[dict[str, Any], dict[str, Any]]]
 
     Of each question there is what its answer depends on, and the whole.
     """
-    folder, code = _cache() / name, _code()
+    folder, code = machine.cache_folder() / name, _code()
     paths = [folder / f"{_key(question, code)}.json" for question, _ in questions]
     missing = {path: whole for path, (_, whole) in zip(paths, questions, strict=True) if not path.exists()}
     if missing:
@@ -134,10 +133,6 @@ def _read(path: Path) -> Any:
         path.unlink(missing_ok=True)
         raise ConfigError(f"{path} could not be read and is removed; the same command counts again")
     return told["answer"]
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvt_exp"
 
 
 def _code() -> str:

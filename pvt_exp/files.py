@@ -2,18 +2,31 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+NO_LINKS = frozenset(
+    (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL, 524)
+)
+"""What link() says on a file system without hard links (exFAT, SMB, BeeGFS, cloud drives); 524 is the kernel's ENOTSUPP."""
+NO_SYNC = (errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EISDIR)
+"""What some file systems say where a folder is to be synced."""
+IN_HAND = ".publishing"
+"""How the folder of a text ends that is published without hard links."""
 UNPRINTABLE = "backslashreplace"
 """What becomes of a name that is not UTF-8 where text is written; in JSON it is an escape, which reads as the same name."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -30,15 +43,68 @@ def write(path: Path, text: str) -> None:
 
 
 def publish(path: Path, text: str) -> bool:
-    """Make a file appear whole, unless it is there already: of several writers the first wins. False: it was there."""
+    """Make a file appear whole, unless it is there already: of several writers the first wins. False: it was there.
+
+    By a hard link; where the file system has none, by `_publish_by_folder`.
+    """
     temporary = _beside(path, text)
     try:
         os.link(temporary, path)
     except FileExistsError:
         return False
+    except AttributeError:  # a system without link()
+        return _publish_by_folder(path, text)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        return _publish_by_folder(path, text)
     finally:
         temporary.unlink(missing_ok=True)
     return True
+
+
+def check_publishing(folder: Path) -> None:
+    """Publish a file as a trial, twice. Raises OSError if that does not work here, so that no result could be kept."""
+    trial = Path(tempfile.mkdtemp(prefix=".trial.", dir=folder))
+    try:
+        if not publish(trial / "file", "first") or publish(trial / "file", "second"):
+            raise OSError(errno.EOPNOTSUPP, "a file cannot be made so that the first of several writers wins")
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+
+
+def _publish_by_folder(path: Path, text: str) -> bool:
+    """`publish` without hard links: renaming a folder onto one that is not empty fails, so of several the first wins.
+
+    The folder ``.<name>.publishing`` holds the text until the file is there. Whoever finds the folder of another, who may
+    have been killed, brings that one's text to its end first: so no second text is ever published.
+    """
+    claim = path.with_name(f".{path.name}{IN_HAND}")
+    while not path.exists():
+        if claim_folder(claim, lambda part: write(part / "text", text)):
+            if not path.exists():  # else another was first, and its folder is gone already
+                write(path, text)
+            _drop(claim)
+            return path.read_text(encoding="utf-8") == text
+        try:
+            said = (claim / "text").read_text(encoding="utf-8")
+        except FileNotFoundError:  # the other has just come to its end
+            with contextlib.suppress(OSError):
+                claim.rmdir()
+            time.sleep(0.01)
+            continue
+        if not path.exists():
+            write(path, said)
+        _drop(claim)
+    return False
+
+
+def _drop(folder: Path) -> None:
+    """Remove a folder by a rename first, so that nobody sees it half empty; another may have done so."""
+    gone = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent))
+    with contextlib.suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _beside(path: Path, text: str) -> Path:
@@ -48,7 +114,8 @@ def _beside(path: Path, text: str) -> Path:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        with contextlib.suppress(OSError):  # exFAT and others have no such rights
+            Path(name).chmod(0o644)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(name).unlink()
@@ -111,13 +178,16 @@ def claim_folder(folder: Path, fill: Callable[[Path], None]) -> bool:
     """
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
-        part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
+        with contextlib.suppress(OSError):  # exFAT and others have no such rights
+            part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
         fill(part)
-        part.rename(folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        return False
+        try:
+            part.rename(folder)
+        except OSError as error:
+            # SMB and Windows say EACCES or EPERM of a folder that is there.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) and not folder.exists():
+                raise
+            return False
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return True
@@ -128,6 +198,8 @@ def _alone(lock: Path) -> Iterator[bool]:
     """Wait for and hold the lock, which the kernel frees however its holder ends; False where locks do not work."""
     with lock.open("w") as file:
         try:
+            if fcntl is None:
+                raise OSError
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
             yield False
@@ -136,9 +208,17 @@ def _alone(lock: Path) -> Iterator[bool]:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        if path.is_dir() and error.errno in NO_SYNC:
+            return
+        raise
     try:
         os.fsync(handle)
+    except OSError as error:
+        if not path.is_dir() or error.errno not in NO_SYNC:
+            raise
     finally:
         os.close(handle)
 

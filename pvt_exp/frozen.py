@@ -29,7 +29,10 @@ def freeze(store: Path) -> Path:
     folder = store / "code" / key.hexdigest()[:12]
 
     def fill(part: Path) -> None:
-        shutil.copytree(provenance.PACKAGE, part / "pvt_exp", ignore=shutil.ignore_patterns("__pycache__"))
+        for path in package:  # contents alone: some file systems take no rights and times
+            copy = part / "pvt_exp" / path.relative_to(provenance.PACKAGE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
         (part / provenance.FROZEN).write_text(files.dump({"code": facts, "diff": diff}))
 
     files.make_folder(folder, fill)

@@ -5,13 +5,19 @@ The kernel lets go when the process ends, however it ends.
 
 import contextlib
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+try:
+    import fcntl
+except ImportError:  # Windows, where a sweep can be looked at but not trained
+    fcntl = None  # type: ignore[assignment]
+
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, 524)
+"""Errors of a file system that has no locks; 524 is the kernel's own ENOTSUPP, which NFS and autofs let through."""
 _HELD: set[IO[Any]] = set()
 
 
@@ -21,14 +27,15 @@ def _let_go() -> None:
 
 
 # A forked process, such as one that loads images, holds what it inherits, and may live a moment longer than the run.
-os.register_at_fork(after_in_child=_let_go)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a file, which others can see (`is_held`)."""
     with path.open("r+b") as file, _kept(file):  # NFS gives no exclusive lock to who may only read
-        _flock(file.fileno(), fcntl.LOCK_EX)
+        _flock(file, exclusive=True)
         yield
 
 
@@ -36,7 +43,7 @@ def is_held(path: Path) -> bool:
     """Whether a process of this machine holds the file."""
     try:
         with path.open("rb") as file:
-            return not _flock(file.fileno(), fcntl.LOCK_SH)
+            return not _flock(file, exclusive=False)
     except OSError:
         return False
 
@@ -49,7 +56,7 @@ def lock(folder: Path, patience_s: float = 1.0) -> Iterator[bool]:
     """
     with (folder / "lock").open("a") as file, _kept(file):
         deadline = time.monotonic() + patience_s
-        while not (got := _flock(file.fileno(), fcntl.LOCK_EX)) and time.monotonic() < deadline:
+        while not (got := _flock(file, exclusive=True)) and time.monotonic() < deadline:
             time.sleep(0.05)
         yield got
 
@@ -75,13 +82,19 @@ def _kept(file: IO[Any]) -> Iterator[None]:
         _HELD.discard(file)
 
 
-def _flock(handle: int, how: int) -> bool:
+def _flock(file: IO[Any], exclusive: bool) -> bool:
+    """Take the lock if nobody has it; True too where there are no locks.
+
+    There, signs of life (`heartbeat`) and the publishing of results keep runs apart.
+    """
+    if fcntl is None:
+        return True
     try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
+        fcntl.flock(file.fileno(), (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+        if error.errno not in NO_LOCKS:
+            error.filename = error.filename or file.name
             raise
-        # A file system without locks: signs of life (`heartbeat`) and the publishing of results keep runs apart there.
     return True

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pvt_exp import config, left_out, wandb_server
+from pvt_exp import config, left_out, machine, wandb_server
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError, Dataset, Facts
 from pvt_exp.plan import Plan
@@ -29,7 +29,7 @@ def places(words: Sequence[str]) -> dict[str, str]:
         name, equals, path = word.partition("=")
         if not (name and equals and path):
             raise ConfigError(f"--data {word}: write NAME=PATH")
-        if not Path(path).expanduser().is_dir():
+        if not machine.expanded(path).is_dir():
             raise ConfigError(f"--data {word}: no such folder: {path}")
         found[name] = path
     return found
@@ -40,11 +40,11 @@ def locate(dataset: Dataset, flags: dict[str, str], site: Site) -> Path | None:
     name = dataset.name
     parent = os.environ.get("PVT_EXP_DATA")
     if name in flags:
-        return Path(flags[name]).expanduser().resolve()
+        return machine.expanded(flags[name]).resolve()
     if parent and ((Path(parent) / name).is_dir() or dataset.made):
         return (Path(parent) / name).resolve()
     if name in site.data:
-        return Path(site.data[name]).expanduser().resolve()
+        return machine.expanded(site.data[name]).resolve()
     return Path("data", name).resolve() if dataset.made else None
 
 

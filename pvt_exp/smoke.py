@@ -80,7 +80,10 @@ def try_out(
                 continue
             del going[ended.attempt]
             run = by_id[attempts.run_folder(ended.attempt).name]
-            told = attempts.ended(ended.attempt) or {"state": "killed", "reason": f"exit status {ended.code}"}
+            told = attempts.ended(ended.attempt) or {
+                "state": "killed",
+                "reason": ended.why or f"exit status {ended.code}",
+            }
             if told["state"] != "done":
                 failed.append(Failed(run, told["state"], str(told["reason"])))
                 tell(failed[-1])

@@ -8,8 +8,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-"""A person's or a cluster's, and that of a cluster that wants its machine back soon."""
+SIGNALS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP") if hasattr(signal, name))
+"""A person's or a cluster's; those of clusters that want their machine back soon; that of a terminal which has gone."""
 GRACE_S = 20.0
 """What a run may take to come to the end of a step and write a checkpoint."""
 
@@ -49,7 +49,9 @@ def as_ctrl_c() -> Iterator[None]:
         ignore()
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    # What is ignored already stays so: nohup ignores SIGHUP, that a sweep may outlive its terminal.
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:
@@ -61,6 +63,14 @@ def ignore() -> None:
     """Leave them to others: what serves a run, or a driver, is there until that is gone."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def name(number: int) -> str:
+    """``SIGKILL``; signals that have no name here are ``signal 35``."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def heed() -> None:

@@ -9,7 +9,7 @@
     runs/<id>/attempts/<n>/alive.json   a number that goes up while it lives, for other machines
     runs/<id>/attempts/<n>/again.json   how it is tried again, where the try ran out of memory and that is not the end
     runs/<id>/attempts/<n>/end.json     how the try ended, with the reason and the log's last lines
-    runs/<id>/result.json               published by link(): whole, and the first wins
+    runs/<id>/result.json               published whole, and the first wins (files.publish)
 
 What state a run is in follows from these files; nothing else remembers it.
 """
@@ -60,6 +60,7 @@ def create(store: Path) -> Path:
         store.mkdir(parents=True, exist_ok=True)
         if not (store / "store.json").exists():
             files.publish(store / "store.json", files.dump({"format": FORMAT}))
+        files.check_publishing(store)
     except OSError as error:
         raise ConfigError(f"{store}: cannot keep runs here: {error.strerror}") from None
     return store
@@ -170,7 +171,10 @@ def tidy(folder: Path) -> None:
         parts = () if (attempt / "checkpoints").is_symlink() else attempt.glob("checkpoints/*.part")
         for left in (*attempt.glob(".*.tmp"), *parts, attempt / "ranks"):
             left.unlink(missing_ok=True)
-    for part in () if (folder / "attempts").is_symlink() else folder.glob("attempts/.*.part"):
+        for part in (*attempt.glob(".*.part"), *attempt.glob(f".*{files.IN_HAND}")):
+            shutil.rmtree(part, ignore_errors=True)
+    within = () if (folder / "attempts").is_symlink() else folder.glob("attempts/.*.part")
+    for part in (*within, *folder.glob(".*.part"), *folder.glob(f".*{files.IN_HAND}")):
         shutil.rmtree(part, ignore_errors=True)
 
 

@@ -1,6 +1,5 @@
 """Drive one sweep: plan, launch what is missing, watch, collect. There is no queue: what is left is plan minus results."""
 
-import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -8,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, drivers, frozen, heartbeat, locks, progress, standing, store, tracked, worker
+from pvt_exp import attempts, drivers, frozen, heartbeat, locks, progress, standing, stopping, store, tracked, worker
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
@@ -20,6 +19,8 @@ from pvt_exp.store import Outcome
 
 ERRORS: tuple[State, ...] = ("failed", "out_of_memory", "timed_out")
 """What ``on_error: stop`` is about. A diverged run is a result, a killed one goes on."""
+DYING_S = 10.0
+"""How long a process that was killed may hold its lock."""
 
 
 class Halted(Exception):
@@ -249,9 +250,12 @@ class _Driver:
             self.elsewhere.append(run)
             return
         if ended.attempt.exists() and not (ended.attempt / "end.json").exists():
-            name = signal.Signals(-ended.code).name if ended.code < 0 else f"exit status {ended.code}"
-            attempts.end(ended.attempt, "killed", f"ended by {name}")
-        seen = store.outcome(self.where.store, run.id)
+            name = stopping.name(-ended.code) if ended.code < 0 else f"exit status {ended.code}"
+            attempts.end(ended.attempt, "killed", ended.why or f"ended by {name}")
+        seen = self._outcome_of_ended(run)
+        if seen.state == "running":  # another driver has begun it at this moment
+            self.elsewhere.append(run)
+            return
         self._ended(seen)
         if (told := attempts.ended(attempt)) is not None and told["state"] == "done":
             got_on = False  # it came to a result that cannot be read, and would come to it again and again
@@ -267,6 +271,13 @@ class _Driver:
                 attempts.try_again(attempt, self.recovery.record(run.id))
             board.again[run.id] = again.words
             self.waiting = {run.id: run, **self.waiting}
+
+    def _outcome_of_ended(self, run: Run) -> Outcome:
+        """How a run stands whose process has ended; one that was killed may hold its lock for a moment more."""
+        deadline = time.monotonic() + DYING_S
+        while (seen := store.outcome(self.where.store, run.id)).state == "running" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return seen
 
     def _ended(self, seen: Outcome) -> None:
         self.board.put(seen)

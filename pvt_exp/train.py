@@ -157,17 +157,19 @@ def accumulated(run: Run, placement: Placement) -> int:
 
 
 def trainer(run: Run, placement: Placement, **more: Any) -> pl.Trainer:
-    """Lightning's, for a run as it is placed."""
+    """Lightning's, for a run as it is placed; ``plugins`` among the further words are beside our own."""
+    own = ranks.of_trainer()
+    own["plugins"] += more.pop("plugins", [])
     made = pl.Trainer(
         accelerator="gpu" if placement.gpus else "cpu",
         devices=placement.ranks,
-        strategy=ranks.strategy(),
         precision=PRECISION[run.precision],
         accumulate_grad_batches=accumulated(run, placement),
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        **own,
         **more,
     )
     # `pvt_exp.stopping` hears the signals; Lightning's way ends a run between two parts of a step, without a checkpoint, and

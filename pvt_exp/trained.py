@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import children, config, files, site, store, worker
+from pvt_exp import children, config, files, machine, site, store, worker
 from pvt_exp.backbones import require_timm_model
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import SUFFIXES, DataError, listing
@@ -59,7 +59,7 @@ def images(words: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for word in words:
-        path = Path(word).expanduser()
+        path = machine.expanded(word)
         if path.is_dir():
             there = [path / name for name, _ in sorted(listing(path, "."))]
             meant = [each for each in there if each.suffix.lower() in SUFFIXES]

@@ -12,6 +12,8 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pvt_exp import machine
+
 CLOUD = "https://api.wandb.ai"
 PATIENCE_S = 3.0
 """How long the server may take to say that it is there."""
@@ -21,7 +23,7 @@ def base_url() -> str:
     """``$WANDB_BASE_URL``, else what ``wandb login --host`` wrote down, else W&B's cloud."""
     if told := os.environ.get("WANDB_BASE_URL"):
         return told.rstrip("/")
-    folder = Path(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb").expanduser()
+    folder = machine.expanded(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb")
     written = configparser.ConfigParser(interpolation=None)
     try:
         written.read((folder / "settings", Path("wandb/settings")))

@@ -6,7 +6,6 @@ until it has set GPUs and threads and holds the run's lock; only then does it im
 
 import contextlib
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -16,14 +15,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, config, heartbeat, locks, store
+from pvt_exp import attempts, config, heartbeat, inherited, locks, store
 from pvt_exp.schema import Placement
 from pvt_exp.states import State, Tell
 from pvt_exp.stopping import Stopping
 
 BUSY = 75
 """Exit status where another process trains the run (EX_TEMPFAIL: try again)."""
-STOPPED = "stopped by a person or the machine (SIGTERM)"
+STOPPED = "stopped by a person or the machine"
 NO_LESS = "fewer would be another run"
 """In the reason of a run that was out of memory and cannot be tried with fewer images at once."""
 NO_MEMORY = (
@@ -40,6 +39,7 @@ TELLING_S = 5.0
 
 def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
     """Train the run of an attempt's folder; 0: done, 1: ended otherwise (``end.json`` says how), 75: `BUSY`."""
+    inherited.clear()
     folder = attempts.run_folder(attempt)
     with contextlib.nullcontext(True) if rank else locks.lock(folder) as mine:
         if not mine or (rank == 0 and store.result(folder) is not None):
@@ -80,6 +80,8 @@ def _train(attempt: Path, rank: int, at_end: list[Tell], stopping: Stopping) -> 
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     if placement.memory_gb and not placement.gpus:  # CUDA maps far more than it uses
+        import resource
+
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         most = int(placement.memory_gb * 1e9 / placement.ranks)
         resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
@@ -130,6 +132,8 @@ def _told(error: BaseException, attempt: Path) -> tuple[State, str, dict[str, An
 
 def _memory(attempt: Path) -> dict[str, Any]:
     """What an attempt held when memory ran out; to say so takes some, too."""
+    import resource
+
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
     placement, run = config.load(Placement, attempt / "placement.yaml"), store.load(attempts.run_folder(attempt))

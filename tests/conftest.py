@@ -10,6 +10,9 @@ import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded: tests beside each other need the cores
 ROOT = Path(__file__).parent.parent
+HOME = ROOT / ".pytest_cache" / "home"
+"""The home folder of all tests, so that they neither read a person's files nor write there; what models cost is kept in
+it from one call to the next."""
 SHARED_DATA = Path(os.environ.get("PVT_EXP_TEST_DATA") or ROOT.parent / "shared" / "data")
 """Real data that some tests want and skip without."""
 
@@ -38,6 +41,23 @@ blocks:
         deeper: {backbone.depths: [2, 1, 1, 1]}
         same as the base: {backbone.depths: [1, 1, 1, 1]}
 """
+
+
+def _leave_home() -> None:
+    """Before anything is imported that looks for the home folder; what tests start has it from here."""
+    if os.environ.get("HOME") == str(HOME):  # a process that pytest-xdist started
+        return
+    own = Path(os.environ.get("HOME", "/nowhere"), ".gitconfig")
+    if own.is_file():  # which may say that this checkout is safe
+        os.environ.setdefault("GIT_CONFIG_GLOBAL", str(own))
+    HOME.mkdir(parents=True, exist_ok=True)
+    os.environ["HOME"] = str(HOME)
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC", "WANDB_API_KEY"):
+        os.environ.pop(name, None)
+    os.environ["XDG_CACHE_HOME"] = str(HOME / ".cache")
+
+
+_leave_home()
 
 
 def real_data(name: str) -> Path:

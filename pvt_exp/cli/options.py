@@ -1,6 +1,5 @@
 """What can be typed after the verbs, and what it means."""
 
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pvt_exp import cost, expand, site, standing, store, study
+from pvt_exp import cost, expand, machine, site, standing, store, study
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Slot
@@ -114,7 +113,7 @@ def one_slot(gpus: str | None) -> Slot:
     """The place for a single process: the first GPU of ``--gpus``, else all cores of the CPU."""
     launcher = choose_launcher(kinds("launchers")["local"](), gpus, None)
     slot: Slot = launcher.slots()[0]
-    return slot if slot.gpus else Slot((), len(os.sched_getaffinity(0)))
+    return slot if slot.gpus else Slot((), machine.cores())
 
 
 def make_placement(

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp import files
+from pvt_exp import files, machine
 from pvt_exp.datasets import DataError, Dataset, Facts, Split, fingerprint, listing, scan, some
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ def index(annotations: Path, field: str) -> Path:
     except OSError as error:
         raise DataError(f"{annotations}: {error.strerror}") from None
     told = (FORMAT, str(annotations.resolve()), state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvt_exp" / "coco"
+    cache = machine.cache_folder() / "coco"
     folder = cache / hashlib.sha256(repr(told).encode()).hexdigest()[:24]
     try:
         if not folder.exists():

@@ -27,6 +27,8 @@ class Ended(NamedTuple):
     attempt: Path
     code: int
     """The exit status; negative: the signal that ended it."""
+    why: str | None = None
+    """Where it is not the run's own doing that it ended: what was."""
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from pvt_exp import children, stopping
+from pvt_exp import children, inherited, machine, stopping
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 
 PATIENCE_S = 30.0
 """How long a run that was asked to stop may take before it is made to."""
+SERVER_GONE = 255
+"""What multiprocessing gives as the exit status of a process whose server went away; no run ends by it."""
+SERVER_KILLED = "the process that runs are forked from was killed"
 
 
 class Settings(Launcher):
@@ -39,7 +42,7 @@ class Settings(Launcher):
 
     def slots(self) -> list[Slot]:
         """The places for runs, one entry each. Raises ValueError for GPUs that this machine does not have."""
-        cores = len(os.sched_getaffinity(0))
+        cores = machine.cores()
         there = _gpus()
         gpus = there if self.gpus == "auto" and self.cpu_slots is None else () if self.gpus == "auto" else self.gpus
         if missing := sorted(set(gpus) - set(there)):
@@ -77,7 +80,7 @@ class Settings(Launcher):
                     if not _start(ranks, home):
                         del running[attempt]
                         waiting.append(slot)
-                        yield Ended(attempt, 1)
+                        yield Ended(attempt, SERVER_GONE, SERVER_KILLED)
                 free = waiting
                 if not running:
                     return
@@ -91,7 +94,7 @@ class Settings(Launcher):
                         del running[attempt]
                         _end(ranks)  # and what the run left behind: loaders, W&B's service
                         free.append(slot)
-                        yield Ended(attempt, code)
+                        yield Ended(attempt, code, SERVER_KILLED if code == SERVER_GONE else None)
                 yield None
         finally:
             _stop([process for ranks, _ in running.values() for process in ranks])
@@ -126,7 +129,9 @@ def _start(ranks: Sequence[BaseProcess], code: str) -> bool:
     The server is started if it is not there, or not there any more, and imports pvt_exp from ``code`` alone: never from the
     folder that the command was typed in.
     """
-    with _environment({"PYTHONPATH": children.path(code), **children.SAFE}):  # up to 3.12 it reads no other
+    # Up to Python 3.12 the server reads no other path; Lightning reads its rank when it is imported.
+    without = dict.fromkeys(filter(inherited.is_foreign, os.environ))
+    with _environment({"PYTHONPATH": children.path(code), **children.SAFE, **without}):
         try:
             for process in ranks:
                 process.start()
@@ -137,17 +142,22 @@ def _start(ranks: Sequence[BaseProcess], code: str) -> bool:
 
 
 @contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """Meanwhile have these variables; none: not there."""
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _set(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _run(attempt: str, rank: int = 0) -> None:

@@ -272,7 +272,9 @@ def _serve(worker: int) -> None:
     """Take no signal but the run's own: when it is asked to stop, it needs images to come to the end of its step."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))  # a run's limit counts what this process has of the run's
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SIGTERM stays blocked, and is taken in a thread
+    for number in stopping.SIGNALS:
+        if number != signal.SIGTERM:  # which stays blocked, and is taken in a thread
+            signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_when_told, args=(os.getppid(),), daemon=True).start()
 
 

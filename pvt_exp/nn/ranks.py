@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.strategies import DDPStrategy
 from torch import distributed
 from torch._C._distributed_c10d import FileStore
@@ -96,12 +97,15 @@ class Environment(LightningEnvironment):
         return rank()
 
 
-def strategy() -> Any:
-    """Lightning's strategy for so many processes.
+def of_trainer() -> dict[str, Any]:
+    """Words for Lightning's Trainer: its strategy for so many processes, and who they are.
 
-    Buffers are not sent around, because `pvt_exp.nn.batchnorm` keeps them equal; parameters without a gradient are looked
-    for, as some backbones have them at a stage whose output a neck leaves out.
+    Lightning is told so for one process too: else it takes a rank from the variables of Slurm or torchrun, wherever it finds
+    them. Buffers are not sent around, because `pvt_exp.nn.batchnorm` keeps them equal; parameters without a gradient are
+    looked for, as some backbones have them at a stage whose output a neck leaves out.
     """
+    rank_zero_only.rank = rank()  # type: ignore[attr-defined]  # read from the environment when it was imported
     if world() == 1:
-        return "auto"
-    return DDPStrategy(cluster_environment=Environment(), find_unused_parameters=True, broadcast_buffers=False)
+        return {"strategy": "auto", "plugins": [Environment()]}
+    parallel = DDPStrategy(cluster_environment=Environment(), find_unused_parameters=True, broadcast_buffers=False)
+    return {"strategy": parallel, "plugins": []}

@@ -137,6 +137,32 @@ def test_kill_9_of_a_run(sweep: Path, driver: Driver, tmp_path: Path) -> None:
     assert after[victim.name]["provenance"]["resumed"] == 1  # type: ignore[index]
 
 
+def test_kill_9_of_the_server_that_runs_are_forked_from(sweep: Path, driver: Driver, tmp_path: Path) -> None:
+    """Its runs end with it and are tried again; also a second time, and where Python's tracker of resources is gone too."""
+    longer(sweep)
+    process = driver("sweep", "sweep.yaml", "--slots", "2", "--workers", "1")
+
+    def children(word: str) -> list[int]:
+        """The driver's own: what the server has forked has its command line too."""
+        own = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        return [int(pid) for pid in own if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    wait_for(lambda: len(list(tmp_path.glob("runs/*/attempts/1/progress.json"))) == 2)
+    for pid in (*children("resource_tracker"), *children("forkserver")):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: any(tmp_path.glob("runs/*/attempts/2/placement.yaml")))  # before it has made a step
+    wait_for(lambda: bool(children("forkserver")))
+    for pid in children("forkserver"):
+        os.kill(pid, signal.SIGKILL)
+    said, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    assert "all 4 runs are done" in said
+    assert "Traceback" not in said
+    assert "the process that runs are forked from was killed; again, from its checkpoint" in said
+    ends = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/attempts/1/end.json")]
+    assert sum(end["reason"] == "the process that runs are forked from was killed" for end in ends) >= 2
+
+
 @pytest.mark.slow
 def test_kill_9_of_a_process_that_loads_images(sweep: Path, driver: Driver, tmp_path: Path) -> None:
     longer(sweep, 40)
@@ -179,7 +205,12 @@ def test_kill_9_of_the_driver(sweep: Path, cli: Cli, driver: Driver, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGUSR1]
+    "number",
+    [
+        signal.SIGINT,
+        signal.SIGUSR1,
+        *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGHUP)),
+    ],
 )
 def test_ctrl_c_and_a_clusters_signals(number: signal.Signals, sweep: Path, driver: Driver, tmp_path: Path) -> None:
     longer(sweep, 50)
@@ -199,7 +230,7 @@ def test_ctrl_c_and_a_clusters_signals(number: signal.Signals, sweep: Path, driv
     for end in tmp_path.glob("runs/*/attempts/1/end.json"):
         told = json.loads(end.read_text())
         assert told["state"] == "killed"
-        assert "stopped by a person or the machine (SIGTERM); it goes on from epoch" in told["reason"]
+        assert "stopped by a person or the machine; it goes on from epoch" in told["reason"]
         assert len(list(end.parent.glob("checkpoints/*.ckpt"))) >= 1
 
 

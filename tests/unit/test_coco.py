@@ -61,10 +61,10 @@ def test_the_fingerprint_follows_the_images(tmp_path: Path) -> None:
     assert len(before or "") == 16
 
 
-def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_cannot_be_kept_is_said(tmp_path: Path, cache: Path) -> None:
     root = put(tmp_path, train=train(), val=val())
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (cache / "pvt_exp").mkdir()
+    (cache / "pvt_exp/coco").touch()
     with pytest.raises(DataError, match=r"cannot be kept there.*set XDG_CACHE_HOME"):
         Settings().inspect(root)
 

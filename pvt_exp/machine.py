@@ -1,0 +1,90 @@
+"""What this machine gives a process: cores, memory, a folder for the cache; also where Linux's own calls are missing."""
+
+import math
+import os
+import stat
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Where a container is told how much of the processors it may use: microseconds in a period of so many."""
+
+
+def cores() -> int:
+    """Cores that this process may use: those it is bound to, and no more than its container's share."""
+    try:
+        bound = len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        bound = os.cpu_count() or 1
+    try:
+        quota, _, period = QUOTA.read_text().partition(" ")
+        return max(1, min(bound, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no container, or "max"
+        return bound
+
+
+def memory() -> int:
+    """Bytes of memory that the machine has; no limit where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not Linux
+        return sys.maxsize
+
+
+def home() -> Path | None:
+    """The person's folder; None where there is none, as for a user of a container that no list of users has."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with ``~`` as the person's folder, where there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def cache_folder() -> Path:
+    """Where what is worked out once is kept: ``$XDG_CACHE_HOME/pvt_exp``, else ``~/.cache/pvt_exp``.
+
+    Where that cannot be written to, a folder of this user's beside other temporary files, which is told.
+    """
+    named, person = os.environ.get("XDG_CACHE_HOME"), home()
+    return _writable(Path(named) if named else person / ".cache" if person else None)
+
+
+@cache
+def _writable(usual: Path | None) -> Path:
+    why = _lacks(usual / "pvt_exp") if usual else None
+    if usual is not None and why is None:
+        return usual / "pvt_exp"
+    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir(), f"pvt_exp-cache-{user}")
+    if _lacks(folder) is not None or not _is_own(folder):
+        folder = Path(tempfile.mkdtemp(prefix="pvt_exp-cache-"))
+    reason = "there is no home folder" if usual is None else f"{usual} cannot be written to ({why})"
+    print(f"{reason}: what is counted is kept in {folder}; XDG_CACHE_HOME can name another place", file=sys.stderr)
+    return folder
+
+
+def _lacks(folder: Path) -> str | None:
+    """Why nothing can be kept in a folder, if so; it is made, for this user alone."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether nobody else can put anything into a folder, whose content is trusted."""
+    told = folder.lstat()
+    return stat.S_ISDIR(told.st_mode) and (
+        not hasattr(os, "getuid") or (told.st_uid == os.getuid() and not told.st_mode & 0o022)
+    )

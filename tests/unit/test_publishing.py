@@ -1,0 +1,130 @@
+"""A file that appears whole, and of several writers the first wins: with hard links, and where there are none."""
+
+import errno
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvt_exp import files, frozen, store
+from pvt_exp.config import ConfigError
+from tests.conftest import ROOT
+
+WRITERS, PATHS = 6, 30
+SHIM = """\
+#include <errno.h>
+#include <sys/types.h>
+int link(const char *a, const char *b) { errno = %(error)s; return -1; }
+int linkat(int a, const char *b, int c, const char *d, int e) { errno = %(error)s; return -1; }
+int chmod(const char *a, mode_t b) { errno = EPERM; return -1; }
+int flock(int a, int b) { errno = 524; return -1; }
+"""
+SCRIPT = """\
+import sys
+from pathlib import Path
+from pvt_exp import files, locks, store
+runs = store.create(Path(sys.argv[1]))
+assert files.publish(runs / "x.json", "1") and not files.publish(runs / "x.json", "2")
+with locks.lock(runs) as mine:
+    assert mine
+print((runs / "x.json").read_text(), sorted(path.name for path in runs.iterdir()))
+"""
+
+
+def _refuse(number: int) -> Any:
+    def link(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return link
+
+
+def _write(folder: Path, me: int, ready: Any, won: Any) -> None:
+    os.link = _refuse(errno.EPERM)
+    ready.wait()
+    for number in range(PATHS):
+        if files.publish(folder / f"{number}.json", json.dumps({"writer": me, "much": "x" * 5000})):
+            won.put((number, me))
+    won.put(None)
+
+
+def test_of_writers_at_once_one_wins_without_hard_links(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    ready, won = context.Barrier(WRITERS), context.Queue()
+    writers = [context.Process(target=_write, args=(tmp_path, me, ready, won)) for me in range(WRITERS)]
+    for each in writers:
+        each.start()
+    wins = []
+    for _ in writers:
+        while (told := won.get(timeout=60)) is not None:
+            wins.append(told)
+    for each in writers:
+        each.join(60)
+        assert each.exitcode == 0
+    assert sorted(number for number, _ in wins) == list(range(PATHS))
+    for number, me in wins:
+        assert json.loads((tmp_path / f"{number}.json").read_text())["writer"] == me
+    assert len(list(tmp_path.iterdir())) == PATHS, "nothing is left beside"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, 524])
+def test_each_way_of_having_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(os, "link", _refuse(number))
+    files.check_publishing(tmp_path)
+    assert files.publish(tmp_path / "a", "one")
+    assert not files.publish(tmp_path / "a", "two")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "one"}
+
+
+def test_what_a_killed_writer_began_is_brought_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the folder's rename and the file: the next writer publishes the first one's text, not its own."""
+    monkeypatch.setattr(os, "link", _refuse(errno.EPERM))
+    files.claim_folder(tmp_path / ".a.publishing", lambda part: files.write(part / "text", "the first"))
+    assert not files.publish(tmp_path / "a", "the second")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "the first"}
+
+
+def test_other_errors_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", _refuse(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        files.publish(tmp_path / "a", "one")
+    with pytest.raises(ConfigError, match="cannot keep runs here: Input/output error"):
+        store.create(tmp_path / "runs")
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_place_that_cannot_publish_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create(tmp_path)
+    monkeypatch.setattr(files, "publish", lambda path, text: True)  # the last wins, as some network disks have it
+    with pytest.raises(ConfigError, match="cannot keep runs here: a file cannot be made so that the first"):
+        store.create(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store.json"]
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
+def test_a_store_where_the_system_refuses_links_rights_and_locks(tmp_path: Path) -> None:
+    source = tmp_path / "shim.c"
+    source.write_text(SHIM % {"error": "EPERM"})
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", source], check=True)
+    environment = {**os.environ, "LD_PRELOAD": str(tmp_path / "shim.so"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "runs")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "1 ['lock', 'store.json', 'x.json']\n", done.stderr
+
+
+def test_code_is_frozen_where_rights_cannot_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "chmod", _refuse(errno.EPERM))
+    frozen.freeze.cache_clear()
+    try:
+        copy = frozen.freeze(tmp_path)
+    finally:
+        frozen.freeze.cache_clear()
+    assert (copy / "pvt_exp/backbones/pvt.py").read_bytes() == (ROOT / "pvt_exp/backbones/pvt.py").read_bytes()
+    assert not list(copy.rglob("__pycache__"))

@@ -1,0 +1,64 @@
+"""Which signals stop a run and a driver."""
+
+import multiprocessing
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from pvt_exp import stopping
+
+ALL = [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
+
+
+def _train(said: Any) -> None:
+    stopping.ignore()  # as the server of runs does
+    stopping.heed()
+    run = stopping.Stopping(lambda: os._exit(3))
+    run.listen()
+    run.training = True
+    said.put("ready")
+    while not run.asked:
+        time.sleep(0.01)
+    os._exit(5)
+
+
+def _drive(said: Any, ignored: bool) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        with stopping.as_ctrl_c():
+            said.put("ready")
+            time.sleep(2 if ignored else 60)
+    except KeyboardInterrupt:
+        os._exit(5)
+    os._exit(7)
+
+
+@pytest.mark.parametrize("number", ALL)
+@pytest.mark.parametrize(("target", "more"), [(_train, ()), (_drive, (False,))])
+def test_a_run_and_a_driver_hear_each(target: Any, more: tuple[Any, ...], number: int) -> None:
+    assert _end(target, number, *more) == 5
+
+
+def test_a_driver_under_nohup_outlives_its_terminal() -> None:
+    assert _end(_drive, signal.SIGHUP, True) == 7
+    assert _end(_drive, signal.SIGTERM, True) == 5
+
+
+def _end(target: Any, number: int, *more: Any) -> int | None:
+    context = multiprocessing.get_context("fork")
+    said = context.Queue()
+    process = context.Process(target=target, args=(said, *more))
+    process.start()
+    assert said.get(timeout=60) == "ready"
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(60)
+    return process.exitcode
+
+
+def test_signals_without_a_name() -> None:
+    assert stopping.name(signal.SIGKILL) == "SIGKILL"
+    assert stopping.name(signal.SIGRTMIN + 1) == f"signal {signal.SIGRTMIN + 1}"
