@@ -10,7 +10,7 @@ from pvt_exp.config import ConfigError, Keys, field_of
 from pvt_exp.match import Match, Matched, Solution
 from pvt_exp.plan import called
 from pvt_exp.schema import Changes, Run
-from pvt_exp.where import Filter, names_costs
+from pvt_exp.where import Filter, costs_in
 
 Parts = tuple[tuple[Keys, Changes], ...]
 """Places in the sweep's file, and what changes there."""
@@ -43,11 +43,11 @@ class Problem(NamedTuple):
 class Count(Protocol):
     """What can be asked about costs: `pvt_exp.cost`."""
 
-    def of(self, runs: Sequence[Run], memory: bool = ..., /) -> Sequence[Any]:
-        """What the runs' models cost."""
+    def each(self, runs: Sequence[Run], memory: bool = ..., /) -> Sequence[Any]:
+        """What the runs' models cost, or an object with the ``reason`` why that is not known."""
 
-    def solve(self, problems: Sequence[Problem], /) -> Sequence[Solution | None]:
-        """The nearest solution of each."""
+    def solve(self, problems: Sequence[Problem], /) -> Sequence[Solution | str | None]:
+        """The nearest solution of each, or the reason why nothing can be said."""
 
 
 def match(
@@ -82,6 +82,9 @@ def match(
         if (problem := problems.get(id(row))) is None:
             return row
         found = solved[id(row)]
+        if isinstance(found, str):
+            unsolved.append(f"{place}: match: {called(row.labels)} or the base cannot be counted: {found}")
+            return row
         if found is None or abs(found.residual) > wanted.within:
             unsolved.append(f"{place}: match: {_no_solution(row, problem, found)}")
             return row
@@ -95,21 +98,39 @@ def match(
     made = [changed(row) for row in rows]
     if unsolved:
         raise ConfigError(unsolved)
-    _tell_unmatched(wanted, base, [row for row in others if id(row) not in problems], count)
+    _tell_unmatched(wanted, base, [row for row in others if id(row) not in problems], count, place)
     return made
 
 
-def _tell_unmatched(wanted: Match, base: Run, rows: Sequence[Spelled], count: Count) -> None:
+def _tell_unmatched(wanted: Match, base: Run, rows: Sequence[Spelled], count: Count, place: str) -> None:
     """Say of each row without the field how far it is from the base, if that is too far."""
     if not rows:
         return
-    target, *costs = (
-        getattr(c, wanted.cost) for c in count.of([base, *(row.run for row in rows)], wanted.cost == "memory")
-    )
+    try:
+        found = _counted([wanted.cost], base, rows, count)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: match: {problem}" for problem in error.problems) from None
+    target, *costs = (getattr(each, wanted.cost) for each in found)
     for row, cost in zip(rows, costs, strict=True):
         residual = cost / target - 1
         if abs(residual) > wanted.within:
             row.unmatched = f"it has no {' or '.join(wanted.by)} ({wanted.cost} {100 * residual:+.1f} %)"
+
+
+def _counted(wanted: Sequence[str], base: Run, rows: Sequence[Spelled], count: Count) -> Sequence[Any]:
+    """What the base costs, and each of the rows.
+
+    Raises:
+        ConfigError: for each that lacks one of the ``wanted`` costs, with its name and the reason.
+    """
+    found = count.each([base, *(row.run for row in rows)], "memory" in wanted)
+    problems = []
+    for name, each in zip(["base", *(called(row.labels) for row in rows)], found, strict=True):
+        reasons = [getattr(each, "reason", None), *(getattr(each, "uncounted", {}).get(word) for word in wanted)]
+        problems += [f"{name} cannot be counted: {reason}" for reason in filter(None, reasons)][:1]
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return found
 
 
 def _no_solution(row: Spelled, problem: Problem, found: Solution | None) -> str:
@@ -133,13 +154,13 @@ def keep(where: str, base: Run, rows: Sequence[Spelled], count: Count | None, pl
 
     try:
         holds = Filter(where, cost_of)
-        if names_costs(where) and count is not None:
+        if (named := costs_in(where)) and count is not None:
             runs = [base, *(row.run for row in rows)]
-            costs.update(zip(map(id, runs), count.of(runs, "memory" in where), strict=True))
+            costs.update(zip(map(id, runs), _counted(named, base, rows, count), strict=True))
         holds.check([row.run for row in rows], base)
         kept = [row for row in rows if holds(row.run, base)]
     except ConfigError as error:
-        raise ConfigError(f"{place}: where: {error}") from None
+        raise ConfigError(f"{place}: where: {problem}" for problem in error.problems) from None
     if not kept:
         raise ConfigError(f"{place}: where: removes all {len(rows)} variants")
     return kept

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -29,26 +29,42 @@ class Cost(NamedTuple):
     """Those that are not frozen."""
     backbone_params: int
     """Those of the backbone; the others are the neck's and the head's."""
-    macs: int
-    """Multiply-accumulates of one image's forward pass, attention included."""
+    macs: int | None
+    """Multiply-accumulates of one image's forward pass, attention included; none: they cannot be counted."""
     input_px: tuple[int, int]
     """Height and width that they are counted at."""
-    test_macs: int
+    test_macs: int | None
     """Those of the largest image in testing."""
     test_px: tuple[int, int]
     """Its height and width."""
     memory: int | None = None
-    """Most bytes that a training step holds, a group of images at a time; none: not asked for."""
+    """Most bytes that a training step holds, a group of images at a time; none: not asked for, or it cannot be counted."""
+    uncounted: Mapping[str, str] = {}
+    """Why ``macs``, ``test_macs`` or ``memory`` could not be counted, by name."""
+
+
+class NoCost(NamedTuple):
+    """Of a model that cannot be built."""
+
+    reason: str
+
+
+def each(runs: Sequence[Run], memory: bool = True) -> list[Cost | NoCost]:
+    """The cost of each run, or why it has none; with ``memory`` of its training step too. Equal ones are counted once."""
+    questions = [(_question(run, memory), {"run": run.model_dump(mode="json"), "memory": memory}) for run in runs]
+    return [told if isinstance(told, NoCost) else _cost(told) for told in _asked("costs", questions)]
 
 
 def of(runs: Sequence[Run], memory: bool = True) -> list[Cost]:
-    """The cost of each run; with ``memory`` that of its training step too. Equal ones are counted once.
+    """The cost of each run, as `each` has it.
 
     Raises:
-        ConfigError: with the child's words, if a model cannot be built.
+        ConfigError: with the reason, if a model cannot be built.
     """
-    questions = [(_question(run, memory), {"run": run.model_dump(mode="json"), "memory": memory}) for run in runs]
-    return list(map(_cost, _asked("costs", questions)))
+    found = each(runs, memory)
+    if failed := [told.reason for told in found if isinstance(told, NoCost)]:
+        raise ConfigError(dict.fromkeys(failed))
+    return [told for told in found if isinstance(told, Cost)]
 
 
 def known(runs: Sequence[Run]) -> list[Cost | None]:
@@ -67,11 +83,9 @@ def _question(run: Run, memory: bool) -> dict[str, Any]:
     return {"run": _counts(run, memory), "memory": memory}
 
 
-def solve(problems: Sequence[Problem]) -> list[Solution | None]:
-    """The value of a field at which each run costs what is asked for, or the nearest; None where no value is a model.
-
-    Raises:
-        ConfigError: with the child's words, if it fails.
+def solve(problems: Sequence[Problem]) -> list[Solution | str | None]:
+    """The value of a field at which each run costs what is asked for, or the nearest; None where no value is a model, and
+    the reason where it cannot be counted.
     """
 
     def worded(problem: Problem, words: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
@@ -85,7 +99,10 @@ def solve(problems: Sequence[Problem]) -> list[Solution | None]:
         for each in problems
     ]
     return [
-        each and Solution(tuple(each["value"]), each["cost"], each["target"]) for each in _asked("matches", questions)
+        told.reason
+        if isinstance(told, NoCost)
+        else told and Solution(tuple(told["value"]), told["cost"], told["target"])
+        for told in _asked("matches", questions)
     ]
 
 
@@ -96,35 +113,46 @@ def _counts(run: Run, memory: bool) -> dict[str, Any]:
 
 
 def _asked(name: str, questions: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> list[Any]:
-    """The child's answers, from the cache where they are there; each is kept as it comes.
+    """The child's answers, from the cache where they are there, or `NoCost`. What could be counted is kept as it comes.
 
     Of each question there is what its answer depends on, and the whole.
     """
     folder, code = machine.cache_folder() / name, _code()
     paths = [folder / f"{_key(question, code)}.json" for question, _ in questions]
     missing = {path: whole for path, (_, whole) in zip(paths, questions, strict=True) if not path.exists()}
+    failed: dict[Path, Any] = {}
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        for count, (path, answer) in enumerate(zip(missing, _child(list(missing.values())), strict=True), 1):
-            files.write(path, files.dump({"answer": answer}))
+        for count, (path, told) in enumerate(zip(missing, _child(list(missing.values())), strict=True), 1):
+            if "error" in told:
+                failed[path] = NoCost(told["error"])
+            elif isinstance(told["answer"], dict) and told["answer"].get("uncounted"):
+                failed[path] = told["answer"]  # asked again the next time
+            else:
+                files.write(path, files.dump({"answer": told["answer"]}))
             if len(missing) > 3 and sys.stderr.isatty():
                 end = "\n" if count == len(missing) else ""
                 print(f"\rcounted {count} of {len(missing)} models", end=end, file=sys.stderr, flush=True)
-    read = {path: _read(path) for path in dict.fromkeys(paths)}
+    read = {path: failed[path] if path in failed else _read(path) for path in dict.fromkeys(paths)}
     return [read[path] for path in paths]
 
 
-def _child(questions: list[dict[str, Any]]) -> Iterator[Any]:
-    """Its answers, one after the other."""
+def _child(questions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What it says of each in turn: ``answer``, or ``error`` with the reason; if it ends early, of the rest too."""
     with tempfile.TemporaryFile("w+") as asked, tempfile.TemporaryFile("w+") as said:
         json.dump(questions, asked)
         asked.seek(0)
         with children.start("pvt_exp.count", stdin=asked, stdout=subprocess.PIPE, stderr=said, text=True) as child:
             assert child.stdout is not None
-            yield from map(json.loads, child.stdout)
-        if child.returncode:
+            answered = 0
+            for line in child.stdout:
+                yield json.loads(line)
+                answered += 1
+        if answered < len(questions):
             said.seek(0)
-            raise ConfigError(children.last_line(said.read(), "counting failed"))
+            ended = f"the process that counts was ended by signal {-child.returncode}" if child.returncode < 0 else ""
+            reason = ended or children.last_line(said.read(), "the process that counts ended")
+            yield from ({"error": reason} for _ in questions[answered:])
 
 
 def _read(path: Path) -> Any:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from pvt_exp import config
 from pvt_exp.match import nearest
-from pvt_exp.nn.training import Training
+from pvt_exp.nn.training import Training, in_a_line
 from pvt_exp.schema import Run
 
 ASK: dict[str, Callable[[Training], int]] = {
@@ -27,9 +27,15 @@ def answer(question: dict[str, Any]) -> Any:
 
 
 def count(run: dict[str, Any], memory: bool = False) -> dict[str, Any]:
-    """What a run costs, of memory too if it is asked for."""
+    """What a run costs, of memory too if it is asked for; ``uncounted`` says why a part of it is None."""
     module = _build(config.make(Run, run))
-    return {**module.cost(), "memory": module.step_memory() if memory else None}
+    found = module.cost()
+    if not memory:
+        return {**found, "memory": None}
+    try:
+        return {**found, "memory": module.step_memory()}
+    except Exception as error:  # of a network that no one here has seen; what else is counted stands
+        return {**found, "memory": None, "uncounted": {**found.get("uncounted", {}), "memory": in_a_line(error)}}
 
 
 def solve(
@@ -55,6 +61,14 @@ def _target(base: str, cost: str) -> int:
     return ASK[cost](_build(config.make(Run, json.loads(base))))
 
 
+def said(question: dict[str, Any]) -> dict[str, Any]:
+    """``answer``, or ``error``: why there is none. A question that fails leaves the others alone."""
+    try:
+        return {"answer": answer(question)}
+    except Exception as error:  # whatever a network raises is the answer to this question
+        return {"error": in_a_line(error)}
+
+
 def _at(value: Any, field: str) -> Any:
     for key in field.split("."):
         value = value[key]
@@ -69,4 +83,4 @@ def _build(run: Run) -> Training:
 
 if __name__ == "__main__":
     for asked in json.load(sys.stdin):
-        print(json.dumps(answer(asked)), flush=True)
+        print(json.dumps(said(asked)), flush=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from pvt_exp import attempts, calibration, cost, progress, site, store
 from pvt_exp.calibration import Hours, Pace
 from pvt_exp.config import ConfigError
-from pvt_exp.cost import Cost
+from pvt_exp.cost import Cost, NoCost
 from pvt_exp.launchers import Launcher, Slot
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Run
@@ -28,7 +28,7 @@ GIB = 2**30
 class Estimate:
     """Of a plan on the slots at hand."""
 
-    costs: tuple[Cost, ...]
+    costs: tuple[Cost | NoCost, ...]
     """Of the plan's rows."""
     paces: Mapping[str, Pace]
     """By the names of rows and first stages, of those that were calibrated on such a device."""
@@ -44,6 +44,8 @@ class Estimate:
     """What the hours are not known of."""
     too_large: tuple[str, ...] = ()
     """Of each row that will not fit, why."""
+    failed: tuple[str, ...] = ()
+    """Of each row that cannot be built, or calibrated: where it is written, its name, and why."""
 
 
 def of(
@@ -56,19 +58,26 @@ def of(
     data: Sequence[str],
     calibrate: bool,
 ) -> Estimate:
-    """Count every row; calibrate what was not, if asked to; ``tried`` is `tuning.progress`.
+    """Count every row; calibrate what was not, if asked to; ``tried`` is `tuning.progress`. A row that fails is told.
 
     Raises:
-        ConfigError: for a model that cannot be built, and for data or a device that calibration lacks.
+        ConfigError: for data or a device that calibration lacks.
     """
     places = launcher.slots()
     slot = places[0]
     roots, facts, problems = site.inspect(plan, site.places(data), site.load())
     groups = calibration.groups(plan)
+    costs = cost.each([_placed(row.first, placement) for row in plan.rows])
+    failed = {
+        row.name: f"cannot be built: {told.reason}"
+        for row, told in zip(plan.rows, costs, strict=True)
+        if isinstance(told, NoCost)
+    }
     if calibrate:
         if told := [problem for run in groups.values() for problem in problems.get(run.dataset, ())]:
             raise ConfigError(dict.fromkeys(told))
-        _calibrate(groups, runs, placement, roots, slot)
+        left = {name: run for name, run in groups.items() if name not in failed}
+        failed |= _calibrate(left, runs, placement, roots, slot)
     paces = {
         name: pace
         for name, run in groups.items()
@@ -84,11 +93,20 @@ def of(
         ended = {each["name"]: len(each["tried"]) for each in tried}
         begun = {run_id: part for run_id in outcomes if (part := _begun(runs, outcomes[run_id]))}
         hours = calibration.hours(plan, outcomes, ended, paces, facts, begun, len(places))
-    costs = cost.of([_placed(row.first, placement) for row in plan.rows])
     room = room_of(places, launcher.memory_gb)
     too_large = _too_large({row.name: each for row, each in zip(plan.rows, costs, strict=True)}, room)
+    origins = {row.name: f"{row.origin}: " for row in plan.rows if row.origin}
     return Estimate(
-        tuple(costs), paces, run_h, room, len(places), calibration.device(slot), hours, lacking, tuple(too_large)
+        tuple(costs),
+        paces,
+        run_h,
+        room,
+        len(places),
+        calibration.device(slot),
+        hours,
+        lacking,
+        tuple(too_large),
+        tuple(f"{origins.get(name, '')}{name}: {why}" for name, why in failed.items()),
     )
 
 
@@ -102,27 +120,27 @@ def room_of(places: Sequence[Slot], memory_gb: float | None) -> int:
 
 
 def foreseen(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) -> list[str]:
-    """Which rows will not fit, and why, as far as it is known at once: counted before or, on a GPU, of a few models.
-
-    Raises:
-        ConfigError: for a model that cannot be built.
+    """Which rows will not fit, and why, as far as it is known at once: counted before or, on a GPU, of a few models. Those
+    too that cannot be built.
     """
     places = launcher.slots()
     runs = [_placed(run, placement) for run in rows.values()]
-    costs = cost.known(runs)
+    costs: list[Cost | NoCost | None] = [*cost.known(runs)]
     if places[0].gpus and 0 < costs.count(None) <= FEW:
-        costs = [*cost.of(runs)]
-    return _too_large(
-        {name: each for name, each in zip(rows, costs, strict=True) if each}, room_of(places, launcher.memory_gb)
-    )
+        costs = [*cost.each(runs)]
+    found = dict(zip(rows, costs, strict=True))
+    return [
+        *(f"cannot be built: {name}: {told.reason}" for name, told in found.items() if isinstance(told, NoCost)),
+        *_too_large(found, room_of(places, launcher.memory_gb)),
+    ]
 
 
-def _too_large(costs: Mapping[str, Cost], room: int) -> list[str]:
+def _too_large(costs: Mapping[str, Cost | NoCost | None], room: int) -> list[str]:
     return [
         f"will not fit: a step of {name} takes {each.memory / GIB:.1f} GiB, and a run has {room / GIB:.1f} GiB here; "
         "--micro-batch takes fewer images at once"
         for name, each in costs.items()
-        if each.memory is not None and each.memory > room
+        if isinstance(each, Cost) and each.memory is not None and each.memory > room
     ]
 
 
@@ -137,17 +155,24 @@ def _calibrate(
     placement: Placement,
     roots: Mapping[str, Path],
     slot: Slot,
-) -> None:
+) -> dict[str, str]:
+    """Measure what was not measured, or on a device that was busy; why that failed, of each row where it did."""
+    failed = {}
     paces = {name: calibration.known(runs, run, placement, slot) for name, run in groups.items()}
     missing = {name: groups[name] for name, pace in paces.items() if pace is None or not pace.was_idle}
     store.create(runs)
     console = Console(stderr=True, markup=False, emoji=False)
     for count, (name, run) in enumerate(missing.items(), 1):
         placed = placement.model_copy(update={"data": str(roots[run.dataset.name])})
-        pace = calibration.measure(runs, run, placed, slot)
+        try:
+            pace = calibration.measure(runs, run, placed, slot)
+        except ConfigError as error:
+            failed[name] = str(error)
+            continue
         console.print(
             f"calibrated {count} of {len(missing)}: {name}: {pace.step_s:.3g} s a step", highlight=False, soft_wrap=True
         )
+    return failed
 
 
 def _begun(runs: Path, seen: Outcome) -> float:

@@ -124,7 +124,11 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         unlike = () if {} in row.labels else fairness.unlike(run, base_run, row.labels[0], about)
         seeded = run.with_seeds(seeds)
         published = told.get(called(row.labels), ())
-        return Variant(tuple(row.labels), seeded, unlike, row.matched, row.unmatched, published)
+        return Variant(tuple(row.labels), seeded, unlike, row.matched, row.unmatched, published, origin(row))
+
+    def origin(row: Spelled) -> str:
+        written = [keys for keys, _ in row.parts if keys[0] == "blocks"]
+        return document.origin(written[-1]) if written else sources.base.origin(())
 
     planned = Plan(name, seeds, (), merged=spelled - len(rows), removed=len(rows) - len(kept))
     if (tune := sweep.tune) is None:
@@ -133,7 +137,7 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
     def tuning(row: Spelled) -> Tuning:
         made = Tuning(tuple(row.labels), tune, lambda values: apply((*row.parts, (("tune", "space"), values))))
         _check_space(made, document, row.parts)
-        return replace(made, chosen=choose(made))
+        return replace(made, chosen=choose(made), origin=origin(row))
 
     tunings = tuple(map(tuning, kept))
     decided = tuple(

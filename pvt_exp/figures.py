@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pvt_exp import units
 from pvt_exp.config import ConfigError
 from pvt_exp.curves import curve
 from pvt_exp.metrics import undeclared
@@ -78,7 +79,7 @@ def _point(variant: Any, outcomes: Mapping[str, Outcome], metric: str) -> tuple[
     scores = [score for each in results if math.isfinite(score := each["metrics"].get(metric, math.nan))]
     if not scores or not results[0]["cost"].get("macs"):
         return None
-    return _counted(variant.name, len(scores), len(variant.runs)), results[0]["cost"]["macs"] / 1e9, scores
+    return _counted(variant.name, len(scores), len(variant.runs)), results[0]["cost"]["macs"], scores
 
 
 def _counted(name: str, seeds: int, due: int) -> str:
@@ -102,17 +103,18 @@ def draw_curves(axes: "Axes", drawn: Sequence[Curve], name: str) -> None:
 
 def draw_costs(axes: "Axes", points: Sequence[tuple[str, float, list[float]]], name: str) -> None:
     """A point a row, at its MACs, with the standard deviation over its seeds."""
+    unit = units.fitting((macs for _, macs, _ in points), units.COUNTS, "G")
     for i, (row, macs, scores) in enumerate(points):
         stat = over_seeds(scores)
         assert stat is not None
         axes.errorbar(
-            macs, stat.mean, yerr=stat.std or 0.0, fmt=("o", "s", "^")[i // 10 % 3], color=f"C{i % 10}", capsize=2,
-            label=_label(row),
+            macs / unit.size, stat.mean, yerr=stat.std or 0.0, fmt=("o", "s", "^")[i // 10 % 3], color=f"C{i % 10}",
+            capsize=2, label=_label(row),
         )  # fmt: skip
     costs = [macs for _, macs, _ in points]
     if max(costs) > 4 * min(costs):
         axes.set_xscale("log")
-    axes.set_xlabel("MACs (G)")
+    axes.set_xlabel(unit.head("MACs"))
     axes.set_ylabel(name)
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 

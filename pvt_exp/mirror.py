@@ -201,7 +201,8 @@ def _attributes(run: Run, seen: Outcome) -> dict[str, Any]:
     if seen.result is not None:
         costs = seen.result["cost"]
         found |= {"seconds": seen.result["provenance"]["seconds"], "parameters (M)": costs["params"] / 1e6}
-        found |= {"MACs (G)": costs["macs"] / 1e9, **seen.result["metrics"]}
+        found |= {"MACs (G)": costs["macs"] / 1e9} if costs["macs"] is not None else {}
+        found |= seen.result["metrics"]
     return found
 
 

@@ -32,6 +32,8 @@ class Variant:
     """Why `match` could not make it cost what the base does, and how far it is from it."""
     published: tuple[Figure, ...] = ()
     """What the sweep says that others have published of it, in its order."""
+    origin: str = ""
+    """``file:line`` where its last change is written; of the base, where the base begins."""
 
     @property
     def first(self) -> Run:
@@ -74,6 +76,8 @@ class Tuning:
     """The variant with some values of the space, by field."""
     chosen: dict[str, Any] | None = None
     """The best values by field, once all trials have ended."""
+    origin: str = ""
+    """``file:line``, as of a `Variant`."""
 
     def trial(self, values: dict[str, Any]) -> Run:
         """The run of a trial: scored on held out images, with the trials' own seed."""

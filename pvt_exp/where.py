@@ -33,9 +33,9 @@ _ALLOWED = (
 _CONSTANTS = {"true": True, "false": False, "none": None, "null": None}
 
 
-def names_costs(text: str) -> bool:
-    """Whether an expression needs to know what models cost."""
-    return re.search(rf"(?<![\w.])(base\.)?({'|'.join(COSTS)})\b", text) is not None
+def costs_in(text: str) -> list[str]:
+    """Which of `COSTS` an expression needs to know."""
+    return [name for name in COSTS if re.search(rf"(?<![\w.])(base\.)?{name}\b", text)]
 
 
 class Filter:

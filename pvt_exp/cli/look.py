@@ -23,6 +23,7 @@ from pvt_exp.cli.options import (
     SweepFile,
     Workers,
 )
+from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
 
 
@@ -63,12 +64,14 @@ def plan(
         told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
     if as_json:
         views.print_json({**views.plan_json(planned, found, tried, told), "data": site.as_json(roots, facts)})
-        return
-    views.print_plan(console(), planned, found, tried, None if all_ else 40)
-    for line in site.in_words(facts):
-        console().print(line, highlight=False, markup=False, soft_wrap=True)
-    if told is not None:
-        views.print_estimate(console(), planned, told, None if all_ else 40)
+    else:
+        views.print_plan(console(), planned, found, tried, None if all_ else 40)
+        for line in site.in_words(facts):
+            console().print(line, highlight=False, markup=False, soft_wrap=True)
+        if told is not None:
+            views.print_estimate(console(), planned, told, None if all_ else 40)
+    if told is not None and told.failed:
+        raise ConfigError(told.failed)
 
 
 def status(

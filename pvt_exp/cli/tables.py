@@ -143,7 +143,7 @@ def _with_costs(source: Source, store_: Path) -> Source:
     from pvt_exp import calibration, cost
 
     rows = {variant.name: variant.first for variant in source.plan.variants}
-    costs = dict(zip(rows, cost.of(list(rows.values())), strict=True))
+    costs = dict(zip(rows, cost.each(list(rows.values())), strict=True))
     return source._replace(costs=costs, paces={name: calibration.of_run(store_, run) for name, run in rows.items()})
 
 

@@ -28,6 +28,12 @@ class Diverged(RuntimeError):
         )
 
 
+def in_a_line(error: Exception) -> str:
+    """An error as one line: its first, behind what it is called unless it is the usual one for a bad value."""
+    words = (str(error).strip().splitlines() or [""])[0][:300]
+    return words if words and isinstance(error, ValueError) else f"{type(error).__name__}: {words}".rstrip(": ")
+
+
 def alike(sizes: list[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
     """The places in a batch of the images of each size: scored together, none is padded for another's sake."""
     found: dict[tuple[int, int], list[int]] = {}
@@ -66,19 +72,33 @@ class Training(pl.LightningModule):
         raise NotImplementedError
 
     def cost(self) -> dict[str, Any]:
-        """What the model costs, counted: fields of `pvt_exp.cost.Cost`."""
+        """What the model costs, counted: fields of `pvt_exp.cost.Cost`.
+
+        MACs that cannot be counted are None, with the reason in ``uncounted``, which is there only then.
+        """
         parameters = list(self.network.parameters())
         backbone: nn.Module = self.network.backbone  # type: ignore[assignment]
         counted, test = self.task.counted_px, self.task.test_px
-        macs = self.count_macs(counted)
+        sizes = {"macs": counted, "test_macs": test}
+        macs: dict[tuple[int, int], int | None] = {}
+        reasons: dict[tuple[int, int], str] = {}
+        for size in dict.fromkeys(sizes.values()):
+            try:
+                macs[size] = self.count_macs(size)
+            except (
+                Exception
+            ) as error:  # an operation that the meta device lacks, in a network that may train all the same
+                macs[size], reasons[size] = None, in_a_line(error)
+        uncounted = {name: reasons[size] for name, size in sizes.items() if size in reasons}
         return {
             "params": sum(p.numel() for p in parameters),
             "trainable_params": sum(p.numel() for p in parameters if p.requires_grad),
             "backbone_params": sum(p.numel() for p in backbone.parameters()),
-            "macs": macs,
+            "macs": macs[counted],
             "input_px": list(counted),
-            "test_macs": macs if test == counted else self.count_macs(test),
+            "test_macs": macs[test],
             "test_px": list(test),
+            **({"uncounted": uncounted} if uncounted else {}),
         }
 
     def count_macs(self, size: tuple[int, int]) -> int:

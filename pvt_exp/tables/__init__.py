@@ -17,7 +17,7 @@ from pvt_exp.component import Component
 
 if TYPE_CHECKING:
     from pvt_exp.calibration import Pace
-    from pvt_exp.cost import Cost
+    from pvt_exp.cost import Cost, NoCost
     from pvt_exp.plan import Plan
     from pvt_exp.store import Outcome
 
@@ -27,7 +27,7 @@ class Source(NamedTuple):
 
     plan: "Plan"
     outcomes: Mapping[str, "Outcome"]
-    costs: Mapping[str, "Cost"] = {}
+    costs: Mapping[str, "Cost | NoCost"] = {}
     """What was counted, by the names of variants; for kinds that want it."""
     paces: Mapping[str, "Sequence[Pace]"] = {}
     """What was calibrated, likewise, on all devices."""

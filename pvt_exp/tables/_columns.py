@@ -53,6 +53,7 @@ def fill(*table: "Columns") -> None:
     """Make the cells of all columns that a table has, in which p is corrected for all of its differences."""
     correct([of for columns in table for of in columns._differences.values()])
     for columns in table:
+        columns.among = [line for each in table for line in each.lines]
         columns._fill()
 
 
@@ -82,6 +83,10 @@ class Columns:
         self.shown: list[Shown] = []
         self.base = base or next((line for line in lines if line.variant.is_base), None)
         self.said: list[str] = []
+        self.among: Sequence[Line] = lines
+        """All rows of the table, whose sizes have one unit."""
+        self.beside_published = False
+        """Whether sizes are in the units of what is published."""
         self._found = found_in(lines)
         self._measured: dict[str, Measured] = {}
         self._differences: dict[str, Differences] = {}
@@ -168,13 +173,13 @@ class Columns:
                 cells = interval_cells(self._measure(name), lines)
                 return Shown(Column(_key(word), f"95 % interval{of}", "interval", "", *told), cells)
             case "seconds":
-                head, cells = time_cells(lines)
+                head, cells = time_cells(lines, self.among)
                 mark_hardware(lines, cells, self.notes)
                 return Shown(Column("seconds", head, "cost"), cells)
             case "peak_memory_bytes":
-                cells = memory_cells(lines)
+                head, cells = memory_cells(lines, self.among)
                 mark_hardware(lines, cells, self.notes)
-                return Shown(Column("peak_memory_bytes", "memory (GiB)", "cost"), cells)
+                return Shown(Column("peak_memory_bytes", head, "cost"), cells)
             case "published":
                 unit = describe(self.first, lines).unit
                 head = f"published ({unit})" if unit else "published"
@@ -184,10 +189,10 @@ class Columns:
                     Column(word, word.rsplit(".", maxsplit=1)[-1], "setting"),
                     [_setting_cell(line, word) for line in lines],
                 )
-        cells = count_cells(lines, kind)
+        head, cells = count_cells(lines, kind, self.among, self.beside_published)
         if kind == "macs":
             self.said += mark_sizes(lines, cells, self.notes)
-        return Shown(Column(kind, COUNTS[kind].title, "cost"), cells)
+        return Shown(Column(kind, head, "cost"), cells)
 
 
 def _key(word: str) -> str:

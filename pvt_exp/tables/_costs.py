@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pvt_exp import units
 from pvt_exp.tables import Cell
 from pvt_exp.tables._digits import fixed, of_costs
 from pvt_exp.tables._rows import Line, Notes, some
@@ -12,31 +13,38 @@ class Count(NamedTuple):
     """A size of the model, the same for all seeds."""
 
     title: str
-    unit: float
+    usual: str
+    """The unit where nothing is counted."""
 
 
 COUNTS = {
-    "params": Count("params (M)", 1e6),
-    "trainable_params": Count("trainable params (M)", 1e6),
-    "backbone_params": Count("backbone params (M)", 1e6),
-    "macs": Count("MACs (G)", 1e9),
+    "params": Count("params", "M"),
+    "trainable_params": Count("trainable params", "M"),
+    "backbone_params": Count("backbone params", "M"),
+    "macs": Count("MACs", "G"),
 }
 """By the field of ``cost`` in a result."""
 TIMES = (("h", 3600.0, 7200.0), ("min", 60.0, 120.0), ("s", 1.0, 0.0))
 """Units of times, and from how many seconds on they are taken."""
 
 
-def count_cells(lines: Sequence[Line], key: str) -> list[Cell]:
-    """Parameters or MACs, as the runs themselves counted them."""
-    unit = COUNTS[key].unit
-    counts = [next((r["cost"][key] for r in line.results if r["cost"].get(key) is not None), None) for line in lines]
-    digits = of_costs([count / unit for count in counts if count])
-    return [
+def count_cells(lines: Sequence[Line], key: str, among: Sequence[Line], usual: bool = False) -> tuple[str, list[Cell]]:
+    """Parameters or MACs, as the runs themselves counted them; and the title with their unit.
+
+    The unit fits ``among``, all rows of the table; ``usual``: it is millions, and billions, as in what is published.
+    """
+    counts = _counts(lines, key)
+    unit = (units.fixed if usual else units.fitting)(_counts(among, key), units.COUNTS, COUNTS[key].usual)
+    return unit.head(COUNTS[key].title), [
         Cell(missing="not counted" if line.results else line.missing)
         if count is None
-        else Cell(count, text=fixed(count / unit, digits))
+        else Cell(count, text=unit.text(count))
         for line, count in zip(lines, counts, strict=True)
     ]
+
+
+def _counts(lines: Sequence[Line], key: str) -> list[float | None]:
+    return [next((r["cost"][key] for r in line.results if r["cost"].get(key) is not None), None) for line in lines]
 
 
 def mark_sizes(lines: Sequence[Line], macs: list[Cell], notes: Notes) -> list[str]:
@@ -50,17 +58,43 @@ def mark_sizes(lines: Sequence[Line], macs: list[Cell], notes: Notes) -> list[st
     return []
 
 
-def time_cells(lines: Sequence[Line]) -> tuple[str, list[Cell]]:
-    """Seconds that a run's training took, over all its attempts, the mean of the seeds; and the title with their unit."""
-    means = [_over(line.results, lambda r: r["provenance"].get("seconds"), lambda v: sum(v) / len(v)) for line in lines]
-    largest = max((mean for mean in means if mean is not None), default=0.0)
-    word, unit, _ = next(each for each in TIMES if largest >= each[2])
-    return f"time ({word})", _cells(lines, means, unit, 1)
+def time_cells(lines: Sequence[Line], among: Sequence[Line]) -> tuple[str, list[Cell]]:
+    """Seconds that a run's training took, over all its attempts, the mean of the seeds; and the title with their unit.
+
+    The unit fits ``among``, all rows of the table.
+    """
+    means, every = _seconds(lines), [mean for mean in _seconds(among) if mean is not None]
+    word, unit, _ = next(each for each in TIMES if max(every, default=0.0) >= each[2])
+    digits = of_costs([mean / unit for mean in every if mean], 1)
+    return f"time ({word})", [
+        Cell(missing="not recorded" if line.results else line.missing)
+        if mean is None
+        else Cell(mean, text=fixed(mean / unit, digits))
+        for line, mean in zip(lines, means, strict=True)
+    ]
 
 
-def memory_cells(lines: Sequence[Line]) -> list[Cell]:
-    """Bytes that a run's process, or its GPU, held at most: the largest of the seeds."""
-    return _cells(lines, [_over(line.results, _memory, max) for line in lines], 2**30, 2)
+def _seconds(lines: Sequence[Line]) -> list[float | None]:
+    return [_over(line.results, lambda r: r["provenance"].get("seconds"), lambda v: sum(v) / len(v)) for line in lines]
+
+
+def memory_cells(lines: Sequence[Line], among: Sequence[Line]) -> tuple[str, list[Cell]]:
+    """Bytes that a run's process, or its GPU, held at most: the largest of the seeds; and the title with their unit.
+
+    The unit fits ``among``, all rows of the table.
+    """
+    most = _held(lines)
+    unit = units.fitting(_held(among), units.BYTES, "GiB")
+    return unit.head("memory"), [
+        Cell(missing="not recorded" if line.results else line.missing)
+        if value is None
+        else Cell(value, text=unit.text(value))
+        for line, value in zip(lines, most, strict=True)
+    ]
+
+
+def _held(lines: Sequence[Line]) -> list[float | None]:
+    return [_over(line.results, _memory, max) for line in lines]
 
 
 def mark_hardware(lines: Sequence[Line], cells: list[Cell], notes: Notes) -> None:
@@ -102,13 +136,3 @@ def _over(
 ) -> float | None:
     found = [value for result in results if (value := take(result)) is not None]
     return reduce(found) if found else None
-
-
-def _cells(lines: Sequence[Line], values: Sequence[float | None], unit: float, least: int) -> list[Cell]:
-    digits = of_costs([value / unit for value in values if value], least)
-    return [
-        Cell(missing="not recorded" if line.results else line.missing)
-        if value is None
-        else Cell(value, text=fixed(value / unit, digits))
-        for line, value in zip(lines, values, strict=True)
-    ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pvt_exp import units
 from pvt_exp.metrics import Metric, number
 from pvt_exp.published import Figure
 from pvt_exp.statistics import Difference, difference
@@ -166,7 +167,7 @@ def cost_cells(lines: Sequence[Line], key: str, notes: Notes) -> list[Cell]:
         if value is None:
             cells.append(Cell())
             continue
-        unit = COUNTS[key].unit
+        unit = dict(units.COUNTS)[COUNTS[key].usual]
         ours = [result["cost"] for result in line.results if result["cost"].get(key) is not None][:1]
         marks: tuple[str, ...] = ()
         if ours and not _agree(ours[0][key] / unit, value, key):

@@ -6,18 +6,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pvt_exp.config import ConfigError
+from pvt_exp.cost import Cost, NoCost
 from pvt_exp.tables import Cell, Column, Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, fill
-from pvt_exp.tables._digits import fixed, of_costs
+from pvt_exp.tables._digits import of_costs
 from pvt_exp.tables._marks import about, by_axis
 from pvt_exp.tables._metrics import found_in, usual
 from pvt_exp.tables._rows import Line, Notes, collect, some
+from pvt_exp.units import BYTES, COUNTS, Ladder, Unit, fitting
 
 if TYPE_CHECKING:
     from pvt_exp.calibration import Pace
-    from pvt_exp.cost import Cost
 
-GIB = 2**30
 GROUP = "the images of a group"
 
 
@@ -25,27 +25,35 @@ class Word(NamedTuple):
     """A column of this kind."""
 
     title: str
-    unit: float
-    least: int
-    """Decimals."""
-    counted: "Callable[[Cost], float | None] | None" = None
+    ladder: Ladder | None
+    """Units that it may have; none: that of the title."""
+    least: int = 2
+    """Decimals, where the unit is that of the title."""
+    counted: str | None = None
+    """The field of a `pvt_exp.cost.Cost`."""
     measured: "Callable[[Pace, Line], float] | None" = None
 
 
+def _trained_per_s(pace: "Pace", line: Line) -> float:
+    return line.variant.first.batch_size / pace.step_s
+
+
 WORDS = {
-    "params": Word("params (M)", 1e6, 2, lambda cost: cost.params),
-    "trainable_params": Word("trainable params (M)", 1e6, 2, lambda cost: cost.trainable_params),
-    "backbone_params": Word("backbone params (M)", 1e6, 2, lambda cost: cost.backbone_params),
-    "macs": Word("MACs (G)", 1e9, 2, lambda cost: cost.macs),
-    "memory": Word("step memory (GiB)", GIB, 2, lambda cost: cost.memory),
-    "step_s": Word("step (s)", 1, 2, None, lambda pace, _: pace.step_s),
-    "trained_per_s": Word(
-        "training (images/s)", 1, 0, None, lambda pace, line: line.variant.first.batch_size / pace.step_s
-    ),
-    "images_per_s": Word("testing (images/s)", 1, 0, None, lambda pace, _: pace.images_per_s),
-    "held": Word("peak memory (GiB)", GIB, 2, None, lambda pace, _: pace.peak_memory_bytes),
+    "params": Word("params", COUNTS, counted="params"),
+    "trainable_params": Word("trainable params", COUNTS, counted="trainable_params"),
+    "backbone_params": Word("backbone params", COUNTS, counted="backbone_params"),
+    "macs": Word("MACs", COUNTS, counted="macs"),
+    "memory": Word("step memory", BYTES, counted="memory"),
+    "step_s": Word("step (s)", None, measured=lambda pace, _: pace.step_s),
+    "trained_per_s": Word("training (images/s)", None, 0, measured=_trained_per_s),
+    "images_per_s": Word("testing (images/s)", None, 0, measured=lambda pace, _: pace.images_per_s),
+    "held": Word("peak memory", BYTES, measured=lambda pace, _: pace.peak_memory_bytes),
 }
 """Any other column is as in the other kinds."""
+USED = {"macs": "G", "memory": "GiB", "held": "GiB"}
+"""The units of a column without a number; of the others M."""
+Paces = Mapping[str, Mapping[str, "Pace"]]
+"""By device, and by the name of the row: the newest."""
 USUAL = ("params", "macs", "memory", "step_s", "trained_per_s", "images_per_s", "held", "seconds")
 
 
@@ -58,7 +66,7 @@ class Settings(TableOf):
     sweep: str
     """The sweep whose rows it shows, relative to this file."""
     device: str | None = None
-    """A part of the name of the device that was calibrated on; needed where there are several."""
+    """A part of the name of a device that was calibrated on; none: all of them, side by side."""
 
     @property
     def sweeps(self) -> tuple[str, ...]:
@@ -73,19 +81,36 @@ class Settings(TableOf):
         for i, word in enumerate(words):
             if word in words[:i]:
                 raise ConfigError(f"columns.{i}: the column {word} stands here twice")
+        speeds = [word for word in words if word in WORDS and WORDS[word].measured]
         others = _others(words, lines, notes)
         shown = {each.column.key: each for each in others.shown}
         columns, cells = [], []
         for word in words:
-            if (own := WORDS.get(word)) is None:
+            if word not in WORDS:
                 each = shown.pop(next(iter(shown)))
                 columns.append(each.column)
                 cells.append(each.cells)
-                continue
-            columns.append(Column(word, own.title, "cost"))
-            cells.append(_cells(own, lines, source, paces))
+            elif WORDS[word].counted:
+                title, made = _counted(WORDS[word], lines, source.costs, notes, USED.get(word, "M"))
+                columns.append(Column(word, title, "cost"))
+                cells.append(made)
+            elif len(paces) < 2:
+                device, measured = next(iter(paces.items()), ("", {}))
+                title, made = _measured(WORDS[word], lines, measured, device, notes, USED.get(word, "M"))
+                columns.append(Column(word, title, "cost"))
+                cells.append(made)
+            elif word == speeds[0]:  # those of a device stand together, where the first of them is asked for
+                for device, measured in paces.items():
+                    for speed in speeds:
+                        title, made = _measured(WORDS[speed], lines, measured, device, notes, USED.get(speed, "M"))
+                        columns.append(Column(f"{device}: {speed}", title, "cost", device))
+                        cells.append(made)
+        cells = [_with_reasons(made, column, notes) for made, column in zip(cells, columns, strict=True)]
         base = next((line for line in lines if line.variant.is_base), None)
-        said = [*_about_counts(words, lines, source.costs, notes), *_about_paces(words, lines, paces, notes)]
+        costs = {name: each for name, each in source.costs.items() if isinstance(each, Cost)}
+        said = _about_counts(words, lines, costs, notes)
+        for device, measured in paces.items():
+            said += _about_paces(words, lines, measured, notes, device if len(paces) > 1 else "")
         said += [*others.said, *about(plan, lines, notes)]
         return Table(
             name=plan.name,
@@ -96,26 +121,16 @@ class Settings(TableOf):
             seeds=plan.seeds,
         )
 
-    def _paces(self, source: Source, lines: Sequence[Line]) -> dict[str, "Pace"]:
-        """The newest of each row on the device that is meant."""
-        found = [pace for line in lines for pace in source.paces.get(line.variant.name, ())]
-        devices = list(dict.fromkeys(pace.device for pace in found))
-        meant = [each for each in devices if self.device is None or self.device in each]
+    def _paces(self, source: Source, lines: Sequence[Line]) -> Paces:
+        """The newest of each row, on each of the devices that are meant."""
+        found: dict[str, dict[str, Pace]] = {}
+        for line in lines:
+            for pace in sorted(source.paces.get(line.variant.name, ()), key=lambda pace: pace.measured):
+                found.setdefault(pace.device, {})[line.variant.name] = pace
+        meant = {device: paces for device, paces in found.items() if self.device is None or self.device in device}
         if self.device is not None and not meant:
-            raise ConfigError(
-                f"device: nothing was calibrated on '{self.device}'; there is {some(devices) or 'nothing'}"
-            )
-        if len(meant) > 1:
-            raise ConfigError(f"device: calibrated on several, name one by a part of its name: {some(meant)}")
-        newest = {
-            line.variant.name: max(
-                (pace for pace in source.paces.get(line.variant.name, ()) if pace.device in meant),
-                key=lambda pace: pace.measured,
-                default=None,
-            )
-            for line in lines
-        }
-        return {name: pace for name, pace in newest.items() if pace is not None}
+            raise ConfigError(f"device: nothing was calibrated on '{self.device}'; there is {some(found) or 'nothing'}")
+        return meant
 
 
 def _others(words: Sequence[str], lines: Sequence[Line], notes: Notes) -> Columns:
@@ -138,20 +153,58 @@ def _others(words: Sequence[str], lines: Sequence[Line], notes: Notes) -> Column
     return found
 
 
-def _cells(word: Word, lines: Sequence[Line], source: Source, paces: "dict[str, Pace]") -> list[Cell]:
+def _counted(
+    word: Word, lines: Sequence[Line], costs: "Mapping[str, Cost | NoCost]", notes: Notes, usual: str
+) -> tuple[str, list[Cell]]:
+    """A column of what was counted, with why a cell is empty; and its title."""
+    assert word.counted is not None
+    assert word.ladder is not None
     values: list[float | None] = []
+    cells: list[Cell] = []
     for line in lines:
-        cost, pace = source.costs.get(line.variant.name), paces.get(line.variant.name)
-        if word.counted is not None:
-            values.append(None if cost is None else word.counted(cost))
-        else:
-            assert word.measured is not None
-            values.append(None if pace is None else word.measured(pace, line))
-    digits = of_costs([value / word.unit for value in values if value], word.least)
-    absent = "not counted" if word.counted else "not calibrated"
+        cost = costs.get(line.variant.name)
+        value, why = None, "not counted"
+        if isinstance(cost, NoCost):
+            why = f"cannot be built: {cost.reason}"
+        elif cost is not None:
+            value = getattr(cost, word.counted)
+            why = f"cannot be counted: {cost.uncounted[word.counted]}" if word.counted in cost.uncounted else why
+        values.append(value)
+        cells.append(Cell(value) if value is not None else Cell(missing="not counted", marks=(notes.mark(why),)))
+    unit = fitting(values, word.ladder, usual)
+    return unit.head(word.title), _shown(cells, unit)
+
+
+def _measured(
+    word: Word, lines: Sequence[Line], paces: "Mapping[str, Pace]", device: str, notes: Notes, usual: str
+) -> tuple[str, list[Cell]]:
+    """A column of what was measured on a device, with why a cell is empty; and its title."""
+    assert word.measured is not None
+    cells = []
+    for line in lines:
+        if (pace := paces.get(line.variant.name)) is not None:
+            cells.append(Cell(word.measured(pace, line)))
+            continue
+        where = f" on {device}" if device else ""
+        why = f"not calibrated{where}: pvt-exp plan SWEEP --calibrate measures it"
+        cells.append(Cell(missing="not calibrated", marks=(notes.mark(why),)))
+    values = [cell.value for cell in cells]
+    if word.ladder is None:
+        return word.title, _shown(cells, Unit("", 1.0, of_costs([value for value in values if value], word.least)))
+    unit = fitting(values, word.ladder, usual)
+    return unit.head(word.title), _shown(cells, unit)
+
+
+def _shown(cells: Sequence[Cell], unit: Unit) -> list[Cell]:
+    return [cell if cell.value is None else cell._replace(text=unit.text(cell.value)) for cell in cells]
+
+
+def _with_reasons(cells: Sequence[Cell], column: Column, notes: Notes) -> list[Cell]:
+    """The cells, each empty one with a mark that says why; those of metrics say it themselves."""
+    if column.kind == "metric":
+        return list(cells)
     return [
-        Cell(missing=absent) if value is None else Cell(value, text=fixed(value / word.unit, digits))
-        for value in values
+        cell._replace(marks=(notes.mark(cell.missing),)) if cell.missing and not cell.marks else cell for cell in cells
     ]
 
 
@@ -167,14 +220,18 @@ def _about_counts(words: Sequence[str], lines: Sequence[Line], costs: "Mapping[s
     return said
 
 
-def _about_paces(words: Sequence[str], lines: Sequence[Line], paces: "dict[str, Pace]", notes: Notes) -> list[str]:
+def _about_paces(
+    words: Sequence[str], lines: Sequence[Line], paces: "Mapping[str, Pace]", notes: Notes, device: str = ""
+) -> list[str]:
+    """How the speeds were measured; ``device`` where there are several."""
     measured = {line: paces[line.variant.name] for line in lines if line.variant.name in paces}
     if not measured or not any(WORDS[word].measured for word in words if word in WORDS):
         return []
     every = list(measured.values())
+    on_it = f" on {device}" if device else ""
     precision = _one_of(measured, lambda line: line.variant.first.precision, "precision {}", notes)
-    images = _one_of(measured, lambda line: _images(measured[line]), "measured with {} at once", notes)
-    _one_of(measured, lambda line: str(measured[line].workers), "measured with {} loading processes", notes)
+    images = _one_of(measured, lambda line: _images(measured[line]), f"measured{on_it} with {{}} at once", notes)
+    _one_of(measured, lambda line: str(measured[line].workers), f"measured{on_it} with {{}} loading processes", notes)
     on = ", ".join(
         [
             some(dict.fromkeys(pace.device for pace in every)),
@@ -188,9 +245,9 @@ def _about_paces(words: Sequence[str], lines: Sequence[Line], paces: "dict[str, 
         f"testing without loading, {' or '.join(map(str, dict.fromkeys(pace.batch for pace in every)))} images at a time."
     ]
     if len({pace.code for pace in every}) > 1:
-        said.append("They were not all measured with the same code.")
+        said.append(f"They were not all measured{on_it} with the same code.")
     if busy := [line.name for line, pace in measured.items() if not pace.was_idle]:
-        said.append(f"The device was not idle when these were measured: {some(busy)}.")
+        said.append(f"{device or 'The device'} was not idle when these were measured: {some(busy)}.")
     return said
 
 
@@ -208,5 +265,6 @@ def _one_of(lines: Collection[Line], of: Callable[[Line], str], note: str, notes
     if len(set(found)) == 1:
         return found[0]
     for line, each in zip(lines, found, strict=True):
-        line.told.append(notes.mark(note.format(each)))
+        if (mark := notes.mark(note.format(each))) not in line.told:
+            line.told.append(mark)
     return None

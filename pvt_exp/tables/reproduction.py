@@ -53,6 +53,7 @@ class Settings(TableOf):
         said = about(plan, lines, notes)
         whence = about_sources(lines, notes)
         columns = Columns(self.columns or [usual(lines)[0], "n", "params", "macs"], lines, notes)
+        columns.beside_published = True
         fill(columns)
         shown: list[Shown] = []
         told: list[str] = []

@@ -58,6 +58,24 @@ def test_hours_follow_from_a_few_steps_and_fall_as_runs_are_done(sweep: Path, cl
     assert "with 1 at once" in shown
 
 
+def test_a_model_that_cannot_be_built_leaves_the_others_counted(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    text = (
+        sweep.read_text()
+        + "      net:\n        wrong: {backbone: {kind: timm, name: resnet18, options: {nosuch: 1}}}\n"
+    )
+    sweep.write_text(text)
+    done = cli("plan", sweep, "--cost", "--json", ok=2, **env)
+    base, deeper, wrong = json.loads(done.stdout)["costs"]
+    assert 0 < base["params"] < deeper["params"]
+    assert wrong["params"] is wrong["memory"] is None
+    assert "none called 'nosuch'" in wrong["reason"]
+    place = f"{sweep}:{len(text.splitlines())}: net wrong: cannot be built: "
+    assert [line for line in done.stderr.splitlines() if "error" in line] == [f"error: {place}{wrong['reason']}"]
+    sweep.write_text(text + "where: macs > 0.5 * base.macs\n")
+    assert f"where: net wrong cannot be counted: {wrong['reason']}" in cli("plan", sweep, ok=2, **env).stderr
+
+
 def test_a_filter_over_costs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     sweep.write_text(sweep.read_text() + "where: params < 1.01 * base.params\n")
     said = cli("plan", sweep, XDG_CACHE_HOME=str(tmp_path / "cache")).stdout

@@ -94,7 +94,7 @@ def mutate(text: str, draw: random.Random) -> bytes:
 class Unknown:
     """Counts no model, as that takes seconds: all cost the same, and no width solves a match."""
 
-    def of(self, runs: Sequence[Run], memory: bool = True) -> list[Cost]:
+    def each(self, runs: Sequence[Run], memory: bool = True) -> list[Cost]:
         return [Cost(1, 1, 1, 1, (1, 1), 1, (1, 1), 1) for _ in runs]
 
     def solve(self, problems: Sequence[Problem]) -> list[None]:

@@ -4,22 +4,23 @@ import io
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from rich.console import Console
 
-from pvt_exp import calibration, cost, estimate, expand
+from pvt_exp import calibration, cost, estimate, expand, report
 from pvt_exp.calibration import Pace
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
-from pvt_exp.cost import Cost
+from pvt_exp.cost import Cost, NoCost
 from pvt_exp.datasets import Facts
 from pvt_exp.formats import plain
 from pvt_exp.match import Matched
 from pvt_exp.schema import Placement
 from pvt_exp.tables import Source, Table
 from pvt_exp.tables.cost import Settings
-from pvt_exp.views.estimate import print_estimate
+from pvt_exp.views.estimate import estimate_json, print_estimate
 from tests.unit.test_plan import make
 
 BLOCKS = "  - one_at_a_time:\n      depth:\n        deep: {backbone.depths: [2, 2, 2, 2]}\n"
@@ -80,12 +81,30 @@ def test_what_was_not_calibrated_says_so(experiment: Path) -> None:
     assert list(shown) == ["params", "step_s", "n"]
 
 
-def test_of_several_devices_one_is_named(experiment: Path) -> None:
+def test_several_devices_stand_side_by_side_unless_one_is_named(experiment: Path) -> None:
     other = PACE._replace(device="A100", step_s=2.0)
     newer = PACE._replace(measured="2026-11-02T00:00:00Z", step_s=0.25)
     made = source(experiment, base=[PACE, other, newer])
-    with pytest.raises(ConfigError, match=r"device: calibrated on several, name one .*: H100; A100"):
-        Settings(sweep="x.yaml").build([made])
+    table = Settings(sweep="x.yaml", columns=("params", "step_s", "n", "images_per_s")).build([made])
+    assert [(column.heading, column.key) for column in table.columns] == [
+        ("", "params"),
+        ("H100", "H100: step_s"),
+        ("H100", "H100: images_per_s"),
+        ("A100", "A100: step_s"),
+        ("A100", "A100: images_per_s"),
+        ("", "n"),
+    ]
+    shown = texts(table)
+    assert shown["H100: step_s"] == ["0.25", "—"], "the newest"
+    assert shown["A100: step_s"] == ["2.00", "—"]
+    reasons = {note.mark: note.text for note in table.notes if note.mark}
+    empty = [cell for cell in table.rows[1].cells if cell.missing == "not calibrated"]
+    assert [reasons[cell.marks[0]].partition(":")[0] for cell in empty] == [
+        *["not calibrated on H100"] * 2,
+        *["not calibrated on A100"] * 2,
+    ]
+    assert any(note.text.startswith("Measured on A100") for note in table.notes)
+    assert all(report.render(table, form) for form in get_args(report.Format))
     assert texts(Settings(sweep="x.yaml", device="A1").build([made]))["step_s"][0] == "2.00"
     assert texts(Settings(sweep="x.yaml", device="H1").build([made]))["step_s"][0] == "0.25", "the newest"
     with pytest.raises(ConfigError, match="device: nothing was calibrated on 'V100'; there is H100; A100"):
@@ -118,6 +137,26 @@ def test_what_rows_do_not_share_is_marked_at_each(experiment: Path) -> None:
 def test_columns_that_are_none_are_told_with_their_place(experiment: Path, columns: tuple[str, ...], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Settings(sweep="x.yaml", columns=columns).build([source(experiment)])
+
+
+def test_an_empty_cell_says_why(experiment: Path) -> None:
+    made = source(experiment)
+    base, deep = made.plan.variants
+    part = COST._replace(macs=None, uncounted={"macs": "NotImplementedError: aten::unique"})
+    made = made._replace(costs={base.name: part, deep.name: NoCost("heads must divide")})
+    table = Settings(sweep="x.yaml", columns=("params", "macs", "memory", "seconds")).build([made])
+    reasons = {note.mark: note.text for note in table.notes if note.mark}
+    why = [[reasons[mark].partition(" (")[0] for mark in cell.marks] for row in table.rows for cell in row.cells]
+    gone = ["cannot be built: heads must divide"]
+    assert why == [
+        [],
+        ["cannot be counted: NotImplementedError: aten::unique"],
+        [],
+        ["pending"],
+        *[gone] * 3,
+        ["pending"],
+    ]
+    assert texts(table)["params"] == ["2.00", "—"]
 
 
 # ------------------------------------------------------------ hours
@@ -174,6 +213,33 @@ def test_what_will_not_fit_is_said_as_far_as_it_is_known(experiment: Path, monke
 # ------------------------------------------------------------ plan --cost
 
 
+def test_a_row_that_fails_is_named_with_its_place_and_the_others_are_shown(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = source(experiment).plan
+    part = COST._replace(memory=None, uncounted={"memory": "NotImplementedError: aten::unique"})
+    monkeypatch.setattr(cost, "each", lambda runs: [part, NoCost("heads must divide")])
+    launcher = kinds("launchers")["local"](cpu_slots=1)
+    outcomes = {run.id: SimpleNamespace(state="pending", attempts=0) for run in plan.runs}
+    told = estimate.of(plan, outcomes, (), experiment.parent, launcher, Placement(), (), False)  # type: ignore[arg-type]
+    line = next(
+        i for i, text in enumerate((experiment.parent / "sweep.yaml").read_text().splitlines(), 1) if "deep:" in text
+    )
+    assert told.failed == (
+        f"{experiment.parent / 'sweep.yaml'}:{line}: depth deep: cannot be built: heads must divide",
+    )
+    console = Console(record=True, width=160, file=io.StringIO())
+    print_estimate(console, plan, told, None)
+    said = console.export_text()
+    base, deep = (row for row in said.splitlines() if row.startswith(("base", "depth deep")))
+    assert base.split() == ["base", "2.000", "1.500", "0.500", "3.00", "not", "counted", "x", "1.00,", "x", "1.00"]
+    assert deep.split() == ["depth", "deep", "cannot", "be", "built"]
+    assert "not counted: memory of base: NotImplementedError: aten::unique" in said
+    first, second = estimate_json(plan, told)["costs"]
+    assert (first["macs"], first["memory"], first["reason"]) == (COST.macs, None, None)
+    assert (second["macs"], second["head_params"], second["reason"]) == (None, None, "heads must divide")
+
+
 @pytest.mark.parametrize("test_px", [(224, 224), (448, 448)])
 def test_the_size_of_testing_is_shown_where_it_is_another(experiment: Path, test_px: tuple[int, int]) -> None:
     made = source(experiment)
@@ -182,4 +248,4 @@ def test_the_size_of_testing_is_shown_where_it_is_another(experiment: Path, test
     print_estimate(console, made.plan, estimate.Estimate(costs, {}, {}, 2**33, 1, "the CPU"), None)
     said = console.export_text()
     assert "MACs of one image of 224 x 224 px" in said
-    assert ("12.000" in said) == ("in testing of at most 448 x 448 px" in said) == (test_px == (448, 448))
+    assert ("12.00 " in said) == ("in testing of at most 448 x 448 px" in said) == (test_px == (448, 448))

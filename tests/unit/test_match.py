@@ -102,14 +102,14 @@ def test_rows_are_changed_and_say_so(experiment: Path) -> None:
 
 
 def test_a_row_without_the_field_is_told_how_far_off_it_is(experiment: Path) -> None:
-    def of(runs: Sequence[Run], memory: bool) -> list[SimpleNamespace]:
+    def each(runs: Sequence[Run], memory: bool) -> list[SimpleNamespace]:
         assert not memory
         return [SimpleNamespace(params=90 if run.backbone.kind == "timm" else 100) for run in runs]
 
     other = "      net: {resnet: {backbone: {kind: timm, name: resnet18}}}\n"
     for within, told in (("5%", "it has no backbone.embed_dims (params -10.0 %)"), ("20%", None)):
         path = make(experiment.parent, f"  - one_at_a_time:\n{DEPTH}{other}", WIDER.replace("5%", within))
-        planned = expand.load(path, count=SimpleNamespace(solve=solve, of=of))[1]
+        planned = expand.load(path, count=SimpleNamespace(solve=solve, each=each))[1]
         assert {row.name: row.unmatched for row in planned.variants if row.unmatched or row.name == "net resnet"} == {
             "net resnet": told
         }

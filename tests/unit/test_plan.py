@@ -150,7 +150,7 @@ def test_where_filters_on_costs(experiment: Path) -> None:
 
     def kept(where: str) -> list[str]:
         path = make(experiment.parent, f"  - product:\n{DEPTH}", f"where: {where}\n")
-        return [row.name for row in expand.load(path, count=SimpleNamespace(of=count))[1].rows]
+        return [row.name for row in expand.load(path, count=SimpleNamespace(each=count))[1].rows]
 
     assert kept("params < 1.3 * base.params") == ["depth two"]  # 5 of 4, and 6 of 4
     assert kept("params > 5 and macs == base.macs") == ["depth three"]
@@ -160,9 +160,24 @@ def test_where_filters_on_costs(experiment: Path) -> None:
         kept("params < base.parms")
 
 
+def test_a_filter_on_costs_names_each_row_that_has_none(experiment: Path) -> None:
+    def count(runs: Sequence[Run], memory: bool) -> list[SimpleNamespace]:
+        good = SimpleNamespace(params=1, macs=None, uncounted={"macs": "no such operation"})
+        return [good, *[SimpleNamespace(reason="heads must divide")] * (len(runs) - 1)]
+
+    path = make(experiment.parent, f"  - product:\n{DEPTH}", "where: macs <= base.macs\n")
+    with pytest.raises(ConfigError) as told:
+        expand.load(path, count=SimpleNamespace(each=count))
+    assert [problem.partition("where: ")[2] for problem in told.value.problems] == [
+        "base cannot be counted: no such operation",
+        "depth two cannot be counted: heads must divide",
+        "depth three cannot be counted: heads must divide",
+    ]
+
+
 def test_models_are_counted_only_where_a_filter_asks(experiment: Path) -> None:
     path = make(experiment.parent, f"  - product:\n{DEPTH}", "where: backbone.depths[0] < 3\n")
-    assert len(expand.load(path, count=SimpleNamespace(of=lambda *_: pytest.fail("counted")))[1].rows) == 1
+    assert len(expand.load(path, count=SimpleNamespace(each=lambda *_: pytest.fail("counted")))[1].rows) == 1
 
 
 def test_errors_name_the_line_of_the_choice(experiment: Path) -> None:
