@@ -21,6 +21,8 @@ class Spelled:
     """One configuration of the sweep, and all that it is called."""
 
     labels: list[dict[str, str]]
+    places: list[Keys]
+    """Where the sweep's file has each of them."""
     parts: Parts
     run: Run
     matched: Matched | None = None

@@ -22,6 +22,7 @@ __all__ = [
     "load",
     "make",
     "merge",
+    "or_null",
     "or_text",
     "override",
     "parse",
@@ -45,6 +46,11 @@ class Frozen(BaseModel):
 def or_text(schema: dict[str, Any]) -> None:
     """For the JSON Schema of a field whose mapping may be written as one text too."""
     schema["anyOf"].insert(0, {"type": "string"})
+
+
+def or_null(schema: dict[str, Any]) -> None:
+    """For the JSON Schema of a field that null leaves to its default."""
+    schema["type"] = [schema["type"], "null"]
 
 
 def validate(model: type[M], document: Document) -> M:

@@ -13,7 +13,7 @@ from pvt_exp import budget, config, fairness, references, stages
 from pvt_exp.backbones import Backbone
 from pvt_exp.budget import Count, Parts, Spelled
 from pvt_exp.config import ConfigError, Document, Keys
-from pvt_exp.plan import Plan, Tuning, Variant, called
+from pvt_exp.plan import Merged, Plan, Tuning, Variant, alike, called
 from pvt_exp.schema import Block, Changes, Run, Sweep
 from pvt_exp.stages import Find
 
@@ -104,16 +104,19 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         if isinstance(part, BaseModel) and name in sources.base.value and name != "pretrain"
     }
     apply = partial(_apply, sources, components, backbone)
-    rows, spelled = _rows(sweep, document, apply, base_run)
+    rows, merged = _rows(sweep, document, apply, base_run)
     if sweep.match is not None:
         assert sources.costs is not None, "nobody can say what models cost"
         place = document.origin(("match",))
         matched = budget.match(sweep.match, base_run, list(rows.values()), apply, sources.costs, place)
         rows = {}
         for row in matched:
-            _add(rows, row)
+            if (equal := _add(rows, row)) is not row:
+                merged.append((row.labels[0], equal))
     if base_run.id in rows and {} not in rows[base_run.id].labels:
         rows[base_run.id].labels.append({})
+        rows[base_run.id].places.append(("blocks",))
+    _check_names(rows.values(), document)
     kept = list(rows.values())
     if sweep.where is not None:
         kept = budget.keep(sweep.where, base_run, kept, sources.costs, document.origin(("where",)))
@@ -130,9 +133,11 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         written = [keys for keys, _ in row.parts if keys[0] == "blocks"]
         return document.origin(written[-1]) if written else sources.base.origin(())
 
-    planned = Plan(name, seeds, (), merged=spelled - len(rows), removed=len(rows) - len(kept))
+    spelled_twice = tuple(Merged(called([label]), _other_name(label, row)) for label, row in merged)
+    removed = tuple(called(row.labels) for row in rows.values() if all(row is not each for each in kept))
+    planned = Plan(name, seeds, (), spelled_twice, removed)
     if (tune := sweep.tune) is None:
-        return _fair(sweep, document, replace(planned, variants=tuple(variant(row, row.run) for row in kept)))
+        return _checked(sweep, document, replace(planned, variants=tuple(variant(row, row.run) for row in kept)))
 
     def tuning(row: Spelled) -> Tuning:
         made = Tuning(tuple(row.labels), tune, lambda values: apply((*row.parts, (("tune", "space"), values))))
@@ -143,34 +148,68 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
     decided = tuple(
         variant(row, each.make(each.chosen)) for row, each in zip(kept, tunings, strict=True) if each.chosen is not None
     )
-    return _fair(sweep, document, replace(planned, variants=decided, tunings=tunings))
+    return _checked(sweep, document, replace(planned, variants=decided, tunings=tunings))
 
 
-def _rows(sweep: Sweep, document: Document, apply: Callable[[Parts], Run], base: Run) -> tuple[dict[str, Spelled], int]:
-    """Every configuration that the blocks spell, by id, and how often one was spelled."""
+def _rows(
+    sweep: Sweep, document: Document, apply: Callable[[Parts], Run], base: Run
+) -> tuple[dict[str, Spelled], list[tuple[dict[str, str], Spelled]]]:
+    """Every configuration that the blocks spell, by id, and what was equal to one that was spelled before."""
     rows: dict[str, Spelled] = {}
+    merged: list[tuple[dict[str, str], Spelled]] = []
     problems: list[str] = []
-    named: dict[tuple[tuple[str, str], ...], str] = {}
-    spelled = [each for i, block in enumerate(sweep.blocks) for each in _spell(block, i)]
-    for label, parts in spelled:
-        where = document.origin(parts[0][0]) if parts else document.origin(("blocks",))
+    spelled = [(i, *each) for i, block in enumerate(sweep.blocks) for each in _spell(block, i)]
+    for block_index, label, parts in spelled:
         try:
             run = apply(parts) if parts else base
         except ConfigError as error:
             problems += error.problems
             continue
-        if named.setdefault(tuple(label.items()), run.id) != run.id:
-            problems.append(f"{where}: two different variants are called {label or 'base'}")
-        _add(rows, Spelled([label], parts, run))
+        row = Spelled([label], [parts[-1][0] if parts else ("blocks", block_index)], parts, run)
+        if (equal := _add(rows, row)) is not row:
+            merged.append((label, equal))
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    return rows, len(spelled)
+    return rows, merged
 
 
-def _add(rows: dict[str, Spelled], row: Spelled) -> None:
-    """Under its id, with the names of those that are equal to it."""
+def _add(rows: dict[str, Spelled], row: Spelled) -> Spelled:
+    """The row under its id, which has the names of those that are equal to it."""
     first = rows.setdefault(row.run.id, row)
-    first.labels += [label for label in row.labels if label not in first.labels]
+    for label, place in zip(row.labels, row.places, strict=True):
+        if label not in first.labels:
+            first.labels.append(label)
+            first.places.append(place)
+    return first
+
+
+def _other_name(label: dict[str, str], row: Spelled) -> str:
+    """The row's name, or the one that it has besides ``label``."""
+    others = [each for each in row.labels if each != label]
+    return called(row.labels if label else others or row.labels)
+
+
+def _check_names(rows: Iterable[Spelled], document: Document) -> None:
+    """Raise ConfigError if two rows have one name, as a reader sees it; a row has the names of what is merged into it."""
+    seen: dict[str, tuple[Spelled, str, str]] = {}
+    problems = []
+    for row in rows:
+        for label, place in zip(row.labels, row.places, strict=True):
+            name, where = called([label]), document.origin(place)
+            first, as_name, there = seen.setdefault(alike(name), (row, name, where))
+            if first is not row:
+                same = "" if name == as_name else f", which looks like '{as_name}'"
+                problems.append(f"{where}: two different rows are called '{name}'{same} (see {there}); rename one")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _checked(sweep: Sweep, document: Document, planned: Plan) -> Plan:
+    if (same := planned.same_choices()) is not None:
+        names = " and ".join(f"'{row.name}'" for row in same)
+        where = document.origin(("blocks",))
+        raise ConfigError(f"{where}: the rows {names} have one choice of every axis in a table; rename a choice")
+    return _fair(sweep, document, planned)
 
 
 def _fair(sweep: Sweep, document: Document, planned: Plan) -> Plan:

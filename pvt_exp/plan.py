@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,21 @@ def called(labels: Sequence[dict[str, str]]) -> str:
     return ", ".join(f"{axis} {choice}".strip() for axis, choice in label.items()) or "base"
 
 
+def alike(name: str) -> str:
+    """The same for names that one takes for each other: case, spaces, forms of Unicode and invisible characters aside."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    visible = "".join(" " if c.isspace() else c for c in plain if unicodedata.category(c) != "Cf")
+    return " ".join(visible.split())
+
+
+class Merged(NamedTuple):
+    """A spelling that came out equal to a row that was spelled before."""
+
+    name: str
+    into: str
+    """The name of that row."""
+
+
 class Pretraining(NamedTuple):
     """A first stage: what one or more variants start from, with each of the seeds."""
 
@@ -108,10 +124,10 @@ class Plan:
     name: str
     seeds: tuple[int, ...]
     variants: tuple[Variant, ...]
-    merged: int = 0
-    """How many spelled variants were equal to an earlier one."""
-    removed: int = 0
-    """How many `where` removed."""
+    merged: tuple[Merged, ...] = ()
+    """The spelled variants that were equal to an earlier one."""
+    removed: tuple[str, ...] = ()
+    """The names of those that `where` removed."""
     tunings: tuple[Tuning, ...] = ()
     """What is tried first, one a variant. A variant is among `variants` once its values are chosen."""
 
@@ -203,6 +219,15 @@ class Plan:
     def _coordinates(self, row: Variant | Tuning, axes: Sequence[str]) -> dict[str, str]:
         own = {axis or "variant": choice for axis, choice in ({} if {} in row.labels else row.labels[0]).items()}
         return {axis: own.get(axis) or self._base.get(axis, "base") for axis in axes}
+
+    def same_choices(self) -> tuple[Variant | Tuning, Variant | Tuning] | None:
+        """Two rows that have one choice of every axis, which a table could not tell apart; None where there are none."""
+        seen: dict[tuple[str, ...], Variant | Tuning] = {}
+        for row in self.tunings or self.variants:
+            first = seen.setdefault(tuple(map(alike, self.coordinates(row).values())), row)
+            if first is not row:
+                return first, row
+        return None
 
     @cached_property
     def _base(self) -> dict[str, str]:

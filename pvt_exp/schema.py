@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from pvt_exp import identity
 from pvt_exp.component import kinds, one_of
-from pvt_exp.config import Frozen, or_text
+from pvt_exp.config import Frozen, or_null, or_text
 from pvt_exp.doubt import CHECKED_LATER
 from pvt_exp.match import Match
 from pvt_exp.recipe import SGD, AdamW, Cosine, Poly, Step
@@ -63,7 +71,7 @@ class Run(Frozen):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     """Images an optimizer step, over all GPUs and accumulated parts."""
-    group_size: int = Field(ge=1)
+    group_size: int = Field(default_factory=lambda said: said["batch_size"], ge=1, json_schema_extra=or_null)
     """Images a BatchNorm statistic and a mixup draw are taken over; the whole batch where it is left out."""
     ema_decay: float | None = Field(None, gt=0, lt=1)
     """Decay of the moving average of the weights, which is then what is scored; none: the weights themselves."""
@@ -80,13 +88,10 @@ class Run(Frozen):
     def _a_word(cls, value: Any) -> Any:
         return "32" if value == 32 else value
 
-    @model_validator(mode="before")
+    @field_validator("group_size", mode="before")
     @classmethod
-    def _whole_batch(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("group_size") is None:
-            whole = value.get("batch_size")
-            return {**value, "group_size": whole if type(whole) is int and whole > 0 else 1}  # else batch_size is told
-        return value
+    def _whole_batch(cls, value: Any, info: ValidationInfo) -> Any:
+        return info.data.get("batch_size", 1) if value is None else value  # else batch_size is told
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Run":

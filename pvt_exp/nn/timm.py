@@ -41,6 +41,10 @@ def create(settings: "Settings", image_px: int, **purpose: Any) -> tuple[nn.Modu
             if ours:
                 options = {name: value for name, value in options.items() if name not in ours}
                 continue
+            fewer = re.search(r"last-n \(\d+\) is out of range \(1 to (\d+)\)", str(error))
+            if fewer and "features_only" in purpose and "out_indices" not in purpose:
+                purpose = {**purpose, "out_indices": int(fewer[1])}  # of a plain ViT; timm taps the last three blocks
+                continue
             if "drop_path_rate" in unknown:
                 raise ValueError(f"{settings.name} of timm has no stochastic depth: drop_path must be 0") from None
             for name in unknown & settings.options.keys():

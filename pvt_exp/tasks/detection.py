@@ -88,10 +88,10 @@ class Boxes(Dense):
     """Short side of a training image, one of these; less where the long side would be over `long_px`."""
     long_px: Px = 1333
     """Most that the long side of a training image may be."""
-    test_short_px: Px = 800
-    """Short side in testing; less where the long side would be over `test_long_px`."""
-    test_long_px: Px = 1333
-    """Most that the long side may be in testing."""
+    test_short_px: Px = Field(default_factory=lambda said: max(said["short_px"]))
+    """Short side in testing; less where the long side would be over `test_long_px`. Left out: the largest `short_px`."""
+    test_long_px: Px = Field(default_factory=lambda said: said["long_px"])
+    """Most that the long side may be in testing. Left out: `long_px`."""
     crop: Crop | None = None
     """Cut a part out of half of the training images first; none: never."""
 

@@ -29,8 +29,10 @@ def plan_json(
         "seeds": list(plan.seeds),
         "runs": len(plan.runs),
         "states": _states(plan.runs, outcomes),
-        "merged": plan.merged,
-        "removed": plan.removed,
+        "merged": len(plan.merged),
+        "merged_rows": [each._asdict() for each in plan.merged],
+        "removed": len(plan.removed),
+        "removed_rows": list(plan.removed),
         "variants": [_variant(variant, outcomes) for variant in plan.variants],
         "pretrainings": [
             {"name": each.name, "runs": runs} for each in plan.pretrainings if (runs := _runs(each.runs, outcomes))
@@ -122,10 +124,12 @@ def print_plan(
     if states:
         words.append(_in_words(states))
     if plan.merged:
-        words.append(f"{plan.merged} spelled twice and merged")
+        words.append(f"{len(plan.merged)} spelled twice and merged")
     if plan.removed:
-        words.append(f"{plan.removed} variants removed by where")
+        words.append(f"{several(len(plan.removed), 'variant')} removed by where")
     console.print(f"{plan.name}: {', '.join(words)}", highlight=False)
+    for line in _merged_and_removed(plan, most):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     unlike = [variant for variant in plan.variants if variant.unlike]
     if unlike:
         console.print(
@@ -142,6 +146,17 @@ def print_plan(
     if states := _states(plan.needs, outcomes):
         count = several(sum(states.values()), "pretraining run")
         console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
+
+
+def _merged_and_removed(plan: Plan, most: int | None) -> list[str]:
+    """Their names, the first ``most`` of each."""
+    lines = []
+    equal = [f"{each.name} = {each.into}" for each in plan.merged]
+    for told, names in (("merged", equal), ("removed by where", plan.removed)):
+        more = len(names) - len(names[:most])
+        rest = f"; and {more} more (--all names them)" if more else ""
+        lines += [f"{told}: {'; '.join(names[:most])}{rest}"] if names else []
+    return lines
 
 
 def _about_tuning(tunings: Sequence[dict[str, Any]]) -> list[str]:

@@ -79,8 +79,9 @@ def test_a_model_that_cannot_be_built_leaves_the_others_counted(sweep: Path, cli
 def test_a_filter_over_costs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     sweep.write_text(sweep.read_text() + "where: params < 1.01 * base.params\n")
     said = cli("plan", sweep, XDG_CACHE_HOME=str(tmp_path / "cache")).stdout
-    assert "1 variants removed by where" in said
-    assert "depth deeper" not in said
+    assert "1 variant removed by where" in said
+    assert "removed by where: depth deeper\n" in said
+    assert "merged: depth same as the base = base\n" in said
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pvt_exp.backbones import Backbone, timm_models
 from pvt_exp.backbones.timm import Settings
 from pvt_exp.component import kinds
+from pvt_exp.necks.vit_pyramid import Settings as VitPyramid
 
 # A kind that cannot be built from its defaults needs an entry; a new file whose defaults do is tested without one.
 NEEDS: dict[str, dict[str, Any]] = {"timm": {"name": "resnet18"}}
@@ -176,6 +177,20 @@ def test_what_cannot_be_frozen_is_an_error() -> None:
 def test_the_list_of_models_is_timms() -> None:
     """If it fails, write ``"\\n".join(timm.list_models())`` to ``pvt_exp/backbones/timm_models.txt``."""
     assert timm_models() == set(timm.list_models())
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "eva02_tiny_patch14_224"])
+def test_a_plain_vit_of_few_blocks_has_maps_for_a_pyramid(name: str, depth: int) -> None:
+    settings = Settings(name=name, options={"depth": depth, "embed_dim": 48, "num_heads": 3, "patch_size": 16})
+    model = settings.build(32, maps=True).eval()
+    assert (model.channels, model.strides) == ((48,) * depth, (16,) * depth)
+    maps = model(images := torch.randn(1, 3, 32, 48))
+    inner = model.model.model
+    expected = inner.forward_intermediates(images, indices=depth, intermediates_only=True)
+    assert torch.equal(maps[-1], expected[-1])
+    pyramid = VitPyramid(width=8).build(model.channels, model.strides)(maps)
+    assert [m.shape[-2:] for m in pyramid] == [(32 // s, 48 // s) for s in (4, 8, 16)] + [(1, 2)]
 
 
 def test_layers_of_a_plain_vit_become_maps_of_four_strides() -> None:

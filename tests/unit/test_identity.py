@@ -41,6 +41,43 @@ def test_defaults_count_as_if_they_were_written(experiment: Path) -> None:
     assert config.make(Run, json.loads(run.model_dump_json())).id == run.id
 
 
+DETECTION = """\
+task: {kind: detection, num_classes: 4, neck: {kind: fpn, width: 16}%s}
+dataset: {kind: shapes, num_classes: 4, train_images: 8, val_images: 8}
+backbone: {kind: pvt}
+optim: {kind: adamw, lr: 1e-3}
+schedule: {kind: cosine, warmup_epochs: 0}
+epochs: 1
+batch_size: 4
+"""
+
+
+@pytest.mark.parametrize(
+    ("left_out", "written"),
+    [
+        ("", ", short_px: [800], long_px: 1333, test_short_px: 800, test_long_px: 1333"),
+        (", short_px: [480, 800]", ", short_px: [480, 800], test_short_px: 800, test_long_px: 1333"),
+        (", short_px: [96]", ", short_px: [96], test_short_px: 96, test_long_px: 1333"),
+        (
+            ", short_px: [96, 64], long_px: 160",
+            ", short_px: [96, 64], long_px: 160, test_short_px: 96, test_long_px: 160",
+        ),
+        (", short_px: [96], test_short_px: 64", ", short_px: [96], test_short_px: 64, test_long_px: 1333"),
+    ],
+)
+def test_a_size_in_testing_that_is_left_out_counts_as_the_one_of_training(left_out: str, written: str) -> None:
+    ids = {config.validate(Run, config.parse(DETECTION % sizes, "")).id for sizes in (left_out, written)}
+    assert len(ids) == 1
+
+
+def test_a_group_that_is_left_out_is_the_batch() -> None:
+    for words in ("", "group_size: null\n"):
+        assert config.validate(Run, config.parse(f"{DETECTION % ''}{words}", "")).group_size == 4
+    with pytest.raises(config.ConfigError) as refused:
+        config.validate(Run, config.parse(DETECTION.replace("batch_size: 4", "batch_size: x") % ", short_px: [x]", "a"))
+    assert [line.split(": ")[1] for line in refused.value.problems] == ["task.short_px.0", "batch_size"]
+
+
 def test_a_raised_revision_changes_the_id(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = config.load(Run, experiment)
     before = run.id

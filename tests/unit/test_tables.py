@@ -51,9 +51,7 @@ def sweep(rows, seeds=(0, 1, 2), starts=None):
                 res = result(what) if isinstance(what, float) else what if isinstance(what, dict) else None
                 state, reason = ("done", None) if res else what
                 outcomes[run.id] = SimpleNamespace(id=run.id, state=state, reason=reason, result=res)
-    return SimpleNamespace(
-        name="parts", seeds=seeds, variants=tuple(variants), merged=0, removed=0, tunings=()
-    ), outcomes
+    return SimpleNamespace(name="parts", seeds=seeds, variants=tuple(variants), tunings=()), outcomes
 
 
 def table(rows, seeds=(0, 1, 2), **more) -> Table:
