@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_args
 
 from pvt_exp import report
 from pvt_exp.config import ConfigError
+from pvt_exp.formats import from_text
 from pvt_exp.report import Format
 from pvt_exp.tables import Table
 
@@ -70,7 +71,7 @@ def check(table: Table, folder: Path, label: str | None = None) -> Checked:
     path = folder / "table.csv"
     committed, now = _read(path), report.render(table, "csv")
     found = list(_cells(committed, now))
-    if not found and committed != now:
+    if not found and committed != now and _order(committed) != _order(now):
         found.append(Difference("table.csv", "", "all rows", "in another order", "in this one"))
     forms = [form for form in get_args(Format) if form != "csv" and (folder / f"table.{form}").exists()]
     for form in forms:
@@ -184,10 +185,17 @@ def _table(text: str) -> tuple[list[str], dict[RowKey, dict[str, str]]]:
     seen: Counter[tuple[str, str]] = Counter()
     rows: dict[RowKey, dict[str, str]] = {}
     for row in reader:
-        name = (row["group"] or "", row["variant"] or "")
-        rows[(*name, seen[name])] = row
+        cells = {from_text(column): from_text(cell or "") for column, cell in row.items() if column is not None}
+        name = (cells["group"], cells["variant"])
+        rows[(*name, seen[name])] = cells
         seen[name] += 1
-    return list(reader.fieldnames or ()), rows
+    return list(map(from_text, reader.fieldnames or ())), rows
+
+
+def _order(text: str) -> tuple[list[str], list[RowKey]]:
+    """The columns and the rows as they follow each other."""
+    columns, rows = _table(text)
+    return columns, list(rows)
 
 
 def _lines(path: Path, texts: Sequence[str], brief: bool) -> Iterator[Difference]:

@@ -7,6 +7,7 @@ so (``Markup``). Each format depends on the table and the command only, so that 
 import csv
 import html
 import io
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 CSV_PARTS = {
     "metric": ("", "_std", "_n"),
     "interval": ("_low", "_high"),
-    "difference": ("", "_low", "_high", "_p"),
+    "difference": ("", "_low", "_high", "_p", "_verdict"),
     "deviation": ("", "_low", "_high", "_within"),
 }
 """The columns in CSV of one column, by its kind: what stands behind its key. Of other kinds the key alone."""
@@ -115,21 +116,38 @@ def _environment(form: str) -> "jinja2.Environment":
 # ---------------------------------------------------------------- the formats
 
 
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r]")
+"""How a text begins that a spreadsheet may take for a formula; the last four are wide forms of the first."""
+
+
+def as_text(text: str) -> str:
+    """The text for a cell of CSV: with ' before it where a spreadsheet would take it for a formula."""
+    bare = text.lstrip("'")
+    return f"'{text}" if FORMULA.match(bare) and not NUMBER.fullmatch(text) else text
+
+
+def from_text(text: str) -> str:
+    """The text that `as_text` was given."""
+    return text[1:] if text.startswith("'") and FORMULA.match(text.lstrip("'")) else text
+
+
 def to_csv(table: Table) -> str:
-    """Full precision, a column for each figure, the ids of the runs and why others are missing."""
+    """Full precision, a column for each figure, the ids of the runs and why others are missing; no cell is a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head = ["group", "variant", "base"]
     for column in table.columns:
         head += [column.key + part for part in CSV_PARTS.get(column.kind, ("",))]
-    writer.writerow([*head, "runs", "missing", "data", "code"])
+    writer.writerow(map(as_text, [*head, "runs", "missing", "data", "code"]))
     for group in table.groups:
         for row in group.rows:
             line: list[Any] = [group.title, row.name, int(row.is_base)]
             for cell, column in zip(row.cells, table.columns, strict=True):
                 line += _figures(cell, column)
             gone = (f"{replicate.run}:{replicate.state}" for replicate in row.replicates if replicate.state != "done")
-            writer.writerow([*line, " ".join(row.runs), " ".join(gone), " ".join(row.data), " ".join(row.code)])
+            line += [" ".join(row.runs), " ".join(gone), " ".join(row.data), " ".join(row.code)]
+            writer.writerow(as_text(each) if isinstance(each, str) else each for each in line)
     return out.getvalue()
 
 
@@ -141,7 +159,7 @@ def _figures(cell: Cell, column: Column) -> list[Any]:
         case "interval":
             return [*(cell.interval or (None, None))]
         case "difference":
-            return [cell.value, *(cell.interval or (None, None)), cell.p]
+            return [cell.value, *(cell.interval or (None, None)), cell.p, cell.verdict]
         case "deviation":
             within = None if cell.within is None else int(cell.within)
             return [cell.value, *(cell.interval or (None, None)), within]

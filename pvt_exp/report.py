@@ -109,7 +109,7 @@ def _row_json(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
             "marks": list(cell.marks),
             "values": list(cell.values),
             **({"interval": cell.interval and list(cell.interval)} if column.kind in INTERVALS else {}),
-            **({"p": cell.p} if column.kind == "difference" else {}),
+            **({"p": cell.p, "verdict": cell.verdict} if column.kind == "difference" else {}),
             **({"within": cell.within} if column.kind == "deviation" else {}),
         }
         for cell, column in zip(row.cells, columns, strict=True)

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from pvt_exp.store import Outcome
 
 
+Verdict = Literal["clear", "unclear", "noise"]
+"""What a difference shows: ``clear`` stands after correction for all comparisons of the table, ``noise`` is one whose own
+interval contains 0, and ``unclear`` is between: it would stand alone, and does not as one of so many."""
+
+
 class Source(NamedTuple):
     """One sweep, and what became of its runs by their ids."""
 
@@ -68,6 +73,8 @@ class Cell(NamedTuple):
     """95 %, of a difference, or of a mean in a column of intervals."""
     p: float | None = None
     """Of a difference, corrected for all comparisons of the table (Holm)."""
+    verdict: Verdict | None = None
+    """Of a difference that has an interval."""
     within: bool | None = None
     """Of a deviation from a published figure, whether it is within the table's tolerance."""
     first: int = 0

@@ -114,6 +114,7 @@ class Columns:
             self.said += about_sources(self.lines, self.notes)
         if {"seconds", "peak_memory_bytes"} & set(self.words):
             self.said += about_hardware(self.lines)
+        self.said = list(dict.fromkeys(self.said))
 
     def _read(self, word: str, field: str) -> tuple[str, str]:
         """What kind of column a word means, and of which metric or setting."""

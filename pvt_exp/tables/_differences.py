@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from pvt_exp.statistics import Difference, Stat, difference, holm, seeds_to_see
-from pvt_exp.tables import Cell
+from pvt_exp.tables import Cell, Verdict
 from pvt_exp.tables._digits import fixed, least_of, most_of, spread, warranted
 from pvt_exp.tables._metrics import Measured
 from pvt_exp.tables._rows import Line, Notes, some
 
-NOISE = "†"
+MARKS: dict[Verdict, str] = {"clear": "*", "unclear": "§", "noise": "†"}
+SIGNIFICANT = 0.05
 UNPAIRED = "difference not of the same seeds, as it and the base do not share two: Welch's interval"
 ALIKE = "all seeds differ by the same, so that there is no interval"
 
@@ -33,14 +34,29 @@ class Differences:
         self.together = 0
         """Differences that they were corrected for."""
 
+    def verdict(self, i: int) -> Verdict | None:
+        """What the difference at this place shows, once `correct` was called; None where it has no interval."""
+        each, p = self.found[i], self.ps[i]
+        if each is None or each.half is None or p is None:
+            return None
+        if each.is_noise:
+            return "noise"
+        return "clear" if p < SIGNIFICANT else "unclear"
+
+    @property
+    def verdicts(self) -> list[Verdict | None]:
+        """One a row."""
+        return [self.verdict(i) for i in range(len(self.lines))]
+
     def cells(self, notes: Notes) -> list[Cell]:
-        """The differences; a mark where seeds alone could have made one, or other data."""
+        """The differences, each with the mark of what it shows; and a mark where it is of other data."""
         cells = []
-        for line, stat, each, p in zip(self.lines, self.metric.stats, self.found, self.ps, strict=True):
+        rows = zip(self.lines, self.metric.stats, self.found, self.ps, self.verdicts, strict=True)
+        for line, stat, each, p, verdict in rows:
             if stat is None or self.base is None or self.base_stat is None or each is None:
                 cells.append(self._none(line, stat))
                 continue
-            marks = [NOISE] if each.is_noise else []
+            marks = [MARKS[verdict]] if verdict else []
             marks += dict.fromkeys((*line.marks, *self.base.marks)) if line.marks != self.base.marks else ()
             if each.pairs and each.pairs < max(stat.n, self.base_stat.n):
                 marks.append(notes.mark("difference over the seeds that it and the base have both", line.name))
@@ -57,6 +73,7 @@ class Differences:
                     marks=tuple(marks),
                     interval=each.interval,
                     p=p,
+                    verdict=verdict,
                 )
             )
         return cells
@@ -64,13 +81,15 @@ class Differences:
     def p_cells(self) -> list[Cell]:
         """The differences' p, corrected over the table."""
         cells = []
-        for line, stat, each, p in zip(self.lines, self.metric.stats, self.found, self.ps, strict=True):
+        rows = zip(self.lines, self.metric.stats, self.found, self.ps, self.verdicts, strict=True)
+        for line, stat, each, p, verdict in rows:
             if each is None:
                 cells.append(self._none(line, stat)._replace(value=None))
             elif p is None:
                 cells.append(Cell(missing="one seed" if each.std is None else "no spread"))
             else:
-                cells.append(Cell(p, text="< 0.001" if p < 0.001 else f"{p:.3f}"))
+                marks = (MARKS[verdict],) if verdict else ()
+                cells.append(Cell(p, text="< 0.001" if p < 0.001 else f"{p:.3f}", marks=marks))
         return cells
 
     def _none(self, line: Line, stat: Stat | None) -> Cell:
@@ -106,9 +125,21 @@ def about_differences(of: Differences) -> list[str]:
     whose = "the base's" if of.base.variant.is_base else f"that of {of.base.name}"
     direction = "; smaller is better" if metric.smaller_is_better else ""
     text = f"Δ: mean less {whose}{f', in {unit}' if unit else ''}{how}{direction}."
-    if any(each.is_noise for each in tested):
-        text += f" {NOISE}: inside seed noise, that is the interval contains 0."
-    return [text]
+    return [text, *_legend(of)]
+
+
+def _legend(of: Differences) -> list[str]:
+    """What each mark means, all of them wherever there is one, so that none is missed where it is absent."""
+    if not any(of.verdicts):
+        return []
+    noise = f"{MARKS['noise']}: inside seed noise, as its own 95 % interval contains 0."
+    if of.together == 1:
+        return [f"{MARKS['clear']}: p < 0.05. {noise}"]
+    among = f"{of.together} differences of the table"
+    return [
+        f"{MARKS['clear']}: p < 0.05 after Holm's correction for the {among}. {MARKS['unclear']}: not clear, as its own "
+        f"95 % interval does not contain 0, but p is not below 0.05 after that correction. {noise}"
+    ]
 
 
 def about_noise(of: Differences) -> list[str]:
@@ -116,7 +147,7 @@ def about_noise(of: Differences) -> list[str]:
     ps = [(line.name, p) for line, p in zip(of.lines, of.ps, strict=True) if p is not None]
     if not ps:
         return []
-    clear = [name for name, p in ps if p < 0.05]
+    clear = [name for name, p in ps if p < SIGNIFICANT]
     said = []
     if of.together > 1:
         have = {0: "none has", 1: "1 has"}.get(len(clear), f"{len(clear)} have")
@@ -131,5 +162,7 @@ def about_noise(of: Differences) -> list[str]:
         known = sorted((n, name) for n, name in wanted if n is not None)
         words = [f"{n} ({name})" for n, name in dict.fromkeys((known[0], known[-1]))] if known else []
         words += ["more than 10,000"] if len(known) < len(wanted) else []
-        said.append(f"Seeds that it would take to see a difference like those marked {NOISE}: {' to '.join(words)}.")
+        said.append(
+            f"Seeds that it would take to see a difference like those marked {MARKS['noise']}: {' to '.join(words)}."
+        )
     return said

@@ -41,8 +41,8 @@ def apart(ends: tuple[float, float], digits: int) -> int:
 
 
 def _first_digit(value: float) -> int:
-    """The decimals at which a number that is not 0 has its first digit."""
-    return max(0, -math.floor(math.log10(abs(value))))
+    """The decimals at which a number that is not 0 has its first digit, rounded to one."""
+    return max(0, -int(f"{value:.0e}".partition("e")[2]))
 
 
 def warranted(most: int, halves: Sequence[float | None], least: int = 0) -> int:

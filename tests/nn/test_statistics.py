@@ -65,6 +65,58 @@ def test_seeds_as_gpower_has_them() -> None:
     assert statistics.seeds_to_see(1.0, 0.0) == 2
 
 
+def test_seeds_of_effects_far_out() -> None:
+    """Where scipy's noncentral t gives NaN; checked by simulation in test_coverage.py."""
+    assert [statistics.seeds_to_see(effect, 1.0) for effect in (4.8, 5.6, 11.0, 12.0, 1e3, 1e300)] == [3, 3, 3, 2, 2, 2]
+    assert statistics.seeds_to_see(1.0, 5e-324) == 2
+    found = [statistics.seeds_to_see(effect, 1.0) or 10**6 for effect in np.geomspace(1e-3, 1e3, 2000).tolist()]
+    assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("size", [1e155, 1e200, 1.7e308, 1e-170, 1e-300])
+def test_numbers_whose_squares_are_none_have_statistics(size: float) -> None:
+    """As those of the same scores of usual size, times the size."""
+    ours, base = [1.0, 0.5, 0.75], [0.25, 0.5, 0.125]
+    due, found = (
+        statistics.difference(ours, base),
+        statistics.difference(*([v * size for v in r] for r in (ours, base))),
+    )
+    assert due is not None
+    assert found is not None
+    assert found.mean == pytest.approx(due.mean * size)
+    assert found.p == pytest.approx(due.p)
+    assert found.std == pytest.approx(due.std * size)  # type: ignore[operator]
+    apart = statistics.difference([*(v * size for v in ours), None, None], [None, None, None, size / 4, size / 8])
+    usual = statistics.difference([*ours, None, None], [None, None, None, 1 / 4, 1 / 8])
+    assert apart is not None
+    assert usual is not None
+    assert (apart.p, apart.freedom) == (pytest.approx(usual.p), pytest.approx(usual.freedom))
+    (interval,), (of_usual,) = statistics.intervals([[v * size for v in ours]]), statistics.intervals([ours])
+    assert interval is not None
+    assert of_usual is not None
+    assert interval == pytest.approx(
+        tuple(max(-1.7976931348623157e308, min(1.7976931348623157e308, v * size)) for v in of_usual)
+    )
+    assert statistics.eta_squared(["a", "a", "b"], [v * size for v in ours]) == pytest.approx(
+        statistics.eta_squared(["a", "a", "b"], ours)
+    )
+
+
+def test_what_is_larger_than_any_float_is_the_largest() -> None:
+    stat = statistics.over_seeds([1.7e308, -1.7e308])
+    assert stat is not None
+    assert (stat.mean, stat.std) == (0.0, statistics.LARGEST)
+    found = statistics.difference([1.7e308, 1.6e308], [-1.7e308, 1.0e308])
+    assert found is not None
+    assert found.interval is not None
+    assert np.isfinite([found.mean, found.half, found.std, found.p, *found.interval]).all()  # type: ignore[list-item]
+
+
+def test_equal_scores_have_no_spread_whatever_they_are() -> None:
+    for n in range(2, 40):
+        assert statistics.over_seeds([70.1] * n) == (70.1, 0.0, n)
+
+
 def test_the_share_of_the_variance_agrees_with_the_f_test() -> None:
     groups = {"a": [1.0, 2.0, 4.0], "b": [3.0, 5.0], "c": [9.0, 7.0, 8.0, 2.0]}
     choices = [name for name, scores in groups.items() for _ in scores]

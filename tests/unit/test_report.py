@@ -15,6 +15,7 @@ from rich.console import Console
 
 from pvt_exp import report
 from pvt_exp.escape import latex
+from pvt_exp.formats import from_text
 from pvt_exp.latex import breakable
 from pvt_exp.terminal import show
 from tests.unit.test_tables import BASE, table
@@ -92,7 +93,7 @@ class Cells(html.parser.HTMLParser):
 
 def test_csv_reads_back_with_full_precision(hostile):
     rows = list(csv.DictReader(io.StringIO(report.render(hostile, "csv"), newline="")))
-    assert [row["variant"] for row in rows] == ["base (8-4-2-1)", *HOSTILE]
+    assert [from_text(row["variant"]) for row in rows] == ["base (8-4-2-1)", *HOSTILE]
     assert rows[1]["group"] == f"axis {HOSTILE[0]}"
     for read, row in zip(rows, hostile.rows, strict=True):
         assert float(read["top1"]) == row.cells[0].value

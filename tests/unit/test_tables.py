@@ -188,7 +188,7 @@ def test_differences_are_signed_points_to_the_base_and_marked_inside_noise():
     )
     assert cell(made, "base (8-4-2-1)", "difference") == Cell(0.0)
     worse, same = cell(made, "worse", "difference"), cell(made, "same", "difference")
-    assert (worse.text, worse.marks) == ("−10.00", ())
+    assert (worse.text, worse.marks) == ("−10.00", ("*",))
     assert worse.value == pytest.approx(-10)
     assert (same.text, same.marks) == ("+0.03", ("†",))
     assert cell(made, "gone", "difference").missing == "pending"
@@ -218,7 +218,7 @@ def test_differences_have_paired_intervals_and_corrected_ps():
     due = stats.ttest_rel([72.0, 73.1, 74.4], [70.0, 71.0, 72.5])
     interval = due.confidence_interval(0.95)
     assert clear.interval == pytest.approx((interval.low, interval.high))
-    assert (clear.text, clear.std_text, clear.marks) == ("+2.0", "0.2", ())
+    assert (clear.text, clear.std_text, clear.marks) == ("+2.0", "0.2", ("*",))
     assert clear.p == pytest.approx(3 * due.pvalue), "the smallest of three, corrected by Holm"
     assert vague.marks == ("†",)
     assert vague.p > clear.p
