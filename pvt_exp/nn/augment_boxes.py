@@ -49,16 +49,22 @@ def draw(numbers: tuple[int, ...]) -> int:
 
 
 class Objects:
-    """An image and what is on it, which go through each step together."""
+    """An image and what is on it, which go through each step together.
+
+    Of masks the steps are kept, and each mask goes through them alone at the end: all masks of a photograph at its size
+    would take gigabytes.
+    """
 
     def __init__(self, image: Image.Image, target: Target) -> None:
         self.image = image
-        keep = ~torch.from_numpy(target["crowd"])
+        self.rows = torch.from_numpy(~target["crowd"]).nonzero()[:, 0]
+        """Of the target, the objects that are there."""
         size = (image.height, image.width)
-        boxes = torch.from_numpy(target["boxes"])[keep]
+        boxes = torch.from_numpy(target["boxes"])[self.rows]
         self.boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size)
-        self.labels = torch.from_numpy(target["labels"])[keep]
-        self.masks = tv_tensors.Mask(torch.from_numpy(target["masks"])[keep]) if "masks" in target else None
+        self.labels = torch.from_numpy(target["labels"])[self.rows]
+        self.masks = target.get("masks")
+        self.steps: list[Callable[[Any], Any]] = []
 
     @property
     def size(self) -> tuple[int, int]:
@@ -67,10 +73,7 @@ class Objects:
     def apply(self, step: Callable[..., Any], *args: Any) -> None:
         """A step of torchvision, to all of them."""
         self.image, self.boxes = step(self.image, *args), step(self.boxes, *args)
-        if self.masks is not None and len(self.masks):
-            self.masks = step(self.masks, *args)
-        elif self.masks is not None:
-            self.masks = tv_tensors.Mask(self.masks.new_zeros(0, *self.size))
+        self.steps.append(lambda mask: step(mask, *args))
 
     def resize(self, height: int, width: int) -> None:
         if (height, width) != self.size:
@@ -82,14 +85,23 @@ class Objects:
         boxes: Any = F.clamp_bounding_boxes(self.boxes)
         there = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_PX).all(1)
         self.boxes = tv_tensors.wrap(boxes[there], like=self.boxes)
-        self.labels = self.labels[there]
-        if self.masks is not None:
-            self.masks = tv_tensors.wrap(self.masks[there], like=self.masks)
+        self.labels, self.rows = self.labels[there], self.rows[there]
 
     def target(self) -> dict[str, Tensor]:
         """What a detector learns from."""
         found = {"boxes": self.boxes.as_subclass(Tensor), "labels": self.labels}
-        return found if self.masks is None else {**found, "masks": self.masks.as_subclass(Tensor)}
+        if self.masks is not None:
+            found["masks"] = torch.zeros(len(self.rows), *self.size, dtype=torch.uint8)
+            for mask_HW, row in zip(found["masks"], self.rows.tolist(), strict=True):
+                mask_HW.copy_(self._mask(row))
+        return found
+
+    def _mask(self, row: int) -> Tensor:
+        assert self.masks is not None
+        mask_1HW: Any = tv_tensors.Mask(torch.from_numpy(self.masks[row])[None])
+        for step in self.steps:
+            mask_1HW = step(mask_1HW)
+        return mask_1HW[0].as_subclass(Tensor)  # type: ignore[no-any-return]
 
 
 class Train:

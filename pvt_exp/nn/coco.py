@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pvt_exp.nn.coco_index import corners
-from pvt_exp.nn.coco_masks import draw, unpack
+from pvt_exp.nn.coco_masks import Drawn, unpack
 from pvt_exp.nn.images import BadImage, open_rgb
 from pvt_exp.nn.instances import Target
 
@@ -52,7 +52,7 @@ class Coco(Sequence[tuple[Image.Image, Target]]):
             area=rows_N["area"].astype(np.float32),
         )
         if self.task == "instance":
-            target["masks"] = draw(self._segmentations(rows_N, height, width), height, width)
+            target["masks"] = Drawn(self._segmentations(rows_N, height, width), height, width)
         return image, target
 
     def _open(self, index: int, height: int, width: int) -> Image.Image:

@@ -5,7 +5,7 @@ Legend: N objects of an image, H W its pixels, P numbers of packed polygons.
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -97,12 +97,34 @@ def unpack(form: int, packed: bytes, height: int, width: int) -> Any:
     return [part.tolist() for part in np.split(numbers_P, [count + 1, *ends[:-1]])[1:]]
 
 
-def draw(segmentations: Iterable[Any], height: int, width: int) -> NDArray[np.uint8]:
-    """Masks uint8 [N, H, W] of 0 and 1, from what `unpack` gives."""
-    coded = [
-        rle.merge(rle.frPyObjects(mask, height, width)) if isinstance(mask, list) else mask for mask in segmentations
-    ]
-    if not coded:
-        return np.zeros((0, height, width), dtype=np.uint8)
-    masks_NHW: NDArray[np.uint8] = np.ascontiguousarray(rle.decode(coded).transpose(2, 0, 1))
-    return masks_NHW
+class Drawn(Sequence[NDArray[np.uint8]]):
+    """The masks of an image's objects as uint8 [H, W] of 0 and 1; each is drawn when it is asked for.
+
+    ``np.asarray`` draws all of them, [N, H, W].
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, segmentations: Sequence[Any], height: int, width: int) -> None:
+        """From what `unpack` gives."""
+        self.segmentations, self.height, self.width = segmentations, height, width
+
+    def __len__(self) -> int:
+        return len(self.segmentations)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:  # type: ignore[override]
+        mask = self.segmentations[index]
+        if isinstance(mask, list):
+            mask = rle.merge(rle.frPyObjects(mask, self.height, self.width))
+        drawn_HW: NDArray[np.uint8] = rle.decode(mask)  # column by column; turning it takes longer than all else
+        return drawn_HW
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return len(self), self.height, self.width
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        drawn_NHW = np.zeros(self.shape, dtype=dtype or np.uint8)
+        for n, mask_HW in enumerate(self):
+            drawn_NHW[n] = mask_HW
+        return drawn_NHW

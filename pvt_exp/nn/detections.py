@@ -3,7 +3,7 @@
 Legend: N detections of an image, H W its pixels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from pycocotools import mask as rle
 from torch import Tensor
 
 from pvt_exp.nn.coco_eval import Json, Kind, Scores, evaluate
+from pvt_exp.nn.masks import Pasted, at_once
 
 
 class Detections:
@@ -29,14 +30,14 @@ class Detections:
         self.images: dict[int, list[dict[str, Any]]] = {}
         """What was found, by the image's id."""
 
-    def update(self, image_ids: Sequence[int], predictions: Sequence[Mapping[str, Tensor]]) -> None:
+    def update(self, image_ids: Sequence[int], predictions: Sequence[Mapping[str, Any]]) -> None:
         """Take in what was found in some images.
 
         Args:
             image_ids: as in the ground truth.
             predictions: an image's N detections: ``boxes`` [N, 4], x and y of two corners in pixels of the image as it is on
                 disk; ``scores`` [N]; ``labels`` [N], indices into ``category_ids``; where masks are scored ``masks``
-                [N, H, W], bool or of zeros and ones.
+                [N, H, W], bool or of zeros and ones, or `Pasted`.
 
         Raises:
             ValueError: if an image was handed in before.
@@ -79,10 +80,15 @@ class Detections:
         self.images.clear()
 
 
-def encode(masks_NHW: Tensor) -> list[dict[str, Any]]:
-    """Masks of zeros and ones as COCO's compressed RLE, with text for counts."""
-    if not len(masks_NHW):
-        return []
+def encode(masks_NHW: Tensor | Pasted) -> list[dict[str, Any]]:
+    """Masks of zeros and ones as COCO's compressed RLE, with text for counts; a few at a time, as large as they are."""
+    parts: Iterable[Tensor] = (
+        masks_NHW.chunks() if isinstance(masks_NHW, Pasted) else torch.split(masks_NHW, at_once(masks_NHW.shape[1:]))  # type: ignore[arg-type]
+    )
+    return [each for part in parts if len(part) for each in _encoded(part)]
+
+
+def _encoded(masks_NHW: Tensor) -> list[dict[str, Any]]:
     # COCO counts down the columns; turned on the device, the columns lie in a row and numpy copies nothing.
     turned_NWH = masks_NHW.detach().to(torch.uint8).transpose(1, 2).contiguous().cpu().numpy()
     encoded: list[dict[str, Any]] = rle.encode(turned_NWH.transpose(2, 1, 0))

@@ -3,6 +3,7 @@
 Legend: N objects of an image, H W its pixels.
 """
 
+from collections.abc import Sequence
 from typing import Any, NotRequired, Protocol, TypedDict
 
 import numpy as np
@@ -22,8 +23,8 @@ class Target(TypedDict):
     """[N], whether the box is around many objects that were not told apart."""
     area: NDArray[np.float32]
     """[N], pixels of the mask, or of the box where there is none; sorts objects into small, medium and large."""
-    masks: NotRequired[NDArray[np.uint8]]
-    """[N, H, W] of 0 and 1; for the task ``instance``."""
+    masks: NotRequired[Sequence[NDArray[np.uint8]] | NDArray[np.uint8]]
+    """N of [H, W] of 0 and 1, an array or drawn one by one; for the task ``instance``."""
 
 
 class Instances(Protocol):

@@ -20,7 +20,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, con
 from torchvision.ops import roi_align
 
 from pvt_exp.nn.boxes import Anchors, Sizes, Target, hidden, to_original, whole, wide
-from pvt_exp.nn.masks import cut, paste
+from pvt_exp.nn.masks import Pasted, cut
 
 BOX_SIDE, MASK_SIDE = 7, 14  # of a region's features
 TINY = torch.finfo(torch.float32).tiny
@@ -257,14 +257,14 @@ class FasterRCNN(nn.Module):
             each["labels"] = each["labels"] - 1
             each["boxes"] = to_original(each["boxes"], size, original)
             if "masks" in each:
-                each["masks"] = paste(each["masks"], each["boxes"], original)
+                each["masks"] = Pasted(each["masks"], each["boxes"], original)
         return found
 
 
 class MaskRCNN(FasterRCNN):
     """Faster R-CNN with a mask for each object.
 
-    A target also has ``masks`` [P, H, W] of 0 and 1, and so have the detections, as bool, at the image's size or at its
+    A target also has ``masks`` [P, H, W] of 0 and 1, and so have the detections, as `Pasted` at the image's size or at its
     original's.
     """
 

@@ -6,6 +6,7 @@ Legend: N objects, H W pixels, K classes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,18 +62,25 @@ def _several(count: int) -> str:
     return f"{count} object" if count == 1 else f"{count} objects"
 
 
-def _kept(things: Things, least: float) -> dict[str, NDArray[Any]]:
-    """The things as arrays, those that score enough."""
-    known = {name: array(things[name]) for name in ("boxes", "labels", "scores", "masks", "crowd") if name in things}
+def _kept(things: Things, least: float) -> dict[str, Any]:
+    """The things as arrays, those that score enough; of masks what makes each, as all would take gigabytes."""
+    known: dict[str, Any] = {
+        name: array(things[name]) for name in ("boxes", "labels", "scores", "crowd") if name in things
+    }
+    rows = np.arange(len(known["labels"]))
     if "scores" in known:
-        enough = known["scores"] >= least
-        known = {name: values[enough] for name, values in known.items()}
+        rows = rows[known["scores"] >= least]
+        known = {name: values[rows] for name, values in known.items()}
+    if "masks" in things:
+        known["masks"] = [partial(_mask, things["masks"], row) for row in rows.tolist()]
     return known
 
 
-def _with_objects(
-    image: Image.Image, names: Sequence[str], things: Mapping[str, NDArray[Any]], most_px: int
-) -> Image.Image:
+def _mask(masks: Any, row: int) -> NDArray[Any]:
+    return array(masks[row])
+
+
+def _with_objects(image: Image.Image, names: Sequence[str], things: Mapping[str, Any], most_px: int) -> Image.Image:
     canvas, scale = paint.legible(image, most_px)
     count = len(things["labels"])
     labels = things["labels"].tolist()
@@ -82,7 +90,7 @@ def _with_objects(
     if masks is not None:
         pixels = np.array(canvas)
         for n in by_size:  # small objects over large ones
-            mask = paint.resized(masks[n], canvas.size) > 0
+            mask = paint.resized(masks[n](), canvas.size) > 0
             paint.tint(pixels, mask, paint.colour(labels[n]), 0.4)
             paint.tint(pixels, paint.edge(mask, 1 if count > ALWAYS_LABELLED else 2), paint.colour(labels[n]), 1.0)
         canvas = Image.fromarray(pixels)
