@@ -21,6 +21,10 @@ ADDED: dict[str, Any] = {
     "backbones.Pretrained.run": None,
     "backbones.timm.Settings.layers": None,
     "datasets.coco.Settings.drop_empty": False,
+    "datasets.image_folder.Settings.exif": "turn",
+    "datasets.image_folder.Settings.range": None,
+    "datasets.semantic_folder.Settings.exif": "turn",
+    "datasets.semantic_folder.Settings.range": None,
     "tasks.detection.FasterRCNN.box_knee": 1 / 9,
     "tasks.instance.MaskRCNN.box_knee": 1 / 9,
 }

@@ -25,6 +25,8 @@ class LeftOut(NamedTuple):
     """What became of them, as it stands after the number: ``not taken``, ``clipped``, ``not scored``."""
     examples: tuple[str, ...] = ()
     """Names of the first few."""
+    hint: str = ""
+    """What to do where that is not what was wanted; told before training, not in tables."""
 
     def __str__(self) -> str:
         few = (
@@ -32,7 +34,7 @@ class LeftOut(NamedTuple):
             if self.examples
             else ""
         )
-        return f"{self.what}: {self.number} {self.effect}{few}"
+        return f"{self.what}: {self.number} {self.effect}{few}{f'; {self.hint}' if self.hint else ''}"
 
     def as_json(self) -> dict[str, Any]:
         return {**self._asdict(), "examples": list(self.examples)}
@@ -99,7 +101,7 @@ def _read(line: Any) -> LeftOut | None:
         return None
     examples = line.get("examples")
     names = tuple(map(str, examples)) if isinstance(examples, list) else ()
-    return LeftOut(str(line.get("what")), line["number"], str(line.get("effect")), names)
+    return LeftOut(str(line.get("what")), line["number"], str(line.get("effect")), names, str(line.get("hint") or ""))
 
 
 def in_words(told: BySplit) -> list[str]:

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Split = Literal["train", "val"]
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Of the files that are taken for images."""
+SUFFIXES = frozenset(
+    """
+    .apng .avif .avifs .bmp .bw .dds .dib .gif .icb .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .pbm .pcx .pfm
+    .pgm .png .pnm .ppm .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .vda .vst .webp
+    """.split()  # noqa: SIM905
+)
+"""Of the files that are taken for images: what Pillow opens, but icons, drawings, films, and formats of one program."""
 
 
 class DataError(ValueError):

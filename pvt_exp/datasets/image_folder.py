@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from pvt_exp import left_out
-from pvt_exp.datasets import SUFFIXES, DataError, Dataset, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp.datasets import SUFFIXES, DataError, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp.datasets._pictures import Pictures
 
 if TYPE_CHECKING:
     from pvt_exp.nn.image_folder import ImageFolder
 
 
-class Settings(Dataset):
+class Settings(Pictures):
     """A folder of images, with a sub-folder for each class; files that are not images by their name are counted and told."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
@@ -57,13 +58,16 @@ class Settings(Dataset):
             raise DataError(f"{root / self.val}: classes that {self.train} lacks: {some(unknown)}")
         print_id = fingerprint(root, [(name, size) for _, files, _ in found.values() for _, name, size in files])
         numbers = {split: len(files) for split, (_, files, _) in found.items()}
-        told = {split: left_out.by_suffix(rest) for split, (_, _, rest) in found.items()}
+        told = {
+            split: (*left_out.by_suffix(rest), *self.pictures(root, split, [name for _, name, _ in files], print_id))
+            for split, (_, files, rest) in found.items()
+        }
         return Facts(print_id, tuple(classes), numbers, left_out=told)
 
     def open(self, root: Path, split: Split, task: str) -> "ImageFolder":
         from pvt_exp.nn.image_folder import ImageFolder
 
-        return ImageFolder(root, self.train, self.val if split == "val" else self.train)
+        return ImageFolder(self, root, split)
 
 
 def images(root: Path, folder: str) -> tuple[list[str], list[tuple[int, str, int]], list[str]]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp.datasets import SUFFIXES, DataError, Dataset, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp.datasets import SUFFIXES, DataError, Facts, Split, fingerprint, listing, scan, some
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
+from pvt_exp.datasets._pictures import Pictures
+from pvt_exp.left_out import LeftOut
 
 if TYPE_CHECKING:
     from pvt_exp.nn.semantic_folder import SemanticFolder
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 IGNORED = 255  # the label of what nothing is learnt from
 MOST_CLASSES = 254  # a label is a byte, and 254 marks a value that is no class
 LOOKED_AT = 8  # masks of each split, before anything is launched
+SPLITS: tuple[Split, Split] = ("train", "val")
 LAYOUTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "ade20k": {
@@ -37,7 +40,7 @@ Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Name, ...], Field(min_length=2, max_length=MOST_CLASSES)]
 
 
-class Settings(Dataset):
+class Settings(Pictures):
     """An image and its mask have the same path below their folders, but for the suffix."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"semantic"})
@@ -96,19 +99,24 @@ class Settings(Dataset):
         names = self.names(root)
         sizes: dict[str, int] = {}
         images: dict[str, int] = {}
-        for split in ("train", "val"):
+        for split in SPLITS:
             pairs = self._sized_pairs(root, split)
             images[split] = len(pairs)
             sizes |= dict(file for pair in pairs for file in pair)
         if self.on_bad_image == "fail" and (void := [name for name, size in sizes.items() if size == 0]):
             raise DataError(f"{root}: 0 bytes long: {some(void)}; mend them, or set dataset.on_bad_image: skip")
         self._look(root)
-        return Facts(fingerprint(root, sizes.items()), names, images)
+        state = fingerprint(root, sizes.items())
+        told: dict[str, tuple[LeftOut, ...]] = {
+            split: self.pictures(root, split, [image for image, _ in self.pairs(root, split)], state)
+            for split in SPLITS
+        }
+        return Facts(state, names, images, left_out=told)
 
     def _look(self, root: Path) -> None:
         from pvt_exp.nn.images import BadImage
 
-        for split in ("train", "val"):
+        for split in SPLITS:
             reader = self.open(root, split, "semantic")
             looked_at = min(LOOKED_AT, len(reader))
             for n in range(looked_at):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from pvt_exp.datasets import DataError, Split
-from pvt_exp.nn.images import BadImage, open_rgb, reading
+from pvt_exp.nn.images import BadImage, open_rgb, reading, size_of
 
 if TYPE_CHECKING:
     from pvt_exp.datasets.semantic_folder import Settings
@@ -40,7 +40,7 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         return len(self.images)
 
     def __getitem__(self, index: Any) -> Any:
-        image = open_rgb(self._path(self.images, index))
+        image = open_rgb(self._path(self.images, index), self.settings.exif == "turn", self.settings.range)
         return image, self._labels(index, image.size)
 
     def check(self, index: int) -> None:
@@ -51,8 +51,7 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         """
         path = self._path(self.images, index)
         with reading(path), Image.open(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-            size = image.size[::-1] if turned else image.size
+            size = size_of(image, self.settings.exif == "turn")
         self._labels(index, size)
 
     def _path(self, paths: Any, index: int) -> Path:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from pvt_exp.datasets import DataError
-from pvt_exp.nn.images import BadImage, open_rgb
+from pvt_exp.datasets import SUFFIXES, DataError
+from pvt_exp.nn import look
+from pvt_exp.nn.images import BadImage, open_rgb, orientation, size_of
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -121,3 +122,143 @@ def test_floating_point_pixels_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_no_bad_image(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_rgb(tmp_path / "gone.png")
+
+
+# ---------------------------------------------------------------- how it lies
+
+CORNERS = np.zeros((24, 40, 3), dtype=np.uint8)
+CORNERS[:12, :20] = RED  # upper left
+SUFFIXES_WITH_EXIF = ("jpg", "png", "webp", "tif", "avif")
+
+
+def lying(path: Path, way: object, **more: object) -> Path:
+    """A file of `CORNERS` whose tag says how it lies."""
+    exif = Image.Exif()
+    exif[0x0112] = way
+    for tag, value in more.items():
+        exif[int(tag[1:])] = value
+    Image.fromarray(CORNERS).save(path, exif=exif.tobytes(), quality=95)
+    return path
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES_WITH_EXIF)
+@pytest.mark.parametrize("way", range(1, 9))
+def test_all_eight_ways_are_turned_or_left_as_stored(tmp_path: Path, suffix: str, way: int) -> None:
+    path = lying(tmp_path / f"x.{suffix}", way)
+    upright = ImageOps.exif_transpose(Image.open(path)).convert("RGB")  # another's code
+    assert (np.asarray(open_rgb(path)) == np.asarray(upright)).all()
+    stored = np.asarray(open_rgb(path, turn=False)).astype(int)
+    assert stored.shape == CORNERS.shape
+    assert np.abs(stored - CORNERS).mean() < 12
+    with Image.open(path) as image:
+        assert orientation(image) == way
+        assert size_of(image, True) == upright.size
+        assert size_of(image, False) == (40, 24)
+
+
+def block(entries: list[tuple[int, int, int, bytes]], rest: bytes = b"", cut: int | None = None) -> bytes:
+    """EXIF by hand: (tag, type, number, four bytes)."""
+    tags = b"".join(struct.pack("<HHI", tag, kind, number) + value for tag, kind, number, value in entries)
+    whole = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + tags + b"\0\0\0\0" + rest
+    return whole[:cut]
+
+
+SIX = (0x0112, 3, 1, struct.pack("<HH", 6, 0))
+ODD = {
+    "a text where a number is due": block([SIX, (0x011A, 2, 4, b"300\0")]),
+    "a number that does not fit": block([SIX, (0x0100, 4, 1, b"\xff" * 4), (0xA002, 3, 1, b"\xff" * 4)]),
+    "a pointer past the end": block([SIX, (0x010F, 2, 5000, struct.pack("<I", 99999))]),
+    "an unknown type": block([SIX, (0x010F, 77, 1, b"\0" * 4)]),
+    "cut off after the tag": block([SIX, (0x010F, 2, 40, b"\x60\0\0\0")], cut=8 + 10 + 12),
+    "a damaged block of GPS": block([SIX, (0x8825, 4, 1, struct.pack("<I", 4))]),
+    "a block of its own, too far": block([SIX, (0x8769, 4, 1, struct.pack("<I", 77777))]),
+    "very long": block([SIX], rest=b"x" * 60000),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_other_tags_of_a_photograph_may_be_odd(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / "x.jpg"
+    Image.fromarray(CORNERS).save(path, exif=ODD[odd], quality=95)
+    assert open_rgb(path).size == (24, 40)
+    assert open_rgb(path, turn=False).size == (40, 24)
+
+
+@pytest.mark.parametrize(
+    ("value", "way"),
+    [
+        ((0x0112, 3, 1, struct.pack("<HH", 0, 0)), 1),
+        ((0x0112, 3, 1, struct.pack("<HH", 9, 0)), 1),
+        ((0x0112, 2, 2, b"6\0\0\0"), 6),
+        ((0x0112, 2, 4, b"top\0"), 1),
+        ((0x0112, 3, 2, struct.pack("<HH", 6, 6)), 6),
+        ((0x0112, 4, 1, struct.pack("<I", 8)), 8),
+        ((0x0112, 7, 1, b"\x06\0\0\0"), 1),
+    ],
+)
+def test_an_odd_orientation_is_none_or_what_it_plainly_says(tmp_path: Path, value: Any, way: int) -> None:
+    path = tmp_path / "x.jpg"
+    Image.fromarray(CORNERS).save(path, exif=block([value]), quality=95)
+    with Image.open(path) as image:
+        assert orientation(image) == way
+    assert open_rgb(path).size == ((24, 40) if way > 4 else (40, 24))
+
+
+def test_the_tag_may_stand_in_xmp(tmp_path: Path) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
+    Image.fromarray(CORNERS).save(tmp_path / "x.jpg", xmp=xmp)
+    assert open_rgb(tmp_path / "x.jpg").size == (24, 40)
+
+
+# ---------------------------------------------------------------- depth
+
+RAMP = np.array([[100, 1100, 2100, 4195]])
+
+
+@pytest.mark.parametrize("kind", ["<u2 tif", "<u2 png", "<i4 tif", "<f4 tif", ">u2 tif"])
+def test_the_values_of_black_and_white_can_be_said(tmp_path: Path, kind: str) -> None:
+    dtype, suffix = kind.split()
+    path = tmp_path / f"deep.{suffix}"
+    if dtype == ">u2":
+        big = RAMP.astype(">u2")
+        Image.frombytes("I;16B", (4, 1), big.tobytes()).save(path)
+    else:
+        Image.fromarray(RAMP.astype(dtype)).save(path)
+    values = np.asarray(open_rgb(path, levels=(100, 4195)))[0, :, 0]
+    assert values.tolist() == [0, 62, 125, 255]
+    assert np.asarray(open_rgb(path, levels=(1100, 2100)))[0, :, 0].tolist() == [0, 0, 255, 255]
+
+
+def test_the_range_changes_no_image_of_8_bits(tmp_path: Path) -> None:
+    for mode in ("1", "L", "LA", "P", "RGB", "CMYK"):
+        path = tmp_path / f"{mode}.{'tif' if mode == 'CMYK' else 'png'}"
+        Image.linear_gradient("L").convert(mode).save(path)
+        assert (np.asarray(open_rgb(path, levels=(0, 10))) == np.asarray(open_rgb(path))).all()
+
+
+# ---------------------------------------------------------------- before launch
+
+
+def test_a_look_counts_what_is_turned_and_what_is_flat(tmp_path: Path) -> None:
+    for n in range(6):
+        lying(tmp_path / f"{n}.jpg", 3 if n < 2 else 1)
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    names = [path.name for path in sorted(tmp_path.iterdir())]
+    seen = look.pictures(tmp_path, names, True, None)
+    assert seen == {"looked_at": 7, "turned": ["0.jpg", "1.jpg"], "decoded": 6, "flat": [], "values": None}
+    Image.fromarray((RAMP // 16).astype(np.uint16)).save(tmp_path / "small.png")
+    seen = look.pictures(tmp_path, ["small.png"], True, None)
+    assert seen["flat"] == ["small.png"]
+    assert seen["values"] == [6, 262]
+    assert look.pictures(tmp_path, ["small.png"], True, (6, 262))["flat"] == []
+
+
+def test_every_suffix_that_is_taken_is_one_that_pillow_opens() -> None:
+    Image.init()
+    opened = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN or kind == "MPO"}
+    assert opened >= SUFFIXES
+    icons, drawings = {".cur", ".icns", ".ico", ".xbm", ".xpm"}, {".emf", ".eps", ".ps", ".wmf"}
+    films = {".dcx", ".flc", ".fli", ".mpeg", ".mpg"}
+    programs = {".blp", ".ftc", ".ftu", ".gbr", ".iim", ".im", ".msp", ".pcd", ".psd", ".pxr"}
+    science = {".bufr", ".fit", ".fits", ".grib", ".h5", ".hdf"}
+    assert opened - SUFFIXES <= icons | drawings | films | programs | science

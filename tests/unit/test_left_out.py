@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,6 +12,7 @@ from pvt_exp import files, left_out, site
 from pvt_exp.datasets import DataError
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.left_out import LeftOut
+from pvt_exp.nn import look
 
 TEXTS = LeftOut("files ending in .txt", 2, "not taken", ("train/a/x.txt", "train/a/y.TXT"))
 
@@ -19,7 +21,7 @@ def folder(root: Path) -> Path:
     for split in ("train", "val"):
         for name in ("a", "b"):
             (root / split / name).mkdir(parents=True)
-            Image.new("RGB", (4, 4)).save(root / split / name / "0.png")
+            Image.linear_gradient("L").save(root / split / name / "0.png")
     return root
 
 
@@ -92,3 +94,44 @@ def test_any_name_is_one_printable_line_and_records_give_it_back(name: bytes, tm
 def test_names_are_shown_with_their_bytes() -> None:
     assert files.shown("caf\udce9 ё\n") == r"caf\xe9 ё\n"
     assert files.shown("half a pair \ud800") == r"half a pair \ud800"
+
+
+# ---------------------------------------------------------------- images
+
+
+def test_turned_and_flat_images_are_told_with_the_way_out(tmp_path: Path) -> None:
+    root, exif = folder(tmp_path), Image.Exif()
+    exif[0x0112] = 3
+    Image.linear_gradient("L").save(root / "train/a/turned.jpg", exif=exif)
+    (line,) = ImageFolder(name="x").inspect(root).left_out["train"]
+    assert str(line) == "images with an EXIF tag that turns them: 1 turned upright (train/a/turned.jpg)"
+    (line,) = ImageFolder(name="x", exif="ignore").inspect(root).left_out["train"]
+    assert line.effect == "left as they are stored (exif: ignore)"
+    for name in ("a", "b"):
+        deep = np.arange(200, 4296, dtype=np.uint16).reshape(64, 64)
+        Image.fromarray(deep).save(root / "val" / name / "0.png")
+    (line,) = ImageFolder(name="x").inspect(root).left_out["val"]
+    assert (line.number, line.effect) == (2, "nearly flat")
+    assert "dataset.range: [200, 4295]" in line.hint
+    assert ImageFolder(name="x", range=(200, 4295)).inspect(root).left_out["val"] == ()
+
+
+def test_a_look_is_kept_and_taken_again_when_the_data_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = folder(tmp_path / "data")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = []
+    real = look.pictures
+    monkeypatch.setattr(look, "pictures", lambda *words: asked.append(words[1]) or real(*words))
+    first = ImageFolder(name="x").inspect(root)
+    assert ImageFolder(name="x").inspect(root) == first
+    assert len(asked) == 2
+    Image.new("L", (99, 99)).save(root / "train/a/1.png")
+    assert ImageFolder(name="x").inspect(root).fingerprint != first.fingerprint
+    assert len(asked) == 4
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/no")
+    assert ImageFolder(name="x").inspect(root).images == {"train": 3, "val": 2}
+
+
+def test_black_is_less_than_white() -> None:
+    with pytest.raises(ValueError, match="the value of black comes first"):
+        ImageFolder(name="x", range=(5, 5))

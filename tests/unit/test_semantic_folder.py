@@ -87,7 +87,7 @@ def test_what_has_no_partner_is_said(root: Path) -> None:
 
 def test_empty_and_missing_folders_are_said(root: Path) -> None:
     (root / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty: no images in it; they end in: .bmp"):
+    with pytest.raises(DataError, match=r"empty: no images in it; they end in: .apng"):
         Settings(name="x", classes=3, train_image_folder="empty").inspect(root)
     with pytest.raises(DataError, match=r"empty: no masks in it; they end in: .png"):
         Settings(name="x", classes=3, val_mask_folder="empty").inspect(root)

@@ -1,0 +1,86 @@
+"""What the data sets of image files share: how pixels are taken, and a look at the files before anything is launched."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from pvt_exp import files
+from pvt_exp.datasets import Dataset
+from pvt_exp.left_out import EXAMPLES, LeftOut
+
+FORMAT = 1  # of what is kept of a look; raised with each change of what `nn.look` finds
+FLAT = 32
+"""Levels of 255: an image that spans fewer is nearly flat."""
+
+
+class Pictures(Dataset):
+    """Settings of data whose images are files of any format and depth."""
+
+    exif: Literal["turn", "ignore"] = "turn"
+    """``turn``: photographs are turned upright as their EXIF tag says. ``ignore``: pixels are taken as they are stored, for
+    boxes and masks that were drawn on those."""
+    range: tuple[float, float] | None = Field(None)
+    """The values that become black and white in grey images of more than 8 bits, such as [0, 4095] for 12 bits. None: 0 and
+    65535; images of floating-point pixels then cannot be read."""
+
+    @model_validator(mode="after")
+    def _low_and_high(self) -> "Pictures":
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise ValueError(
+                f"range: {list(self.range)}: the value of black comes first, and is less than that of white"
+            )
+        return self
+
+    def pictures(self, root: Path, split: str, images: Sequence[str], state: str) -> tuple[LeftOut, ...]:
+        """What is told of the images of a split: which are turned, and whether they come out nearly flat.
+
+        ``state`` is a fingerprint of the data: the look is kept, and taken again when the data change.
+        """
+
+        def look() -> dict[str, Any]:
+            from pvt_exp.nn.look import pictures
+
+            return pictures(root, images, self.exif == "turn", self.range)
+
+        seen = kept(f"{root} {split} {state} {self.exif} {self.range}", look)
+        return tuple(line for line in (self._turned(seen, len(images)), self._flat(seen)) if line.number)
+
+    def _turned(self, seen: dict[str, Any], images: int) -> LeftOut:
+        names, looked_at = seen["turned"], seen["looked_at"]
+        part = f", of {looked_at} looked at" if looked_at < images else ""
+        what, few = f"images with an EXIF tag that turns them{part}", tuple(map(files.shown, names[:EXAMPLES]))
+        if self.exif == "ignore":
+            return LeftOut(what, len(names), "left as they are stored (exif: ignore)", few)
+        hint = "" if self.tasks == {"classification"} else "annotations of the stored pixels need dataset.exif: ignore"
+        return LeftOut(what, len(names), "turned upright", few, hint)
+
+    def _flat(self, seen: dict[str, Any]) -> LeftOut:
+        flat, number = seen["flat"], 0
+        if 2 * len(flat) >= seen["decoded"]:  # else they are some that have nothing on them
+            number = len(flat)
+        hint = ""
+        if seen["values"] is not None:
+            hint = "their values are {:g} to {:g}; dataset.range: [{:g}, {:g}] makes these black and white".format(
+                *seen["values"], *seen["values"]
+            )
+        what = f"images, of {seen['decoded']} looked at, that span less than {FLAT} of 255 levels of brightness"
+        return LeftOut(what, number, "nearly flat", tuple(map(files.shown, flat[:EXAMPLES])), hint)
+
+
+def kept(question: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer to a question of some data in some state, from the user's cache if it was asked before."""
+    key = hashlib.sha256(f"{FORMAT} {question}".encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvt_exp" / "looks"
+    if (known := files.read_json(folder / f"{key}.json")) is not None:
+        return known
+    found = look()
+    with contextlib.suppress(OSError):  # without a cache it is looked again
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write(folder / f"{key}.json", files.dump(found))
+    return json.loads(files.dump(found))  # type: ignore[no-any-return]
