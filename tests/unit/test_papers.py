@@ -65,7 +65,15 @@ RECIPE: dict[str, Any] = {
         },
         "mixing": {"mixup": 0.8, "cutmix": 1.0, "probability": 1.0, "switch": 0.5},
     },
-    "dataset": {"kind": "image_folder", "name": "imagenet", "train": "train", "val": "val", "on_bad_image": "fail"},
+    "dataset": {
+        "kind": "image_folder",
+        "name": "imagenet",
+        "train": "train",
+        "val": "val",
+        "on_bad_image": "fail",
+        "exif": "turn",
+        "range": None,
+    },
     "optim": {
         "kind": "adamw",
         "lr": 5e-4,

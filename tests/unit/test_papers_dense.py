@@ -110,6 +110,8 @@ ADE20K = {
     "image_suffix": None,
     "mask_suffix": ".png",
     "classes": None,
+    "exif": "turn",
+    "range": None,
     "ignore_index": 255,
     "reduce_zero": True,
     "on_bad_image": "fail",
