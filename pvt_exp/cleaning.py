@@ -50,7 +50,11 @@ def left(runs: Path, paths: Iterable[Path]) -> list[Left]:
         if folder.is_symlink() or locks.is_locked(folder):
             continue  # what a link leads to is not the store's, and a run is not done before its process is gone
         state = store.outcome(runs, folder.name).state
-        if _seedless(store.load(folder)) not in kept and state != "running":
+        try:
+            run = store.load(folder)
+        except ConfigError:
+            continue  # of a package that is not here: nobody can say whether it is named
+        if _seedless(run) not in kept and state != "running":
             found.append(Left(folder, _size(folder), tuple(store.sweeps(folder)), state))
     if not drivers.of(runs):
         found += [Left(path, _size(path), (), None) for path in sorted((runs / "code").glob("[!.]*"))]

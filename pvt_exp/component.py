@@ -2,18 +2,27 @@
 
 ``backbone: {kind: pvt}`` means the class ``Settings`` of ``pvt_exp/backbones/pvt.py``. Whoever adds a file adds a kind;
 another package adds kinds by entry points in the group ``pvt_exp.backbones`` (the name is the kind, the value a module).
+A package whose module cannot be loaded costs its kind alone: `pvt_exp.lacking` knows why.
 """
 
+import contextlib
 import importlib
 import pkgutil
+import sys
+import typing
+from collections.abc import Iterator
 from functools import cache, reduce
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from operator import or_
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from pvt_exp import lacking
 from pvt_exp.config import Frozen
+
+HEAVY = ("torch", "timm", "pytorch_lightning")
+"""Libraries that take seconds to import, which every command would wait for."""
 
 
 class Component(Frozen):
@@ -23,20 +32,118 @@ class Component(Frozen):
     """Raised when what the component computes changes, so that results from before are not taken for new ones."""
 
 
+class Origin(NamedTuple):
+    """The installed package that a kind comes from."""
+
+    group: str
+    kind: str
+    package: str
+    """The distribution's name."""
+    version: str
+    module: str
+    """That has the kind's ``Settings``."""
+
+
+_ORIGINS: dict[type[BaseModel], Origin] = {}
+SLOW: list[str] = []
+"""A line for each package that makes every command slow."""
+
+
 @cache
 def kinds(group: str) -> dict[str, type[Component]]:
-    """Every kind of ``backbones``, ``tasks``, ``datasets``, ... : name to its ``Settings``."""
+    """Every kind of ``backbones``, ``tasks``, ``datasets``, ... that can be used: name to its ``Settings``."""
     package = importlib.import_module(f"pvt_exp.{group}")
-    modules = {
-        info.name: f"{package.__name__}.{info.name}"
-        for info in pkgutil.iter_modules(package.__path__)
-        if not info.name.startswith("_")
-    }
-    modules |= {point.name: point.value for point in _entry_points().select(group=f"pvt_exp.{group}")}
-    return {kind: importlib.import_module(module).Settings for kind, module in sorted(modules.items())}
+    own = [info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")]
+    found = {kind: importlib.import_module(f"{package.__name__}.{kind}").Settings for kind in own}
+    others: dict[str, list[EntryPoint]] = {}
+    for point in sorted(_entry_points().select(group=f"pvt_exp.{group}"), key=lambda point: (point.name, point.value)):
+        others.setdefault(point.name, []).append(point)
+    for kind, points in others.items():
+        try:
+            settings = _of_a_package(kind, points, kind in found)
+        except _CannotLoad as error:
+            lacking.put(group, kind, str(error))
+            continue
+        found[kind] = settings
+        _ORIGINS[settings] = Origin(group, kind, *_package(points[0]), points[0].module)
+    return dict(sorted(found.items()))
 
 
 _entry_points = cache(entry_points)  # of all packages, which takes a while
+
+
+class _CannotLoad(Exception):
+    """Why a package's kind cannot be used, in one line."""
+
+
+def _of_a_package(kind: str, points: list[EntryPoint], is_ours: bool) -> type[Component]:
+    """The ``Settings`` that a package has for a kind."""
+    names = list(dict.fromkeys(" ".join(_package(point)) for point in points))
+    if is_ours:
+        raise _CannotLoad(
+            f"package {names[0]} gives it the name of a kind of pvt_exp, which stays; it needs another name"
+        )
+    if len({(*_package(point), point.value) for point in points}) > 1:
+        raise _CannotLoad(f"several packages have it: {', '.join(names)}; uninstall all but one")
+    point = points[0]
+    where = f"package {names[0]}, entry point {point.value}"
+    if point.attr:
+        raise _CannotLoad(f"{where}: names a module, without what follows the colon")
+    settings = getattr(_imported(point.module, where, names[0]), "Settings", None)
+    if not (isinstance(settings, type) and issubclass(settings, Component)):
+        what = "has no class Settings" if settings is None else "its Settings is no pvt_exp.component.Component"
+        raise _CannotLoad(f"{where}: {what}")
+    field = settings.model_fields.get("kind")
+    said = typing.get_args(field.annotation) if field else ()
+    if said != (kind,) or (field and field.default != kind):
+        raise _CannotLoad(f'{where}: its Settings must have kind: Literal["{kind}"] = "{kind}"')
+    if not settings.__pydantic_complete__:
+        raise _CannotLoad(f"{where}: a type that its Settings names is not known")
+    return settings
+
+
+def _imported(module: str, where: str, package: str) -> Any:
+    """The module; what it prints goes where errors go, as standard output may be read by a program."""
+    before = set(sys.modules)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found = importlib.import_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit among them
+        words = " ".join(str(error).split())[:300]
+        raise _CannotLoad(f"{where}: {type(error).__name__}{f': {words}' if words else ''}") from None
+    if slow := [name for name in HEAVY if name in sys.modules and name not in before]:
+        SLOW.append(
+            f"package {package}: {module} imports {slow[0]}, so every command waits for it; import it in build()"
+        )
+    return found
+
+
+def _package(point: EntryPoint) -> tuple[str, str]:
+    """Name and version of the distribution that has an entry point."""
+    return (point.dist.name, point.dist.version) if point.dist is not None else ("(unknown)", "")
+
+
+def origin(settings: type[BaseModel]) -> Origin | None:
+    """The package that a component's class comes from; None for pvt_exp's own."""
+    return _ORIGINS.get(settings)
+
+
+def origins() -> list[Origin]:
+    """Of all kinds of other packages that were loaded."""
+    return list(_ORIGINS.values())
+
+
+def parts(model: BaseModel) -> Iterator[Component]:
+    """The components in a model, at any depth; not those of another run in it, which is recorded by itself."""
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, Component):
+                yield each
+            if isinstance(each, BaseModel) and not hasattr(type(each), "id"):
+                yield from parts(each)
 
 
 def one_of(group: str) -> Any:

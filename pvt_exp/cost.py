@@ -109,6 +109,7 @@ def solve(problems: Sequence[Problem]) -> list[Solution | str | None]:
 def _counts(run: Run, memory: bool) -> dict[str, Any]:
     """What of a run its cost depends on."""
     found = run.model_dump(mode="json", include={"task", "backbone", *(STEP if memory else ())})
+    found |= provenance.of_components(run)
     return {**found, "optim": run.optim.kind, "ema_decay": run.ema_decay is not None} if memory else found
 
 

@@ -42,6 +42,7 @@ class Record(pl.Callback):
         self.unread: dict[str, dict[str, None]] = {"train": {}, "val": {}}
         """By split, why images could not be read, an image once; of all ranks after `count`."""
         self.code, diff = provenance.code()  # now, while it is what was imported
+        self.packages = provenance.of_packages(run)
         if diff and ranks.rank() == 0:
             (attempt / "code.diff").write_text(diff)
         self._since = time.monotonic()
@@ -152,6 +153,7 @@ class Record(pl.Callback):
             },
             "provenance": {
                 "git": self.code,
+                "packages": self.packages,
                 "versions": provenance.versions(),
                 "hardware": {**provenance.machine(), **_devices(placement)},
                 "command": list(placement.command),

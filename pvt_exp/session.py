@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import drivers, estimate, site, standing, stopping, store, study, tuning
+from pvt_exp import codes, drivers, estimate, site, standing, stopping, store, study, tuning
 from pvt_exp import smoke as smoke_steps
 from pvt_exp.board import Board
 from pvt_exp.config import ConfigError
@@ -63,6 +63,8 @@ def train(
             store.use(runs, run.id, planned.name)
             if (start := start_of(run)) is not None and (runs / start).is_dir():
                 store.use(runs, start, planned.name, start=True)
+    if line := codes.in_words(planned, outcomes, codes.other(planned, outcomes)):
+        console.print(line, highlight=False, soft_wrap=True)
     if not to_do:
         return tell(console, planned, outcomes)
     board = Board(planned, outcomes)

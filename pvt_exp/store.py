@@ -3,6 +3,7 @@
     runs/store.json                     the format of the store
     runs/<id>/run.yaml                  the whole configuration
     runs/<id>/lock                      held by the process that trains it
+    runs/<id>/packages.json             the other packages that its components are of, where there are some
     runs/<id>/sweeps/<name>             empty; the sweeps that use the run
     runs/<id>/starts/<name>             empty; the sweeps whose runs start from its weights, which are then kept
     runs/<id>/attempts/<n>/             one try: placement.yaml, log.txt, metrics.csv, progress.json, checkpoints/
@@ -21,10 +22,11 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, config, files, heartbeat, locks
+from pvt_exp import attempts, config, files, heartbeat, lacking, locks, provenance
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.schema import Placement, Run
@@ -67,7 +69,11 @@ def create(store: Path) -> Path:
 
 
 def check(store: Path) -> None:
-    """Raise ConfigError if a newer version made the store, or if it is no folder."""
+    """Raise ConfigError if a newer version made the store, or if it is no folder.
+
+    Kinds that are not installed here are told with their package from now on, where a run of this store has them.
+    """
+    lacking.ask_also("store", partial(package_of, store))
     if store.exists() and not store.is_dir():
         raise ConfigError(f"{store}: not a folder")
     written = (files.read_json(store / "store.json") or {}).get("format", FORMAT)
@@ -95,6 +101,8 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
     written = folder / "run.yaml"
     if not written.exists() or not written.stat().st_size:
         files.write(written, files.dump_yaml(run.model_dump(mode="json")))
+        if packages := provenance.of_packages(run):
+            files.write(folder / "packages.json", files.dump(packages))
     elif (other := load(folder)).id != run.id:
         raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
     if os.path.lexists(folder / "result.json") and result(folder) is None:
@@ -140,6 +148,26 @@ def is_start(folder: Path) -> bool:
 def load(folder: Path) -> Run:
     """The configuration of the run in this folder."""
     return config.load(Run, folder / "run.yaml")
+
+
+def settings(folder: Path) -> tuple[dict[str, Any], str | None]:
+    """What is written of the run in this folder, and why it cannot be used, if so: a package that is not there."""
+    try:
+        return load(folder).model_dump(mode="json"), None
+    except ConfigError as error:
+        try:
+            return dict(config.read(folder / "run.yaml").value), str(error)
+        except ConfigError:
+            return {}, str(error)
+
+
+def package_of(store: Path, group: str, kind: str) -> str | None:
+    """Which package a kind is of, in words, as runs of the store remember it; asked for kinds that are not known."""
+    for path in sorted(store.glob("*/packages.json")):
+        for name, told in (files.read_json(path) or {}).items():
+            if isinstance(told, dict) and f"{group}/{kind}" in (told.get("kinds") or ()):
+                return f"it is of the package {name} {told.get('version')}, which is not installed"
+    return None
 
 
 def set_aside_result(folder: Path) -> None:

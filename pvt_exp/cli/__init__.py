@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import typer
 
+from pvt_exp import component, lacking
 from pvt_exp.cli import look, tables, tidy, train, use
 from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError
@@ -40,6 +41,8 @@ def main() -> None:
     # Threads that wait for one another by spinning take the core that the other needs: where all cores are busy, a step
     # took 13 times as long (benchmarks/bench_busy.py). Read when torch is loaded, in a process that this one starts.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    for line in (*lacking.every(), *component.SLOW):
+        print(f"note: {line}", file=sys.stderr)
     try:
         app()
     except (ConfigError, DataError) as error:

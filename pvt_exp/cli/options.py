@@ -72,6 +72,7 @@ def read_plan(
     sweep: Path, overrides: Sequence[str] | None, seeds: str | None, only: Sequence[str] | None, runs: Path
 ) -> tuple[Sweep, Plan]:
     """The sweep's file and its plan, as far as ``--only`` asks for it."""
+    store.check(runs)
     chosen = None if seeds is None else seed_numbers(seeds)
     settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs), partial(study.choice, runs), cost)
     return settings, planned.only(only) if only else planned
@@ -79,6 +80,7 @@ def read_plan(
 
 def finder(runs: Path) -> Find:
     """What looks up a run of this store by how its id begins."""
+    store.check(runs)
     return partial(store.find, runs)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp import left_out
+from pvt_exp import codes, left_out
 from pvt_exp.tables import Cell, Group, Row
 from pvt_exp.tables._rows import Line, Notes, some
 from pvt_exp.tables._starts import about_starts
@@ -27,6 +27,7 @@ def about(plan: "Plan", lines: Sequence[Line], notes: Notes, base: Line | None =
         line.told += (*start, *values)
     matched = about_matches(lines, notes)
     about_recipes(lines, notes, base)
+    mark_codes(lines, notes)
     return [*matched, *said, *search, *same_start, *about_code(lines)]
 
 
@@ -138,8 +139,38 @@ def about_recipes(lines: Sequence[Line], notes: Notes, base: Line | None = None)
             line.told.append(notes.mark(f"its recipe differs from {whose}: {'; '.join(line.variant.unlike)}"))
 
 
+def mark_codes(lines: Sequence[Line], notes: Notes) -> None:
+    """Mark the rows that are a mean over runs of different code."""
+    for line in lines:
+        counted = [
+            each.seed for each, metrics in zip(line.replicates, line.metrics, strict=True) if metrics is not None
+        ]
+        if (text := codes.several(zip(counted, line.results, strict=True))) is not None:
+            line.told.append(notes.mark(text))
+
+
 def about_code(lines: Sequence[Line]) -> list[str]:
-    """The code behind the rows: one SHA, or all of them with what came from each."""
+    """The code behind the rows, of other packages too: one, or all of them with what came from each."""
+    return [*_about_own_code(lines), *_about_packages(lines)]
+
+
+def _about_packages(lines: Sequence[Line]) -> list[str]:
+    rows: dict[str, dict[str, dict[str, None]]] = {}
+    for line in lines:
+        for result in line.results:
+            for name, each in (result["provenance"].get("packages") or {}).items():
+                code = f"{name} {each['version']} (files {each['files_sha256'][:10]})"
+                rows.setdefault(name, {}).setdefault(code, {})[line.name] = None
+    same = [next(iter(found)) for found in rows.values() if len(found) == 1]
+    said = [f"Components of other packages: {', '.join(same)}."] if same else []
+    for name, found in rows.items():
+        if len(found) > 1:
+            parts = some((f"{code}: {some(names, 3)}" for code, names in found.items()), 10)
+            said.append(f"Code of {name} differs among the runs: {parts}.")
+    return said
+
+
+def _about_own_code(lines: Sequence[Line]) -> list[str]:
     rows: dict[str, dict[str, None]] = {}
     for line in lines:
         for result in line.results:

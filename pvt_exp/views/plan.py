@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pvt_exp import codes
 from pvt_exp.estimate import Estimate
 from pvt_exp.live import COLOURS, several
 from pvt_exp.metrics import Metric
@@ -58,6 +59,7 @@ def _runs(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> list[dict[str, A
             "seed": run.seed,
             "state": outcomes[run.id].state,
             "pretraining": run.need.id if run.need is not None else None,
+            "other_code": codes.differing(run, made) if (made := outcomes[run.id].result) else [],
         }
         for run in runs
         if run.id in outcomes  # a pretraining that is not there, and that nothing waits for, is of no interest
@@ -128,8 +130,9 @@ def print_plan(
     if plan.removed:
         words.append(f"{several(len(plan.removed), 'variant')} removed by where")
     console.print(f"{plan.name}: {', '.join(words)}", highlight=False)
-    for line in _merged_and_removed(plan, most):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    for line in (*_merged_and_removed(plan, most), codes.in_words(plan, outcomes, codes.other(plan, outcomes))):
+        if line:
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
     unlike = [variant for variant in plan.variants if variant.unlike]
     if unlike:
         console.print(

@@ -66,13 +66,14 @@ def print_runs(console: Console, found: dict[str, Any]) -> None:
 def run_json(runs: Path, run_id: str) -> dict[str, Any]:
     """Fields of ``pvt-exp runs show ID --json``."""
     folder = runs / run_id
-    run = store.load(folder)
+    settings, problem = store.settings(folder)
     seen = store.outcome(runs, run_id)
     latest = attempts.of(folder)
     return {
         "id": run_id,
         **standing(runs, seen),
-        "settings": run.model_dump(mode="json"),
+        "problem": problem,
+        "settings": settings,
         "sweeps": store.sweeps(folder),
         "folder": str(folder),
         "log": str(latest[-1] / "log.txt") if latest else None,
@@ -90,6 +91,8 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
     console.print(head)
     if found["reason"]:
         console.print(found["reason"], highlight=False, markup=False)
+    if found["problem"]:
+        console.print(f"it cannot be used here: {found['problem']}", highlight=False, markup=False, soft_wrap=True)
     result = found["result"]
     if result:
         made, cost_ = result["provenance"], result["cost"]

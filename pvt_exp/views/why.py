@@ -28,7 +28,12 @@ DO: dict[str, str] = {
 def why(runs: Path, run_id: str) -> list[str]:
     """Lines that say how a run of the store stands, how it came to that, and what a person can do."""
     folder, seen = runs / run_id, store.outcome(runs, run_id)
-    run = store.load(folder) if (folder / "run.yaml").exists() else None
+    run, problem = None, ""
+    if (folder / "run.yaml").exists():
+        try:
+            run = store.load(folder)
+        except ConfigError as error:
+            problem = str(error)
     if run is not None and seen.state == "done":
         at_hand = _at_hand(runs, run) | (_at_hand(runs, run.need) if run.need is not None else {})
         seen = standing.look(runs, run, at_hand, store.is_start(folder))
@@ -36,6 +41,7 @@ def why(runs: Path, run_id: str) -> list[str]:
     sweeps = store.sweeps(folder)
     alive = [driver for sweep in sweeps for driver in drivers.of(runs, sweep)]
     lines = [f"{run_id} is {seen.state}" + (f" (of {', '.join(sweeps)})" if sweeps else "")]
+    lines += [f"it cannot be used here: {problem}"] if problem else []
     lines += [f"attempt {each.name}: {_end(each)}" for each in tries]
     if seen.state == "done":
         made = (seen.result or {}).get("provenance", {})
