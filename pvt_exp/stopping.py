@@ -49,8 +49,8 @@ def as_ctrl_c() -> Iterator[None]:
         ignore()
         raise KeyboardInterrupt
 
-    # What is ignored already stays so: nohup ignores SIGHUP, that a sweep may outlive its terminal.
-    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    # nohup ignores SIGHUP, so that a sweep outlives its terminal; the others stop it whatever it was started with.
+    heard = [each for each in SIGNALS if each.name != "SIGHUP" or signal.getsignal(each) is not signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield

@@ -26,6 +26,7 @@ def _train(said: Any) -> None:
 
 
 def _drive(said: Any, ignored: bool) -> None:
+    stopping.heed()  # whatever the process of the tests was started with
     signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     try:
         with stopping.as_ctrl_c():
