@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMATS = ("png", "pdf")
+MOST_DRAWN = 1e300
 
 
 class Curve(NamedTuple):
@@ -63,7 +64,7 @@ def of_row(variant: Any, outcomes: Mapping[str, Outcome], runs: Path, metric: st
     What was diverged or pruned before the others ended is left out of the mean too, so the legend says how many are in it.
     """
     stale = {run_id for run_id, seen in outcomes.items() if seen.state == "stale"}
-    begun = [found for run in variant.runs if run.id not in stale and (found := curve(runs / run.id, metric))]
+    begun = [found for run in variant.runs if run.id not in stale and (found := _finite(curve(runs / run.id, metric)))]
     farthest = max((max(found) for found in begun), default=0)
     seeds = [found for found in begun if max(found) == farthest]
     epochs = sorted(set.intersection(*map(set, seeds))) if seeds else []
@@ -73,10 +74,20 @@ def of_row(variant: Any, outcomes: Mapping[str, Outcome], runs: Path, metric: st
     return Curve(variant.name, len(seeds), len(variant.runs), epochs, mean, least, most)
 
 
+def _finite(scores: dict[int, float]) -> dict[int, float]:
+    """What can be drawn of a curve."""
+    return {epoch: _drawn(score) for epoch, score in scores.items() if math.isfinite(score)}
+
+
+def _drawn(score: float) -> float:
+    """The score, not larger than matplotlib can subtract from another."""
+    return max(-MOST_DRAWN, min(MOST_DRAWN, score))
+
+
 def _point(variant: Any, outcomes: Mapping[str, Outcome], metric: str) -> tuple[str, float, list[float]] | None:
     seen = [outcomes[run.id] for run in variant.runs if run.id in outcomes]
     results = [each.result for each in seen if each.state == "done" and each.result]
-    scores = [score for each in results if math.isfinite(score := each["metrics"].get(metric, math.nan))]
+    scores = [_drawn(score) for each in results if math.isfinite(score := each["metrics"].get(metric, math.nan))]
     if not scores or not results[0]["cost"].get("macs"):
         return None
     return _counted(variant.name, len(scores), len(variant.runs)), results[0]["cost"]["macs"], scores

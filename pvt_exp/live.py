@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pvt_exp.board import Board, Group
-from pvt_exp.metrics import Metric
+from pvt_exp.metrics import Metric, value_of
 from pvt_exp.schema import Run
 from pvt_exp.states import ENDED, PASSES, State
 from pvt_exp.statistics import over_seeds
@@ -105,7 +105,8 @@ class View:
         text = Text.assemble((f"{seen.state:>8}", COLOURS[seen.state]), f"  {name}, seed {run.seed} ({run.id})")
         if seen.result is not None:
             metric = run.task.first_metric
-            text.append(f"  {metric.name} {metric.text(seen.result['metrics'][metric.name])}")
+            value = value_of(seen.result, metric.name)
+            text.append(f"  no {metric.name}" if value is None else f"  {metric.name} {metric.text(value)}")
             text.append(f"  {duration(seen.result['provenance']['seconds'])}", "dim")
         elif seen.reason:
             text.append(f"  {seen.reason.splitlines()[0]}")
@@ -190,7 +191,8 @@ def _score(board: Board, group: Group) -> str:
         return ""
     metric: Metric = group.runs[0].task.first_metric
     seen = [board.outcomes[run.id] for run in group.runs if run.id in board.outcomes]
-    values = [s.result["metrics"][metric.name] for s in seen if s.result is not None and s.state == "done"]
+    found = (value_of(s.result, metric.name) for s in seen if s.result is not None and s.state == "done")
+    values = [value for value in found if value is not None]
     if not values:
         return ""
     if group.trials:

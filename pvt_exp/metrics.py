@@ -74,6 +74,12 @@ def undeclared(name: str) -> Metric:
     return Metric(name, name, "", None, is_declared=False)
 
 
+def value_of(result: Mapping[str, Any], name: str) -> float | None:
+    """What a result has of a metric; None where that is absent, or not finite."""
+    value = result["metrics"].get(name)
+    return value if value is not None and math.isfinite(value) else None
+
+
 def described(result: Mapping[str, Any]) -> list[str]:
     """The metrics of a result or an evaluation in words, with the units that stand in it."""
     info = result.get("metric_info", {})

@@ -12,6 +12,7 @@ from typing import Any
 
 from pvt_exp import attempts, search, store, study
 from pvt_exp.curves import curve
+from pvt_exp.metrics import value_of
 from pvt_exp.plan import Plan, Tuning
 from pvt_exp.schema import Run
 from pvt_exp.states import State
@@ -129,7 +130,7 @@ class Mirror:
 
     def _follow(self, part: Part, run: Run, params: dict[str, Any]) -> bool:
         seen = store.outcome(self.runs, run.id)
-        state = STATES.get(seen.state)
+        state = _state(seen, part.metric)
         there = part.shown.get(run.id)
         if state is None or (there is not None and there.state == state != "RUNNING"):
             return False
@@ -142,7 +143,7 @@ class Mirror:
     def _new(self, part: Part, run: Run, params: dict[str, Any], seen: Outcome, scores: dict[int, float]) -> Shown:
         from optuna.trial import TrialState, create_trial
 
-        state = STATES[seen.state]
+        state = _state(seen, part.metric) or "FAIL"
         trial = create_trial(
             state=TrialState[state],
             value=_score(seen, part.metric),
@@ -162,7 +163,7 @@ class Mirror:
         for epoch in new:
             self.storage.set_trial_intermediate_value(there.trial, epoch, scores[epoch])
         there.epochs = len(scores)
-        state = STATES[seen.state]
+        state = _state(seen, part.metric) or "FAIL"
         if state == "RUNNING":
             return bool(new)
         for name, value in _attributes(run, seen).items():
@@ -182,9 +183,16 @@ class Mirror:
         return begun, None if seen.state == "running" else datetime.fromtimestamp(latest.stat().st_mtime)
 
 
+def _state(seen: Outcome, metric: str) -> str | None:
+    """Optuna's word; a finished run without a score counts as failed there, as no trial is complete without one."""
+    state = STATES.get(seen.state)
+    return "FAIL" if state == "COMPLETE" and _score(seen, metric) is None else state
+
+
 def _score(seen: Outcome, metric: str) -> float | None:
     """What a finished run scored; six digits, as float32 has no more and a page of 43.700000763 is no pleasure."""
-    return float(f"{seen.result['metrics'][metric]:.6g}") if seen.result is not None and seen.state == "done" else None
+    score = value_of(seen.result, metric) if seen.result is not None and seen.state == "done" else None
+    return None if score is None else float(f"{score:.6g}")
 
 
 def _one_of(axes: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from pvt_exp import files, search
 from pvt_exp.config import ConfigError
 from pvt_exp.curves import curve
+from pvt_exp.metrics import value_of
 from pvt_exp.plan import Tuning
 from pvt_exp.schema import Run
 from pvt_exp.space import in_words
@@ -208,8 +209,9 @@ class Study:
 
         if trial.number in self.told or seen.state in (*PASSES, "running"):
             return
-        if seen.result is not None:
-            self.study.tell(trial.number, seen.result["metrics"][scored_by(self.tuning)[0]])
+        score = None if seen.result is None else value_of(seen.result, scored_by(self.tuning)[0])
+        if score is not None:
+            self.study.tell(trial.number, score)
         else:
             self.study.tell(trial.number, state=TrialState.PRUNED if seen.state == "pruned" else TrialState.FAIL)
         self.told[trial.number] = seen
@@ -234,7 +236,7 @@ class Study:
             return None
         metric, larger = scored_by(self.tuning)
         results = {n: seen.result for n, seen in self.told.items() if seen.result is not None}
-        scores = {number: result["metrics"][metric] for number, result in results.items()}
+        scores = {n: score for n, result in results.items() if (score := value_of(result, metric)) is not None}
         if not scores:
             return None
         best = (max if larger else min)(scores, key=lambda number: scores[number])

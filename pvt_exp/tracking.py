@@ -88,6 +88,7 @@ def wandb(run: Run, tracking: Tracking, folder: Path) -> Wandb | None:
             config={
                 **run.model_dump(mode="json"),
                 "run": f"runs/{run.id}",
+                "metric_info": {each.name: each.info() for each in run.task.declared},
                 "sweep": tracking.group,
                 "axes": tracking.axes,
             },

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from pydantic import model_validator
+
 from pvt_exp.component import Component
-from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Facts
 from pvt_exp.metrics import Metric, undeclared
 
@@ -20,24 +21,31 @@ class Task(Component):
     @property
     def declared(self) -> tuple[Metric, ...]:
         """The metrics of its results, at least one; tuning and the best epoch go by the first."""
-        raise ConfigError(f"task: {self._kind} declares no metrics; it needs a property 'declared', docs/tables.md")
+        raise ValueError(f"kind {self._kind} declares no metrics; it needs a property 'declared', docs/tables.md")
 
     @property
     def first_metric(self) -> Metric:
         """What tables show first, and what tuning and the best epoch go by.
 
         Raises:
-            ConfigError: if the task declares none, or does not say which direction of it is better.
+            ValueError: if the task declares none, or does not say which direction of it is better.
         """
         if not self.declared:
-            raise ConfigError(f"task: {self._kind} declares no metrics")
+            raise ValueError(f"kind {self._kind} declares no metrics")
         first = self.declared[0]
         if first.larger_is_better is None:
-            raise ConfigError(
-                f"task: {self._kind} declares {first.name} first and does not say whether larger is better, "
+            raise ValueError(
+                f"kind {self._kind} declares {first.name} first and does not say whether larger is better, "
                 "which tuning and the best epoch go by"
             )
         return first
+
+    @model_validator(mode="after")
+    def _declares_its_metrics(self) -> "Task":
+        names = [each.name for each in (self.first_metric, *self.declared[1:])]
+        if len(set(names)) < len(names):
+            raise ValueError(f"kind {self._kind} declares a metric twice: {', '.join(names)}")
+        return self
 
     @property
     def metric(self) -> str:

@@ -1,6 +1,7 @@
 """Pictures of a sweep, drawn from what its runs wrote."""
 
 import csv
+import warnings
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,18 @@ def test_names_are_shown_as_they_are_written(tmp_path: Path) -> None:
     assert legend is not None
     assert [each.get_text().strip().replace(r"\$", "$") for each in legend.get_texts()] == names
     figure.savefig(tmp_path / "drawn.png")  # where mathematics that does not end would be an error
+
+
+def test_a_huge_score_is_drawn_and_one_that_is_none_is_left_out(tmp_path: Path, experiment: Path) -> None:
+    plan = expand.load(make(experiment.parent, "  - variants: {x: {epochs: 3}}\n", "seeds: [0, 1]\n"))[1]
+    (row,) = plan.variants
+    for run, scores in zip(row.runs, (["1.7e308", "inf", "4e43"], ["-1.7e308", "-inf", "2.0"]), strict=True):
+        attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(), "sweep")
+        lines = [f"{epoch},{score}" for epoch, score in enumerate(scores)]
+        (attempt / "metrics.csv").write_text("\n".join(["epoch,top1", *lines]))
+    curve = figures.of_row(row, {}, tmp_path / "runs", "top1")
+    assert (curve.epochs, curve.mean) == ([1, 3], [0.0, 2e43])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures._save(tmp_path / "curves", lambda axes: figures.draw_curves(axes, [curve], "loss"))
+        figures._save(tmp_path / "cost", lambda axes: figures.draw_costs(axes, [("x", 1.0, [1e300, -1e300])], "loss"))

@@ -10,7 +10,6 @@ import pytest
 
 from pvt_exp import config
 from pvt_exp.component import kinds
-from pvt_exp.config import ConfigError
 from pvt_exp.metrics import LOSS, Metric, described, number
 from pvt_exp.tables import Source, ablation
 from pvt_exp.tables._metrics import ranks
@@ -160,16 +159,24 @@ def test_tuning_and_w_and_b_go_by_the_foreign_tasks_first_metric(foreign: dict[s
 
 
 def test_a_task_that_declares_nothing_or_no_direction_is_told() -> None:
-    with pytest.raises(ConfigError, match="declares no metrics"):
-        _ = Task().metric
+    with pytest.raises(ValueError, match="declares no metrics; it needs a property 'declared'"):
+        config.make(Task, {})
 
     class Aimless(Task):
         @property
         def declared(self) -> tuple[Metric, ...]:
             return (Metric("bias", "bias", "", None),)
 
-    with pytest.raises(ConfigError, match="does not say whether larger is better"):
-        _ = Aimless().metric
+    with pytest.raises(ValueError, match="declares bias first and does not say whether larger is better"):
+        config.make(Aimless, {})
+
+    class Double(Task):
+        @property
+        def declared(self) -> tuple[Metric, ...]:
+            return (LOSS, LOSS)
+
+    with pytest.raises(ValueError, match="declares a metric twice: loss, loss"):
+        config.make(Double, {})
 
 
 def test_our_tasks_declare_each_metric_once_with_a_direction() -> None:
