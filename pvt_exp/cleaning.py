@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pvt_exp import config, cost, drivers, expand, locks, stages, store, study, sweep
 from pvt_exp.config import ConfigError
@@ -59,6 +59,15 @@ def left(runs: Path, paths: Iterable[Path]) -> list[Left]:
     if not drivers.of(runs):
         found += [Left(path, _size(path), (), None) for path in sorted((runs / "code").glob("[!.]*"))]
     return found
+
+
+def as_json(found: Sequence[Left], removed: bool) -> dict[str, Any]:
+    """Fields of ``pvt-exp clean --json``."""
+    folders = [
+        {"path": str(each.path), "bytes": each.bytes, "state": each.state, "sweeps": list(each.sweeps)}
+        for each in found
+    ]
+    return {"removed": removed, "bytes": sum(each.bytes for each in found), "folders": folders}
 
 
 def remove(each: Left) -> None:

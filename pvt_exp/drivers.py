@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -129,3 +129,11 @@ def stop(runs: Path, sweep: str, patience_s: float) -> list[Driver]:
     while any(each.lives for each in asked) and time.monotonic() < deadline:
         time.sleep(0.2)
     return [each for each in asked if each.lives]
+
+
+def stopped_json(sweep: str, asked: Sequence[Driver], left: Sequence[Driver]) -> dict[str, Any]:
+    """Fields of ``pvt-exp stop --json``; ``left`` are those that go on after they were asked."""
+    drivers = [
+        {"process": each.process, "host": each.host, "here": each.here, "stopped": each not in left} for each in asked
+    ]
+    return {"sweep": sweep, "stopped": not left, "drivers": drivers}

@@ -215,11 +215,18 @@ def tidy_all(store: Path) -> None:
             tidy(made.parent)
 
 
+def _tried(result: dict[str, Any]) -> int:
+    """How many attempts it took to come to a result, which names the one that did; 0: it does not say."""
+    made = result.get("provenance")
+    number = made.get("attempt") if isinstance(made, dict) else None
+    return number if type(number) is int else 0
+
+
 def outcome(store: Path, run_id: str) -> Outcome:
     """What became of a run, from its files."""
     folder = f"{store}/{run_id}"
     if (found := result(folder)) is not None:
-        return Outcome(run_id, "done", result=found)
+        return Outcome(run_id, "done", result=found, attempts=_tried(found))
     latest = attempts.of(Path(folder))
     if not latest:
         return Outcome(run_id, "pending")

@@ -118,8 +118,8 @@ def room(out: Path) -> None:
 # ---------------------------------------------------------------- requests
 
 
-def predict(found: Trained, paths: Sequence[Path], out: Path, score: float, slot: Slot) -> int:
-    """Have what a run finds on images written to a folder; the exit status."""
+def predict(found: Trained, paths: Sequence[Path], out: Path, score: float, slot: Slot, as_json: bool) -> int:
+    """Have what a run finds on images written to a folder, and printed as JSON if that is asked for; the exit status."""
     data = found.result["data"]
     request = {
         "run": found.run.model_dump(mode="json"),
@@ -131,7 +131,10 @@ def predict(found: Trained, paths: Sequence[Path], out: Path, score: float, slot
         "out": str(out.absolute()),
         "score": score,
     }
-    return compute("predict", slot, request)
+    status = compute("predict", slot, request, beside=as_json)
+    if as_json and (told := files.read_json(out / "predictions.json")) is not None and status in (0, 1):
+        print(json.dumps({"folder": str(out), **told}, indent=1, ensure_ascii=False))
+    return status
 
 
 def evaluate_run(found: Trained, words: Sequence[str], slot: Slot, workers: int, as_json: bool) -> int:
@@ -176,8 +179,10 @@ def place(placement: Placement, slot: Slot, **changes: Any) -> Placement:
     return placement.model_copy(update={**here, "tracking": silent, **changes})
 
 
-def compute(module: str, slot: Slot, request: dict[str, Any]) -> int:
+def compute(module: str, slot: Slot, request: dict[str, Any], beside: bool = False) -> int:
     """Run a module of this package as a process that gets the request; its exit status.
+
+    With ``beside`` what it prints goes to standard error.
 
     Raises:
         KeyboardInterrupt: at Ctrl-C, when it has gone.
@@ -186,7 +191,10 @@ def compute(module: str, slot: Slot, request: dict[str, Any]) -> int:
         "CUDA_VISIBLE_DEVICES": worker.visible(slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
         "OMP_NUM_THREADS": str(slot.threads),
     }
-    return children.run(f"pvt_exp.{module}", changes=changes, input=json.dumps(request)).returncode
+    asked = json.dumps(request)
+    return children.run(
+        f"pvt_exp.{module}", changes=changes, input=asked, stdout=sys.stderr if beside else None
+    ).returncode
 
 
 def answer(work: Callable[[dict[str, Any]], None]) -> None:

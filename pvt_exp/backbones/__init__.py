@@ -11,7 +11,7 @@ import hashlib
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import Field, model_validator
 
@@ -87,6 +87,13 @@ class Pretrained(Frozen):
         return self
 
 
+def _literals(annotation: Any) -> tuple[Any, ...]:
+    """The values of all Literals in an annotation."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(value for part in get_args(annotation) for value in _literals(part))
+
+
 class Backbone(Component):
     """Settings of a backbone, light; `build` makes the module, heavy."""
 
@@ -99,6 +106,12 @@ class Backbone(Component):
     pretrained: Pretrained | None = Field(None, json_schema_extra=or_text)
     """Weights to start from: ``path.pth``, ``path.safetensors``, ``timm:<tag>`` or ``runs/<id>``; none: random, or those
     of the run's `pretrain`."""
+
+    @classmethod
+    def presets(cls) -> tuple[str, ...]:
+        """The published models that ``preset`` can name: its Literal values; a backbone with another field says its own."""
+        field = cls.model_fields.get("preset")
+        return () if field is None else tuple(map(str, _literals(field.annotation)))
 
     def architecture(self) -> dict[str, Any]:
         """What decides which tensors there are and what is computed with them: field to value."""

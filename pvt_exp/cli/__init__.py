@@ -5,7 +5,8 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -15,7 +16,13 @@ from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 runs = typer.Typer(no_args_is_help=True, help="Look at single runs.")
 app.add_typer(runs, name="runs")
 wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and sweeps that W&B hands out; docs/wandb.md.")
@@ -33,6 +40,21 @@ runs.command("list")(look.runs_list)
 wandb.command("sync")(wandb_verbs.sync)
 wandb.command("sweep")(wandb_verbs.sweep)
 wandb.command("run")(wandb_verbs.run)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"pvt-exp {version('pvt-exp')}")
+        raise typer.Exit
+
+
+@app.callback()
+def pvt_exp(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    """Ablation studies of Pyramid Vision Transformers: from a sweep file to a paper's table."""
 
 
 def main() -> None:

@@ -113,12 +113,19 @@ def runs_show(
 def why(
     run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or how it begins.")],
     store_: Store = Path("runs"),
+    as_json: Json = False,
 ) -> None:
     """Why a run is pending, failed or whatever it is, how it came to that, and what to do."""
-    from pvt_exp.views.why import why as reasons
+    from pvt_exp import views
+    from pvt_exp.views.why import why as in_lines
+    from pvt_exp.views.why import why_json
 
     store.check(store_)
-    for line in reasons(store_, store.find(store_, run_id, begun=False)):
+    found = why_json(store_, store.find(store_, run_id, begun=False))
+    if as_json:
+        views.print_json(found)
+        return
+    for line in in_lines(found):
         console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -161,7 +168,7 @@ def dashboard(
 
 
 def models(as_json: Json = False) -> None:
-    """All presets with parameters and multiply-accumulates at 224 px."""
+    """All presets, those of other packages too, with parameters and multiply-accumulates at 224 px."""
     from pvt_exp import views
 
     found = views.models_json(pricing.of)

@@ -6,9 +6,10 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from pvt_exp import config, store
 from pvt_exp.cli import options
@@ -72,7 +73,7 @@ def report(
     if as_json:
         views.print_json({"tables": list(map(writer.as_json, tables))} if is_page else writer.as_json(tables[0]))
     else:
-        _show(tables, paths)
+        _show(console(), tables, paths)
     for line in unfinished:
         print(line, file=sys.stderr)
     raise SystemExit(1 if unfinished else 0)
@@ -169,19 +170,34 @@ def _placed(problem: str, document: Document, number: int, sweep: str | None) ->
     return f"{document.origin(keys)}: tables.{number}: {problem}"
 
 
-def _show(tables: Sequence[Table], paths: Sequence[Path]) -> None:
+def _show(console: Console, tables: Sequence[Table], paths: Sequence[Path]) -> None:
     from pvt_exp import terminal
 
     for table in tables:
-        console().print(terminal.show(table, console().width))
+        console.print(terminal.show(table, console.width))
     for path in paths:
-        print(path)
+        console.print(str(path), highlight=False, soft_wrap=True)
 
 
-def write(planned: Plan, store_: Path, out: Path, shown: TableOf, data: Sequence[str] | None = None) -> Table:
+def standing(planned: Plan, store_: Path, data: Sequence[str] | None) -> dict[str, Any]:
+    """How the runs of a sweep stand: the fields of ``status SWEEP --json``."""
+    from pvt_exp import tuning, views
+
+    found = options.outcomes(planned, store_, data or ())
+    return views.status_json(planned, store_, found, tuning.progress(planned, store_))
+
+
+def write(
+    terminal: Console,
+    planned: Plan,
+    store_: Path,
+    out: Path,
+    shown: TableOf,
+    data: Sequence[str] | None = None,
+) -> Table:
     """A sweep's table, into its folder and onto the terminal."""
     from pvt_exp import report as writer
 
     table = shown.build([Source(planned, options.outcomes(planned, store_, data or ()))])
-    _show([table], writer.write(table, out, typed()))
+    _show(terminal, [table], writer.write(table, out, typed()))
     return table

@@ -7,7 +7,7 @@ import typer
 
 from pvt_exp import store
 from pvt_exp.cli.console import console
-from pvt_exp.cli.options import Store
+from pvt_exp.cli.options import Json, Store
 from pvt_exp.config import ConfigError
 from pvt_exp.live import several
 
@@ -18,11 +18,13 @@ STOPPING_S = 40.0
 def stop(
     sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's file or its name.")],
     store_: Store = Path("runs"),
+    as_json: Json = False,
 ) -> None:
     """Stop a sweep that runs elsewhere: its runs write a checkpoint and end; the same command goes on with them."""
-    from pvt_exp import drivers
+    from pvt_exp import drivers, views
 
     store.check(store_)
+    say = console(beside=as_json).print
     name = Path(sweep).stem if sweep.endswith((".yaml", ".yml")) else sweep
     asked = drivers.of(store_, name)
     if not asked:
@@ -31,13 +33,15 @@ def stop(
             f"{name}: nobody drives it in {store_}" + (f"; driven are {', '.join(others)}" if others else "")
         )
     for each in asked:
-        console().print(f"asked process {each.process} on {each.host} to stop", highlight=False)
+        say(f"asked process {each.process} on {each.host} to stop", highlight=False)
     left = drivers.stop(store_, name, STOPPING_S)
     for each in left:
         where = "has not stopped yet" if each.here else "is on another machine: it stops when it looks, twice a second"
-        console().print(f"process {each.process} on {each.host} {where}", highlight=False)
+        say(f"process {each.process} on {each.host} {where}", highlight=False)
     if not left:
-        console().print(f"{name} is stopped; the same command goes on with it", highlight=False)
+        say(f"{name} is stopped; the same command goes on with it", highlight=False)
+    if as_json:
+        views.print_json(drivers.stopped_json(name, asked, left))
     raise SystemExit(1 if any(each.here for each in left) else 0)
 
 
@@ -50,17 +54,21 @@ def clean(
     ] = None,
     store_: Store = Path("runs"),
     remove: Annotated[bool, typer.Option("--remove", help="Remove it, after looking at it without this.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the runs that no sweep or experiment names any more, whatever their seed; with --remove, remove them."""
-    from pvt_exp import cleaning
+    from pvt_exp import cleaning, views
 
     store.check(store_)
     found = cleaning.left(store_, cleaning.files_here(named or ()))
+    say = console(beside=as_json).print
     for each in found:
         what = f"{each.state}, of {', '.join(each.sweeps) or 'no sweep'}" if each.state else "a copy of the code"
-        console().print(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {what}", highlight=False, soft_wrap=True)
+        say(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {what}", highlight=False, soft_wrap=True)
         if remove:
             cleaning.remove(each)
     total = f"{several(len(found), 'folder')}, {sum(each.bytes for each in found) / 1e6:.1f} MB"
     end = "removed" if remove else "pvt-exp clean --remove removes them" if found else "nothing is left over"
-    console().print(f"{total}: {end}", highlight=False)
+    say(f"{total}: {end}", highlight=False)
+    if as_json:
+        views.print_json(cleaning.as_json(found, remove))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pvt_exp import plan, stages
+from pvt_exp import plan, stages, store
 from pvt_exp.cli import options, tables
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -14,6 +14,7 @@ from pvt_exp.cli.options import (
     Data,
     Gpus,
     GpusPerRun,
+    Json,
     Keep,
     MemoryGb,
     MicroBatch,
@@ -53,9 +54,10 @@ def sweep(
         bool, typer.Option("--smoke/--no-smoke", help="One step of each architecture before the sweep starts.")
     ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
+    as_json: Json = False,
 ) -> None:
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
-    from pvt_exp import report, session, wandb_report
+    from pvt_exp import report, session, views, wandb_report
     from pvt_exp.tables.ablation import Settings as Ablation
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
@@ -65,21 +67,27 @@ def sweep(
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
     rest = (store_, launcher, placement, data or (), retry or (), settings)
+    terminal = console(beside=as_json)
     if session.choose_again(planned, store_, data or (), retry or ()):
         _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     if undecided(planned):
-        tuned = session.tune(console(), planned, *rest)
+        tuned = session.tune(terminal, planned, *rest)
         if tuned in (session.INTERRUPTED, session.HALTED):
+            if as_json:
+                views.print_json(tables.standing(planned, store_, data))
             raise SystemExit(session.INTERRUPTED if tuned == session.INTERRUPTED else 1)
         _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    status = session.train(console(), planned, *rest, smoke=smoke) if planned.variants else 1
+    status = session.train(terminal, planned, *rest, smoke=smoke) if planned.variants else 1
     if undecided(planned):
         status = status or 1
     if status != session.INTERRUPTED:
-        table = tables.write(planned, store_, out / planned.name, Ablation(sweep=str(sweep)), data)
+        shown = Ablation(sweep=str(sweep))
+        table = tables.write(terminal, planned, store_, out / planned.name, shown, data)
         wandb_report.tell(
             report.as_json(table), sorted((out / planned.name).glob("table.*")), placement.tracking, store_
         )
+    if as_json:
+        views.print_json(tables.standing(planned, store_, data))
     raise SystemExit(status)
 
 
@@ -98,6 +106,7 @@ def run(
     checkpoint_minutes: CheckpointMinutes = 10.0,
     wandb: WandbMode = None,
     retry: Retry = None,
+    as_json: Json = False,
 ) -> None:
     """Train one experiment; trained already, it is only shown."""
     from pvt_exp import session, views
@@ -109,7 +118,14 @@ def run(
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
     planned = plan.single(single, experiment.stem)
     placement = options.make_placement(workers, micro_batch, keep, wandb, checkpoint_minutes)
-    status = session.train(console(), planned, store_, launcher, placement, data or (), retry or (), Policy())
-    if status != session.INTERRUPTED and (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
-        views.print_run(console(), views.run_json(store_, single.id))
+    terminal = console(beside=as_json)
+    status = session.train(terminal, planned, store_, launcher, placement, data or (), retry or (), Policy())
+    if (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
+        found = views.run_json(store_, single.id)
+        if as_json:
+            views.print_json(found)
+        elif status != session.INTERRUPTED:
+            views.print_run(terminal, found)
+    elif as_json:
+        views.print_json({"id": single.id, **views.standing(store_, store.outcome(store_, single.id))})
     raise SystemExit(status)

@@ -20,6 +20,7 @@ def predict(
     score: Annotated[float, typer.Option(min=0, max=1, help="Objects that score less are not drawn.")] = 0.5,
     store_: Store = Path("runs"),
     gpus: Gpus = None,
+    as_json: Json = False,
 ) -> None:
     """What a finished run finds on images: a picture each, and predictions.json."""
     from pvt_exp import trained
@@ -29,7 +30,7 @@ def predict(
     out = out or Path("predictions", found.run.id)
     trained.room(out)
     slot = options.one_slot(gpus)
-    raise SystemExit(trained.predict(found, files, out, score, slot))
+    raise SystemExit(trained.predict(found, files, out, score, slot, as_json))
 
 
 def evaluate(

@@ -7,12 +7,12 @@ from pvt_exp.views.estimate import print_estimate
 from pvt_exp.views.models import models_json, print_models
 from pvt_exp.views.plan import plan_json, print_plan, print_status, status_json
 from pvt_exp.views.published import print_published, published_figures, published_json
-from pvt_exp.views.runs import print_run, print_runs, print_store, run_json, store_json
+from pvt_exp.views.runs import print_run, print_runs, print_store, run_json, standing, store_json
 
 __all__ = [
     "models_json", "plan_json", "print_estimate", "print_json", "print_models", "print_plan", "print_published", "print_run",
-    "print_runs", "print_status", "print_store", "published_figures", "published_json", "run_json", "status_json",
-    "store_json",
+    "print_runs", "print_status", "print_store", "published_figures", "published_json", "run_json", "standing",
+    "status_json", "store_json",
 ]  # fmt: skip
 
 

@@ -1,45 +1,85 @@
-"""All presets with what they cost: `models`."""
+"""The models that have a name, with what they cost: `models`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from pvt_exp.backbones import Backbone
 from pvt_exp.component import kinds
+from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost
 from pvt_exp.schema import Run
 
+Count = Callable[[Sequence[Run], bool], Sequence[Cost]]
+INPUT_PX = 224
 
-def models_json(count: Callable[[Sequence[Run], bool], Sequence[Cost]]) -> list[dict[str, Any]]:
+
+def models_json(count: Count) -> list[dict[str, Any]]:
     """Fields of ``pvt-exp models --json``."""
     named = [
-        (kind, preset, settings.model_validate({"kind": kind, "preset": preset}))
+        (kind, preset, _make(settings, kind, preset))
         for kind, settings in kinds("backbones").items()
-        for preset in getattr(settings, "PRESETS", ())
+        if issubclass(settings, Backbone)
+        for preset in (settings.presets() or (None,))
     ]
-    found = count([_classifier(settings) for _, _, settings in named], False)
-    return [
-        {"kind": kind, "preset": preset, "params": each.params, "macs": each.macs, "input_px": 224}
-        for (kind, preset, _), each in zip(named, found, strict=True)
-    ]
+    named = [each for each in named if each[1] or not isinstance(each[2], str)]  # a kind that needs more to be a model
+    told = iter(_counted([_classifier(made) for *_, made in named if not isinstance(made, str)], count))
+    return [_model(kind, preset, made if isinstance(made, str) else next(told)) for kind, preset, made in named]
 
 
-def _classifier(backbone: Any) -> Run:
+def _make(settings: type[Backbone], kind: str, preset: str | None) -> Backbone | str:
+    """The backbone as its preset, or else its defaults, have it; or why there is none."""
+    try:
+        return settings.model_validate({"kind": kind} | ({"preset": preset} if preset else {}))
+    except ValidationError as error:
+        return "; ".join(str(each["msg"]) for each in error.errors())
+
+
+def _classifier(backbone: Backbone) -> Run:
     """A backbone as ImageNet has it: 1000 classes at 224 px. What trains it does not count here."""
-    task = {"kind": "classification", "num_classes": 1000, "image_px": 224}
+    task = {"kind": "classification", "num_classes": 1000, "image_px": INPUT_PX}
     rest = {"optim": {"kind": "adamw", "lr": 1e-3}, "schedule": {"kind": "cosine"}, "epochs": 100, "batch_size": 2}
     return Run(task=task, dataset={"kind": "image_folder", "name": "any"}, backbone=backbone, **rest)  # type: ignore[arg-type]
+
+
+def _counted(runs: Sequence[Run], count: Count) -> list[Cost | str]:
+    """What each model costs, or why that cannot be counted: one that fails takes nothing from the others."""
+    try:
+        return list(count(runs, False))
+    except ConfigError:
+        return [_alone(run, count) for run in runs]
+
+
+def _alone(run: Run, count: Count) -> Cost | str:
+    try:
+        return count([run], False)[0]
+    except ConfigError as error:
+        return str(error)
+
+
+def _model(kind: str, preset: str | None, told: Cost | str) -> dict[str, Any]:
+    params, macs, reason = (None, None, told) if isinstance(told, str) else (told.params, told.macs, None)
+    return {
+        "kind": kind, "preset": preset, "params": params, "macs": macs, "input_px": INPUT_PX, "reason": reason,
+    }  # fmt: skip
 
 
 def print_models(console: Console, found: list[dict[str, Any]]) -> None:
     """A line a preset."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("kind", "preset"):
-        table.add_column(title)
-    for title in ("parameters (M)", "MACs at 224 px (G)"):
-        table.add_column(title, justify="right")
+        table.add_column(title, overflow="fold")
+    for title in ("parameters (M)", f"MACs at {INPUT_PX} px (G)"):
+        table.add_column(title, justify="right", overflow="fold")
     for model in found:
-        table.add_row(model["kind"], model["preset"], f"{model['params'] / 1e6:.2f}", f"{model['macs'] / 1e9:.2f}")
+        names = Text(model["kind"]), Text(model["preset"] or "(its defaults)")
+        if model["reason"]:
+            table.add_row(*names, Text(model["reason"]))
+        else:
+            table.add_row(*names, f"{model['params'] / 1e6:.2f}", f"{model['macs'] / 1e9:.2f}")
     console.print(table)
     console.print("With 1000 classes. And any model of timm: backbone: {kind: timm, name: resnet50}", style="dim")

@@ -3,11 +3,11 @@
 import contextlib
 import time
 from pathlib import Path
+from typing import Any
 
 from pvt_exp import attempts, config, drivers, progress, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError, Dataset
-from pvt_exp.drivers import Driver
 from pvt_exp.live import duration
 from pvt_exp.schema import Placement, Run
 from pvt_exp.standing import ENDED_AS
@@ -25,8 +25,8 @@ DO: dict[str, str] = {
 }
 
 
-def why(runs: Path, run_id: str) -> list[str]:
-    """Lines that say how a run of the store stands, how it came to that, and what a person can do."""
+def why_json(runs: Path, run_id: str) -> dict[str, Any]:
+    """Fields of ``pvt-exp why --json``: how a run of the store stands, how it came to that, and what a person can do."""
     folder, seen = runs / run_id, store.outcome(runs, run_id)
     run, problem = None, ""
     if (folder / "run.yaml").exists():
@@ -40,18 +40,43 @@ def why(runs: Path, run_id: str) -> list[str]:
     tries = attempts.of(folder)
     sweeps = store.sweeps(folder)
     alive = [driver for sweep in sweeps for driver in drivers.of(runs, sweep)]
-    lines = [f"{run_id} is {seen.state}" + (f" (of {', '.join(sweeps)})" if sweeps else "")]
-    lines += [f"it cannot be used here: {problem}"] if problem else []
-    lines += [f"attempt {each.name}: {_end(each)}" for each in tries]
-    if seen.state == "done":
-        made = (seen.result or {}).get("provenance", {})
-        lines.append(f"its result is from attempt {made.get('attempt')}; runs show {run_id} has all of it")
-    elif seen.state == "running":
-        lines.append(_running(tries[-1]))
-    else:
-        lines += [seen.reason] if seen.state == "stale" and seen.reason else []
-        lines += _waits(runs, run, seen)
-        lines += _next(seen, sweeps, alive)
+    is_open = seen.state not in ("done", "running")
+    return {
+        "id": run_id,
+        "state": seen.state,
+        "reason": seen.reason,
+        "problem": problem or None,
+        "sweeps": sweeps,
+        "attempts": [_end(each) for each in tries],
+        "result_from": (seen.result or {}).get("provenance", {}).get("attempt") if seen.state == "done" else None,
+        "running": _running(tries[-1]) if seen.state == "running" else None,
+        "waits_for": _waits(runs, run, seen) if is_open else None,
+        "drivers": [
+            {"sweep": each.sweep, "process": each.process, "host": each.host, "started": each.started} for each in alive
+        ],
+        "do": _next(seen, sweeps, bool(alive)) if is_open else None,
+    }
+
+
+def why(found: dict[str, Any]) -> list[str]:
+    """The same in lines."""
+    sweeps, alive = found["sweeps"], found["drivers"]
+    lines = [f"{found['id']} is {found['state']}" + (f" (of {', '.join(sweeps)})" if sweeps else "")]
+    lines += [f"it cannot be used here: {found['problem']}"] if found["problem"] else []
+    lines += [_end_in_words(each) for each in found["attempts"]]
+    if found["state"] == "done":
+        lines.append(f"its result is from attempt {found['result_from']}; runs show {found['id']} has all of it")
+    if found["state"] == "stale" and found["reason"]:
+        lines.append(found["reason"])
+    lines += filter(None, (found["running"], found["waits_for"]))
+    if found["do"]:
+        lines.append(found["do"])
+    elif alive and found["state"] in PASSES:
+        each = alive[0]
+        lines.append(
+            f"its turn comes: {each['sweep']} is driven by process {each['process']} on {each['host']} since "
+            f"{each['started']}"
+        )
     return lines
 
 
@@ -65,13 +90,17 @@ def _at_hand(runs: Path, run: Run) -> dict[Dataset, str]:
     return {}
 
 
-def _end(attempt: Path) -> str:
-    """How an attempt ended."""
-    told = attempts.ended(attempt)
-    if told is None:
-        return "no word of its end"
-    reason = f": {told['reason'].splitlines()[0]}" if told["reason"] else ""
-    return f"{told['state']}{reason} ({told.get('ended')})"
+def _end(attempt: Path) -> dict[str, Any]:
+    """How an attempt ended; all but its number is null where it has not said so."""
+    told = attempts.ended(attempt) or {}
+    return {"attempt": int(attempt.name), **{name: told.get(name) for name in ("state", "reason", "ended")}}
+
+
+def _end_in_words(end: dict[str, Any]) -> str:
+    if end["state"] is None:
+        return f"attempt {end['attempt']}: no word of its end"
+    reason = f": {end['reason'].splitlines()[0]}" if end["reason"] else ""
+    return f"attempt {end['attempt']}: {end['state']}{reason} ({end['ended']})"
 
 
 def _running(attempt: Path) -> str:
@@ -82,23 +111,22 @@ def _running(attempt: Path) -> str:
     return f"in epoch {now['epoch']} of {now['epochs']}, {100 * now['fraction']:.0f} % done; heard of {ago} ago"
 
 
-def _waits(runs: Path, run: Run | None, seen: Outcome) -> list[str]:
+def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
     """What a run waits for that comes before it."""
     if run is None or run.need is None or seen.state not in PASSES:
-        return []
+        return None
     need = store.outcome(runs, run.need.id)
     if need.state == "done":
-        return []
+        return None
     because = f": {need.reason.splitlines()[0]}" if need.reason else ""
-    return [f"it starts from {need.id}, which {ENDED_AS.get(need.state, need.state)}{because}; pvt-exp why {need.id}"]
+    return f"it starts from {need.id}, which {ENDED_AS.get(need.state, need.state)}{because}; pvt-exp why {need.id}"
 
 
-def _next(seen: Outcome, sweeps: list[str], alive: list[Driver]) -> list[str]:
-    """What will become of it, or what a person can do."""
-    if seen.state in PASSES and alive:
-        each = alive[0]
-        return [f"its turn comes: {each.sweep} is driven by process {each.process} on {each.host} since {each.started}"]
+def _next(seen: Outcome, sweeps: list[str], is_driven: bool) -> str | None:
+    """What a person can do; None where its turn comes by itself."""
+    if seen.state in PASSES and is_driven:
+        return None
     if seen.state == "pending":
         which = f"pvt-exp sweep of {' or '.join(sweeps)}" if sweeps else "pvt-exp sweep or run"
-        return [f"nobody drives it now: {which} does"]
-    return [f"what to do: {DO.get(seen.state, 'the same command')}"]
+        return f"nobody drives it now: {which} does"
+    return f"what to do: {DO.get(seen.state, 'the same command')}"

@@ -1,0 +1,453 @@
+"""The table of `tests/verbs.py`: what is typed, from top to bottom in one folder, and what must come of it."""
+
+import csv
+import importlib.util
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.verbs import Said, typed
+
+FIGURES = 0 if importlib.util.find_spec("matplotlib") else 2
+"""The exit status of what draws: matplotlib is an extra."""
+
+
+def placement(said: Said, run: str, number: int = 1) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((said.attempt(run, number) / "placement.yaml").read_text())
+    return found
+
+
+def rows(said: Said) -> list[str]:
+    return [each["name"] for each in said.json["variants"]]
+
+
+# ---------------------------------------------------------------- what trains
+
+# Without `--gpus none` this machine would be asked for two GPUs.
+TWO_GPUS = {"CUDA_VISIBLE_DEVICES": "0,1"}
+
+
+@typed(
+    "sweep sweep.yaml epochs=1 --store runs --seeds 0 --data shapes=data --gpus none --slots 2 --memory-gb 40 --workers 0 "
+    "--micro-batch 4 --keep last --checkpoint-minutes 5 --wandb disabled --retry failed --smoke --out tables",
+    *("overrides", "--store", "--seeds", "--data", "--gpus", "--slots", "--memory-gb", "--workers", "--micro-batch"),
+    *("--keep", "--checkpoint-minutes", "--wandb", "--retry", "--smoke", "--out"),
+    **TWO_GPUS,
+)
+def _(said: Said) -> None:
+    assert "one step of each of 2 architectures first" in said.out
+    assert "3 variants x 1 seed = 3 runs, 0 known already, 3 to train; at once: 2 on the CPU" in said.out
+    assert "all 3 runs are done" in said.out
+    placed = placement(said, said.names["deeper"])
+    due = {"gpus": [], "workers": 0, "micro_batch": 4, "keep": "last", "checkpoint_minutes": 5.0, "memory_gb": 40.0}
+    assert {name: placed[name] for name in due} == due
+    assert placed["tracking"]["mode"] == "disabled"
+    assert placed["data"] == str(said.folder / "data")
+    assert list(said.attempt(said.names["deeper"]).glob("checkpoints/*.ckpt"))
+    assert not list(said.attempt(said.names["deeper"]).glob("wandb"))
+    ends = yaml.safe_load((said.attempt(said.names["run"], 2) / "end.json").read_text())
+    assert ends["state"] == "done", "the first had failed, and --retry tried it again"
+    assert "| deeper" in (said.folder / "tables/sweep/table.md").read_text()
+
+
+@typed("sweep sweep.yaml --seeds 0 --only deeper --store runs", "--only")
+def _(said: Said) -> None:
+    assert "the run is done" in said.out
+    assert "deepest" not in said.out
+
+
+@typed("sweep sweep.yaml --seeds 0 --store fresh --no-smoke --gpus-per-run 2 --slots 1", "--no-smoke", "--gpus-per-run")
+def _(said: Said) -> None:
+    assert "architectures first" not in said.out
+    assert "1 on the CPU, 2 processes each" in said.out
+    made = [yaml.safe_load(path.read_text()) for path in said.folder.glob("fresh/*/result.json")]
+    assert [each["provenance"]["ranks"] for each in made] == [2, 2, 2]
+
+
+@typed("sweep sweep.yaml --seeds 0 --json", "--json")
+def _(said: Said) -> None:
+    assert said.json["sweep"] == "sweep"
+    assert {row["runs"][0]["state"] for row in said.json["variants"]} == {"done"}
+
+
+@typed(
+    "run base.yaml optim.lr=1e-3 --store runs --data shapes=data --gpus none --slots 1 --memory-gb 40 --gpus-per-run 1 "
+    "--workers 1 --micro-batch 4 --keep none --checkpoint-minutes 7 --wandb offline --retry failed",
+    *("overrides", "--store", "--data", "--gpus", "--slots", "--memory-gb", "--workers", "--micro-batch"),
+    *("--keep", "--checkpoint-minutes", "--wandb", "--retry", "--gpus-per-run"),
+    **TWO_GPUS,
+)
+def _(said: Said) -> None:
+    assert "base: the run is done" in said.out
+    assert re.search(r"top1 [\d.]+ ", said.out)
+    placed = placement(said, said.names["single"], 2)
+    due = {"gpus": [], "ranks": 1, "workers": 1, "micro_batch": 4, "keep": "none", "checkpoint_minutes": 7.0}
+    due["memory_gb"] = 40.0
+    assert {name: placed[name] for name in due} == due
+    assert not list(said.attempt(said.names["single"], 2).glob("checkpoints/*.ckpt"))
+    assert list(said.attempt(said.names["single"], 2).glob("wandb/offline-run-*"))
+
+
+@typed("run base.yaml optim.lr=1e-3 --json", "--json")
+def _(said: Said) -> None:
+    assert (said.json["id"], said.json["state"]) == (said.names["single"], "done")
+    assert said.json["settings"]["optim"]["lr"] == 1e-3
+
+
+@typed(
+    "wandb run sweep.yaml optim.lr=3e-3 run={of_wandb} --store runs --seeds 0 --data shapes=data --gpus none --workers 0 "
+    "--micro-batch 4 --keep none --retry failed",
+    *("--store", "--seeds", "--data", "--gpus", "--workers", "--micro-batch", "--keep", "--retry"),
+    **TWO_GPUS,
+)
+def _(said: Said) -> None:
+    assert "1 to train" in said.out
+    placed = placement(said, said.names["of_wandb"], 2)
+    due = {"gpus": [], "workers": 0, "micro_batch": 4, "keep": "none", "data": str(said.folder / "data")}
+    assert {name: placed[name] for name in due} == due
+    assert "done" in (said.attempt(said.names["of_wandb"], 2) / "end.json").read_text()
+
+
+# ---------------------------------------------------------------- what uses what was trained
+
+
+@typed("predict {run} photos --store runs --out found --score 0.1 --gpus none", "--store", "--out", "--score", "--gpus")
+def _(said: Said) -> None:
+    told = yaml.safe_load((said.folder / "found/predictions.json").read_text())
+    assert told["run"] == said.names["run"]
+    assert [Path(each["file_name"]).name for each in told["images"]] == ["blue.jpg", "red.png"]
+    assert all((said.folder / "found" / each["picture"]).is_file() for each in told["images"])
+
+
+@typed("predict {run} photos/red.png --json", "--json")
+def _(said: Said) -> None:
+    assert said.json["run"] == said.names["run"]
+    assert [each["file_name"] for each in said.json["images"]] == ["photos/red.png"]
+
+
+@typed(
+    "evaluate {run} --store runs --data shapes=data --gpus none --workers 1 --json",
+    *("--store", "--data", "--gpus", "--workers", "--json"),
+)
+def _(said: Said) -> None:
+    result = yaml.safe_load((said.folder / "runs" / said.names["run"] / "result.json").read_text())
+    assert said.json["run"] == said.names["run"]
+    assert said.json["metrics"] == result["metrics"]
+    assert said.json["data"]["folder"] == str(said.folder / "data")
+
+
+@typed("evaluate base.yaml task.num_classes=1000 --weights none.pth", "overrides", "--weights", status=2)
+def _(said: Said) -> None:
+    assert "--weights none.pth: no such file" in said.err
+
+
+# ---------------------------------------------------------------- what looks
+
+
+@typed("--version", "--version")
+def _(said: Said) -> None:
+    assert re.fullmatch(r"pvt-exp \d+\.\d+\.\d+\n", said.out)
+
+
+@typed("plan sweep.yaml optim.lr=5e-3 --store runs --seeds 3,5 --only deeper --json")
+def _(said: Said) -> None:
+    assert rows(said) == ["depth deeper"]
+
+
+@typed("plan sweep.yaml --store runs --seeds 0,7 --only deeper --json", "--store", "--seeds", "--only", "--json")
+def _(said: Said) -> None:
+    assert rows(said) == ["depth deeper"]
+    assert [run["state"] for run in said.json["variants"][0]["runs"]] == ["done", "pending"]
+    assert said.json["seeds"] == [0, 7]
+
+
+@typed("plan sweep.yaml optim.lr=5e-3 --json", "overrides")
+def _(said: Said) -> None:
+    assert said.json["states"] == {"pending": 6}
+
+
+@typed("plan many.yaml --all", "--all")
+def _(said: Said) -> None:
+    assert "c45" in said.out
+    assert "more variants" not in said.out
+
+
+@typed("plan pets.yaml --json")
+def _(said: Said) -> None:
+    assert said.json["states"] == {"done": 1}, "where the data lie is not known"
+
+
+@typed("plan pets.yaml --data pets=pets --json", "--data")
+def _(said: Said) -> None:
+    assert said.json["states"] == {"stale": 1}, "those are other data than it was trained on"
+
+
+@typed("plan sweep.yaml --cost --json", "--cost")
+def _(said: Said) -> None:
+    costs = {row["name"]: row["params"] for row in said.json["costs"]}
+    assert costs["base"] < costs["depth deeper"] < costs["depth deepest"]
+    assert said.json["hours"] is None
+
+
+@typed(
+    "plan sweep.yaml --only deeper --calibrate --gpus none --slots 2 --gpus-per-run 1 --workers 1 --micro-batch 4 "
+    "--data shapes=data --json",
+    *("--calibrate", "--gpus", "--slots", "--gpus-per-run", "--workers", "--micro-batch"),
+    **TWO_GPUS,
+)
+def _(said: Said) -> None:
+    (row,) = said.json["costs"]
+    assert row["pace"]["step_s"] > 0
+    assert row["run_h"] > 0
+    assert said.json["device"]["slots"] == 2
+    (placed,) = [yaml.safe_load(path.read_text()) for path in said.folder.glob("runs/calibrations/*.json")]
+    assert placed
+    assert said.json["hours"]["left"] == 1
+
+
+@typed("status")
+def _(said: Said) -> None:
+    assert "runs: 7 runs\n  sweep: 4 done\n  earlier: 3 done, 1 failed\n" in said.out
+
+
+@typed(
+    "status sweep.yaml --store runs --seeds 0 --only deeper --json", "sweep", "--store", "--seeds", "--only", "--json"
+)
+def _(said: Said) -> None:
+    assert rows(said) == ["depth deeper"]
+    (run,) = said.json["variants"][0]["runs"]
+    assert (run["state"], run["attempts"]) == ("done", 1)
+    assert run["metrics"]["top1"] >= 0
+
+
+@typed("status sweep.yaml optim.lr=5e-3", "overrides")
+def _(said: Said) -> None:
+    assert said.out == "sweep: 6 runs: 6 pending\n"
+
+
+@typed("status --store nowhere", "--store")
+def _(said: Said) -> None:
+    assert said.out == "nowhere: 0 runs\n"
+
+
+@typed("runs list --store runs --json", "--store", "--json")
+def _(said: Said) -> None:
+    told = {run["id"]: run for run in said.json["runs"]}
+    assert told[said.names["run"]]["attempts"] == 2
+    assert told[said.names["run"]]["sweeps"] == ["earlier", "sweep"]
+
+
+@typed("runs list")
+def _(said: Said) -> None:
+    assert re.search(rf"{said.names['run']} +done +top1 [\d.]+ .*earlier, sweep", said.out)
+
+
+@typed("runs show {deeper} --store runs --json", "--store", "--json")
+def _(said: Said) -> None:
+    assert said.json["settings"]["backbone"]["depths"] == [2, 1, 1, 1]
+    assert (said.json["attempts"], [end["state"] for end in said.json["ends"]]) == (1, ["done"])
+
+
+@typed("runs show {deeper}")
+def _(said: Said) -> None:
+    assert f"{said.names['deeper']}  done  in sweep" in said.out
+    assert "depths: [2, 1, 1, 1]" in said.out
+
+
+@typed("why {pending} --store runs", "--store", status=2)
+def _(said: Said) -> None:
+    assert "matches no run in runs" in said.err
+
+
+@typed("why {failed} --store runs")
+def _(said: Said) -> None:
+    assert f"{said.names['failed']} is failed (of earlier)" in said.out
+    assert "--retry failed" in said.out
+
+
+@typed("why {failed} --json", "--json")
+def _(said: Said) -> None:
+    assert (said.json["id"], said.json["state"], said.json["sweeps"]) == (said.names["failed"], "failed", ["earlier"])
+    assert said.json["attempts"][0]["reason"] == "RuntimeError: the disk was away"
+    assert "--retry failed" in said.json["do"]
+
+
+@typed("models --json", "--json")
+def _(said: Said) -> None:
+    params = {each["preset"]: round(each["params"] / 1e6, 1) for each in said.json if each["kind"] == "pvt"}
+    assert len(params) == 11
+    assert (params["pvt_tiny"], params["pvt_v2_b0"], params["pvt_v2_b5"]) == (13.2, 3.7, 82.0), "as the papers print"
+
+
+@typed("models")
+def _(said: Said) -> None:
+    assert re.search(r"pvt +pvt_v2_b2_li +22\.55 +3\.89", said.out)
+
+
+@typed("published v1/table2 --json", "beginning", "--json")
+def _(said: Said) -> None:
+    assert said.json
+    assert all(each["key"].startswith("v1/table2") for each in said.json)
+    assert {each["key"]: each["metrics"]["top1"] for each in said.json}["v1/table2/PVT-Small"] == 79.8
+
+
+@typed("published")
+def _(said: Said) -> None:
+    assert "v2/table" in said.out
+    assert "v1/table2/PVT-Small" in said.out
+
+
+@typed("schema --out schemas", "--out")
+def _(said: Said) -> None:
+    there = {path.name: path for path in (said.folder / "schemas").iterdir()}
+    assert {"run.json", "sweep.json", "report.json"} <= set(there)
+    assert "backbone" in yaml.safe_load(there["run.json"].read_text())["properties"]
+
+
+@typed("dashboard sweep.yaml optim.lr=5e-3 --storage sqlite:///empty.db", "overrides")
+def _(said: Said) -> None:
+    assert "0 trials in the studies sweep" in said.out
+
+
+@typed(
+    "dashboard sweep.yaml --store runs --seeds 0 --only deeper --storage sqlite:///studies.db",
+    *("--store", "--seeds", "--only", "--storage"),
+)
+def _(said: Said) -> None:
+    assert "1 trials in the studies sweep" in said.out
+    assert (said.folder / "studies.db").stat().st_size
+
+
+@typed("dashboard sweep.yaml --host 127.0.0.1 --port 0", "--host", "--port", how="page")
+def _(said: Said) -> None:
+    assert re.search(r"at http://127\.0\.0\.1:\d\d+/dashboard", said.out)
+    assert "sweep" in said.names["page"]
+
+
+# ---------------------------------------------------------------- tables
+
+
+@typed("report sweep.yaml --store runs --seeds 0 --out papers", "--store", "--seeds", "--out")
+def _(said: Said) -> None:
+    text = (said.folder / "papers/sweep/table.csv").read_text()
+    cells = {row["variant"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert set(cells) == {"base", "deeper", "deepest"}
+    result = yaml.safe_load((said.folder / "runs" / said.names["deeper"] / "result.json").read_text())
+    assert float(cells["deeper"]["top1"]) == result["metrics"]["top1"]
+    assert cells["deeper"]["runs"] == said.names["deeper"]
+    assert "papers/sweep/table.tex" in said.out
+
+
+@typed("report sweep.yaml --seeds 0 --out papers --check", "--check")
+def _(said: Said) -> None:
+    assert "papers/sweep: equal to what runs gives" in said.out
+
+
+@typed("report sweep.yaml --only deeper --seeds 0 --out papers --json", "--only", "--json")
+def _(said: Said) -> None:
+    (group,) = said.json["groups"]
+    assert [run["run"] for row in group["rows"] for run in row["runs"]] == [said.names["deeper"]]
+
+
+@typed("report sweep.yaml --seeds 0 --best --out papers", "--best")
+def _(said: Said) -> None:
+    assert "at each run's best epoch, which flatters" in " ".join(said.out.split())
+
+
+@typed("report pets.yaml --data pets=pets --out elsewhere", "--data", status=1)
+def _(said: Said) -> None:
+    assert "1 stale" in said.err, "those are other data than it was trained on"
+
+
+@typed("report sweep.yaml optim.lr=5e-3 --out elsewhere", "overrides", status=1)
+def _(said: Said) -> None:
+    assert "6 pending" in said.err
+
+
+@typed("report sweep.yaml --seeds 0 --out papers --figures", "--figures", status=FIGURES)
+def _(said: Said) -> None:
+    if said.status:
+        assert "--figures needs matplotlib: pip install 'pvt-exp[figures]'" in said.err
+        return
+    assert all((said.folder / f"papers/sweep/{name}.png").stat().st_size for name in ("curves", "cost"))
+
+
+@typed("report page.yaml --out papers")
+def _(said: Said) -> None:
+    assert "Two tables" in (said.folder / "papers/page/index.html").read_text()
+
+
+# ---------------------------------------------------------------- what keeps order
+
+
+@typed("stop sweep --store driven", "--store", how="driven")
+def _(said: Said) -> None:
+    assert "asked process" in said.out
+    assert "sweep is stopped; the same command goes on with it" in said.out
+
+
+@typed("stop sweep.yaml --store driven --json", "--json", how="driven")
+def _(said: Said) -> None:
+    assert (said.json["sweep"], said.json["stopped"]) == ("sweep", True)
+    assert [each["stopped"] for each in said.json["drivers"]] == [True]
+
+
+@typed("clean sweep.yaml --store runs", "named", "--store")
+def _(said: Said) -> None:
+    assert f"runs/{said.names['failed']}" in said.out
+    assert f"runs/{said.names['run']}" not in said.out
+    assert (said.folder / "runs" / said.names["failed"]).exists()
+
+
+@typed("clean sweep.yaml --json", "--json")
+def _(said: Said) -> None:
+    assert f"runs/{said.names['failed']}" in [each["path"] for each in said.json["folders"]]
+    assert not said.json["removed"]
+
+
+# ---------------------------------------------------------------- W&B
+
+
+@typed("wandb sync --dry-run --store runs", "--dry-run", "--store")
+def _(said: Said) -> None:
+    assert re.search(rf"^{said.names['single']}: .*offline-run-.*\n1 runs to upload$", said.out, re.MULTILINE)
+
+
+@typed("wandb sync --at-once 2 --limit 200", "--at-once", "--limit", how="server")
+def _(said: Said) -> None:
+    assert f"[1/1] {said.names['single']}: uploaded\n1 of 1 runs are uploaded\n" in said.out
+
+
+@typed(
+    "wandb sweep sweep.yaml optim.lr=6e-3 --store runs --seeds 4 --only deeper --data shapes=data --gpus none --workers 1 "
+    "--micro-batch 4 --keep none --retry failed --print",
+    *("overrides", "--store", "--seeds", "--only", "--data", "--gpus", "--workers", "--micro-batch", "--keep"),
+    *("--retry", "--print"),
+)
+def _(said: Said) -> None:
+    told = yaml.safe_load(said.out)
+    assert len(told["parameters"]["run"]["values"]) == 1
+    command = " ".join(told["command"])
+    for words in ("optim.lr=6e-3", "--store runs", "--seeds 4", "--data shapes=data", "--gpus none", "--workers 1"):
+        assert words in command
+    for words in ("--micro-batch 4", "--keep none", "--retry failed"):
+        assert words in command
+
+
+@typed("wandb sweep sweep.yaml --seeds 4 --out yaml", "--out", how="server")
+def _(said: Said) -> None:
+    assert "yaml/sweep/wandb_sweep.yaml: 3 of 3 runs" in said.out
+    assert "wandb agent" in said.out
+    assert len(yaml.safe_load(said.names["registered"])["parameters"]["run"]["values"]) == 3
+
+
+# ---------------------------------------------------------------- last, as it removes
+
+
+@typed("clean sweep.yaml --remove", "--remove")
+def _(said: Said) -> None:
+    assert not (said.folder / "runs" / said.names["failed"]).exists()
+    assert (said.folder / "runs" / said.names["run"]).exists()
