@@ -65,7 +65,7 @@ def inspect(
         raise ConfigError(f"--data {unknown[0]}: {plan.name} uses no such data set; it uses {', '.join(sorted(used))}")
     looked: set[tuple[object, ...]] = set()
     for run in runs:
-        name, key = run.dataset.name, (run.dataset, run.task, run.batch_size)
+        name, key = run.dataset.name, (run.dataset, run.task, run.batch_size, run.holdout is not None)
         if key in looked:
             continue
         looked.add(key)
@@ -78,6 +78,7 @@ def inspect(
         roots[name] = root
         try:
             found = run.dataset.inspect(root)
+            found.check_val(run.holdout is not None)
             run.task.check_data(found)
             images = found.images["train"]
             images -= run.holdout.held(images) if run.holdout else 0

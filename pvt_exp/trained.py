@@ -88,6 +88,7 @@ def data_of(run: Run, words: Sequence[str], class_names: Sequence[str] | None = 
         raise ConfigError(f"data set {name}: where is it? Say --data {name}=PATH, $PVT_EXP_DATA or site.yaml")
     try:
         facts = run.dataset.inspect(root)
+        facts.check_val(run.holdout is not None)
         run.task.check_data(facts)
     except DataError as error:
         raise ConfigError(f"data set {name}: {error}") from None

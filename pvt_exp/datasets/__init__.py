@@ -51,6 +51,13 @@ class Facts(NamedTuple):
     """The name of a class 0 that semantic segmentation has beside ``classes``: what belongs to no object."""
     unfit: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
     """By task: why these data cannot serve it though their kind can."""
+    no_val: str | None = None
+    """Why there is nothing to validate on, which only a run with `holdout` can do without."""
+
+    def check_val(self, held_out: bool) -> None:
+        """Raise DataError if there is nothing to validate on, unless a part of the training images is held out for it."""
+        if self.no_val is not None and not held_out:
+            raise DataError(self.no_val)
 
     def class_names(self, task: str) -> tuple[str, ...]:
         """The classes in the order of a task's labels."""

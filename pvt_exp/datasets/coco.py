@@ -2,26 +2,31 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pvt_exp import files, machine
-from pvt_exp.datasets import DataError, Dataset, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp import files, left_out, machine
+from pvt_exp.datasets import DataError, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp.datasets._coco_categories import Classes, choose, follow
+from pvt_exp.datasets._coco_names import nearest
+from pvt_exp.datasets._pictures import Pictures
+from pvt_exp.left_out import LeftOut
 
 if TYPE_CHECKING:
     from pvt_exp.nn.coco import Coco
 
-FORMAT = 1  # of the index on disk; raised with each change of what `nn.coco_index` writes
+FORMAT = 2  # of the index on disk; raised with each change of what `nn.coco_index` writes
 SPLITS: tuple[Split, Split] = ("train", "val")
 
 
-class Settings(Dataset):
+class Settings(Pictures):
     """COCO 2017 as it is downloaded, or any data in its format; classes are the categories in the order of their ids.
 
-    Boxes of zero size are left out and counted; boxes that reach out of their image are clipped; images without
-    annotations are kept, unless `drop_empty`.
+    Boxes of zero size or outside their image are left out and counted; boxes that reach out of their image are clipped;
+    images without annotations are kept, unless `drop_empty`.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"detection", "instance"})
@@ -34,14 +39,31 @@ class Settings(Dataset):
     train_image_folder: str = Field("train2017", min_length=1)
     """The folder that the file names of the training images are relative to."""
     val_annotations: str = Field("annotations/instances_val2017.json", min_length=1)
-    """The JSON file of the validation annotations. It may lack categories that training has, and have no others."""
+    """The JSON file of the validation annotations. It may lack categories that training has, and have no others. A run with
+    `holdout` needs none."""
     val_image_folder: str = Field("val2017", min_length=1)
     """The folder of the validation images; it may be that of the training images."""
+    categories: tuple[str, ...] | dict[str, str | None] | None = None
+    """The categories that are classes. A list: these names, or ids, and no others. A mapping of names or ids: the name of
+    the class that each becomes, null to leave it out; those that get one name become one class, and what is not in it stays.
+    None: all."""
     drop_empty: bool = False
     """Leave out the training images without an annotation, as mmdetection does; they teach what is background."""
     on_bad_image: Literal["fail", "skip"] = "fail"
     """``fail`` ends the run at a file that cannot be decoded or is not of the size that its annotations say; ``skip``
     takes the next one in training, leaves it out in validation, and counts it."""
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _ids_as_text(cls, value: Any) -> Any:
+        """An id may be written as a number."""
+
+        def text(key: Any) -> Any:
+            return str(key) if type(key) is int else key
+
+        if isinstance(value, dict):
+            return {text(key): becomes for key, becomes in value.items()}
+        return tuple(map(text, value)) if isinstance(value, list | tuple) else value
 
     @model_validator(mode="after")
     def _inside_and_apart(self) -> "Settings":
@@ -51,43 +73,54 @@ class Settings(Dataset):
         if self.train_annotations == self.val_annotations:
             same = f"train and val are the same file, '{self.train_annotations}'"
             raise ValueError(f"{same}: the score would be of what was learnt")
+        if self.categories is not None and not self.categories:
+            raise ValueError("categories: none; leave the field out for all of them")
         return self
 
     def inspect(self, root: Path) -> Facts:
         """What the annotations hold, and whether the images are there; a file is read once, and indexed in the cache."""
         scan(root)  # says what is wrong with the root itself before a file in it is missed
-        told = {split: self._told(root, split) for split in SPLITS}
-        train, val = (dict(told[split]["categories"]) for split in SPLITS)
-        if unknown := [f"{name} (id {number})" for number, name in val.items() if train.get(number) != name]:
-            where = f"{root / self.val_annotations}: categories that {self.train_annotations} lacks: {some(unknown)}"
-            raise DataError(f"{where}; both files must list the same categories by the same ids")
-        sizes: dict[str, int] = {}
-        for split in SPLITS:
-            sizes |= self._images(root, split, json.loads((self._index(root, split) / "names.json").read_bytes()))
-        content = [fingerprint(root, sizes.items()), *(told[split]["digest"] for split in SPLITS)]
-        unmasked = [why for split in SPLITS if (why := self._unmasked(root, split))]
+        no_val = self._no_val(root)
+        splits = SPLITS if no_val is None else SPLITS[:1]
+        told = {split: self._look(root, split) for split in splits}
+        if "val" in told and not told["val"].objects:
+            no_val = told.pop("val").nothing
+        if not told["train"].objects:
+            raise DataError(told["train"].nothing)
+        present = {split: dict(listing(root, self._at(split)[1])) for split in told}
+        sizes = {split: self._images(root, split, told[split].names, present[split]) for split in told}
+        content = [fingerprint(root, {n: s for each in sizes.values() for n, s in each.items()}.items())]
+        content += [look.facts["digest"] for look in told.values()]
+        state = hashlib.sha256(" ".join(content).encode()).hexdigest()[:16]
+        unmasked = [why for look in told.values() if (why := look.facts["unmasked"])]
+        lines: dict[str, tuple[LeftOut, ...]] = {
+            split: (
+                *look.lines,
+                *self._unlisted(split, present, sizes),
+                *self.pictures(root, split, list(sizes[split]), state),
+            )
+            for split, look in told.items()
+        }
         return Facts(
-            hashlib.sha256(" ".join(content).encode()).hexdigest()[:16],
-            tuple(train.values()),
-            {split: told[split]["images"] - self._dropped(split, told[split]) for split in SPLITS},
-            {split: told[split]["counts"] for split in SPLITS},
+            state,
+            tuple(name for _, name in told["train"].classes.named),
+            {split: told[split].images if split in told else 0 for split in SPLITS},
+            {split: look.counts for split, look in told.items()},
+            left_out=lines,
             unfit={"instance": unmasked[0]} if unmasked else {},
+            no_val=no_val,
         )
 
     def open(self, root: Path, split: Split, task: str) -> "Coco":
         from pvt_exp.nn.coco import Coco
 
-        if task == "instance" and (why := self._unmasked(root, split)):
+        if task == "instance" and (why := self._told(root, split)["unmasked"]):
             raise DataError(why)
-        classes = tuple((number, name) for number, name in self._told(root, "train")["categories"])
-        return Coco(root / self._at(split)[1], self._index(root, split), classes, task, self._drops(split))
+        classes = self._classes(root, split)
+        return Coco(self, root / self._at(split)[1], self._index(root, split), classes, task, self._drops(split))
 
     def _drops(self, split: Split) -> bool:
         return self.drop_empty and split == "train"
-
-    def _dropped(self, split: Split, told: dict[str, Any]) -> int:
-        """Images of a split that are left out."""
-        return int(told["counts"]["images without annotations"]) if self._drops(split) else 0
 
     def _at(self, split: Split) -> tuple[str, str]:
         """The annotation file and the image folder, relative to the root."""
@@ -105,24 +138,106 @@ class Settings(Dataset):
             raise DataError(f"{folder}: damaged; delete the folder, and it is made anew")
         return told
 
-    def _unmasked(self, root: Path, split: Split) -> str | None:
-        """Why a split cannot serve instance segmentation, if so."""
-        if (lacking := self._told(root, split)["without a mask"]) is None:
+    def _no_val(self, root: Path) -> str | None:
+        """Why there is no validation split, if its file is not there."""
+        file = root / self.val_annotations
+        if os.path.lexists(file):
             return None
-        where = f"{root / self._at(split)[0]}: {lacking['number']} annotations have no segmentation"
-        return f"{where}, the first has id {lacking['first']}; the task instance needs one for each, detection does not"
+        return f"{file}: no such file; put it there, or set dataset.val_annotations"
 
-    def _images(self, root: Path, split: Split, names: list[str]) -> dict[str, int]:
-        """Path and size of the images of a split."""
+    def _classes(self, root: Path, split: Split) -> Classes:
+        """The classes, and how a split's categories become these.
+
+        Raises:
+            DataError: if the categories do not fit the settings, or those of training.
+        """
+        train = _pairs(self._told(root, "train"))
+        classes = choose(train, self.categories, str(root / self.train_annotations))
+        if split == "train":
+            return classes
+        classes, unknown = follow(_pairs(self._told(root, split)), train, classes, self.categories)
+        if unknown:
+            where = f"{root / self.val_annotations}: categories that {self.train_annotations} lacks: {some(unknown)}"
+            way = "leave them out by dataset.categories, or list the same categories by the same ids in both files"
+            raise DataError(f"{where}; {way}")
+        return classes
+
+    def _look(self, root: Path, split: Split) -> "Look":
+        """What a split holds of the classes."""
+        from pvt_exp.nn.coco_rows import Rows
+
+        facts, folder, classes = self._told(root, split), self._index(root, split), self._classes(root, split)
+        rows = Rows(folder, classes.of if self.categories is not None else None)
+        names = json.loads((folder / "names.json").read_bytes())
+        lines = [LeftOut(**{**line, "examples": tuple(line["examples"])}) for line in facts["left_out"]]
+        train, crowds, empty = split == "train", rows.crowds(), rows.empty()
+        lines += left_out.count("categories", "left out (dataset.categories)", classes.left_out)
+        if rows.others:
+            lines.append(LeftOut("annotations of categories that are left out", rows.others, "left out"))
+        if crowds:
+            lines.append(LeftOut("crowds", crowds, "not learnt" if train else "ignored in scoring"))
+        lines += left_out.count(
+            "classes without an object",
+            "kept (dataset.categories can leave them out)" if train else "not in the mean of the score",
+            (name for number, name in classes.named if number not in rows.present()),
+        )
+        if empty and self._drops(split):
+            lines.append(LeftOut("images without annotations", empty, "left out (drop_empty)"))
+        images = len(rows.images) - (empty if self._drops(split) else 0)
+        nothing = f"{root / self._at(split)[0]}: no image of it has an annotation that is no crowd"
+        nothing += " and of a class" if rows.others else ""
+        counts = {"annotations": len(rows.annotations), "images without annotations": empty}
+        return Look(
+            facts, classes, names, images, len(rows.annotations) - crowds, counts, tuple(lines),
+            f"{nothing}; there is nothing to {'learn' if train else 'score'}",
+        )  # fmt: skip
+
+    def _images(self, root: Path, split: Split, names: list[str], present: dict[str, int]) -> dict[str, int]:
+        """Path and size of the images of a split, of those ``present`` in its folder."""
         folder = self._at(split)[1]
-        present = dict(listing(root, folder))
         found = {f"{folder}/{name}": present.get(f"{folder}/{name}") for name in names}
         if missing := [name.removeprefix(f"{folder}/") for name, size in found.items() if size is None]:
-            where = f"{root / folder}: images of {self._at(split)[0]} are missing: {some(missing)}"
-            raise DataError(f"{where}; put them there, or set dataset.{split}_image_folder")
+            there = [name.removeprefix(f"{folder}/") for name in present]
+            listed = some([*nearest(missing[:5], there), *missing[5:]])
+            where = (
+                f"{root / folder}: {len(missing)} of {len(names)} images of {self._at(split)[0]} are missing: {listed}"
+            )
+            raise DataError(f"{where}; put them there, mend the names, or set dataset.{split}_image_folder")
         if self.on_bad_image == "fail" and (void := [name for name, size in found.items() if size == 0]):
             raise DataError(f"{root}: 0 bytes long: {some(void)}; mend them, or set dataset.on_bad_image: skip")
         return {name: size for name, size in found.items() if size is not None}
+
+    def _unlisted(
+        self, split: Split, present: dict[Split, dict[str, int]], listed: dict[Split, dict[str, int]]
+    ) -> tuple[LeftOut, ...]:
+        """The files in a split's folder that no annotation file names; of a folder of both splits they are training's."""
+        if split == "val" and self.val_image_folder == self.train_image_folder:
+            return ()
+        named = {name for each in listed.values() for name in each}
+        annotations = {self.train_annotations, self.val_annotations}
+        rest = [name for name in present[split] if name not in named and name not in annotations]
+        return left_out.count("files that are not listed", left_out.NOT_TAKEN, rest)
+
+
+class Look(NamedTuple):
+    """What a split holds."""
+
+    facts: dict[str, Any]
+    classes: Classes
+    names: list[str]
+    """Of all image files, relative to their folder."""
+    images: int
+    """That are used."""
+    objects: int
+    """Annotations that are no crowds."""
+    counts: dict[str, int]
+    lines: tuple[LeftOut, ...]
+    nothing: str
+    """What is said where there is no object."""
+
+
+def _pairs(told: dict[str, Any]) -> list[tuple[int, str]]:
+    return [(number, name) for number, name in told["categories"]]
 
 
 def index(annotations: Path, field: str) -> Path:

@@ -7,35 +7,42 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from pvt_exp.datasets._coco_categories import Classes
 from pvt_exp.nn.coco_index import corners
 from pvt_exp.nn.coco_masks import Drawn, unpack
-from pvt_exp.nn.images import BadImage, open_rgb
+from pvt_exp.nn.coco_rows import Rows
+from pvt_exp.nn.images import BadImage, open_rgb, orientation
 from pvt_exp.nn.instances import Target
+
+if TYPE_CHECKING:
+    from pvt_exp.datasets.coco import Settings
 
 
 class Coco(Sequence[tuple[Image.Image, Target]]):
-    """(image, its objects) in the order of the file's images; ``classes`` are the training split's (id, name)."""
+    """(image, its objects) in the order of the file's images; ``classes`` are training's."""
 
     def __init__(
-        self, folder: Path, arrays: Path, classes: tuple[tuple[int, str], ...], task: str, drop_empty: bool = False
+        self, settings: "Settings", folder: Path, arrays: Path, classes: Classes, task: str, drop_empty: bool = False
     ) -> None:
-        self.folder, self.arrays, self.classes, self.task, self.drop_empty = folder, arrays, classes, task, drop_empty
-        self.category_ids = tuple(number for number, _ in classes)
-        self.images = np.load(arrays / "images.npy", mmap_mode="r", allow_pickle=False)
-        self.annotations = np.load(arrays / "annotations.npy", mmap_mode="r", allow_pickle=False)
+        self._given = settings, folder, arrays, classes, task, drop_empty
+        self.turn, self.levels = settings.exif == "turn", settings.range
+        self.folder, self.arrays, self.classes, self.task = folder, arrays, classes.named, task
+        self.category_ids = tuple(number for number, _ in self.classes)
+        rows = Rows(arrays, classes.of if settings.categories is not None else None)
+        self.images, self.annotations = rows.images, rows.annotations
         # One array rather than a list of strings, whose reference counts would make forked workers copy their pages.
         self.names = np.array([os.fsencode(name) for name in json.loads((arrays / "names.json").read_bytes())])
         if drop_empty:
             kept = self.images["first"] < self.images["end"]
             self.images, self.names = self.images[kept], self.names[kept]
 
-    def __reduce__(self) -> tuple[type["Coco"], tuple[Path, Path, tuple[tuple[int, str], ...], str, bool]]:
-        return Coco, (self.folder, self.arrays, self.classes, self.task, self.drop_empty)
+    def __reduce__(self) -> tuple[type["Coco"], tuple["Settings", Path, Path, Classes, str, bool]]:
+        return Coco, self._given
 
     def __len__(self) -> int:
         return len(self.images)
@@ -57,14 +64,21 @@ class Coco(Sequence[tuple[Image.Image, Target]]):
 
     def _open(self, index: int, height: int, width: int) -> Image.Image:
         path = self.folder / os.fsdecode(self.names[index])
-        image = open_rgb(path)
+        image = open_rgb(path, self.turn, self.levels)
         if image.size != (width, height):
-            turned = (
-                "; it is turned by its EXIF tag, and was annotated unturned" if image.size == (height, width) else ""
-            )
             had = f"{image.width} x {image.height} pixels"
-            raise BadImage(f"{path}: {had}, where its annotations are of {width} x {height}{turned}")
+            why = self._turned(path) if image.size == (height, width) else ""
+            raise BadImage(f"{path}: {had}, where its annotations are of {width} x {height}{why}")
         return image
+
+    def _turned(self, path: Path) -> str:
+        """What is said of a file whose sides are exchanged, where that comes of its EXIF tag."""
+        with Image.open(path) as image:
+            if orientation(image) < 5:
+                return ""
+        if self.turn:
+            return "; it is turned by its EXIF tag: dataset.exif: ignore is for annotations of the stored pixels"
+        return "; its EXIF tag, which turns it, is ignored: dataset.exif: turn is for annotations of the upright image"
 
     def _segmentations(self, rows: Any, height: int, width: int) -> list[Any]:
         found = []
@@ -79,7 +93,7 @@ class Coco(Sequence[tuple[Image.Image, Target]]):
         return list(zip(self.images["height"].tolist(), self.images["width"].tolist(), strict=True))
 
     def ground_truth(self) -> dict[str, Any]:
-        """The annotations with the file's own ids, boxes and areas, less those of zero size; masks for ``instance``."""
+        """The annotations that are kept, with the file's own ids, boxes and, where they can be right, areas."""
         images, annotations = [], []
         for name, image in zip(self.names.tolist(), self.images, strict=True):
             identity, height, width, first, end = image.item()

@@ -81,6 +81,8 @@ def evaluate(
     known_images, known_categories = {each["id"]: each for each in images}, {each["id"] for each in categories}
     truth = _truth(ground_truth["annotations"], known_images, known_categories, kind)
     found = _found(detections, known_images, known_categories, kind)
+    for listed, field in ((images, "image_id"), (categories, "category_id")):
+        _renumber(listed, (*truth, *found), field)
     instances = {each["id"]: 0 for each in categories}
     for each in truth:
         instances[each["category_id"]] += not each["iscrowd"]
@@ -164,6 +166,18 @@ def _fast_evaluation(kind: Kind) -> Callable[..., Any]:
 
 def _say_nothing(*_: object) -> None:
     pass
+
+
+def _renumber(listed: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]], field: str) -> None:
+    """Number images or categories from 1, in place: faster-coco-eval keeps ids as floating-point numbers.
+
+    The order of the ids stays, as it decides between detections of equal scores.
+    """
+    numbers = {identity: number for number, identity in enumerate(sorted(each["id"] for each in listed), 1)}
+    for each in annotations:
+        each[field] = numbers[each[field]]
+    for each in listed:
+        each["id"] = numbers[each["id"]]
 
 
 def _truth(annotations: Sequence[Json], images: Json, categories: set[int], kind: Kind) -> list[dict[str, Any]]:

@@ -9,8 +9,7 @@ Legend: N annotations.
 import gc
 import hashlib
 import json
-import math
-from array import array
+import posixpath
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvt_exp import files
-from pvt_exp.datasets import DataError, some
-from pvt_exp.nn.coco_masks import NO_MASK, Flaw, pack
+from pvt_exp.datasets import DataError
+from pvt_exp.nn.coco_fields import MEND, Findings, called
+from pvt_exp.nn.coco_masks import NO_MASK, Flaw, area_of, pack
 
 IMAGE = np.dtype([("id", "<i8"), ("height", "<i4"), ("width", "<i4"), ("first", "<i8"), ("end", "<i8")])
 """``first`` to ``end`` are its annotations."""
@@ -38,12 +38,14 @@ ANNOTATION = np.dtype(
 )
 """``image`` is a row, ``category`` the id; its mask is ``size`` bytes of `coco_masks` from ``at``."""
 Array = NDArray[Any]
+NO_SEGMENTATION = "annotations without a segmentation"
+COMPUTED = "computed from mask or box"
 
 
 def write(annotations: Path, folder: Path) -> None:
     """Write ``images.npy``, ``annotations.npy``, ``masks.bin``, ``names.json`` and ``facts.json`` to ``folder``.
 
-    Annotations are grouped by image; those of zero size are left out and counted.
+    Annotations are grouped by image; those of zero size or outside their image are left out and counted.
 
     Raises:
         DataError: for everything that the file itself shows to be wrong.
@@ -53,20 +55,15 @@ def write(annotations: Path, folder: Path) -> None:
     except OSError as error:
         raise DataError(f"{annotations}: {error.strerror}") from None
     content = _parse(raw, annotations)
-    wrong = Wrong(annotations)
-    categories = _categories(content["categories"], wrong)
-    images, names = _images(content["images"], wrong)
-    wrong.stop()
+    findings, unmasked = Findings(annotations), Findings(annotations)
+    categories = _categories(content["categories"], findings)
+    images, names = _images(content["images"], findings)
+    findings.stop()
     with (folder / "masks.bin").open("wb") as masks:
-        found = _annotations(content["annotations"], images, set(categories), masks, wrong)
-    wrong.stop()
-    kept, counts = _drop(found, images, wrong)
-    wrong.stop()
-    if not np.count_nonzero(~kept["crowd"]):
-        raise DataError(
-            f"{annotations}: no image of it has an annotation that is no crowd; there is nothing to learn or score"
-        )
-    unmasked = kept["id"][kept["form"] == NO_MASK]
+        found = _annotations(content["annotations"], images, set(categories), masks, findings, unmasked)
+    findings.stop()
+    kept = _drop(found, images, findings)
+    findings.stop()
     images["first"] = np.searchsorted(kept["image"], np.arange(len(images)), "left")
     images["end"] = np.searchsorted(kept["image"], np.arange(len(images)), "right")
     np.save(folder / "images.npy", images)
@@ -74,29 +71,20 @@ def write(annotations: Path, folder: Path) -> None:
     (folder / "names.json").write_text(json.dumps(names))
     facts = {
         "categories": sorted(categories.items()),
-        "images": len(images),
-        "counts": {**counts, "images without annotations": int((images["first"] == images["end"]).sum())},
-        "without a mask": {"number": len(unmasked), "first": int(unmasked[0])} if len(unmasked) else None,
+        "left_out": [line.as_json() for line in findings.left_out()],
+        "unmasked": _first(unmasked),
         "digest": hashlib.sha256(raw).hexdigest(),
     }
     (folder / "facts.json").write_text(files.dump(facts))
 
 
-class Wrong:
-    """What is wrong with a file, gathered so that the message says how often."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.found: dict[tuple[str, str], list[object]] = {}
-
-    def note(self, what: str, remedy: str, item: object) -> None:
-        """Another ``item`` that ``what`` holds for."""
-        self.found.setdefault((what, remedy), []).append(item)
-
-    def stop(self) -> None:
-        """Raise DataError for the first thing that was noted."""
-        for (what, remedy), items in self.found.items():
-            raise DataError(f"{self.path}: {what}: {some(items)}; {remedy}")
+def _first(unmasked: Findings) -> str | None:
+    """What is wrong with the masks, if anything is."""
+    try:
+        unmasked.stop()
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
@@ -117,118 +105,140 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def _whole(value: object) -> int | None:
-    """A number without a fraction as an int, None for anything else."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and abs(value) < 2**62 else None
-
-
-def _categories(entries: list[Any], wrong: Wrong) -> dict[int, str]:
+def _categories(entries: list[Any], findings: Findings) -> dict[int, str]:
     categories: dict[int, str] = {}
     for n, entry in enumerate(entries):
-        identity, name = (entry.get("id"), entry.get("name")) if isinstance(entry, dict) else (None, None)
-        number = _whole(identity)
-        if number is None or not isinstance(name, str) or not name:
-            wrong.note("categories without a whole number as id and a name", "mend them", _called(entry, n))
+        if not isinstance(entry, dict):
+            findings.note("categories that are no JSON objects", MEND, f"entry {n + 1}")
+            continue
+        number, name = findings.whole(entry, "id", called(entry, n)), entry.get("name")
+        if number is None:
+            findings.note("categories without a whole number as id", MEND, called(entry, n))
+        elif not isinstance(name, str) or not name:
+            findings.note("categories without a name", MEND, called(entry, n))
         elif number in categories:
-            wrong.note("category ids that stand twice", "give each category an id of its own", number)
-        elif name in categories.values():
-            wrong.note("category names that stand twice", "give each category a name of its own", name)
+            findings.note("category ids that stand twice", "give each category an id of its own", number)
         else:
             categories[number] = name
     return categories
 
 
-def _images(entries: list[Any], wrong: Wrong) -> tuple[Array, list[str]]:
+def _images(entries: list[Any], findings: Findings) -> tuple[Array, list[str]]:
     rows, names, seen = [], [], set()
     for n, entry in enumerate(entries):
-        given = entry if isinstance(entry, dict) else {}
-        identity, height, width = (_whole(given.get(key)) for key in ("id", "height", "width"))
-        name = given.get("file_name")
-        if identity is None or not isinstance(name, str) or not height or not width or min(height, width) < 0:
-            wrong.note(
-                "images without a whole number as id, file_name, height and width", "mend them", _called(entry, n)
-            )
+        if not isinstance(entry, dict):
+            findings.note("images that are no JSON objects", MEND, f"entry {n + 1}")
+            continue
+        name = called(entry, n)
+        identity, height, width = (findings.whole(entry, key, name) for key in ("id", "height", "width"))
+        file_name = entry.get("file_name")
+        if identity is None:
+            findings.note("images without a whole number below 2^62 as id", MEND, name)
+        elif not isinstance(file_name, str) or not file_name or "\0" in file_name:
+            findings.note("images without a file_name", MEND, name)
+        elif not height or not width or not 0 < min(height, width) <= max(height, width) < 2**31:
+            findings.note("images whose height and width are not whole numbers above 0", MEND, name)
         elif identity in seen:
-            wrong.note("image ids that stand twice", "give each image an id of its own", identity)
+            findings.note("image ids that stand twice", "give each image an id of its own", identity)
         else:
             seen.add(identity)
             rows.append((identity, height, width, 0, 0))
-            names.append(name)
+            names.append(file_name if "://" in file_name else posixpath.normpath(file_name))
     return np.array(rows, dtype=IMAGE), names
 
 
-def _called(entry: Any, n: int) -> object:
-    """What a message calls an entry: its id, or its place where it has none."""
-    return entry["id"] if isinstance(entry, dict) and "id" in entry else f"entry {n + 1}"
-
-
-def _annotations(entries: list[Any], images: Array, known: set[int], masks: IO[bytes], wrong: Wrong) -> Array:
+def _annotations(
+    entries: list[Any], images: Array, known: set[int], masks: IO[bytes], findings: Findings, unmasked: Findings
+) -> Array:
     """A row for each annotation in the order of the file, whose masks are written to ``masks``."""
     place = {identity: (row, h, w) for row, (identity, h, w, _, _) in enumerate(images.tolist())}
     rows, at, seen = [], 0, set()
     for n, entry in enumerate(entries):
-        try:
-            identity, image_id, category = (_whole(entry[key]) for key in ("id", "image_id", "category_id"))
-            x, y, width, height = box = array("d", entry["bbox"])
-            area, crowd = entry.get("area"), entry.get("iscrowd") or 0
-            area = width * height if area is None else float(area)
-            if None in (identity, image_id, category) or crowd not in (0, 1) or not math.isfinite(sum(box) + area):
-                raise ValueError
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-            what = "annotations without whole numbers as id, image_id and category_id and bbox of four numbers"
-            wrong.note(what, "mend them", _called(entry, n))
+        if not isinstance(entry, dict):
+            findings.note("annotations that are no JSON objects", MEND, f"entry {n + 1}")
+            continue
+        name = called(entry, n)
+        identity, image_id, category = (findings.whole(entry, key, name) for key in ("id", "image_id", "category_id"))
+        for key, value in (("id", identity), ("image_id", image_id), ("category_id", category)):
+            if value is None:
+                findings.note(f"annotations without a whole number below 2^62 as {key}", MEND, name)
+        box, crowd = findings.box(entry, name), findings.crowd(entry, name)
+        if identity is None or image_id is None or category is None or box is None:
             continue
         if identity in seen:
-            wrong.note("annotation ids that stand twice", "give each annotation an id of its own", identity)
+            findings.note("annotation ids that stand twice", "give each annotation an id of its own", identity)
         seen.add(identity)
         if category not in known:
             listed = "add the category, or delete the annotations"
-            wrong.note("annotations of a category that is not listed", listed, f"{identity} (category {category})")
+            findings.note("annotations of a category that is not listed", listed, f"{identity} (category {category})")
         if image_id not in place:
             listed = "add the image, or delete the annotations"
-            wrong.note("annotations of an image that is not listed", listed, f"{identity} (image {image_id})")
+            findings.note("annotations of an image that is not listed", listed, f"{identity} (image {image_id})")
             continue
         row, tall, wide = place[image_id]
         try:
             form, mask = pack(entry.get("segmentation"), tall, wide)
+            if form == NO_MASK:
+                raise Flaw(NO_SEGMENTATION, "")
         except Flaw as flaw:
             what, detail = flaw.args
-            wrong.note(what, "mend or delete the annotations", f"{identity} (image {image_id}{detail})")
-            continue
-        rows.append((identity, row, category, (x, y, width, height), area, bool(crowd), form, at, len(mask)))
+            remedy = "the task instance needs a mask for each, detection does not; mend or delete the annotations"
+            unmasked.note(what, remedy, f"{identity} (image {image_id}{detail})")
+            form, mask = NO_MASK, b""
+        area = entry.get("area")
+        if box[2] > 0 and box[3] > 0 and not _is_area(area, box[2], box[3], tall * wide):
+            what = "areas missing" if area is None else "areas that are no number above 0, or larger than box or image"
+            findings.change(what, COMPUTED, f"annotation {identity}" + ("" if area is None else f": {area!r:.40}"))
+            area = _area(form, mask, box.tolist(), (tall, wide))
+        rows.append((identity, row, category, tuple(box), float(area or 0), crowd, form, at, len(mask)))
         masks.write(mask)
         at += len(mask)
-    return np.array(rows, dtype=ANNOTATION) if not wrong.found else np.empty(0, ANNOTATION)
+    return np.array(rows, dtype=ANNOTATION) if not findings.wrong else np.empty(0, ANNOTATION)
 
 
-def _drop(found: Array, images: Array, wrong: Wrong) -> tuple[Array, dict[str, int]]:
-    """The annotations that enclose something, grouped by image; and what was counted."""
+def _is_area(area: Any, width: float, height: float, pixels: int) -> bool:
+    """Whether a number can be an object's area; a pixel more on each side of its box is some programs' way to count."""
+    return type(area) in (float, int) and 0 < area <= min(pixels, (width + 1) * (height + 1))
+
+
+def _area(form: int, mask: bytes, bbox: list[float], size: tuple[int, int]) -> float:
+    """Pixels of the mask, or of the box inside the image where there is none."""
+    if form != NO_MASK and (area := area_of(form, mask, *size)):
+        return area
+    left, top, right, bottom = corners(np.array([bbox]), *size)[0].tolist()
+    return float((right - left) * (bottom - top))
+
+
+def _drop(found: Array, images: Array, findings: Findings) -> Array:
+    """The annotations that enclose something inside their image, grouped by image."""
     size = images[found["image"]]
     x, y, width, height = found["bbox"].T
     negative = (width < 0) | (height < 0)
-    empty = (width == 0) | (height == 0)
-    out = ~empty & ((x >= size["width"]) | (y >= size["height"]) | (x + width <= 0) | (y + height <= 0))
     for annotation, image in zip(found[negative], size[negative], strict=True):
         what = "boxes of negative size; a bbox is [left, top, width, height]"
-        wrong.note(what, "mend or delete the annotations", f"{annotation['id']} (image {image['id']})")
-    for annotation, image in zip(found[out], size[out], strict=True):
-        where = f"{annotation['bbox'].tolist()} in image {image['id']} of {image['width']} x {image['height']}"
-        remedy = "mend or delete the annotations; a bbox is [left, top, width, height] in pixels"
-        wrong.note("boxes outside their image", remedy, f"{annotation['id']} ({where})")
+        findings.note(what, "mend or delete the annotations", f"{annotation['id']} (image {image['id']})")
     left, top, right, bottom = corners(found["bbox"], size["height"], size["width"]).T
-    empty |= (right <= left) | (bottom <= top)
-    kept = found[~empty]
-    kept = kept[np.argsort(kept["image"], kind="stable")]
-    clipped = ~empty & ((x < 0) | (y < 0) | (x + width > size["width"]) | (y + height > size["height"]))
-    counts = {
-        "annotations": len(kept),
-        "crowds": int(kept["crowd"].sum()),
-        "boxes of zero size dropped": int(empty.sum()),
-        "boxes clipped": int(clipped.sum()),
-    }
-    return kept, counts
+    empty = (width == 0) | (height == 0)
+    out = ~empty & ((x >= size["width"]) | (y >= size["height"]) | (x + width <= 0) | (y + height <= 0))
+    empty |= ~out & ((right <= left) | (bottom <= top))
+    clipped = ~empty & ~out & ((x < 0) | (y < 0) | (x + width > size["width"]) | (y + height > size["height"]))
+    _count("boxes of zero size", "left out", found[empty], findings)
+    _count("boxes outside their image", "left out", found[out], findings)
+    _count("boxes that reach out of their image", "clipped", found[clipped], findings)
+    as_corners = (
+        (width > x) & (height > y) & (x >= 0) & (y >= 0) & (width <= size["width"]) & (height <= size["height"])
+    )
+    if len(found) and as_corners.mean() > 0.95 and (clipped | out).mean() > 0.1:
+        what = "boxes that look like [left, top, right, bottom]"
+        _count(what, "read as [left, top, width, height], which COCO's format has", found[as_corners], findings)
+    kept: Array = found[~empty & ~out]
+    grouped: Array = kept[np.argsort(kept["image"], kind="stable")]
+    return grouped
+
+
+def _count(what: str, effect: str, annotations: Array, findings: Findings) -> None:
+    for each in annotations:
+        findings.change(what, effect, f"annotation {each['id']}: {each['bbox'].tolist()}")
 
 
 def corners(bbox_N4: Array, height: Any, width: Any) -> NDArray[np.float32]:

@@ -97,6 +97,12 @@ def unpack(form: int, packed: bytes, height: int, width: int) -> Any:
     return [part.tolist() for part in np.split(numbers_P, [count + 1, *ends[:-1]])[1:]]
 
 
+def area_of(form: int, packed: bytes, height: int, width: int) -> float:
+    """Pixels of a mask, from what `pack` gave."""
+    mask = unpack(form, packed, height, width)
+    return float(rle.area(rle.merge(rle.frPyObjects(mask, height, width)) if isinstance(mask, list) else mask))
+
+
 class Drawn(Sequence[NDArray[np.uint8]]):
     """The masks of an image's objects as uint8 [H, W] of 0 and 1; each is drawn when it is asked for.
 

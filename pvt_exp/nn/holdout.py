@@ -26,7 +26,12 @@ def open_split(run: Run, root: Path, split: Split) -> Sequence[Any]:
 
 
 def facts_of(run: Run, facts: Facts) -> Facts:
-    """The same facts with the images of each split as the run sees them; the validation split's own count for nothing."""
+    """The same facts with the images of each split as the run sees them; the validation split's own count for nothing.
+
+    Raises:
+        DataError: if there is nothing to validate on.
+    """
+    facts.check_val(run.holdout is not None)
     if run.holdout is None:
         return facts
     kept, held = places(facts.images["train"], run.holdout)

@@ -50,8 +50,10 @@ def put(root: Path, **splits: dict[str, Any]) -> Path:
         (root / f"{split}2017").mkdir(exist_ok=True)
         for image in document.get("images", []):
             if isinstance(image, dict) and "file_name" in image:
-                size = (image.get("width", 12), image.get("height", 10))
-                Image.new("RGB", size, (image.get("id", 0), 50, 200)).save(root / f"{split}2017" / image["file_name"])
+                size = (int(image.get("width", 12)), int(image.get("height", 10)))
+                Image.new("RGB", size, (int(image.get("id") or 0) % 256, 50, 200)).save(
+                    root / f"{split}2017" / image["file_name"]
+                )
     return root
 
 
