@@ -185,12 +185,16 @@ def _annotations(
             remedy = "the task instance needs a mask for each, detection does not; mend or delete the annotations"
             unmasked.note(what, remedy, f"{identity} (image {image_id}{detail})")
             form, mask = NO_MASK, b""
-        area = entry.get("area")
-        if box[2] > 0 and box[3] > 0 and not _is_area(area, box[2], box[3], tall * wide):
-            what = "areas missing" if area is None else "areas that are no number above 0, or larger than box or image"
-            findings.change(what, COMPUTED, f"annotation {identity}" + ("" if area is None else f": {area!r:.40}"))
-            area = _area(form, mask, box.tolist(), (tall, wide))
-        rows.append((identity, row, category, tuple(box), float(area or 0), crowd, form, at, len(mask)))
+        area: Any = entry.get("area")
+        if not _is_area(area, box[2], box[3], tall * wide):
+            computed = _area(form, mask, box.tolist(), (tall, wide))
+            if computed:  # else it is left out
+                what = (
+                    "areas missing" if area is None else "areas that are no number above 0, or larger than box or image"
+                )
+                findings.change(what, COMPUTED, f"annotation {identity}" + ("" if area is None else f": {area!r:.40}"))
+            area = computed
+        rows.append((identity, row, category, tuple(box), float(area), crowd, form, at, len(mask)))
         masks.write(mask)
         at += len(mask)
     return np.array(rows, dtype=ANNOTATION) if not findings.wrong else np.empty(0, ANNOTATION)
@@ -202,11 +206,10 @@ def _is_area(area: Any, width: float, height: float, pixels: int) -> bool:
 
 
 def _area(form: int, mask: bytes, bbox: list[float], size: tuple[int, int]) -> float:
-    """Pixels of the mask, or of the box inside the image where there is none."""
-    if form != NO_MASK and (area := area_of(form, mask, *size)):
-        return area
+    """Pixels of the mask, or of the box where there is none; 0 for a box of which nothing is inside the image."""
     left, top, right, bottom = corners(np.array([bbox]), *size)[0].tolist()
-    return float((right - left) * (bottom - top))
+    inside = max(0.0, right - left) * max(0.0, bottom - top)
+    return inside and ((form != NO_MASK and area_of(form, mask, *size)) or inside)
 
 
 def _drop(found: Array, images: Array, findings: Findings) -> Array:

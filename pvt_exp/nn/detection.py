@@ -16,6 +16,8 @@ from pvt_exp.tasks._dense import whole
 PREFIXES: dict[str, dict[Kind, str]] = {"detection": {"boxes": ""}, "instance": {"boxes": "box_", "masks": "mask_"}}
 """By task: what is compared, and how the names of its metrics begin."""
 
+MAIN = ("AP", "AP50", "AP75")
+
 
 class Raw(nn.Module):
     """All of a detector but matching, RoIAlign and NMS, which is what its cost is counted over."""
@@ -96,6 +98,10 @@ class Detector(Training):
         for kind, found in scores.items():
             prefix = self.prefixes[kind]
             self.log_dict({prefix + name: value for name, value in found.metrics.items() if name.startswith("AP")})
+        self.unscored: dict[str, str] = {}
+        if not any(found.metrics for found in scores.values()):
+            nothing = "there is no object, but crowds, in the images that are scored"
+            self.unscored = {prefix + name: nothing for prefix in self.prefixes.values() for name in MAIN}
         self.per_class = [self._line(each) for each in zip(*(found.classes for found in scores.values()), strict=True)]
 
     def _line(self, scores: tuple[ClassScore, ...]) -> dict[str, Any]:

@@ -1,19 +1,26 @@
 """The reader of `coco`: its targets, its ground truth, images that are not as annotated, and the real sets."""
 
+import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from pvt_exp.datasets import DataError, Split
 from pvt_exp.datasets.coco import Settings
+from pvt_exp.nn import holdout
+from pvt_exp.nn.coco_eval import evaluate
 from pvt_exp.nn.images import BadImage
+from pvt_exp.space import Holdout
 from tests.conftest import real_data
 from tests.examples.coco import box, put, train, val
+from tests.nn.test_coco_eval import check, peer
 from tests.nn.test_datasets import check_readers
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -89,22 +96,103 @@ def test_a_box_that_single_precision_rounds_away_is_dropped(tmp_path: Path) -> N
     assert len(Settings().open(root, "train", "detection")[2][1]["boxes"]) == 0
 
 
-def test_an_image_of_another_size_is_said_and_a_turned_one_counts_as_turned(tmp_path: Path) -> None:
+def test_an_image_of_another_size_is_said(tmp_path: Path) -> None:
     root = put(tmp_path, train=train(), val=val())
     reader = Settings().open(root, "val", "detection")
-    Image.new("RGB", (13, 10)).save(root / "val2017/1.png")
-    with pytest.raises(BadImage, match=r"val2017/1.png: 13 x 10 pixels, where its annotations are of 12 x 10$"):
-        reader[0]
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (10, 12)).save(root / "val2017/1.png", exif=exif)
-    assert reader[0][0].size == (12, 10)
-    Image.new("RGB", (12, 10)).save(root / "val2017/1.png", exif=exif)
-    with pytest.raises(BadImage, match=r"10 x 12 pixels, where .* 12 x 10; it is turned by its EXIF tag"):
-        reader[0]
+    for size in ((13, 10), (10, 12)):
+        Image.new("RGB", size).save(root / "val2017/1.png")
+        had = f"{size[0]} x {size[1]}"
+        with pytest.raises(BadImage, match=rf"val2017/1.png: {had} pixels, where its annotations are of 12 x 10$"):
+            reader[0]
     (root / "val2017/1.png").write_bytes(b"no image")
     with pytest.raises(BadImage, match=r"val2017/1.png: not a readable image"):
         reader[0]
+
+
+def photograph(path: Path, way: int, upright: bool) -> None:
+    """An image with a red block where `val` has its box, (1, 1) to (5, 4) of 12 x 10, turned upright or as it is stored."""
+    pixels = np.zeros((10, 12, 3), dtype=np.uint8)
+    pixels[1:4, 1:5, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = way
+    image = Image.fromarray(pixels)
+    if upright:  # what is stored is what the tag turns into this
+        back = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+        turns = {2: 0, 3: 3, 4: 1, 5: 5, 7: 6}
+        image = image.transpose(back.get(way, Image.Transpose(turns.get(way, 0)))) if way > 1 else image
+    image.save(path, exif=exif.tobytes())
+
+
+@pytest.mark.parametrize("way", range(1, 9))
+@pytest.mark.parametrize("exif", ["turn", "ignore"])
+def test_boxes_lie_on_their_objects_however_a_photograph_lies(tmp_path: Path, way: int, exif: Any) -> None:
+    document = val()
+    document["annotations"] = [box(1, 1, 3, [1, 1, 4, 3])]
+    root = put(tmp_path, train=train(), val=document)
+    photograph(root / "val2017/1.png", way, upright=exif == "turn")
+    settings = Settings(exif=exif)
+    image, target = settings.open(root, "val", "detection")[0]
+    left, top, right, bottom = target["boxes"][0].astype(int).tolist()
+    red = np.asarray(image)[..., 0] == 255
+    assert red[top:bottom, left:right].all()
+    assert red.sum() == 12
+    lines = [str(line) for line in settings.inspect(root).left_out["val"] if "EXIF" in line.what]
+    turned = "turned upright" if exif == "turn" else "left as they are stored"
+    assert [turned in line for line in lines] == ([True] if way > 1 else [])
+
+
+@pytest.mark.parametrize("exif", ["turn", "ignore"])
+def test_annotations_of_the_other_kind_are_told_by_their_size(tmp_path: Path, exif: Any) -> None:
+    root = put(tmp_path, train=train(), val=val())
+    photograph(root / "val2017/1.png", 6, upright=exif != "turn")
+    said = {
+        "turn": "it is turned by its EXIF tag: dataset.exif: ignore is for",
+        "ignore": "ignored: dataset.exif: turn is for",
+    }
+    with pytest.raises(BadImage, match=f"10 x 12 pixels, where its annotations are of 12 x 10; .*{said[exif]}"):
+        Settings(exif=exif).open(root, "val", "detection")[0]
+
+
+def test_a_part_that_is_held_out_needs_no_validation_split(tmp_path: Path) -> None:
+    root = put(tmp_path, train=train())
+    settings = Settings()
+    run: Any = SimpleNamespace(dataset=settings, task=SimpleNamespace(kind="detection"), holdout=Holdout(share=0.34))
+    facts = holdout.facts_of(run, settings.inspect(root))
+    assert facts.images == {"train": 2, "val": 1}
+    assert [len(holdout.open_split(run, root, split)) for split in ("train", "val")] == [2, 1]
+    with pytest.raises(DataError, match=r"val2017\.json: no such file"):
+        holdout.facts_of(SimpleNamespace(holdout=None), settings.inspect(root))  # type: ignore[arg-type]
+
+
+def test_masks_that_cannot_be_read_do_not_trouble_boxes(tmp_path: Path) -> None:
+    document = val()
+    document["annotations"][0]["segmentation"] = [0, 0, 12, 0, 12, 10]
+    root = put(tmp_path, train=train(), val=document)
+    assert Settings().open(root, "val", "detection")[1][1]["boxes"].tolist() == [[0, 0, 12, 10]]
+    with pytest.raises(DataError, match="neither polygons nor RLE"):
+        Settings().open(root, "val", "instance")
+
+
+@pytest.mark.parametrize("area", [-1, 1e12, None])
+@pytest.mark.parametrize("kind", ["boxes", "masks"])
+def test_a_wrong_area_leaves_the_score_as_it_is(tmp_path: Path, area: Any, kind: Any) -> None:
+    """Beside pycocotools on what the file would be with its areas right."""
+    document = {
+        **val(),
+        "annotations": [box(1, 1, 3, [0, 0, 6, 5]), box(2, 2, 3, [2, 2, 7, 7]), box(3, 2, 7, [5, 5, 4, 4])],
+    }
+    right = copy.deepcopy(document)
+    for each in document["annotations"]:
+        each["area"] = area
+    root = put(tmp_path, train=train(), val=document)
+    truth = Settings().open(root, "val", "instance").ground_truth()
+    found = [{"image_id": 1, "category_id": 3, "score": 0.9, "bbox": [0, 0, 6, 5]},
+             {"image_id": 2, "category_id": 3, "score": 0.8, "bbox": [2, 3, 7, 7]}]  # fmt: skip
+    for each in found:
+        x, y, w, h = each["bbox"]  # type: ignore[misc]
+        corners = [x, y, x + w, y, x + w, y + h, x, y + h]
+        each["segmentation"] = rle.merge(rle.frPyObjects([corners], 10, 12))
+    check(evaluate(truth, found, kind), peer(right, found, kind))
 
 
 def test_boxes_without_masks_are_refused_for_instances(tmp_path: Path) -> None:

@@ -411,3 +411,22 @@ def test_encoding_is_read_back() -> None:
     read_back = [rle.decode(each) for each in encode(masks)]
     assert np.array_equal(np.stack(read_back), masks.numpy())
     assert encode(masks[:0]) == []
+
+
+@pytest.mark.parametrize("kind", ["boxes", "masks"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("to", [lambda n: 2**53 + n, lambda n: 2**62 - 1 - n, lambda n: -n, lambda n: -(2**61) + 3 * n])
+def test_ids_of_any_size_score_alike(kind: Kind, engine: Engine, to: Any) -> None:
+    """As pycocotools scores them; of images and of categories, which no floating-point number tells apart."""
+    truth, found = generated(5)
+    for each in truth["images"]:
+        each["id"] = to(each["id"])
+    for each in truth["categories"]:
+        each["id"] = to(each["id"])
+    for each in (*truth["annotations"], *found):
+        each["image_id"], each["category_id"] = to(each["image_id"]), to(each["category_id"])
+    for n, each in enumerate(truth["annotations"], 1):
+        each["id"] = 2**55 + n
+    before = copy.deepcopy((truth, found))
+    check(evaluate(truth, found, kind, engine=engine), peer(truth, found, kind))
+    assert (truth, found) == before

@@ -98,6 +98,9 @@ COCO = {
     "val_image_folder": "val2017",
     "on_bad_image": "fail",
     "drop_empty": True,
+    "categories": None,
+    "exif": "turn",
+    "range": None,
 }
 ADE20K = {
     "kind": "semantic_folder",
