@@ -10,6 +10,7 @@ import gc
 import hashlib
 import json
 import posixpath
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from pvt_exp import files
 from pvt_exp.datasets import DataError
 from pvt_exp.nn.coco_fields import MEND, Findings, called
-from pvt_exp.nn.coco_masks import NO_MASK, Flaw, area_of, pack
+from pvt_exp.nn.coco_masks import NO_MASK, POLYGONS, Flaw, area_of, outline_area, pack
 
 IMAGE = np.dtype([("id", "<i8"), ("height", "<i4"), ("width", "<i4"), ("first", "<i8"), ("end", "<i8")])
 """``first`` to ``end`` are its annotations."""
@@ -186,13 +187,11 @@ def _annotations(
             unmasked.note(what, remedy, f"{identity} (image {image_id}{detail})")
             form, mask = NO_MASK, b""
         area: Any = entry.get("area")
-        if not _is_area(area, box[2], box[3], tall * wide):
+        if wrong := _wrong_area(area, box, form, mask, (tall, wide)):
             computed = _area(form, mask, box.tolist(), (tall, wide))
             if computed:  # else it is left out
-                what = (
-                    "areas missing" if area is None else "areas that are no number above 0, or larger than box or image"
-                )
-                findings.change(what, COMPUTED, f"annotation {identity}" + ("" if area is None else f": {area!r:.40}"))
+                shown = "" if area is None else f": {area!r:.40}"
+                findings.change(f"areas {wrong}", COMPUTED, f"annotation {identity}{shown}")
             area = computed
         rows.append((identity, row, category, tuple(box), float(area), crowd, form, at, len(mask)))
         masks.write(mask)
@@ -200,9 +199,19 @@ def _annotations(
     return np.array(rows, dtype=ANNOTATION) if not findings.wrong else np.empty(0, ANNOTATION)
 
 
-def _is_area(area: Any, width: float, height: float, pixels: int) -> bool:
-    """Whether a number can be an object's area; a pixel more on each side of its box is some programs' way to count."""
-    return type(area) in (float, int) and 0 < area <= min(pixels, (width + 1) * (height + 1))
+def _wrong_area(area: Any, box: Sequence[float], form: int, mask: bytes, size: tuple[int, int]) -> str:
+    """Why a number cannot be an object's area; empty if it can.
+
+    A pixel more on each side of the box is some programs' way to count; a thin polygon touches more pixels than it holds.
+    """
+    if area is None:
+        return "missing"
+    most = min(size[0] * size[1], (box[2] + 1) * (box[3] + 1))
+    if type(area) not in (float, int) or not 0 < area <= most:
+        return "that are no number above 0, or larger than box or image"
+    if form == NO_MASK or 2 * area >= box[2] * box[3] or (form == POLYGONS and outline_area(mask) < 2 * area):
+        return ""
+    return "less than half of the mask" if area_of(form, mask, *size) > 2 * area + 16 else ""
 
 
 def _area(form: int, mask: bytes, bbox: list[float], size: tuple[int, int]) -> float:

@@ -103,6 +103,15 @@ def area_of(form: int, packed: bytes, height: int, width: int) -> float:
     return float(rle.area(rle.merge(rle.frPyObjects(mask, height, width)) if isinstance(mask, list) else mask))
 
 
+def outline_area(packed: bytes) -> float:
+    """Pixels inside the first of some packed polygons, by Gauss's formula: what a mask has at least, unclipped."""
+    numbers_P = np.frombuffer(packed, dtype=np.float64)
+    first = 1 + int(numbers_P[0])
+    points_P = numbers_P[first : first + int(numbers_P[1])]
+    x, y = points_P[0::2], points_P[1::2]
+    return float(abs(x[:-1] @ y[1:] - y[:-1] @ x[1:] + x[-1] * y[0] - y[-1] * x[0]) / 2)
+
+
 class Drawn(Sequence[NDArray[np.uint8]]):
     """The masks of an image's objects as uint8 [H, W] of 0 and 1; each is drawn when it is asked for.
 

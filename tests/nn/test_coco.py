@@ -16,6 +16,8 @@ from pvt_exp.datasets import DataError, Split
 from pvt_exp.datasets.coco import Settings
 from pvt_exp.nn import holdout
 from pvt_exp.nn.coco_eval import evaluate
+from pvt_exp.nn.detection import Detector
+from pvt_exp.nn.detections import Detections
 from pvt_exp.nn.images import BadImage
 from pvt_exp.space import Holdout
 from tests.conftest import real_data
@@ -258,3 +260,20 @@ def test_masks_are_those_of_pycocotools(split: Split) -> None:
         annotations = coco.loadAnns(coco.getAnnIds(target["image_id"]))
         for annotation, mask in zip(annotations, target["masks"], strict=True):
             assert np.array_equal(coco.annToMask(annotation), mask)
+
+
+@pytest.mark.parametrize("objects", [[], [box(1, 1, 3, [0, 0, 6, 5], iscrowd=1)]], ids=["none", "a crowd"])
+def test_a_score_of_nothing_is_missing_with_its_reason(objects: Any) -> None:
+    """Of images that are held out, say, and have no object: there is no AP, and the result says why."""
+    truth = {**val(), "annotations": objects}
+    logged: dict[str, Any] = {}
+    kinds = {"boxes": "box_", "masks": "mask_"}
+    collected = Detections(truth, (3, 7), kinds=("boxes", "masks"))
+    module: Any = SimpleNamespace(found=collected, prefixes=kinds, unread=0, log_dict=logged.update)
+    module._line = lambda scores: Detector._line(module, scores)
+    Detector.on_validation_epoch_end(module)
+    assert not logged
+    names = ("AP", "AP50", "AP75")
+    reason = "there is no object, but crowds, in the images that are scored"
+    assert module.unscored == {f"{prefix}{name}": reason for prefix in kinds.values() for name in names}
+    assert [line["instances"] for line in module.per_class] == [0, 0]

@@ -227,6 +227,29 @@ def test_an_area_that_cannot_be_right_is_computed(tmp_path: Path, area: Any, seg
     assert reader[2][1]["area"].tolist() == [pixels[kind]]
 
 
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("segmentation", ["polygon", "runs"])
+def test_areas_of_images_of_another_size_are_computed(tmp_path: Path, scale: int, segmentation: str) -> None:
+    """Of images that were enlarged after their areas were written, and of images that were made smaller."""
+    document = train()
+    document["images"] = [{**images(9)[0], "width": 60, "height": 50}]
+    mask: Any = [[10, 10, 50, 10, 50, 40, 10, 40]]
+    if segmentation == "runs":
+        mask = rle.frPyObjects(mask, 50, 60)[0]
+        mask["counts"] = mask["counts"].decode()
+    areas = {1: 1200 / scale**2, 2: 1200.0 * scale**2, 3: 1200.0}
+    document["annotations"] = [
+        box(n, 9, 7, [10, 10, 40, 30], segmentation=mask, area=area) for n, area in areas.items()
+    ]
+    lines = [each for each in told(tmp_path, document) if each.startswith("areas")]
+    assert [each.partition(" computed")[0] for each in lines] == [
+        "areas less than half of the mask: 1",
+        "areas that are no number above 0, or larger than box or image: 1",
+    ]
+    truth = Settings().open(tmp_path, "train", "instance").ground_truth()["annotations"]
+    assert [each["area"] for each in truth] == [1200, 1200, 1200]
+
+
 @pytest.mark.parametrize("area", [0.5, 16, 16.0, 25])
 def test_an_area_that_can_be_right_is_kept(tmp_path: Path, area: float) -> None:
     document = train()
