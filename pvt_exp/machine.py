@@ -11,6 +11,9 @@ from pathlib import Path
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Where a container is told how much of the processors it may use: microseconds in a period of so many."""
 
+SHARED = "/dev/shm"
+"""A container often has 64 MB there."""
+
 
 def cores() -> int:
     """Cores that this process may use: those it is bound to, and no more than its container's share."""
@@ -31,6 +34,22 @@ def memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not Linux
         return sys.maxsize
+
+
+def lacks_for_training() -> str | None:
+    """Why nothing can be trained on this system, if so."""
+    if sys.platform == "linux":
+        return None
+    return f"training needs Linux, and this is {sys.platform}; plan, status and report work here too"
+
+
+def shared_memory() -> int | None:
+    """Bytes that are free for what processes share, in ``/dev/shm``; None where there is no such folder."""
+    try:
+        told = os.statvfs(SHARED)
+    except (AttributeError, OSError):
+        return None
+    return told.f_bavail * told.f_frsize
 
 
 def home() -> Path | None:

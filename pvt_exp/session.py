@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import codes, drivers, estimate, site, standing, stopping, store, study, tuning
+from pvt_exp import codes, drivers, estimate, machine, site, standing, stopping, store, study, tuning
 from pvt_exp import smoke as smoke_steps
 from pvt_exp.board import Board
 from pvt_exp.config import ConfigError
@@ -48,6 +48,7 @@ def train(
     Raises:
         ConfigError: before anything is written, for words that cannot be used and for data that do not fit.
     """
+    _refuse_elsewhere()
     again = _states(retry)
     _check_shares(planned, placement, launcher)
     roots, facts, problems = site.inspect(planned, site.places(data), site.load())
@@ -77,7 +78,7 @@ def train(
         + (f"and {several(needs, 'pretraining run')} they start from, " if needs else "")
         + f"{len(outcomes) - len(to_do) - blocked} known already, {len(to_do)} to train"
         + (f", {blocked} that cannot start" if blocked else "")
-        + f"; at once: {_at_once(launcher)}",
+        + f"; at once: {at_once(launcher, placement.workers)}",
         highlight=False,
         soft_wrap=True,
     )
@@ -120,6 +121,7 @@ def tune(
     Returns:
         0 if all values are chosen now, 1 if some could not be, `HALTED`, or `INTERRUPTED`.
     """
+    _refuse_elsewhere()
     again = _states(retry)
     tuning.check(planned, runs)
     trials = tuning.first_trials(planned)
@@ -138,7 +140,7 @@ def tune(
         ended = len(board.outcomes) - board.count(*PASSES, "running")
         console.print(
             f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
-            f"{ended} known already; at once: {_at_once(launcher)}",
+            f"{ended} known already; at once: {at_once(launcher, placement.workers)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -223,6 +225,11 @@ def _drive(
     return 0
 
 
+def _refuse_elsewhere() -> None:
+    if (why := machine.lacks_for_training()) is not None:
+        raise ConfigError(why)
+
+
 def _states(retry: Sequence[str]) -> tuple[State, ...]:
     """The words after ``--retry`` as states."""
     known: tuple[State, ...] = (*ENDED, "stale")
@@ -246,13 +253,15 @@ def _check_shares(planned: Plan, placement: Placement, launcher: Launcher) -> No
         raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
 
 
-def _at_once(launcher: Launcher) -> str:
-    """How many runs go at once, and on what."""
+def at_once(launcher: Launcher, workers: int) -> str:
+    """How many runs go at once, on what, and with how many threads and loading processes each."""
     slots = launcher.slots()
     gpus = Counter(slot.gpus for slot in slots if slot.gpus)
     on = [f"{runs} on GPU{'s'[: len(each) > 1]} {', '.join(map(str, each))}" for each, runs in gpus.items()]
     ranks = f", {slots[0].ranks} processes each" if slots[0].ranks > 1 and not gpus else ""
-    return ("; " if slots[0].ranks > 1 else ", ").join(on) or f"{len(slots)} on the CPU{ranks}"
+    placed = ("; " if slots[0].ranks > 1 else ", ").join(on) or f"{len(slots)} on the CPU{ranks}"
+    loading = f"{workers or 'no'} loading process{'es' if workers > 1 else ''}"
+    return f"{placed}; {several(slots[0].threads, 'thread')} and {loading} each"
 
 
 def _lacks_weights(runs: Path, run: Run) -> list[str]:

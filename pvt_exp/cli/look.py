@@ -21,6 +21,7 @@ from pvt_exp.cli.options import (
     Slots,
     Store,
     SweepFile,
+    Threads,
     Workers,
 )
 from pvt_exp.config import ConfigError
@@ -46,11 +47,12 @@ def plan(
     gpus: Gpus = None,
     slots: Slots = None,
     gpus_per_run: GpusPerRun = None,
-    workers: Workers = 0,
+    workers: Workers = "auto",
+    threads: Threads = None,
     micro_batch: MicroBatch = None,
 ) -> None:
     """What a sweep would train: its rows, runs, and what is done already. Trains nothing, or a few steps to calibrate."""
-    from pvt_exp import estimate, tuning, views
+    from pvt_exp import estimate, session, tuning, views
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
@@ -59,8 +61,9 @@ def plan(
     tried = tuning.progress(planned, store_)
     told = None
     if cost or calibrate:
-        launcher = options.choose_launcher(settings.launcher, gpus, slots, gpus_per_run=gpus_per_run)
-        placement = options.make_placement(workers, micro_batch, "last", "disabled")
+        launcher = options.choose_launcher(settings.launcher, gpus, slots, gpus_per_run=gpus_per_run, threads=threads)
+        loading = options.choose_workers(workers, launcher.slots(), planned.order)
+        placement = options.make_placement(loading, micro_batch, "last", "disabled")
         told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
     if as_json:
         views.print_json({**views.plan_json(planned, found, tried, told), "data": site.as_json(roots, facts)})
@@ -70,6 +73,7 @@ def plan(
             console().print(line, highlight=False, markup=False, soft_wrap=True)
         if told is not None:
             views.print_estimate(console(), planned, told, None if all_ else 40)
+            console().print(f"at once: {session.at_once(launcher, loading)}", highlight=False, soft_wrap=True)
     if told is not None and told.failed:
         raise ConfigError(told.failed)
 

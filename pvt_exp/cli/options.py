@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,9 +12,9 @@ import typer
 from pvt_exp import cost, expand, machine, site, standing, store, study
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
-from pvt_exp.launchers import Slot
+from pvt_exp.launchers import Slot, threads_of, workers_of
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Sweep
+from pvt_exp.schema import Placement, Run, Sweep
 from pvt_exp.stages import Find
 
 # readable=False: what cannot be read is told by us, as all else is
@@ -35,7 +35,17 @@ GpusPerRun = Annotated[
 MemoryGb = Annotated[
     float | None, typer.Option(min=0.1, help="Most memory of a run on the CPU, in GB; one that wants more ends alone.")
 ]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that load data, a run.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="CPU threads that a run's process computes with; by default its share of the cores."),
+]
+Workers = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto",
+        help="Processes that load data, for each process of a run; auto: a share of the cores on GPUs, none on the CPU.",
+    ),
+]
 MicroBatch = Annotated[
     int | None, typer.Option(min=1, help="Images a GPU holds at once; gradients add up to the same batch.")
 ]
@@ -90,6 +100,7 @@ def choose_launcher(
     slots: int | None,
     memory_gb: float | None = None,
     gpus_per_run: int | None = None,
+    threads: int | None = None,
 ) -> Any:
     """The sweep's launcher with what the command line says otherwise; ConfigError for places that are not here."""
     changes: dict[str, Any] = {}
@@ -101,6 +112,8 @@ def choose_launcher(
         changes["memory_gb"] = memory_gb
     if gpus_per_run is not None:
         changes["gpus_per_run"] = gpus_per_run
+    if threads is not None:
+        changes["threads"] = threads
     launcher = settings.model_copy(update=changes)
     try:
         slots_ = launcher.slots()
@@ -111,11 +124,27 @@ def choose_launcher(
     return launcher
 
 
-def one_slot(gpus: str | None) -> Slot:
+def one_slot(gpus: str | None, threads: int | None = None) -> Slot:
     """The place for a single process: the first GPU of ``--gpus``, else all cores of the CPU."""
-    launcher = choose_launcher(kinds("launchers")["local"](), gpus, None)
+    launcher = choose_launcher(kinds("launchers")["local"](), gpus, None, threads=threads)
     slot: Slot = launcher.slots()[0]
-    return slot if slot.gpus else Slot((), machine.cores())
+    return slot if slot.gpus else Slot((), threads_of(machine.cores(), 1, threads))
+
+
+def choose_workers(asked: str, slots: Sequence[Slot], runs: Iterable[Run]) -> int:
+    """``--workers``: a number, or as many as `launchers.workers_of` says for these places and the largest batch."""
+    if asked == "auto":
+        largest = max((_batch_bytes(run) for run in runs), default=0)
+        return workers_of(slots, machine.cores(), largest, machine.shared_memory())
+    if not (asked.isascii() and asked.isdecimal() and len(asked) < 5):
+        raise ConfigError(f"--workers {asked}: write a number, or auto")
+    return int(asked)
+
+
+def _batch_bytes(run: Run) -> int:
+    """Of the images of a group, about, as a loading process hands them over."""
+    height, width = run.task.train_px
+    return run.group_size * 3 * height * width * 4
 
 
 def make_placement(

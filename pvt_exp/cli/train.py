@@ -25,6 +25,7 @@ from pvt_exp.cli.options import (
     Slots,
     Store,
     SweepFile,
+    Threads,
     WandbMode,
     Workers,
 )
@@ -44,7 +45,8 @@ def sweep(
     slots: Slots = None,
     memory_gb: MemoryGb = None,
     gpus_per_run: GpusPerRun = None,
-    workers: Workers = 0,
+    workers: Workers = "auto",
+    threads: Threads = None,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
     checkpoint_minutes: CheckpointMinutes = 10.0,
@@ -61,8 +63,10 @@ def sweep(
     from pvt_exp.tables.ablation import Settings as Ablation
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    launcher = options.choose_launcher(settings.launcher, gpus, slots, memory_gb, gpus_per_run)
-    placement = options.make_placement(workers, micro_batch, keep, wandb, checkpoint_minutes)
+    launcher = options.choose_launcher(settings.launcher, gpus, slots, memory_gb, gpus_per_run, threads)
+    trials = [each.first for each in planned.tunings]
+    loading = options.choose_workers(workers, launcher.slots(), (*planned.order, *trials))
+    placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
@@ -100,7 +104,8 @@ def run(
     slots: Slots = None,
     memory_gb: MemoryGb = None,
     gpus_per_run: GpusPerRun = None,
-    workers: Workers = 0,
+    workers: Workers = "auto",
+    threads: Threads = None,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
     checkpoint_minutes: CheckpointMinutes = 10.0,
@@ -113,11 +118,12 @@ def run(
     from pvt_exp.component import kinds
 
     single = stages.experiment(experiment, overrides or (), options.finder(store_))
-    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run)
+    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run, threads)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
     planned = plan.single(single, experiment.stem)
-    placement = options.make_placement(workers, micro_batch, keep, wandb, checkpoint_minutes)
+    loading = options.choose_workers(workers, launcher.slots(), planned.order)
+    placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
     terminal = console(beside=as_json)
     status = session.train(terminal, planned, store_, launcher, placement, data or (), retry or (), Policy())
     if (store_ / single.id / "run.yaml").exists():  # else its first stage is not done

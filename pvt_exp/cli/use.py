@@ -7,7 +7,7 @@ import typer
 
 from pvt_exp import stages
 from pvt_exp.cli import options
-from pvt_exp.cli.options import Data, Gpus, Json, Overrides, Store, Workers
+from pvt_exp.cli.options import Data, Gpus, Json, Overrides, Store, Threads, Workers
 from pvt_exp.config import ConfigError
 
 
@@ -42,20 +42,24 @@ def evaluate(
     store_: Store = Path("runs"),
     data: Data = None,
     gpus: Gpus = None,
-    workers: Workers = 0,
+    workers: Workers = "auto",
+    threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Metrics of a finished run, or of published weights in an experiment's set-up. Trains nothing, writes nothing."""
     from pvt_exp import trained
 
-    slot = options.one_slot(gpus)
+    slot = options.one_slot(gpus, threads)
     if not what.endswith((".yaml", ".yml")):
         if weights is not None or overrides:
             raise ConfigError(
                 f"{what}: a run has its own weights and settings; --weights and overrides go with a YAML file"
             )
-        raise SystemExit(trained.evaluate_run(trained.find(store_, what), data or (), slot, workers, as_json))
+        found = trained.find(store_, what)
+        loading = options.choose_workers(workers, [slot], [found.run])
+        raise SystemExit(trained.evaluate_run(found, data or (), slot, loading, as_json))
     if weights is None:
         raise ConfigError(f"{what}: which weights? Say --weights FILE or --weights timm:TAG")
     experiment = stages.experiment(Path(what), overrides or ())
-    raise SystemExit(trained.evaluate_weights(experiment, weights, data or (), slot, workers, as_json))
+    loading = options.choose_workers(workers, [slot], [experiment])
+    raise SystemExit(trained.evaluate_weights(experiment, weights, data or (), slot, loading, as_json))

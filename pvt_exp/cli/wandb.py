@@ -59,7 +59,7 @@ def sweep(
     only: Only = None,
     data: Data = None,
     gpus: Gpus = None,
-    workers: Workers = 0,
+    workers: Workers = "auto",
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
     retry: Retry = None,
@@ -81,7 +81,7 @@ def sweep(
     command += ["--seeds", seeds] if seeds else []
     for word, values in (("--data", data), ("--retry", retry)):
         command += [part for value in values or () for part in (word, value)]
-    chosen = {"--gpus": gpus, "--workers": workers or None, "--micro-batch": micro_batch}
+    chosen = {"--gpus": gpus, "--workers": None if workers == "auto" else workers, "--micro-batch": micro_batch}
     command += [str(part) for word, value in chosen.items() if value is not None for part in (word, value)]
     command += ["--keep", keep] if keep != "last" else []
     content = wandb_sweep.configuration(planned, left, command, site.tracking("online", site.load()))
@@ -101,7 +101,7 @@ def run(
     seeds: Seeds = None,
     data: Data = None,
     gpus: Gpus = None,
-    workers: Workers = 0,
+    workers: Workers = "auto",
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
     retry: Retry = None,
@@ -120,7 +120,8 @@ def run(
     launcher = options.choose_launcher(settings.launcher, gpus, None)
     if not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})
-    placement = options.make_placement(workers, micro_batch, keep, None)
+    loading = options.choose_workers(workers, launcher.slots(), single.order)
+    placement = options.make_placement(loading, micro_batch, keep, None)
     if "WANDB_SWEEP_ID" in os.environ:
         tracking = placement.tracking.model_copy(update={"agent": single.runs[0].id})
         placement = placement.model_copy(update={"tracking": tracking})

@@ -1,6 +1,7 @@
 """What starts runs somewhere. Each file is a kind; here is what they share."""
 
-from collections.abc import Callable, Collection, Iterator
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,37 @@ class Slot(NamedTuple):
     """CPU threads that each of its processes may compute with."""
     ranks: int = 1
     """Processes that train the run together, a GPU each."""
+
+
+MOST_WORKERS = 8
+"""Processes that load data for one process of a run, where it is not said how many."""
+HELD = 6
+"""Batches of a loading process that are in shared memory at once, of training and validation, at most."""
+
+
+def threads_of(cores: int, processes: int, asked: int | None = None) -> int:
+    """CPU threads of each of so many processes that compute at once: ``asked`` for, else an equal share of the cores.
+
+    ``$OMP_NUM_THREADS`` caps the share.
+    """
+    if asked is not None:
+        return asked
+    share = max(1, cores // processes)
+    cap = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(share, int(cap)) if cap.isdecimal() and int(cap) > 0 else share
+
+
+def workers_of(slots: Sequence[Slot], cores: int, batch_bytes: int, shared_bytes: int | None) -> int:
+    """Processes that load data for each process of a run: the cores, shared by all slots, where there is a GPU.
+
+    One core of each share is left to the process that feeds the GPU. On the CPU none, as they would take its cores. No more
+    than shared memory (``shared_bytes``; None: no limit) has room for, of batches of ``batch_bytes``.
+    """
+    if not slots[0].gpus:
+        return 0
+    processes = sum(slot.ranks for slot in slots)
+    most = max(1, min(MOST_WORKERS, cores // processes - 1))
+    return most if shared_bytes is None else min(most, shared_bytes // (processes * HELD * max(1, batch_bytes)))
 
 
 class Ended(NamedTuple):
@@ -48,6 +80,8 @@ class Launcher(Component):
 
     gpus_per_run: int = Field(1, ge=1)
     """GPUs that train a run together, a process each; on the CPU so many processes."""
+    threads: int | None = Field(None, ge=1)
+    """CPU threads that each process of a run computes with; none: a share of the cores, at most ``$OMP_NUM_THREADS``."""
     memory_gb: float | None = Field(None, gt=0)
     """Most memory of a run on the CPU, in 10^9 bytes: one that wants more ends as out of memory, and the machine goes on."""
 

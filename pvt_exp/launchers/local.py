@@ -22,7 +22,7 @@ from typing import Literal
 from pydantic import Field
 
 from pvt_exp import children, inherited, machine, stopping
-from pvt_exp.launchers import Ended, Launcher, Slot, Work
+from pvt_exp.launchers import Ended, Launcher, Slot, Work, threads_of
 
 PATIENCE_S = 30.0
 """How long a run that was asked to stop may take before it is made to."""
@@ -52,9 +52,9 @@ class Settings(Launcher):
             groups = _groups(gpus, each)
             if not groups:
                 raise ValueError(f"gpus_per_run is {each}, and there are {len(set(gpus))} GPUs to use")
-            return [Slot(group, max(1, cores // (each * len(groups))), each) for group in groups]
+            return [Slot(group, threads_of(cores, each * len(groups), self.threads), each) for group in groups]
         count = self.cpu_slots or max(1, cores // each)
-        return [Slot((), max(1, cores // (each * count)), each) for _ in range(count)]
+        return [Slot((), threads_of(cores, each * count, self.threads), each) for _ in range(count)]
 
     def launch(self, work: Work) -> Iterator[Ended | None]:
         context = multiprocessing.get_context("forkserver")

@@ -1,16 +1,22 @@
 """Which places for runs there are, and which GPUs a run sees."""
 
-import os
+from pathlib import Path
 
 import pytest
 
-from pvt_exp import worker
+from pvt_exp import config, machine, session, worker
 from pvt_exp.cli import options
 from pvt_exp.config import ConfigError
-from pvt_exp.launchers import Slot
+from pvt_exp.launchers import Slot, threads_of, workers_of
 from pvt_exp.launchers.local import Settings
+from pvt_exp.schema import Run
 
-CORES = len(os.sched_getaffinity(0))
+CORES = machine.cores()
+
+
+@pytest.fixture(autouse=True)
+def no_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
 def test_slots_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +56,73 @@ def test_a_limit_of_memory_is_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> No
     assert options.choose_launcher(Settings(), "none", None, 4.0).memory_gb == 4.0
     with pytest.raises(ConfigError, match="memory_gb: is for runs on the CPU"):
         options.choose_launcher(Settings(), None, None, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "asked", "cap", "threads"),
+    [
+        (16, 4, None, None, 4),
+        (16, 4, None, "2", 2),
+        (16, 4, None, "8", 4),
+        (16, 4, None, "3,2", 3),  # of nested regions
+        (16, 4, 7, "2", 7),  # what is typed is meant
+        (2, 4, None, None, 1),
+        (16, 4, None, "none", 4),
+        (16, 4, None, "0", 4),
+    ],
+)
+def test_threads(
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, asked: int | None, cap: str | None, threads: int
+) -> None:
+    if cap is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", cap)
+    assert threads_of(cores, processes, asked) == threads
+
+
+MB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpus", "ranks", "batch_mb", "shared_mb", "workers"),
+    [
+        (16, 1, 1, 20, None, 8),  # no more than 8 feed one GPU
+        (16, 4, 1, 20, None, 3),  # a core of each share stays with the process that feeds the GPU
+        (16, 8, 1, 20, None, 1),
+        (4, 8, 1, 20, None, 1),  # one at least
+        (16, 2, 2, 20, None, 3),  # two processes a run, each with a share
+        (16, 4, 1, 20, 64, 0),  # Docker's 64 MB
+        (16, 4, 1, 20, 20 * 6 * 4 * 2, 2),  # room for two each
+        (16, 4, 1, 20, 10**6, 3),
+        (16, 0, 1, 20, None, 0),  # on the CPU they would take the cores that compute
+    ],
+)
+def test_workers_share_the_cores_where_there_is_a_gpu(
+    cores: int, gpus: int, ranks: int, batch_mb: int, shared_mb: int | None, workers: int
+) -> None:
+    slots = [Slot((gpu,), 1, ranks) for gpu in range(gpus)] or [Slot((), 1)]
+    shared = None if shared_mb is None else shared_mb * MB
+    assert workers_of(slots, cores, batch_mb * MB, shared) == workers
+
+
+def test_workers_as_typed(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = config.load(Run, experiment)
+    monkeypatch.setattr(machine, "cores", lambda: 9)
+    monkeypatch.setattr(machine, "shared_memory", lambda: None)
+    on_gpu = [Slot((0,), 9)]
+    assert options.choose_workers("auto", on_gpu, [run]) == 8
+    assert options.choose_workers("3", on_gpu, [run]) == 3
+    assert options.choose_workers("auto", [Slot((), 9)], [run]) == 0
+    batch = 16 * 3 * 32 * 32 * 4
+    monkeypatch.setattr(machine, "shared_memory", lambda: 6 * 5 * batch)
+    assert options.choose_workers("auto", on_gpu, [run]) == 5
+    for wrong in ("-1", "x", "1.5", ""):
+        with pytest.raises(ConfigError, match="write a number, or auto"):
+            options.choose_workers(wrong, on_gpu, [run])
+
+
+def test_what_was_chosen_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    assert session.at_once(Settings(), 3) == "1 on GPU 0, 1 on GPU 1; 4 threads and 3 loading processes each"
+    assert session.at_once(Settings(threads=1), 1) == "1 on GPU 0, 1 on GPU 1; 1 thread and 1 loading process each"
+    assert session.at_once(Settings(cpu_slots=2), 0) == "2 on the CPU; 4 threads and no loading process each"
