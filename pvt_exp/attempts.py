@@ -58,6 +58,14 @@ def again(attempt: Path) -> dict[str, Any] | None:
     return told if texts and numbers and isinstance(told.get("alone"), bool) else None
 
 
+def last_error(attempt: Path) -> str | None:
+    """The last error in an attempt's log, as Python prints it."""
+    for line in reversed(files.tail(attempt / "log.txt", 2000, 200_000)):
+        if re.match(r"([A-Za-z_][\w.]*\.)?[A-Z]\w*(Error|Exception)\b", line):
+            return line.strip()[:300]
+    return None
+
+
 def prune(attempt: Path, reason: str) -> None:
     """Ask an attempt to end after its epoch."""
     files.write(attempt / "prune", reason)

@@ -46,6 +46,8 @@ class Board:
     """Of the runs that are tried again: how."""
     trained: int = 0
     """Runs that this driver has brought to an end."""
+    untold: dict[str, set[str]] = field(default_factory=dict)
+    """What W&B was not told of runs that ended here: why, and of which."""
     started: dict[str, float] = field(default_factory=dict)
     """When each run that goes now began, on the monotonic clock."""
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from pvt_exp.config import ConfigError
 from pvt_exp.mirror import Mirror
 from pvt_exp.plan import Plan
-from pvt_exp.storage import open_storage
+from pvt_exp.storage import open_storage, reason, shown
 
 EVERY_S = 2.0
 """Between two looks at the store, or ten times as long as one takes."""
@@ -24,8 +24,14 @@ def write(read: Callable[[], Plan], runs: Path, url: str) -> None:
     Raises:
         ConfigError: for a database that cannot be used, and for one that has a study of that name from elsewhere.
     """
-    mirror = Mirror(read, runs, open_storage(url))
-    written = mirror.refresh()
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        mirror = Mirror(read, runs, open_storage(url))
+        written = mirror.refresh()
+    except (OptunaError, SQLAlchemyError) as error:  # locked, full, or taken away meanwhile
+        raise ConfigError(f"the storage {shown(url)} cannot be written to: {reason(error)}") from None
     print(f"{written} trials in the studies {', '.join(mirror.studies)}")
 
 

@@ -52,6 +52,12 @@ def shared_memory() -> int | None:
     return told.f_bavail * told.f_frsize
 
 
+def shared_too_small(why: str) -> str:
+    """That shared memory does not hold what loading processes hand over, with the way out."""
+    ways = "--workers 0 does without it, and `docker run --shm-size=8g` makes it larger"
+    return f"{SHARED} is too small for the batches of loading processes: {why}; {ways}"
+
+
 def home() -> Path | None:
     """The person's folder; None where there is none, as for a user of a container that no list of users has."""
     try:

@@ -222,7 +222,20 @@ def _drive(
             highlight=False,
         )
         return INTERRUPTED
+    finally:
+        _say_untold(console, board)
     return 0
+
+
+def _say_untold(console: Console, board: Board) -> None:
+    """What W&B was not told of runs that ended, by reason."""
+    whys = sorted(board.untold, key=lambda why: -len(board.untold[why]))
+    for why in whys[:3]:
+        console.print(
+            f"W&B, of {several(len(board.untold[why]), 'run')}: {why}", highlight=False, soft_wrap=True, markup=False
+        )
+    if len(whys) > 3:
+        console.print(f"W&B: and {len(whys) - 3} other problems; the logs of the attempts have them", highlight=False)
 
 
 def _refuse_elsewhere() -> None:

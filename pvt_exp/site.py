@@ -10,6 +10,9 @@ from pvt_exp.datasets import DataError, Dataset, Facts
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Site, Tracking
 
+FORBIDDEN = frozenset("/\\#?%:")
+"""In the name of a project of W&B's."""
+
 
 def load() -> Site:
     """``$PVT_EXP_SITE``, else ``site.yaml`` in the current folder, else nothing special."""
@@ -128,12 +131,26 @@ def tracking(mode: str | None, site: Site) -> Tracking:
         ConfigError: for a mode that does not exist.
     """
     settings = site.wandb or Tracking()
-    if project := os.environ.get("WANDB_PROJECT"):
-        settings = settings.model_copy(update={"project": project})
     fixed = site.wandb.mode if site.wandb and "mode" in site.wandb.model_fields_set else None
     chosen = (
         mode or os.environ.get("WANDB_MODE") or fixed or ("offline" if wandb_server.api_key() is None else "online")
     )
     if chosen not in ("online", "offline", "disabled"):
         raise ConfigError(f"{'--wandb' if mode else 'WANDB_MODE'} {chosen}: one of online, offline, disabled")
-    return settings.model_copy(update={"mode": chosen})
+    where = {} if chosen == "disabled" else _project(settings, os.environ.get("WANDB_PROJECT"))
+    return settings.model_copy(update={"mode": chosen, **where})
+
+
+def _project(settings: Tracking, named: str | None) -> dict[str, str | None]:
+    """W&B's project and entity, of ``PROJECT`` or ``ENTITY/PROJECT``."""
+    project = named or settings.project
+    entity, slash, rest = project.partition("/")
+    found: dict[str, str | None] = (
+        {"entity": entity, "project": rest} if slash else {"entity": settings.entity, "project": project}
+    )
+    if not found["project"] or (slash and not entity) or FORBIDDEN.intersection(found["project"]):
+        where = "WANDB_PROJECT" if named else "site.yaml: wandb.project:"
+        raise ConfigError(
+            f"{where} {project}: write PROJECT or ENTITY/PROJECT, without any of {' '.join(sorted(FORBIDDEN))}"
+        )
+    return found

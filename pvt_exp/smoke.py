@@ -67,7 +67,9 @@ def try_out(
         now = clock.look()
         over = [attempt for attempt, since in going.items() if now - since > 60 * stall_minutes]
         for attempt in over:
-            attempts.end(attempt, "timed_out", f"no step in {stall_minutes:g} minutes")
+            error = attempts.last_error(attempt)
+            log = f"; the last error in its log: {error}" if error else ""
+            attempts.end(attempt, "timed_out", f"no step in {stall_minutes:g} minutes{log}")
         return over
 
     by_id = {run.id: run for run in tried}

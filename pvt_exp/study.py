@@ -23,7 +23,7 @@ from pvt_exp.plan import Tuning
 from pvt_exp.schema import Run
 from pvt_exp.space import in_words
 from pvt_exp.states import PASSES
-from pvt_exp.storage import new_study, open_storage
+from pvt_exp.storage import Database, new_study
 from pvt_exp.store import Outcome
 
 FOLDER = "tuning"
@@ -115,9 +115,10 @@ def scored_by(tuning: Tuning) -> tuple[str, bool]:
 class Study:
     """Proposes the trials of one variant and takes their scores."""
 
-    def __init__(self, runs: Path, tuning: Tuning, sweep: str, url: str) -> None:
-        """``url`` is of the database that Optuna's study is kept in."""
-        self.runs, self.tuning, self.url = runs, tuning, url
+    def __init__(self, runs: Path, tuning: Tuning, sweep: str, database: Database) -> None:
+        """``database`` is what Optuna's study is kept in."""
+        self.runs, self.tuning, self.database = runs, tuning, database
+        self._kept: tuple[Any, Any] | None = None
         self.folder = place(runs, tuning)
         self.folder.mkdir(parents=True, exist_ok=True)
         _cut_torn_line(self.folder / "trials.jsonl")
@@ -135,28 +136,30 @@ class Study:
     def open(self) -> None:
         """Make Optuna's study. Raises ConfigError for a storage or a sampler that cannot be used."""
         search.check(self.tuning.tune)
-        _ = self.study
+        self.database.tried(lambda: self.study)
         files.publish(self.folder / "study.json", files.dump({**self._record, "optuna": self._optuna}))
 
-    @cached_property
+    @property
     def study(self) -> Any:
-        """Optuna's, with what was tried before."""
+        """Optuna's, with what was tried before; made anew where the database has failed since."""
+        storage = self.database.storage
+        if self._kept is None or self._kept[0] is not storage:
+            self._kept = storage, self._make(storage)
+        return self._kept[1]
+
+    def _make(self, storage: Any) -> Any:
         import optuna
 
+        metric, larger = scored_by(self.tuning)
+        pruner = search.pruner(self.tuning.tune, self.tuning.first.epochs)
         try:
-            made = new_study(
-                self._storage,
-                self.name,
-                self.tuning.key,
-                scored_by(self.tuning)[1],
-                pruner=search.pruner(self.tuning.tune, self.tuning.first.epochs),
-            )
+            made = new_study(storage, self.name, self.tuning.key, larger, pruner=pruner)
         except ConfigError as error:
             raise ConfigError(f"tune: {problem}" for problem in error.problems) from None
         made.set_user_attr("optuna", self._optuna)
         made.set_user_attr("tune", self._record["tune"])
         for trial in self.trials:
-            scores = curve(self.runs / trial.run.id, scored_by(self.tuning)[0])
+            scores = curve(self.runs / trial.run.id, metric)
             self._seen[trial.number] = max(scores, default=0)
             made.add_trial(
                 optuna.trial.create_trial(
@@ -167,11 +170,9 @@ class Study:
                     intermediate_values=scores,
                 )
             )
+        for number, seen in self.told.items():
+            self._tell(made, number, seen)
         return made
-
-    @cached_property
-    def _storage(self) -> Any:
-        return open_storage(self.url)
 
     @cached_property
     def distributions(self) -> dict[str, Any]:
@@ -184,17 +185,11 @@ class Study:
 
     def propose(self) -> Trial | None:
         """A further trial, on record before it is returned; None where as many as are due were proposed."""
-        number, tune = len(self.trials), self.tuning.tune
-        if number >= tune.trials:
+        number = len(self.trials)
+        if number >= self.tuning.tune.trials:
             return None
-        if tune.sampler == "grid":
-            self.study.enqueue_trial(tune.grid()[number])
-        else:
-            self.study.sampler = search.sampler(tune, number)
-        asked = self.study.ask(fixed_distributions=self.distributions)
-        values = {name: _short(value, tune.space[name]) for name, value in asked.params.items()}
-        trial = Trial(number, values, self.tuning.trial(values))
-        asked.set_user_attr("run", trial.run.id)
+        trial = self.database.tried(lambda: self._ask(number))
+        values = trial.values
         line = json.dumps({"number": number, "values": values, "run": trial.run.id})
         with (self.folder / "trials.jsonl").open("a") as file:
             file.write(line + "\n")
@@ -203,30 +198,52 @@ class Study:
         self.trials.append(trial)
         return trial
 
+    def _ask(self, number: int) -> Trial:
+        study, tune = self.study, self.tuning.tune
+        if tune.sampler == "grid":
+            study.enqueue_trial(tune.grid()[number])
+        else:
+            study.sampler = search.sampler(tune, number)
+        asked = study.ask(fixed_distributions=self.distributions)
+        values = {name: _short(value, tune.space[name]) for name, value in asked.params.items()}
+        trial = Trial(number, values, self.tuning.trial(values))
+        asked.set_user_attr("run", trial.run.id)
+        return trial
+
     def tell(self, trial: Trial, seen: Outcome) -> None:
         """Take in how a trial ended, once; one that the same command tries again has not ended."""
-        from optuna.trial import TrialState
-
         if trial.number in self.told or seen.state in (*PASSES, "running"):
             return
+        self.database.tried(lambda: self._tell(self.study, trial.number, seen))
+        self.told[trial.number] = seen
+
+    def _tell(self, study: Any, number: int, seen: Outcome) -> None:
+        from optuna.trial import TrialState
+
         score = None if seen.result is None else value_of(seen.result, scored_by(self.tuning)[0])
         if score is not None:
-            self.study.tell(trial.number, score)
+            study.tell(number, score)
         else:
-            self.study.tell(trial.number, state=TrialState.PRUNED if seen.state == "pruned" else TrialState.FAIL)
-        self.told[trial.number] = seen
+            study.tell(number, state=TrialState.PRUNED if seen.state == "pruned" else TrialState.FAIL)
 
     def is_hopeless(self, trial: Trial, epoch: int, score: float) -> bool:
         """Whether the pruner would end a trial that scores so after an epoch, from 1 on."""
         if self.tuning.tune.pruner is None or self._seen.get(trial.number, 0) >= epoch:
             return False
+        hopeless = self.database.tried(lambda: self._report(trial, epoch, score))
+        self._seen[trial.number] = epoch
+        return hopeless
+
+    def _report(self, trial: Trial, epoch: int, score: float) -> bool:
         import optuna
 
-        self._seen[trial.number] = epoch
-        study = self._storage.get_study_id_from_name(self.name)
-        number = self._storage.get_trial_id_from_study_id_trial_number(study, trial.number)
-        going = optuna.trial.Trial(self.study, number)
-        going.report(score, epoch)
+        study, storage = self.study, self.database.storage
+        number = storage.get_trial_id_from_study_id_trial_number(
+            storage.get_study_id_from_name(self.name), trial.number
+        )
+        going = optuna.trial.Trial(study, number)
+        if epoch not in storage.get_trial(number).intermediate_values:
+            going.report(score, epoch)
         return bool(going.should_prune())
 
     def decide(self) -> dict[str, Any] | None:

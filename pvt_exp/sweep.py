@@ -7,7 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, drivers, frozen, heartbeat, locks, progress, standing, stopping, store, tracked, worker
+from pvt_exp import (
+    attempts,
+    drivers,
+    frozen,
+    heartbeat,
+    locks,
+    progress,
+    standing,
+    stopping,
+    store,
+    tracked,
+    wandb_client,
+    worker,
+)
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
@@ -252,6 +265,8 @@ class _Driver:
         if ended.attempt.exists() and not (ended.attempt / "end.json").exists():
             name = stopping.name(-ended.code) if ended.code < 0 else f"exit status {ended.code}"
             attempts.end(ended.attempt, "killed", ended.why or f"ended by {name}")
+        for why in wandb_client.said_untold(attempt):
+            board.untold.setdefault(why, set()).add(run.id)
         seen = self._outcome_of_ended(run)
         if seen.state == "running":  # another driver has begun it at this moment
             self.elsewhere.append(run)
@@ -294,7 +309,11 @@ class _Driver:
                 self.moved[run_id] = newest, now
             elif now - since > 60 * self.where.policy.stall_minutes and attempt not in self.hung:
                 where = f" after epoch {newest['epoch']}" if newest else " since it was started"
-                attempts.end(attempt, "timed_out", f"no step for {self.where.policy.stall_minutes:g} minutes{where}")
+                error = attempts.last_error(attempt)
+                log = f"; the last error in its log: {error}" if error else ""
+                attempts.end(
+                    attempt, "timed_out", f"no step for {self.where.policy.stall_minutes:g} minutes{where}{log}"
+                )
                 self.hung.add(attempt)
 
     def _halt_if_due(self, run: Run | None) -> None:

@@ -53,7 +53,7 @@ class Wandb(WandbLogger):
         try:
             tell()
         except Exception as error:
-            print(f"W&B: {error}")
+            wandb_client.untold(self._folder, str(error) or type(error).__name__)
 
 
 def _shown(pictures: Sequence[Path], per_class: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -96,6 +96,6 @@ def wandb(run: Run, tracking: Tracking, folder: Path) -> Wandb | None:
         experiment.define_metric("trainer/global_step")
         experiment.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     except Exception as error:
-        print(f"W&B is left out of this run: {error}")
+        wandb_client.untold(folder, f"is left out of this run: {error}")
         return None
     return Wandb(experiment, run, tracking, folder)

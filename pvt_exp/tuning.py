@@ -12,6 +12,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan, Tuning, Variant
 from pvt_exp.states import State
+from pvt_exp.storage import Database
 from pvt_exp.study import Study, Trial
 from pvt_exp.sweep import Source
 
@@ -78,8 +79,9 @@ class Searches(Source):
 
     def __init__(self, plan: Plan, runs: Path, retry: Sequence[State] = ()) -> None:
         """``retry`` are the states that are tried again, so that they are no end yet."""
-        url = plan.tunings[0].tune.storage or f"sqlite:///{runs / study.FOLDER / f'{plan.name}.db'}"
-        self.studies = [Study(runs, each, plan.name, url) for each in undecided(plan)]
+        named, own = plan.tunings[0].tune.storage, runs / study.FOLDER / f"{plan.name}.db"
+        self.database = Database(named) if named else Database(f"sqlite:///{own}", own)
+        self.studies = [Study(runs, each, plan.name, self.database) for each in undecided(plan)]
         self.runs, self.retry = runs, retry
         for each in self.studies:
             each.open()  # says what is wrong with the storage before anything is trained
@@ -125,7 +127,9 @@ class Searches(Source):
         """Record what was chosen; the names of the variants for which nothing could be."""
         self.retry = ()
         self.look(board)
-        return [each.tuning.name for each in self.studies if each.decide() is None]
+        without = [each.tuning.name for each in self.studies if each.decide() is None]
+        self.database.renew()
+        return without
 
 
 def _group(one: Study) -> Group:

@@ -1,5 +1,6 @@
 """Starting and finishing a run of W&B, without ever waiting long for its server."""
 
+import contextlib
 import os
 import warnings
 from pathlib import Path
@@ -14,6 +15,8 @@ REQUEST_TIMEOUT_S = 5
 """Of one request that sets a run up or changes its summary; curves and files have W&B's own, longer patience."""
 UNSENT = "unsent"
 """File beside the folder of an online run, from its start until all is with the server."""
+UNTOLD = "wandb-untold.txt"
+"""File in the folder of what was to be told: a line for each thing that W&B was not told, and why."""
 OF_AN_AGENT = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 """Variables with which a W&B agent says what the next W&B run belongs to."""
 
@@ -33,7 +36,7 @@ def start(folder: Path, mode: Mode, agent: bool = False, **told: Any) -> Any:
         for name in OF_AN_AGENT:
             os.environ.pop(name, None)
     if mode == "online" and (why := wandb_server.problem()) is not None:
-        mode = _offline(why)
+        mode = _offline(folder, why)
     import wandb
 
     try:
@@ -41,14 +44,30 @@ def start(folder: Path, mode: Mode, agent: bool = False, **told: Any) -> Any:
     except Exception as error:
         if mode != "online":
             raise
-        mode = _offline(str(error))
+        mode = _offline(folder, str(error))
     wandb.teardown()  # its service holds the run's id
     return _init(folder, mode, **told)
 
 
-def _offline(why: str) -> Mode:
-    print(f"W&B: {why}; what is told goes to files, which `pvt-exp wandb sync` uploads later", flush=True)
+def _offline(folder: Path, why: str) -> Mode:
+    untold(folder, f"{why}; what is told goes to files, which `pvt-exp wandb sync` uploads later")
     return "offline"
+
+
+def untold(folder: Path, why: str) -> None:
+    """Say that W&B was not told something, in the log and in `UNTOLD`, which the driver reads."""
+    line = " ".join(why.split())
+    print(f"W&B: {line}", flush=True)
+    with contextlib.suppress(OSError), (folder / UNTOLD).open("a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(line + "\n")
+
+
+def said_untold(folder: Path) -> list[str]:
+    """What `untold` was told of a folder."""
+    try:
+        return (folder / UNTOLD).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def _init(folder: Path, mode: Mode, **told: Any) -> Any:
@@ -79,7 +98,7 @@ def finish(run: Any, folder: Path, exit_code: int = 0) -> None:
     try:
         run.finish(exit_code=exit_code)
     except TimeoutError:
-        print("W&B: the server takes its time; `pvt-exp wandb sync` uploads what it lacks", flush=True)
+        untold(folder, "the server takes its time; `pvt-exp wandb sync` uploads what it lacks")
         return
     _mark(folder).unlink(missing_ok=True)
 

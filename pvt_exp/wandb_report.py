@@ -40,9 +40,12 @@ def tell(table: dict[str, Any], paths: Sequence[Path], tracking: Tracking, runs:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files.write(folder / "next.json", files.dump(told))
+        (folder / wandb_client.UNTOLD).unlink(missing_ok=True)
         status = _process(folder, LIMIT_S[tracking.mode])
     except OSError as error:
         status = str(error)
+    for line in wandb_client.said_untold(folder):
+        print(f"W&B, of the report: {line}")
     if status:
         print(f"W&B was not told of the report ({status}); {folder / 'log.txt'} may say why")
 

@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, config, heartbeat, inherited, locks, store
+from pvt_exp import attempts, config, heartbeat, inherited, locks, machine, store
 from pvt_exp.schema import Placement
 from pvt_exp.states import State, Tell
 from pvt_exp.stopping import Stopping
@@ -124,7 +124,10 @@ def _told(error: BaseException, attempt: Path) -> tuple[State, str, dict[str, An
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(word in reason for word in NO_MEMORY):
         return "out_of_memory", reason.removeprefix("MemoryError: "), _memory(attempt)
     if isinstance(error, RuntimeError) and reason.startswith("RuntimeError: DataLoader worker"):
-        return "killed", reason.removeprefix("RuntimeError: ").splitlines()[0], {}
+        first = reason.removeprefix("RuntimeError: ").splitlines()[0]
+        if "Bus error" in first:  # trying again would mend nothing
+            return "failed", machine.shared_too_small(first), {}
+        return "killed", first, {}
     if isinstance(error, OSError) and error.strerror:
         reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return "failed", reason, {}

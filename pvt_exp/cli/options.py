@@ -144,7 +144,8 @@ def choose_workers(asked: str, slots: Sequence[Slot], runs: Iterable[Run]) -> in
 def _batch_bytes(run: Run) -> int:
     """Of the images of a group, about, as a loading process hands them over."""
     height, width = run.task.train_px
-    return run.group_size * 3 * height * width * 4
+    size: int = run.group_size * 3 * height * width * 4
+    return size
 
 
 def make_placement(

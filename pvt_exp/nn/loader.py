@@ -10,13 +10,15 @@ import signal
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import queues
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader, Dataset
 
-from pvt_exp import stopping
+from pvt_exp import machine, stopping
 from pvt_exp.datasets import DataError
 from pvt_exp.nn.images import BadImage
 from pvt_exp.nn.order import InOrder, Key, Order
@@ -269,13 +271,34 @@ def _as_it_is(batch: Batch) -> Batch:
 
 
 def _serve(worker: int) -> None:
-    """Take no signal but the run's own: when it is asked to stop, it needs images to come to the end of its step."""
+    """Take no signal but the run's own: when it is asked to stop, it needs images to come to the end of its step.
+
+    And say where a batch cannot be handed over, which happens in a thread that would only print it: the run would wait.
+    """
+    queues.Queue._on_queue_feeder_error = _send_reason  # type: ignore[attr-defined]
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))  # a run's limit counts what this process has of the run's
     for number in stopping.SIGNALS:
         if number != signal.SIGTERM:  # which stays blocked, and is taken in a thread
             signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_when_told, args=(os.getppid(),), daemon=True).start()
+
+
+class NotHandedOver(DataError):
+    """A loading process has a batch that it cannot hand over to the run."""
+
+
+def _send_reason(queue: "queues.Queue[Any]", error: Exception, item: Any) -> None:
+    """Instead of what a loading process could not hand over, hand over why."""
+    why = " ".join(str(error).split()) or type(error).__name__
+    if any(word in why for word in ("shared memory", "shm", "No space left")):
+        why = machine.shared_too_small(why)
+    else:
+        why = f"a loading process could not hand over its batch: {type(error).__name__}: {why}"
+    try:
+        raise NotHandedOver(why)
+    except NotHandedOver:
+        queue.put((item[0], ExceptionWrapper(where="in a loading process")))  # type: ignore[no-untyped-call]
 
 
 def _end_when_told(run: int) -> None:

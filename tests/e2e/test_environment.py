@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pvt_exp import inherited
-from tests.conftest import EXPERIMENT, Cli
+from tests.conftest import EXPERIMENT, PATIENCE_S, Cli, environment
 
 FOREIGN = {
     "SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_JOB_NAME": "pvt", "SLURM_JOB_ID": "7", "SLURM_NTASKS_PER_NODE": "2",
@@ -45,3 +48,21 @@ def _without_times(text: str) -> list[Any]:
         i for i, name in enumerate(names) if not any(word in name for word in ("seconds", "_s", "waiting", "images"))
     ]
     return [[words[i] for i in kept] for words in (names, *lines)]
+
+
+@pytest.mark.slow
+def test_shared_memory_that_is_too_small_ends_a_run_at_once(experiment: Path, tmp_path: Path) -> None:
+    mount = "mount -t tmpfs -o size=1m tmpfs /dev/shm"
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "sh", "-c", mount], check=False).returncode:
+        pytest.skip("needs the right to mount")
+    big = EXPERIMENT.replace("image_px: 32}", "image_px: 128}", 1).replace("batch_size: 16", "batch_size: 96")
+    experiment.write_text(big)
+    tool = Path(sys.executable).with_name("pvt-exp")
+    command = f"{mount}; exec {tool} run base.yaml --gpus none --workers 2"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", command],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "failed: /dev/shm is too small for the batches of loading processes" in done.stdout
+    assert "--workers 0 does without it" in done.stdout

@@ -1,6 +1,9 @@
 """The trials of one variant: what is proposed, what is pruned, and what a second driver makes of the first one's record."""
 
+import contextlib
 import json
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 from pvt_exp import expand, study
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Tuning
+from pvt_exp.storage import Database
 from pvt_exp.store import Outcome
 from pvt_exp.study import Study, Trial
 from tests.conftest import EXPERIMENT
@@ -32,7 +36,7 @@ def tuning(tmp_path: Path) -> Tuning:
 
 
 def opened(tmp_path: Path, tuning: Tuning) -> Study:
-    return Study(tmp_path / "runs", tuning, "sweep", f"sqlite:///{tmp_path}/studies.db")
+    return Study(tmp_path / "runs", tuning, "sweep", Database(f"sqlite:///{tmp_path}/studies.db"))
 
 
 def done(trial: Trial, top1: float) -> Outcome:
@@ -169,7 +173,7 @@ def test_what_was_edited_and_what_is_not_ours_is_refused(tmp_path: Path, tuning:
     import optuna
 
     one = opened(tmp_path, tuning)
-    optuna.create_study(study_name=one.name, storage=one.url)
+    optuna.create_study(study_name=one.name, storage=one.database.url)
     with pytest.raises(ConfigError, match="that is not of this sweep"):
         one.open()
     (one.folder / "trials.jsonl").write_text(
@@ -224,3 +228,104 @@ def test_every_sampler_proposes_within_the_space(sampler: str, tmp_path: Path) -
         assert 0.8 <= (trial.run.ema_decay or 0.9) <= 0.9
         seen.append((trial.run.optim.lr, trial.run.ema_decay))
     assert len(set(seen)) == 10 if sampler == "grid" else len(set(seen)) > 2
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    other = sqlite3.connect(file)
+    other.execute("begin exclusive")
+    yield
+    other.rollback()
+    other.close()
+
+
+@contextlib.contextmanager
+def spoilt(how: Callable[[Path], object], file: Path) -> Iterator[None]:
+    how(file)
+    yield
+
+
+def _emptied(file: Path) -> None:
+    with sqlite3.connect(file) as other:
+        for table in ("trial_values", "trial_params", "trials", "study_directions", "studies"):
+            other.execute(f"delete from {table}")
+
+
+SPOILT: dict[str, Callable[[Path], Any]] = {
+    "locked": locked,
+    "removed": lambda file: spoilt(Path.unlink, file),
+    "written over": lambda file: spoilt(lambda each: each.write_bytes(b"junk" * 2000), file),
+    "cut": lambda file: spoilt(lambda each: each.write_bytes(each.read_bytes()[:5000]), file),
+    "emptied": lambda file: spoilt(_emptied, file),
+    "a folder": lambda file: spoilt(lambda each: (each.unlink(), each.mkdir()), file),
+}
+
+
+def search(one: Study, tuning: Tuning, spoil: Any) -> list[dict[str, Any]]:
+    """The values of five trials, two of which end before the database is spoilt, and one while it is."""
+    trials = [proposed(one) for _ in range(3)]
+    for trial, score in zip(trials[:2], (20.0, 60.0), strict=True):
+        assert not one.is_hopeless(trial, 1, score)
+        one.tell(trial, done(trial, score))
+    with spoil:
+        one.is_hopeless(trials[2], 1, 40.0)
+        one.tell(trials[2], done(trials[2], 40.0))
+        trials.append(proposed(one))
+    one.tell(trials[3], done(trials[3], 70.0))
+    trials.append(proposed(one))
+    one.tell(trials[4], done(trials[4], 30.0))
+    assert one.decide() == trials[3].values
+    one.database.renew()
+    return [trial.values for trial in trials]
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_database_that_fails_in_the_midst_costs_nothing(
+    tmp_path: Path, tuning: Tuning, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import optuna
+
+    def study_in(folder: str) -> Study:
+        file = tmp_path / folder / "tuned.db"
+        file.parent.mkdir()
+        return Study(tmp_path / folder, tuning, "sweep", Database(f"sqlite:///{file}?timeout=0.1", file))
+
+    undisturbed = search(study_in("undisturbed"), tuning, contextlib.nullcontext())
+    assert capsys.readouterr().err == ""
+    one = study_in("disturbed")
+    one.open()
+    file = tmp_path / "disturbed/tuned.db"
+    assert search(one, tuning, SPOILT[kind](file)) == undisturbed
+    said = capsys.readouterr().err.splitlines()
+    if kind == "a folder":  # which is nobody's to remove
+        assert "cannot be made anew" in said[1]
+        return
+    assert len(said) == 2, said
+    assert "the search goes on in memory, and it is made anew at the end" in said[0]
+    assert said[1].endswith("is made anew")
+    kept = optuna.load_study(study_name=one.name, storage=f"sqlite:///{file}")
+    assert [trial.value for trial in kept.trials] == [20.0, 60.0, 40.0, 70.0, 30.0]
+    assert kept.user_attrs["pvt_exp"] == tuning.key
+
+
+@pytest.mark.parametrize("kind", ["written over", "locked", "cut"])
+def test_a_database_of_the_store_that_cannot_be_used_at_first(
+    tmp_path: Path, tuning: Tuning, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tuned.db"
+
+    def study_now() -> Study:
+        return Study(tmp_path / "runs", tuning, "sweep", Database(f"sqlite:///{file}?timeout=0.1", file))
+
+    study_now().open()
+    with SPOILT[kind](file):
+        one = study_now()
+        one.open()
+        proposed(one)
+    said = capsys.readouterr().err
+    assert ("goes on in memory" if kind == "locked" else "it is only a copy, and is made anew") in said
+    (tmp_path / "named.db").write_text("a person's own file" * 100)
+    other = Study(tmp_path / "other", tuning, "sweep", Database(f"sqlite:///{tmp_path}/named.db"))
+    with pytest.raises(ConfigError, match="file is not a database"):
+        other.open()
+    assert (tmp_path / "named.db").read_text().startswith("a person's own file")

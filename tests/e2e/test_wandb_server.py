@@ -69,10 +69,12 @@ def test_a_server_that_is_no_use(way: Way, sweep: Path, cli: Cli, tmp_path: Path
     words = ("sweep", sweep, "--only", "base", "--seeds", "0")
     begun = time.monotonic()
     if way == "unreachable":  # type: ignore[comparison-overlap]
-        cli(*words, **nobody())
+        said = cli(*words, **nobody()).stdout
     else:
         with serving(way) as server:
-            cli(*words, **server.env)
+            said = cli(*words, **server.env).stdout
+    assert "W&B, of 1 run: " in said
+    assert "`pvt-exp wandb sync` uploads" in said
     assert time.monotonic() - begun < HANG_S
     (result,) = done(tmp_path)
     attempt = tmp_path / "runs" / result["run"] / "attempts" / "1"

@@ -3,6 +3,7 @@
 import pickle
 import random
 from collections.abc import Sequence
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -330,3 +331,31 @@ def test_lightning_sets_the_epoch_after_a_resume_too(tmp_path: Path, workers: in
     assert all(len(values) == 4 for values in undisturbed.values())
     fit(2, None)
     assert fit(4, str(tmp_path / "2.ckpt")) == {n: undisturbed[n] for n in (2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("unable to allocate shared memory(shm) for file </torch_7>: No space left on device (28)"),
+            r"/dev/shm is too small for the batches.*No space left on device \(28\); --workers 0.*--shm-size",
+        ),
+        (
+            OSError(24, "Too many open files"),
+            r"could not hand over its batch: OSError: \[Errno 24\] Too many open files",
+        ),
+    ],
+)
+def test_a_batch_that_cannot_be_handed_over_ends_the_run_at_once(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    """It happens in a thread of the loading process, which would print it, and the run would wait."""
+
+    def broken(tensor: torch.Tensor) -> Any:
+        raise error
+
+    monkeypatch.setitem(ForkingPickler._extra_reducers, torch.Tensor, broken)  # type: ignore[attr-defined]
+    train, _ = made(workers=1)
+    with pytest.raises(DataError, match=said) as raised:
+        next(iter(train))
+    assert len(str(raised.value).splitlines()) == 1

@@ -58,7 +58,7 @@ class Settings(Dataset):
 WORK = """
 import json
 from pathlib import Path
-from pvt_exp import expand, store, study
+from pvt_exp import expand, storage, store, study
 from pvt_exp.schema import Placement
 plan = expand.load(Path("sweep.yaml"))[1]
 for i, variant in enumerate(plan.variants):
@@ -73,7 +73,7 @@ for i, variant in enumerate(plan.variants):
         })
 tuned = expand.load(Path("tuned.yaml"))[1]
 (tuning,) = tuned.tunings
-search = study.Study(Path("runs"), tuning, tuned.name, "sqlite:///tuned.db")
+search = study.Study(Path("runs"), tuning, tuned.name, storage.Database("sqlite:///tuned.db"))
 search.open()
 print(json.dumps({"direction": search.study.direction.name, "scored_by": study.scored_by(tuning)}))
 """

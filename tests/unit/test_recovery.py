@@ -1,6 +1,7 @@
 """What a driver does about runs that do not end well, with a launcher that computes nothing and ends runs as it is told."""
 
 import io
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pvt_exp import attempts, config, drivers, expand, session, store, worker
+from pvt_exp import attempts, config, drivers, expand, locks, session, store, wandb_client, worker
 from pvt_exp.cli import console as cli
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan
@@ -267,6 +268,77 @@ def test_a_run_that_makes_no_step_is_ended(planned: Plan) -> None:
     assert {seen.state for seen in ends} == {"timed_out"}
     assert {seen.reason for seen in ends} == {"no step for 0.0001 minutes since it was started"}
     assert all(seen.attempts == 1 for seen in ends)
+
+
+LOG = """\
+epoch 1
+Traceback (most recent call last):
+  File "queues.py", line 244, in _feed
+RuntimeError: unable to allocate shared memory(shm): No space left on device (28)
+and so on
+"""
+
+
+def test_the_reason_of_a_run_that_hangs_has_the_last_error_of_its_log(planned: Plan) -> None:
+    class Logging(Scripted):
+        def launch(self, work: Work) -> Iterator[Ended | None]:
+            for each in super().launch(work):
+                for attempt, _ in SEEN:
+                    (attempt / "log.txt").write_text(LOG)
+                yield each
+
+    train(planned, Logging(hangs=True), stall_minutes=1e-4)
+    told = {store.outcome(Path("runs"), run.id).reason for run in planned.runs}
+    said = "RuntimeError: unable to allocate shared memory(shm): No space left on device (28)"
+    assert told == {f"no step for 0.0001 minutes since it was started; the last error in its log: {said}"}
+
+
+def test_what_w_and_b_was_not_told_is_said_at_the_end(planned: Plan) -> None:
+    def untold(*whys: str) -> Callable[[Path], int]:
+        def end_with(attempt: Path) -> int:
+            for why in whys:
+                wandb_client.untold(attempt, why)
+            return end(attempt)
+
+        return end_with
+
+    lost = "the server does not answer\nat all"
+    for run, whys in zip(planned.runs, [(lost,), (lost,), ("a", "b", "c"), ()], strict=True):
+        SCRIPT[run.id] = [untold(*whys)]
+    said = train(planned, Scripted())[1]
+    assert "W&B, of 2 runs: the server does not answer at all\n" in said
+    assert said.count("W&B, of 1 run: ") == 2
+    assert "W&B: and 1 other problems" in said
+    assert "W&B" not in train(planned, Scripted())[1]
+
+
+class Gone(Scripted):
+    """As the local launcher does where its server was killed: a run ends, and for a moment still holds its lock."""
+
+    def launch(self, work: Work) -> Iterator[Ended | None]:
+        begun = 0
+        for each in super().launch(work):
+            if each is None:
+                yield None
+                continue
+            begun += 1
+            if begun > 2:
+                yield each
+                continue
+            for name in ("result.json", f"attempts/{each.attempt.name}/end.json"):
+                (attempts.run_folder(each.attempt) / name).unlink()
+            held = locks.lock(attempts.run_folder(each.attempt))
+            held.__enter__()
+            threading.Timer(0.5, held.__exit__, (None, None, None)).start()
+            yield Ended(each.attempt, 255, "its server was killed")
+
+
+def test_a_run_that_dies_slowly_is_tried_again(planned: Plan) -> None:
+    status, said = train(planned, Gone(places=((),)))
+    assert status == 0, said
+    assert "all 4 runs are done" in said
+    assert len(SEEN) == 6
+    assert (attempts.ended(SEEN[0][0]) or {})["reason"] == "its server was killed"
 
 
 def test_what_stood_still_with_its_driver_does_not_hang(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

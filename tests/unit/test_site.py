@@ -55,3 +55,31 @@ def test_w_and_b_is_offline_without_a_key(tmp_path: Path, monkeypatch: pytest.Mo
     assert site.tracking(None, Site()).mode == "disabled"
     with pytest.raises(ConfigError, match="one of online, offline, disabled"):
         site.tracking("of", Site())
+
+
+@pytest.mark.parametrize(
+    ("named", "written", "entity", "project"),
+    [
+        (None, Tracking(), None, "pvt-exp"),
+        ("team/ablations", Tracking(), "team", "ablations"),
+        ("ablations", Tracking(entity="team"), "team", "ablations"),
+        ("other/ablations", Tracking(entity="team", project="x"), "other", "ablations"),
+        (None, Tracking(project="team/ablations"), "team", "ablations"),
+    ],
+)
+def test_a_project_of_w_and_b_with_a_slash_is_of_an_entity(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, written: Tracking, entity: str | None, project: str
+) -> None:
+    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    if named:
+        monkeypatch.setenv("WANDB_PROJECT", named)
+    found = site.tracking("offline", Site(wandb=written))
+    assert (found.entity, found.project) == (entity, project)
+
+
+@pytest.mark.parametrize("wrong", ["a/b/c", "/a", "a/", "what?", "50%"])
+def test_a_project_that_w_and_b_would_refuse(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("WANDB_PROJECT", wrong)
+    with pytest.raises(ConfigError, match="write PROJECT or ENTITY/PROJECT"):
+        site.tracking("online", Site())
+    assert site.tracking("disabled", Site()).mode == "disabled"
