@@ -7,7 +7,6 @@ import hashlib
 import heapq
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import children, files, machine, provenance
+from pvt_exp import children, files, machine, provenance, stopping
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Facts
 from pvt_exp.launchers import Slot
@@ -169,7 +168,7 @@ def _answered(asked: dict[str, Any], changes: dict[str, str], ranks: int) -> dic
                 child.wait()
         for rank in failed:
             code = started[rank].returncode
-            how = f"ended by {signal.Signals(-code).name}" if code < 0 else "failed"
+            how = f"ended by {stopping.name(-code)}" if code < 0 else "failed"
             raise ValueError(children.last_line((Path(meeting) / f"{rank}.err").read_text(), how))
         return dict(json.loads((Path(meeting) / "0.out").read_text().splitlines()[-1]))
 

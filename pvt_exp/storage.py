@@ -51,7 +51,7 @@ def new_study(storage: Any, name: str, mark: str, larger_is_better: bool, **opti
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         old = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
