@@ -142,9 +142,12 @@ class Study:
     @property
     def study(self) -> Any:
         """Optuna's, with what was tried before; made anew where the database has failed since."""
-        storage = self.database.storage
-        if self._kept is None or self._kept[0] is not storage:
-            self._kept = storage, self._make(storage)
+        try:
+            storage = self.database.storage
+            if self._kept is None or self._kept[0] is not storage:
+                self._kept = storage, self._make(storage)
+        except ConfigError as error:
+            raise ConfigError(f"tune: {problem}" for problem in error.problems) from None
         return self._kept[1]
 
     def _make(self, storage: Any) -> Any:
@@ -152,10 +155,7 @@ class Study:
 
         metric, larger = scored_by(self.tuning)
         pruner = search.pruner(self.tuning.tune, self.tuning.first.epochs)
-        try:
-            made = new_study(storage, self.name, self.tuning.key, larger, pruner=pruner)
-        except ConfigError as error:
-            raise ConfigError(f"tune: {problem}" for problem in error.problems) from None
+        made = new_study(storage, self.name, self.tuning.key, larger, pruner=pruner)
         made.set_user_attr("optuna", self._optuna)
         made.set_user_attr("tune", self._record["tune"])
         for trial in self.trials:
