@@ -32,9 +32,9 @@ TWO_GPUS = {"CUDA_VISIBLE_DEVICES": "0,1"}
 
 @typed(
     "sweep sweep.yaml epochs=1 --store runs --seeds 0 --data shapes=data --gpus none --slots 2 --memory-gb 40 --workers 0 "
-    "--micro-batch 4 --keep last --checkpoint-minutes 5 --wandb disabled --retry failed --smoke --out tables",
+    "--threads 1 --micro-batch 4 --keep last --checkpoint-minutes 5 --wandb disabled --retry failed --smoke --out tables",
     *("overrides", "--store", "--seeds", "--data", "--gpus", "--slots", "--memory-gb", "--workers", "--micro-batch"),
-    *("--keep", "--checkpoint-minutes", "--wandb", "--retry", "--smoke", "--out"),
+    *("--keep", "--checkpoint-minutes", "--wandb", "--retry", "--smoke", "--out", "--threads"),
     **TWO_GPUS,
 )
 def _(said: Said) -> None:
@@ -43,6 +43,7 @@ def _(said: Said) -> None:
     assert "all 3 runs are done" in said.out
     placed = placement(said, said.names["deeper"])
     due = {"gpus": [], "workers": 0, "micro_batch": 4, "keep": "last", "checkpoint_minutes": 5.0, "memory_gb": 40.0}
+    due |= {"threads": 1}
     assert {name: placed[name] for name in due} == due
     assert placed["tracking"]["mode"] == "disabled"
     assert placed["data"] == str(said.folder / "data")
@@ -75,16 +76,24 @@ def _(said: Said) -> None:
 
 @typed(
     "run base.yaml optim.lr=1e-3 --store runs --data shapes=data --gpus none --slots 1 --memory-gb 40 --gpus-per-run 1 "
-    "--workers 1 --micro-batch 4 --keep none --checkpoint-minutes 7 --wandb offline --retry failed",
+    "--workers 1 --threads 3 --micro-batch 4 --keep none --checkpoint-minutes 7 --wandb offline --retry failed",
     *("overrides", "--store", "--data", "--gpus", "--slots", "--memory-gb", "--workers", "--micro-batch"),
-    *("--keep", "--checkpoint-minutes", "--wandb", "--retry", "--gpus-per-run"),
+    *("--keep", "--checkpoint-minutes", "--wandb", "--retry", "--gpus-per-run", "--threads"),
     **TWO_GPUS,
 )
 def _(said: Said) -> None:
     assert "base: the run is done" in said.out
     assert re.search(r"top1 [\d.]+ ", said.out)
     placed = placement(said, said.names["single"], 2)
-    due = {"gpus": [], "ranks": 1, "workers": 1, "micro_batch": 4, "keep": "none", "checkpoint_minutes": 7.0}
+    due = {
+        "gpus": [],
+        "ranks": 1,
+        "threads": 3,
+        "workers": 1,
+        "micro_batch": 4,
+        "keep": "none",
+        "checkpoint_minutes": 7.0,
+    }
     due["memory_gb"] = 40.0
     assert {name: placed[name] for name in due} == due
     assert not list(said.attempt(said.names["single"], 2).glob("checkpoints/*.ckpt"))
@@ -129,8 +138,8 @@ def _(said: Said) -> None:
 
 
 @typed(
-    "evaluate {run} --store runs --data shapes=data --gpus none --workers 1 --json",
-    *("--store", "--data", "--gpus", "--workers", "--json"),
+    "evaluate {run} --store runs --data shapes=data --gpus none --workers 1 --threads 1 --json",
+    *("--store", "--data", "--gpus", "--workers", "--threads", "--json"),
 )
 def _(said: Said) -> None:
     result = yaml.safe_load((said.folder / "runs" / said.names["run"] / "result.json").read_text())
@@ -193,9 +202,9 @@ def _(said: Said) -> None:
 
 
 @typed(
-    "plan sweep.yaml --only deeper --calibrate --gpus none --slots 2 --gpus-per-run 1 --workers 1 --micro-batch 4 "
-    "--data shapes=data --json",
-    *("--calibrate", "--gpus", "--slots", "--gpus-per-run", "--workers", "--micro-batch"),
+    "plan sweep.yaml --only deeper --calibrate --gpus none --slots 2 --gpus-per-run 1 --workers 1 --threads 1 "
+    "--micro-batch 4 --data shapes=data --json",
+    *("--calibrate", "--gpus", "--slots", "--gpus-per-run", "--workers", "--threads", "--micro-batch"),
     **TWO_GPUS,
 )
 def _(said: Said) -> None:
