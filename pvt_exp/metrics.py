@@ -7,15 +7,20 @@ from typing import Any
 
 SCIENTIFIC_FROM = 1e7
 """Size from which on a number is shown as ``4.210e+43``."""
+MOST_DIGITS = 9
+"""Decimals at which a number that is still smaller than 1e-6 is shown so too."""
 
 
 def number(value: float, digits: int, sign: str = "-") -> str:
-    """A number with so many decimals, and in scientific notation where it is huge; never minus zero.
+    """A number with so many decimals, and in scientific notation where it is huge or tiny; never minus zero.
 
     ``sign`` is ``+`` for numbers that show a plus, as in the format language of Python.
     """
-    if not math.isfinite(value) or abs(value) >= SCIENTIFIC_FROM:
-        return f"{value:{sign}.3e}" if math.isfinite(value) else f"{value:{sign}}"
+    if not math.isfinite(value):
+        return f"{value:{sign}}"
+    is_tiny = digits >= MOST_DIGITS and 0 < abs(value) < 1e-6
+    if is_tiny or abs(value) >= SCIENTIFIC_FROM:
+        return f"{value:{sign}.3e}"
     text = f"{value:{sign}.{digits}f}"
     return text.lstrip("+-") if text[0] in "+-" and float(text) == 0 else text
 
@@ -82,6 +87,20 @@ def value_of(result: Mapping[str, Any], name: str) -> float | None:
 
 def described(result: Mapping[str, Any]) -> list[str]:
     """The metrics of a result or an evaluation in words, with the units that stand in it."""
-    info = result.get("metric_info", {})
-    units = {name: info[name]["unit"] if name in info else "" for name in result["metrics"]}
-    return [f"{name} {Metric(name, name, units[name], None).text(value)}" for name, value in result["metrics"].items()]
+    return [
+        f"{name} {Metric(name, name, _unit(result, name), None).text(value)}"
+        for name, value in result["metrics"].items()
+    ]
+
+
+def _unit(result: Mapping[str, Any], name: str) -> str:
+    """What a result says of a metric's unit; nothing where it does not, as one of another program."""
+    info = result.get("metric_info")
+    entry = info.get(name) if isinstance(info, Mapping) else None
+    unit = entry.get("unit") if isinstance(entry, Mapping) else None
+    return unit if isinstance(unit, str) else ""
+
+
+def as_printed(value: float) -> str:
+    """A published figure with one decimal, as all but a few are, or as many as it has."""
+    return number(value, 1) if round(value, 1) == value else f"{value:g}"

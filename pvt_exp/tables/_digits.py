@@ -12,10 +12,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from pvt_exp.metrics import Metric, number
-
-MOST = 9
-"""Decimals of any number but a spread."""
+from pvt_exp.metrics import MOST_DIGITS, Metric, number
 
 
 def fixed(value: float, digits: int, sign: str = "-") -> str:
@@ -29,7 +26,7 @@ def spread(value: float, digits: int) -> str:
     text = fixed(value, digits)
     if value == 0 or float(text):
         return text
-    return f"{value:.0e}" if abs(value) < 10**-MOST else fixed(value, _first_digit(value))
+    return f"{value:.0e}" if abs(value) < 10**-MOST_DIGITS else fixed(value, _first_digit(value))
 
 
 def apart(ends: tuple[float, float], digits: int) -> int:
@@ -63,7 +60,7 @@ def most_of(metric: Metric, values: Sequence[float]) -> int:
     if metric.is_percent:
         return 2
     largest = max(map(abs, values), default=0.0) or 1
-    return min(max(3, 2 - math.floor(math.log10(largest))), MOST)
+    return min(max(3, 2 - math.floor(math.log10(largest))), MOST_DIGITS)
 
 
 def least_of(metric: Metric) -> int:

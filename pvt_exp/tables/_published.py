@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pvt_exp import units
-from pvt_exp.metrics import Metric, number
+from pvt_exp.metrics import Metric, as_printed
 from pvt_exp.published import Figure
 from pvt_exp.statistics import Difference, difference
 from pvt_exp.tables import Cell, Column
@@ -63,11 +63,6 @@ def first_cells(lines: Sequence[Line], metric: str) -> list[Cell]:
     """Of each row the first figure that the sweep names which has the metric."""
     found = [next((f for f in line.variant.published if metric in f.metrics), None) for line in lines]
     return [Cell() if f is None else Cell(f.metrics[metric], text=as_printed(f.metrics[metric])) for f in found]
-
-
-def as_printed(value: float) -> str:
-    """With one decimal, as all but a few figures are, or as many as it has."""
-    return number(value, 1) if round(value, 1) == value else f"{value:g}"
 
 
 # ---------------------------------------------------------------- how far ours is from it

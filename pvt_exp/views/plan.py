@@ -12,7 +12,7 @@ from rich.text import Text
 from pvt_exp import codes
 from pvt_exp.estimate import Estimate
 from pvt_exp.live import COLOURS, several
-from pvt_exp.metrics import Metric
+from pvt_exp.metrics import Metric, as_printed
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Run
 from pvt_exp.space import in_words
@@ -106,7 +106,11 @@ def print_plan(
         done = sum(outcomes[run.id].state == "done" for run in variant.runs)
         also = [", ".join(label.values()) for label in variant.labels if label] if variant.is_base else []
         name = variant.name + (f" ({', '.join(also)})" if also else "")
-        told = [f"{f.metrics[metric]:g} {f.key.partition('/')[0]}" for f in variant.published if metric in f.metrics]
+        told = [
+            f"{as_printed(f.metrics[metric])} {f.key.partition('/')[0]}"
+            for f in variant.published
+            if metric in f.metrics
+        ]
         ids = " ".join(run.id for run in variant.runs)
         table.add_row(Text(name), f"{done}/{len(variant.runs)}", *([", ".join(told)] if beside else []), ids)
     open_ = [each for each in tunings if each["chosen"] is None]

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pvt_exp import published
+from pvt_exp.metrics import as_printed
 from pvt_exp.published import Figure
 
 
@@ -39,7 +40,7 @@ def print_published(console: Console, figures: Sequence[Figure]) -> None:
         if (line := ": ".join(filter(None, (about[0], ", ".join(filter(None, about[1:])))))) != heading:
             table.add_row(Text(line, "italic dim"))
             heading = line
-        scores = [f"{name} {value:g}" for name, value in figure.metrics.items()]
+        scores = [f"{name} {as_printed(value)}" for name, value in figure.metrics.items()]
         words = [*scores, *filter(None, (figure.outcome, figure.claim))]
         costs = ["" if value is None else f"{value:g}" for value in (figure.params, figure.macs)]
         table.add_row(Text(figure.key), *costs, Text(", ".join(words) + (f" ({figure.note})" if figure.note else "")))

@@ -21,6 +21,7 @@ def standing(runs: Path, seen: Outcome) -> dict[str, Any]:
         "reason": seen.reason,
         "attempts": seen.attempts,
         "metrics": result.get("metrics"),
+        "metric_info": result.get("metric_info"),
         "seconds": result.get("provenance", {}).get("seconds"),
     }
     if seen.state == "running":
@@ -58,7 +59,7 @@ def print_runs(console: Console, found: dict[str, Any]) -> None:
     """A line a run."""
     for run in found["runs"]:
         line = Text.assemble(run["id"], "  ", (f"{run['state']:>13}", COLOURS[run["state"]]), "  ")
-        line.append(" ".join(f"{name} {value:.4g}" for name, value in (run["metrics"] or {}).items()))
+        line.append("  ".join(described(run)) if run["metrics"] else "")
         line.append(f"  {', '.join(run['sweeps'])}", "dim")
         console.print(line, soft_wrap=True)
 

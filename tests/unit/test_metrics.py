@@ -58,8 +58,12 @@ class Settings(Dataset):
 WORK = """
 import json
 from pathlib import Path
-from pvt_exp import expand, storage, store, study
+from types import SimpleNamespace
+import optuna
+from pvt_exp import board, expand, live, storage, store, study
+from pvt_exp.mirror import Mirror
 from pvt_exp.schema import Placement
+optuna.logging.disable_default_handler()
 plan = expand.load(Path("sweep.yaml"))[1]
 for i, variant in enumerate(plan.variants):
     for run in variant.runs:
@@ -68,6 +72,8 @@ for i, variant in enumerate(plan.variants):
         made = {"git": {"sha": None, "dirty": False, "files_sha256": "0"}, "seconds": 1.0}
         store.finish(store.attempt(Path("runs"), run, Placement(), plan.name), {
             "metrics": scores, "best": {"epoch": 1, "metrics": scores}, "epoch": 2, "provenance": made,
+            "finished": "2026-01-01T00:00:00Z",
+            "metric_info": {each.name: each.info() for each in run.task.declared},
             "cost": {"params": 10, "macs": 10, "input_px": [32, 32]},
             "data": {"name": "scenes", "fingerprint": "0", "images": {}},
         })
@@ -75,7 +81,23 @@ tuned = expand.load(Path("tuned.yaml"))[1]
 (tuning,) = tuned.tunings
 search = study.Study(Path("runs"), tuning, tuned.name, storage.Database("sqlite:///tuned.db"))
 search.open()
-print(json.dumps({"direction": search.study.direction.name, "scored_by": study.scored_by(tuning)}))
+for rmse in (0.9, 0.4, 0.6):
+    trial = search.propose()
+    found = {"metrics": {"rmse_m": rmse}, "data": {"fingerprint": "0"}}
+    search.tell(trial, store.Outcome(trial.run.id, "done", result=found))
+search.decide()
+best = study.chosen(Path("runs"), tuning)
+mirror = Mirror(lambda: plan, Path("runs"), optuna.storages.InMemoryStorage())
+mirror.refresh()
+(name,) = mirror.studies
+shown = optuna.load_study(study_name=name, storage=mirror.storage)
+group = board.Group("row", plan.variants[1].runs, {run.id: "trial 0: x" for run in plan.variants[1].runs})
+outcomes = {run.id: store.outcome(Path("runs"), run.id) for run in plan.runs}
+print(json.dumps({
+    "direction": search.study.direction.name, "scored_by": study.scored_by(tuning), "chosen": best["score"],
+    "mirror": [shown.direction.name, shown.best_value],
+    "live": live._score(SimpleNamespace(outcomes=outcomes, plan=plan), group),
+}))
 """
 
 
@@ -94,7 +116,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "base.yaml").write_text(f"task: {{kind: depth}}\ndataset: {{kind: scenes, name: scenes}}\n{rest}")
     blocks = "blocks:\n  - one_at_a_time: {depth: {deeper: {backbone.depths: [2, 1, 1, 1]}}}\n"
     (folder / "sweep.yaml").write_text(f"base: base.yaml\nseeds: [0, 1, 2]\n{blocks}")
-    tune = "tune: {space: {optim.lr: {low: 1.0e-3, high: 1.0e-2}}, trials: 2, holdout: {share: 0.2}}\n"
+    tune = "tune: {space: {optim.lr: {low: 1.0e-3, high: 1.0e-2}}, trials: 3, sampler: random, holdout: {share: 0.2}}\n"
     (folder / "tuned.yaml").write_text(f"base: base.yaml\nseeds: [0]\n{tune}blocks:\n  - variants: {{one: {{}}}}\n")
 
     def python(*words: str) -> str:
@@ -111,6 +133,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     of_w_and_b = python("-m", "pvt_exp", "wandb", "sweep", "sweep.yaml", "--print")
     told: dict[str, Any] = {"wandb": of_w_and_b, **json.loads(python("-c", WORK))}
     told["table"] = json.loads(python("-m", "pvt_exp", "report", "sweep.yaml", "--json", "--out", "out"))
+    told["runs"] = python("-m", "pvt_exp", "runs", "list")
     told["folder"] = folder
     return told
 
@@ -154,8 +177,15 @@ def test_the_files_of_a_foreign_task_say_the_same(foreign: dict[str, Any]) -> No
 
 def test_tuning_and_w_and_b_go_by_the_foreign_tasks_first_metric(foreign: dict[str, Any]) -> None:
     assert (foreign["direction"], foreign["scored_by"]) == ("MINIMIZE", ["rmse_m", False])
+    assert foreign["chosen"] == 0.4
+    assert foreign["mirror"] == ["MINIMIZE", 0.512]
+    assert foreign["live"] == "1.512"
     assert "name: rmse_m" in foreign["wandb"]
     assert "goal: minimize" in foreign["wandb"]
+
+
+def test_the_terminal_has_the_foreign_tasks_units(foreign: dict[str, Any]) -> None:
+    assert "rmse_m 0.512 m  ece 3.50 %  bias_m 0.25 m  loss_ratio 2" in foreign["runs"]
 
 
 def test_a_task_that_declares_nothing_or_no_direction_is_told() -> None:
@@ -238,7 +268,8 @@ def test_a_result_says_its_units_itself() -> None:
         "metric_info": {"top1": Classification(num_classes=2).declared[0].info()},
     }
     assert described(told) == ["top1 71.00 %", "x 2"]
-    assert described({"metrics": {"x": 2.0}}) == ["x 2"]
+    for odd in (None, [], {"x": 3}, {"x": {"unit": 3}}):
+        assert described({"metrics": {"x": 2.0}, "metric_info": odd}) == ["x 2"]
 
 
 def test_numbers_are_never_minus_zero_and_never_long() -> None:

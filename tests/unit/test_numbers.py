@@ -157,6 +157,13 @@ def test_a_huge_loss_is_short_and_has_no_overflow(size):
     assert all(math.isfinite(value) and value > 0 for value in values)
 
 
+def test_a_tiny_loss_is_no_row_of_zeros():
+    made = table([(BASE, [result(70.0, loss) for loss in (1.2e-11, 1.3e-11, 1.4e-11)])], columns=("loss", "interval"))
+    shown = made.rows[0].cells[0]
+    assert (shown.text, shown.std_text) == ("1.300e-11", "1.000e-12")
+    assert table([(BASE, [result(70.0, 0.0)] * 3)], columns=("loss",)).rows[0].cells[0].text == "0.000"
+
+
 FORMULAS = ["=1+1", "+ overlap", "-x", "@SUM(A1)", "\t=1", "＝1+1", "'=1", "''+x", "--flag", " =2", "+1+2"]
 PLAIN = ["'tis", "-1", "+0.5", "1e-3", "a=b", "8-4-2-1", "", "'", "-1e-3"]
 
