@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
+from pvt_exp.backbones import Width
 from pvt_exp.config import ConfigError, Keys, field_of
 from pvt_exp.match import Match, Matched, Solution
 from pvt_exp.plan import called
@@ -40,6 +41,8 @@ class Problem(NamedTuple):
     units: tuple[int, ...]
     cost: str
     within: float
+    single: bool = False
+    """Whether the field is one number and not a list."""
 
 
 class Count(Protocol):
@@ -47,6 +50,9 @@ class Count(Protocol):
 
     def each(self, runs: Sequence[Run], memory: bool = ..., /) -> Sequence[Any]:
         """What the runs' models cost, or an object with the ``reason`` why that is not known."""
+
+    def widths(self, runs: Sequence[Run], /) -> Sequence[Width | str]:
+        """What makes each run's backbone wider, or why that is not known."""
 
     def solve(self, problems: Sequence[Problem], /) -> Sequence[Solution | str | None]:
         """The nearest solution of each, or the reason why nothing can be said."""
@@ -64,19 +70,15 @@ def match(
         ConfigError: for each row that has no such value, with the nearest; if no row has the field.
     """
     others = [row for row in rows if row.run.id != base.id]
-    problems: dict[int, Problem] = {}
-    for row in others:
-        field, value = next(((name, v) for name in wanted.by if (v := field_of(row.run, name)) is not None), ("", None))
-        if value is None:
-            continue
-        entries = value if isinstance(value, tuple) else (value,)
-        if not all(type(entry) is int for entry in entries):
-            raise ConfigError(f"{place}: match.by: {field} has no whole numbers that could be scaled")
-        units = row.run.backbone.units(field.removeprefix("backbone.")) if field.startswith("backbone.") else None
-        units = units or (1,) * len(entries)
-        problems[id(row)] = Problem(row.run, base, field, entries, units, wanted.cost, wanted.within)
-    if others and all(field_of(row.run, name) is None for row in others for name in wanted.by):
-        raise ConfigError(f"{place}: match.by: no row has {' or '.join(wanted.by)}")
+    scaled = _by_width(others, count) if wanted.by is None else [_by_field(row, wanted.by, place) for row in others]
+    problems = {
+        id(row): Problem(row.run, base, found.field, found.value, found.units, wanted.cost, wanted.within, found.single)
+        for row, found in zip(others, scaled, strict=True)
+        if isinstance(found, Width)
+    }
+    without = [(row, found) for row, found in zip(others, scaled, strict=True) if isinstance(found, str)]
+    if others and not problems:
+        raise ConfigError(f"{place}: match{'.by' if wanted.by else ''}: {_nothing(wanted.by, without)}")
     solved = dict(zip(problems, count.solve(list(problems.values())), strict=True))
     unsolved: list[str] = []
 
@@ -92,7 +94,7 @@ def match(
             return row
         if found.value == problem.value:
             return row
-        value = list(found.value) if isinstance(field_of(row.run, problem.field), tuple) else found.value[0]
+        value = found.value[0] if problem.single else list(found.value)
         parts = (*row.parts, (("match",), {problem.field: value}))
         told = Matched(problem.field, problem.value, found.value, wanted.cost, found.residual)
         return replace(row, parts=parts, run=apply(parts), matched=told)
@@ -100,23 +102,47 @@ def match(
     made = [changed(row) for row in rows]
     if unsolved:
         raise ConfigError(unsolved)
-    _tell_unmatched(wanted, base, [row for row in others if id(row) not in problems], count, place)
+    _tell_unmatched(wanted, base, without, count, place)
     return made
 
 
-def _tell_unmatched(wanted: Match, base: Run, rows: Sequence[Spelled], count: Count, place: str) -> None:
-    """Say of each row without the field how far it is from the base, if that is too far."""
-    if not rows:
+def _by_field(row: Spelled, names: Sequence[str], place: str) -> Width | str:
+    """The first of the fields that the row has; in words that it has none."""
+    field, value = next(((name, v) for name in names if (v := field_of(row.run, name)) is not None), ("", None))
+    if value is None:
+        return f"it has no {' or '.join(names)}"
+    entries = value if isinstance(value, tuple) else (value,)
+    if not all(type(entry) is int for entry in entries):
+        raise ConfigError(f"{place}: match.by: {field} has no whole numbers that could be scaled")
+    units = row.run.backbone.units(field.removeprefix("backbone.")) if field.startswith("backbone.") else None
+    return Width(field, entries, units or (1,) * len(entries), not isinstance(value, tuple))
+
+
+def _by_width(rows: Sequence[Spelled], count: Count) -> list[Width | str]:
+    """The width of each row's backbone; in words where it has none that is known."""
+    widths = count.widths([row.run for row in rows])
+    return [each._replace(field=f"backbone.{each.field}") if isinstance(each, Width) else each for each in widths]
+
+
+def _nothing(by: Sequence[str] | None, without: Sequence[tuple[Spelled, str]]) -> str:
+    if by:
+        return f"no row has {' or '.join(by)}"
+    return "; ".join(f"{called(row.labels)}: {why}" for row, why in without)
+
+
+def _tell_unmatched(wanted: Match, base: Run, without: Sequence[tuple[Spelled, str]], count: Count, place: str) -> None:
+    """Say of each row without the field why, and how far it is from the base, if that is too far."""
+    if not without:
         return
     try:
-        found = _counted([wanted.cost], base, rows, count)
+        found = _counted([wanted.cost], base, [row for row, _ in without], count)
     except ConfigError as error:
         raise ConfigError(f"{place}: match: {problem}" for problem in error.problems) from None
     target, *costs = (getattr(each, wanted.cost) for each in found)
-    for row, cost in zip(rows, costs, strict=True):
+    for (row, why), cost in zip(without, costs, strict=True):
         residual = cost / target - 1
         if abs(residual) > wanted.within:
-            row.unmatched = f"it has no {' or '.join(wanted.by)} ({wanted.cost} {100 * residual:+.1f} %)"
+            row.unmatched = f"{why} ({wanted.cost} {100 * residual:+.1f} %)"
 
 
 def _counted(wanted: Sequence[str], base: Run, rows: Sequence[Spelled], count: Count) -> Sequence[Any]:

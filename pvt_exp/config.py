@@ -13,6 +13,7 @@ from pvt_exp.explain import explain
 from pvt_exp.reading import override, parse, read
 
 __all__ = [
+    "DOTTED",
     "ConfigError",
     "Document",
     "Frozen",
@@ -41,6 +42,10 @@ class Frozen(BaseModel):
     """Base of all that can be configured: immutable, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+DOTTED = "x-dotted"
+"""Marks in a JSON Schema what is written by dotted fields of a run: ``changes``, a ``space``, or the name of ``numbers``."""
 
 
 def or_text(schema: dict[str, Any]) -> None:
@@ -87,7 +92,10 @@ def _immutable(value: Any) -> Any:
 def field_of(value: Any, dotted: str) -> Any:
     """The value of a field of a model or mapping, None where it has no such field."""
     for key in dotted.split("."):
-        value = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
+        if isinstance(value, BaseModel):
+            value = getattr(value, key) if key in type(value).model_fields else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
     return value
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pvt_exp import children, files, machine, provenance
+from pvt_exp.backbones import Width
 from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
 from pvt_exp.match import Solution
@@ -81,6 +82,17 @@ def _cost(answer: dict[str, Any]) -> Cost:
 
 def _question(run: Run, memory: bool) -> dict[str, Any]:
     return {"run": _counts(run, memory), "memory": memory}
+
+
+def widths(runs: Sequence[Run]) -> list[Width | str]:
+    """What makes each run's backbone wider, or why that is not known."""
+    questions = [({"width_of": _counts(run, False)}, {"width_of": run.model_dump(mode="json")}) for run in runs]
+    return [
+        told.reason
+        if isinstance(told, NoCost)
+        else Width(told["field"], tuple(told["value"]), tuple(told["units"]), told["single"])
+        for told in _asked("widths", questions)
+    ]
 
 
 def solve(problems: Sequence[Problem]) -> list[Solution | str | None]:

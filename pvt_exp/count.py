@@ -22,7 +22,12 @@ ASK: dict[str, Callable[[Training], int]] = {
 
 
 def answer(question: dict[str, Any]) -> Any:
-    """What a run's model costs, fields of `pvt_exp.cost.Cost`; or the solution of a `pvt_exp.budget.Problem`."""
+    """What a run's model costs, fields of `pvt_exp.cost.Cost`; or the solution of a `pvt_exp.budget.Problem`; or the fields
+    of the `pvt_exp.backbones.Width` of its backbone.
+    """
+    if "width_of" in question:
+        run = config.make(Run, question["width_of"])
+        return run.backbone.width(getattr(run.task, "table_px", run.task.train_px[0]))._asdict()
     return solve(**question) if "field" in question else count(**question)
 
 
@@ -39,10 +44,16 @@ def count(run: dict[str, Any], memory: bool = False) -> dict[str, Any]:
 
 
 def solve(
-    run: dict[str, Any], base: dict[str, Any], field: str, value: list[int], units: list[int], cost: str, within: float
+    run: dict[str, Any],
+    base: dict[str, Any],
+    field: str,
+    value: list[int],
+    units: list[int],
+    cost: str,
+    within: float,
+    single: bool,
 ) -> dict[str, Any] | None:
     """The value of the field at which the run's model costs what the base's does, or the nearest."""
-    single = not isinstance(_at(run, field), list)
 
     def cost_at(entries: tuple[int, ...]) -> int | None:
         try:
@@ -67,12 +78,6 @@ def said(question: dict[str, Any]) -> dict[str, Any]:
         return {"answer": answer(question)}
     except Exception as error:  # whatever a network raises is the answer to this question
         return {"error": in_a_line(error)}
-
-
-def _at(value: Any, field: str) -> Any:
-    for key in field.split("."):
-        value = value[key]
-    return value
 
 
 def _build(run: Run) -> Training:

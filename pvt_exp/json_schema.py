@@ -11,18 +11,40 @@ from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
 from pvt_exp import files
+from pvt_exp.config import DOTTED
+from pvt_exp.json_changes import Changes
 from pvt_exp.page import Report
 from pvt_exp.schema import Run, Sweep
 
 
 def texts() -> dict[str, str]:
     """File name to text of each schema."""
-    models: dict[str, type[BaseModel]] = {"run.json": Run, "sweep.json": Sweep, "report.json": Report}
-    return {name: files.dump(model.model_json_schema(schema_generator=WithHover)) for name, model in models.items()}
+    run, report = (model.model_json_schema(schema_generator=WithHover) for model in (Run, Report))
+    return {"run.json": files.dump(run), "sweep.json": files.dump(_sweep()), "report.json": files.dump(report)}
+
+
+def _sweep() -> JsonSchemaValue:
+    """With every field of a run by its dotted name where a sweep changes, tunes or scales one."""
+    _, made = models_json_schema([(Sweep, "validation"), (Run, "validation")], schema_generator=WithHover)
+    defs: dict[str, Any] = made["$defs"]
+    changes = Changes(defs, "Run", without=("seed",))
+    fields = {"changes": {"$ref": "#/$defs/Changes"}, "numbers": changes.one_of_numbers()}
+    fields["space"] = changes.keyed({"$ref": "#/$defs/Values"})
+
+    def filled(node: Any) -> Any:
+        if isinstance(node, list):
+            return list(map(filled, node))
+        if not isinstance(node, dict):
+            return node
+        kept = {key: filled(value) for key, value in node.items() if key != DOTTED}
+        return {**kept, **fields[node[DOTTED]]} if DOTTED in node else kept
+
+    defs = {name: filled(each) for name, each in defs.items()}
+    return {**defs.pop("Sweep"), "$defs": {**defs, "Changes": changes.schema()}}
 
 
 def field_docs(model: type[BaseModel]) -> dict[str, str]:
@@ -40,7 +62,15 @@ def field_docs(model: type[BaseModel]) -> dict[str, str]:
 
 
 class WithHover(GenerateJsonSchema):
-    """Pydantic's generator, with the fields' strings as their descriptions."""
+    """Pydantic's generator, with the fields' strings as their descriptions, without titles, and with every ``kind``."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        made = super().tagged_union_schema(schema)
+        made.pop("discriminator", None)  # OpenAPI's
+        return {**made, "required": ["kind"]}
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made: dict[str, Any] = super().model_schema(schema)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field, WithJsonSchema, field_validator
 
-from pvt_exp.config import Frozen
+from pvt_exp.config import DOTTED, Frozen
 
 FARTHEST = 16.0
 """A field is tried from a sixteenth of what is written to sixteen times of it."""
@@ -16,16 +16,25 @@ FEW = 8
 """Guesses of the scale; what they leave open is bisected."""
 
 
+_PART = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        {"type": "string", "pattern": r"^\s*([0-9]{1,2}(\.[0-9]*)?|\.[0-9]+)\s*%\s*$"},
+    ]
+}
+_FIELDS = {"anyOf": [{DOTTED: "numbers"}, {"type": "array", "items": {DOTTED: "numbers"}, "minItems": 1}]}
+
+
 class Match(Frozen):
     """Bring every row to the base's cost, by its width or its depth."""
 
     cost: Literal["params", "macs", "memory"]
     """What is to be equal: parameters, multiply-accumulates, or the bytes of a training step."""
-    within: Annotated[float, Field(gt=0, lt=1)]
+    within: Annotated[float, Field(gt=0, lt=1), WithJsonSchema(_PART)]
     """How far from the base's it may stay, as a part of it: ``2%`` or 0.02."""
-    by: tuple[str, ...] = Field(min_length=1)
+    by: Annotated[tuple[str, ...], Field(min_length=1), WithJsonSchema(_FIELDS)] | None = None
     """The field that is scaled, a whole number or a list of them: ``backbone.embed_dims``, ``backbone.depths``. Of several
-    the first that a row has."""
+    the first that a row has. Left out: the width of each row's backbone, as its kind knows it."""
 
     @field_validator("within", mode="before")
     @classmethod

@@ -9,11 +9,15 @@ from pvt_exp.config import Frozen
 from pvt_exp.tables import USUAL
 
 
+def _kind_may_be_left_out(schema: dict[str, Any]) -> None:
+    schema["items"].pop("required")
+
+
 class Report(Frozen):
     """A page of tables."""
 
     title: str | None = None
-    tables: tuple[one_of("tables"), ...] = Field(min_length=1)  # type: ignore[valid-type]
+    tables: tuple[one_of("tables"), ...] = Field(min_length=1, json_schema_extra=_kind_may_be_left_out)  # type: ignore[valid-type]
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     ValidationInfo,
     WithJsonSchema,
@@ -17,7 +18,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from pvt_exp import identity
 from pvt_exp.component import kinds, one_of
-from pvt_exp.config import Frozen, or_null, or_text
+from pvt_exp.config import DOTTED, Frozen, or_null, or_text
 from pvt_exp.doubt import CHECKED_LATER
 from pvt_exp.match import Match
 from pvt_exp.recipe import SGD, AdamW, Cosine, Poly, Step
@@ -60,6 +61,11 @@ class Pretrain(Frozen):
         return self
 
 
+def _or_32(schema: dict[str, Any]) -> None:
+    schema.pop("type", None)
+    schema["enum"].append(32)
+
+
 class Run(Frozen):
     """One complete configuration with one seed: what gets trained once."""
 
@@ -75,7 +81,7 @@ class Run(Frozen):
     """Images a BatchNorm statistic and a mixup draw are taken over; the whole batch where it is left out."""
     ema_decay: float | None = Field(None, gt=0, lt=1)
     """Decay of the moving average of the weights, which is then what is scored; none: the weights themselves."""
-    precision: Literal["32", "tf32", "bf16-mixed", "16-mixed"] = "32"
+    precision: Literal["32", "tf32", "bf16-mixed", "16-mixed"] = Field("32", json_schema_extra=_or_32)
     """``32`` is true float32, ``tf32`` lets GPUs round inputs of products to 10 bits."""
     seed: int = Field(0, ge=0, lt=2**32)
     pretrain: Pretrain | None = Field(None, json_schema_extra=or_text)
@@ -238,7 +244,7 @@ def _plain(name: str) -> str:
     return name
 
 
-Changes = Annotated[dict[str, Any], CHECKED_LATER]
+Changes = Annotated[dict[str, Any], CHECKED_LATER, WithJsonSchema({DOTTED: "changes"})]
 """Dotted field to new value; a mapping with `kind` replaces a component."""
 Name = Annotated[str, AfterValidator(_plain)]
 """Of an axis, a choice, a step or a variant: it stands in tables, in messages and after ``--only``."""
@@ -255,6 +261,8 @@ Axes = Annotated[dict[Name, Choices], Field(min_length=1)]
 
 class Block(Frozen):
     """One way to spell variants. A block has exactly one of these keys; several blocks add up."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     product: Axes | None = None
     """Every combination of the axes' choices."""

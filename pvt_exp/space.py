@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from pvt_exp.config import Frozen
+from pvt_exp.config import DOTTED, Frozen
 from pvt_exp.datasets import DataError
 
 Number = int | float
@@ -14,6 +14,15 @@ Number = int | float
 
 class Values(Frozen):
     """What a field may be: numbers from ``low`` to ``high``, or one of some ``choices``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["low", "high"], "properties": {"low": {"type": "number"}, "high": {"type": "number"}}},
+                {"required": ["choices"], "properties": {"choices": {"minItems": 2, "uniqueItems": True}}},
+            ]
+        }
+    )
 
     low: Number | None = None
     high: Number | None = None
@@ -90,7 +99,7 @@ class Tune(Frozen):
     The best setting of a variant is then trained with the sweep's seeds, and only those runs are in its table.
     """
 
-    space: dict[str, Values] = Field(min_length=1)
+    space: dict[str, Values] = Field(min_length=1, json_schema_extra={DOTTED: "space"})
     """Dotted field to ``{low, high, log, step}`` or ``{choices: [...]}``."""
     trials: int = Field(ge=1)
     """Of each variant."""

@@ -11,7 +11,7 @@ import hashlib
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import Field, model_validator
 
@@ -94,6 +94,19 @@ def _literals(annotation: Any) -> tuple[Any, ...]:
     return tuple(value for part in get_args(annotation) for value in _literals(part))
 
 
+class Width(NamedTuple):
+    """What makes a backbone wider or narrower where `match` says no field."""
+
+    field: str
+    """Below ``backbone``: ``embed_dims``, ``options.channels``."""
+    value: tuple[int, ...]
+    """As it is now."""
+    units: tuple[int, ...]
+    """What each entry must be a multiple of."""
+    single: bool = False
+    """Whether the field is one number and not a list."""
+
+
 class Backbone(Component):
     """Settings of a backbone, light; `build` makes the module, heavy."""
 
@@ -124,6 +137,14 @@ class Backbone(Component):
     def units(self, field: str) -> tuple[int, ...] | None:
         """What each entry of a field must be a multiple of where it is scaled; none: any whole number."""
         return None
+
+    def width(self, image_px: int) -> Width:
+        """What `match` scales by itself; it may import what computes.
+
+        Raises:
+            ValueError: with what to write instead, if there is no such field.
+        """
+        raise ValueError(f"the kind {self.kind} knows no width of its own; write match.by")  # type: ignore[attr-defined]
 
     def check(self, height: int, width: int) -> None:
         """Raise ValueError with the reason if images of this size cannot go through."""

@@ -9,9 +9,9 @@ from itertools import accumulate
 from operator import mul
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from pvt_exp.backbones import Backbone
+from pvt_exp.backbones import Backbone, Width
 from pvt_exp.component import Component
 from pvt_exp.config import merge
 
@@ -109,8 +109,28 @@ PRESETS: dict[Preset, dict[str, Any]] = {
 }
 
 
+STAGED = ("embed_dims", "depths", "heads", "mlp_ratios", "patch_sizes")
+
+
+def _one_entry_a_stage(schema: dict[str, Any]) -> None:
+    """In JSON Schema: lists of four entries, as the defaults and presets have; or all lists, of another length."""
+
+    def lists(least: int, most: int | None = None) -> dict[str, Any]:
+        size = {"minItems": least} | ({"maxItems": most} if most else {})
+        return dict.fromkeys(STAGED, size) | {"attention": {"properties": {"ratios": size}}}
+
+    others = [{"required": [*STAGED, "attention"], "properties": lists(n, n)} for n in (1, 2, 3, 5, 6)]
+    longer = {"required": [*STAGED, "attention"], "properties": lists(7)}
+    schema["anyOf"] = [{"properties": lists(4, 4)}, *others, longer]
+    attention = schema["properties"]["attention"]
+    del attention["required"]  # of a preset's attention, or the default's, a part may be written
+    attention["anyOf"] = attention.pop("oneOf")
+
+
 class Settings(Backbone):
     """Pyramid Vision Transformer, v1 and v2. Without a preset the defaults are PVT v2-B0's, less its drop path."""
+
+    model_config = ConfigDict(json_schema_extra=_one_entry_a_stage)
 
     kind: Literal["pvt"] = "pvt"
     preset: Preset | None = Field(None, exclude=True)
@@ -168,9 +188,7 @@ class Settings(Backbone):
 
     @model_validator(mode="after")
     def _stages_agree(self) -> "Settings":
-        per_stage = {
-            name: getattr(self, name) for name in ("embed_dims", "depths", "heads", "mlp_ratios", "patch_sizes")
-        }
+        per_stage = {name: getattr(self, name) for name in STAGED}
         if isinstance(self.attention, SpatialReduction):
             per_stage["attention.ratios"] = self.attention.ratios
         stages = len(self.embed_dims)
@@ -188,6 +206,9 @@ class Settings(Backbone):
 
     def units(self, field: str) -> tuple[int, ...] | None:
         return self.heads if field == "embed_dims" else None
+
+    def width(self, image_px: int) -> Width:
+        return Width("embed_dims", self.embed_dims, self.heads)
 
     @property
     def strides(self) -> tuple[int, ...]:

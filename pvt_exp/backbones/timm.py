@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pvt_exp.backbones import Backbone, require_timm_model
+from pvt_exp.backbones import Backbone, Width, require_timm_model
 from pvt_exp.config import Frozen
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ class Settings(Backbone):
         side = self.options.get("patch_size", int(patch[1]) if patch else 1)
         if isinstance(side, int) and (height % side or width % side):
             raise ValueError(f"{self.name} cuts patches of {side}, which do not divide an image of {height} x {width}")
+
+    def width(self, image_px: int) -> Width:
+        from pvt_exp.nn.timm_width import width
+
+        return width(self, image_px)
 
     def build(self, image_px: int, maps: bool = False) -> "TimmBackbone":
         """The module; ``image_px`` sizes a ViT's table of positions, which is interpolated to other images.

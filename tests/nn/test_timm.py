@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from pvt_exp.backbones import Backbone, timm_models
+from pvt_exp.backbones import Backbone, Width, timm_models
 from pvt_exp.backbones.timm import Settings
 from pvt_exp.component import kinds
 from pvt_exp.necks.vit_pyramid import Settings as VitPyramid
@@ -191,6 +191,35 @@ def test_a_plain_vit_of_few_blocks_has_maps_for_a_pyramid(name: str, depth: int)
     assert torch.equal(maps[-1], expected[-1])
     pyramid = VitPyramid(width=8).build(model.channels, model.strides)(maps)
     assert [m.shape[-2:] for m in pyramid] == [(32 // s, 48 // s) for s in (4, 8, 16)] + [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "width"),
+    [
+        ("resnet18", {}, Width("options.channels", (64, 128, 256, 512), (1, 1, 1, 1))),
+        ("resnet50", {"channels": (8, 16, 32, 64)}, Width("options.channels", (8, 16, 32, 64), (1, 1, 1, 1))),
+        ("deit_tiny_patch16_224", {}, Width("options.embed_dim", (192,), (3,), single=True)),
+        ("deit_tiny_distilled_patch16_224", {"embed_dim": 96}, Width("options.embed_dim", (96,), (3,), single=True)),
+        ("swin_tiny_patch4_window7_224", {}, Width("options.embed_dim", (96,), (3,), single=True)),
+        ("convnext_atto", {}, Width("options.dims", (40, 80, 160, 320), (1, 1, 1, 1))),
+        ("pvt_v2_b0", {}, Width("options.embed_dims", (32, 64, 160, 256), (1, 2, 5, 8))),
+        ("regnetx_002", {}, "match knows no width of regnetx_002 of timm; write match.by, or leave the row as it is"),
+        ("poolformer_s12", {}, "match does not know how dims makes poolformer_s12 of timm; write match.by"),
+    ],
+)
+def test_what_makes_a_model_of_timm_wider(name: str, options: dict[str, Any], width: Width | str) -> None:
+    settings = Settings(name=name, options=options)
+    if isinstance(width, str):
+        with pytest.raises(ValueError, match=width):
+            settings.width(224)
+        return
+    assert settings.width(224) == width
+    double = tuple(2 * n for n in width.value)
+    key = width.field.removeprefix("options.")
+    wider = Settings(name=name, options={**options, key: double[0] if width.single else double})
+    with torch.device("meta"):
+        before, after = (sum(p.numel() for p in each.build(224).parameters()) for each in (settings, wider))
+    assert 2 < after / before < 4.1
 
 
 def test_layers_of_a_plain_vit_become_maps_of_four_strides() -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pvt_exp import expand
+from pvt_exp.backbones import Width
 from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
 from pvt_exp.match import Solution, nearest
@@ -113,6 +115,62 @@ def test_a_row_without_the_field_is_told_how_far_off_it_is(experiment: Path) -> 
         assert {row.name: row.unmatched for row in planned.variants if row.unmatched or row.name == "net resnet"} == {
             "net resnet": told
         }
+
+
+BY_ITSELF = "match: {cost: params, within: 5%}\n"
+NETS = """\
+      net:
+        resnet: {backbone: {kind: timm, name: resnet18}}
+        vit: {backbone: {kind: timm, name: vit_tiny_patch16_224, options: {patch_size: 8}}}
+        regnet: {backbone: {kind: timm, name: regnetx_002}}
+"""
+
+
+def widths(runs: Sequence[Run]) -> list[Width | str]:
+    known = {
+        "resnet18": Width("options.channels", (64, 128), (1, 1)),
+        "vit_tiny_patch16_224": Width("options.embed_dim", (192,), (3,), single=True),
+        "regnetx_002": "no width of regnetx_002",
+    }
+    return [
+        known[b.name] if b.kind == "timm" else Width("embed_dims", b.embed_dims, b.heads) for b in map(backbone, runs)
+    ]
+
+
+def backbone(run: Run) -> Any:
+    return run.backbone
+
+
+def test_without_a_field_each_kind_is_scaled_by_its_width(experiment: Path) -> None:
+    asked: list[Problem] = []
+
+    def halved(problems: Sequence[Problem]) -> list[Solution | None]:
+        asked.extend(problems)
+        return [Solution(tuple(n // 2 for n in each.value), 100, 100) for each in problems]
+
+    def of(runs: Sequence[Run], memory: bool) -> list[SimpleNamespace]:
+        return [SimpleNamespace(params=100 + 50 * (run.backbone.kind == "timm")) for run in runs]
+
+    path = make(experiment.parent, f"  - one_at_a_time:\n{DEPTH}{NETS}", BY_ITSELF)
+    planned = expand.load(path, count=SimpleNamespace(solve=halved, of=of, each=of, widths=widths))[1]
+    rows = {row.name: row for row in planned.variants}
+    assert [(each.field, each.units) for each in asked] == [
+        *[("backbone.embed_dims", rows["base"].first.backbone.heads)] * 2,
+        ("backbone.options.channels", (1, 1)), ("backbone.options.embed_dim", (3,)),
+    ]  # fmt: skip
+    assert rows["net resnet"].first.backbone.options == {"channels": (32, 64)}
+    assert rows["net vit"].first.backbone.options == {"patch_size": 8, "embed_dim": 96}
+    assert rows["depth two"].first.backbone.embed_dims == tuple(n // 2 for n in rows["base"].first.backbone.embed_dims)
+    assert rows["net regnet"].unmatched == "no width of regnetx_002 (params +50.0 %)"
+    assert rows["base"].matched is None
+    assert rows["net regnet"].matched is None
+
+
+def test_rows_of_which_no_width_is_known(experiment: Path) -> None:
+    blocks = "  - one_at_a_time: {net: {regnet: {backbone: {kind: timm, name: regnetx_002}}}}\n"
+    path = make(experiment.parent, blocks, BY_ITSELF)
+    with pytest.raises(ConfigError, match=r"sweep\.yaml:2: match: net regnet: no width of regnetx_002$"):
+        expand.load(path, count=SimpleNamespace(widths=widths))
 
 
 @pytest.mark.parametrize(
