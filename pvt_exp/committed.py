@@ -1,5 +1,6 @@
 """Whether tables that were written once still equal what the store gives, cell by cell. Writes nothing."""
 
+import contextlib
 import csv
 import io
 from collections import Counter
@@ -7,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from pvt_exp import report
+from pvt_exp import report, store
 from pvt_exp.config import ConfigError
 from pvt_exp.formats import from_text
 from pvt_exp.report import Format
@@ -97,7 +98,7 @@ def check_page(title: str, tables: Sequence[Table], out: Path) -> list[Checked]:
     return checked
 
 
-def as_json(checked: Sequence[Checked]) -> dict[str, Any]:
+def as_json(checked: Sequence[Checked], runs: Path) -> dict[str, Any]:
     """Fields of ``pvt-exp report --check --json``."""
     return {
         "equal": not any(each.differences for each in checked),
@@ -107,6 +108,7 @@ def as_json(checked: Sequence[Checked]) -> dict[str, Any]:
                 "folder": str(each.folder),
                 "equal": not each.differences,
                 "made_by": each.made_by,
+                **dict(zip(("lost", "not_asked"), _runs_gone(each, runs), strict=True)),
                 "differences": [difference._asdict() for difference in each.differences],
             }
             for each in checked
@@ -114,25 +116,42 @@ def as_json(checked: Sequence[Checked]) -> dict[str, Any]:
     }
 
 
-def words(checked: Checked, command: str, store: Path, most: int = 50) -> Iterator[str]:
+def words(checked: Checked, command: str, runs: Path, most: int = 50) -> Iterator[str]:
     """What is said of one table, a line each, and what is to be done about it."""
     rows = len(checked.table.rows)
-    runs = len({run for row in checked.table.rows for run in row.runs})
+    count = len({run for row in checked.table.rows for run in row.runs})
     if not checked.differences:
-        size = f"{rows} rows, {len(checked.table.columns)} columns, {runs} runs"
-        yield f"{checked.folder}: equal to what {store} gives: {size}"
+        size = f"{rows} rows, {len(checked.table.columns)} columns, {count} runs"
+        yield f"{checked.folder}: equal to what {runs} gives: {size}"
         return
-    yield f"{checked.folder}: differs from what {store} gives"
+    yield f"{checked.folder}: differs from what {runs} gives"
     yield from (f"  {difference}" for difference in checked.differences[:most])
     if (more := len(checked.differences) - most) > 0:
         yield f"  and {more} more (--json has all)"
-    lost = sorted({run for each in checked.differences if each.column == "runs" for run in _gone(each)})
+    lost, seeds = _runs_gone(checked, runs)
     if lost:
-        yield f"  runs of the committed table that {store} has not, or not finished: {' '.join(lost)}"
+        yield f"  runs of the committed table that {runs} has not, or not finished: {' '.join(lost)}"
         yield "  if they are in another store, name it: --store PATH"
+    if seeds:
+        yield f"  runs of the committed table that {runs} has, and that were not asked for: {' '.join(sorted(seeds))}"
+    if others := sorted(set(seeds.values()) - set(checked.table.seeds)):
+        whole = ",".join(map(str, sorted({*checked.table.seeds, *others})))
+        seeds_ = ", ".join(map(str, others))
+        yield f"  they are of other seeds ({seeds_}): the same command with --seeds {whole} compares all"
     if checked.made_by:
         yield f"  the committed table says it was made by: {checked.made_by}"
     yield f"  to accept it as it is now: {command}"
+
+
+def _runs_gone(checked: Checked, runs: Path) -> tuple[list[str], dict[str, int]]:
+    """Runs of the committed table that the store lacks; and of those that it has and that were not asked for, the seeds."""
+    gone = sorted({run for each in checked.differences if each.column == "runs" for run in _gone(each)})
+    seeds: dict[str, int] = {}
+    for run in gone:
+        with contextlib.suppress(ConfigError):
+            if store.outcome(runs, run).state == "done":
+                seeds[run] = store.load(runs / run).seed
+    return [run for run in gone if run not in seeds], seeds
 
 
 def _gone(difference: Difference) -> set[str]:

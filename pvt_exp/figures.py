@@ -33,29 +33,36 @@ class Curve(NamedTuple):
     most: list[float]
 
 
-def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) -> list[Path]:
-    """Write ``curves`` and ``cost``, each as PNG and PDF.
-
-    Raises:
-        ConfigError: if matplotlib is not installed, or no run has a score yet.
-    """
+def require() -> None:
+    """Raise ConfigError if matplotlib is not installed."""
     try:
-        import matplotlib.style
+        import matplotlib.style  # noqa: F401
     except ImportError:
         raise ConfigError("--figures needs matplotlib: pip install 'pvt-exp[figures]'") from None
+
+
+def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) -> tuple[list[Path], list[str]]:
+    """Write ``curves`` and ``cost``, each as PNG and PDF: the files, and why one of the two cannot be drawn."""
+    require()
+    import matplotlib.style
+
     matplotlib.use("agg")
     first = plan.variants[0].first.task.first_metric if plan.variants else undeclared("")
     metric, head = first.name, first.head
     drawn = [each for variant in plan.variants if (each := of_row(variant, outcomes, runs, metric)).epochs]
-    if not drawn:
-        raise ConfigError(f"--figures: no run of {plan.name} has a score yet")
     out.mkdir(parents=True, exist_ok=True)
     points = [point for variant in plan.variants if (point := _point(variant, outcomes, metric)) is not None]
     with matplotlib.style.context("default"):  # whose ten colours differ, whatever a person's settings are
-        paths = _save(out / "curves", lambda axes: draw_curves(axes, drawn, head))
-        if points:
-            paths += _save(out / "cost", lambda axes: draw_costs(axes, points, head))
-    return paths
+        paths = _save(out / "curves", lambda axes: draw_curves(axes, drawn, head)) if drawn else []
+        paths += _save(out / "cost", lambda axes: draw_costs(axes, points, head)) if points else []
+    told = []
+    if not drawn:
+        told.append(
+            f"--figures: no curves: no run of {plan.name} has a score by epoch (attempts/<n>/metrics.csv in {runs})"
+        )
+    if not points:
+        told.append(f"--figures: no scores over cost: no run of {plan.name} is finished with a score and its cost")
+    return paths, told
 
 
 def of_row(variant: Any, outcomes: Mapping[str, Outcome], runs: Path, metric: str) -> Curve:

@@ -150,10 +150,9 @@ def tune(
         where = Where(runs.resolve(), launcher, roots, fingerprints, placement, policy)
         if status := _drive(console, View(console), board, where, again, searches):
             return status
-        without = searches.decide(board)
-    for name in without:
-        console.print(f"{name}: nothing is chosen yet: trials are left, or none has a score", highlight=False)
-    return 1 if without else 0
+        for line in searches.decide(board):
+            console.print(line, highlight=False, soft_wrap=True)
+    return 1 if searches.undecided else 0
 
 
 def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence[str]) -> bool:

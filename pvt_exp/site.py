@@ -62,7 +62,7 @@ def inspect(
     roots: dict[str, Path] = {}
     facts: dict[Dataset, Facts] = {}
     problems: dict[Dataset, list[str]] = {}
-    runs = [group.runs[0] for group in plan.groups]
+    runs = [group.runs[0] for group in plan.groups] + [each.first for each in plan.tunings if each.chosen is None]
     used = {run.dataset.name for run in runs}
     if unknown := sorted(set(flags) - used):
         raise ConfigError(f"--data {unknown[0]}: {plan.name} uses no such data set; it uses {', '.join(sorted(used))}")

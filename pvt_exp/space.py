@@ -1,5 +1,6 @@
 """What is tuned inside each variant of a sweep, and with what budget: the same for all of them."""
 
+import math
 from collections.abc import Mapping
 from itertools import product
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from pvt_exp.config import DOTTED, Frozen
 from pvt_exp.datasets import DataError
 
 Number = int | float
+EDGE = 0.05
+"""The part of a range, on the scale it is drawn on, that counts as its end."""
 
 
 class Values(Frozen):
@@ -61,6 +64,25 @@ class Values(Frozen):
     def ends(self) -> tuple[Any, ...]:
         """The outermost values, or every choice."""
         return self.choices or (self.low, self.high)
+
+    def edge(self, value: Any) -> Literal["low", "high"] | None:
+        """At which end of the range a value is: its last one, or in the last part (`EDGE`) of where it was drawn from.
+
+        None for a value in between, and for choices that are no numbers or only two, which have no range.
+        """
+        cells = self.cells
+        if self.choices:
+            numbers = [each for each in self.choices if isinstance(each, Number) and not isinstance(each, bool)]
+            if len(numbers) < max(3, len(self.choices)):
+                return None
+            cells = tuple(sorted(numbers))
+        if cells is not None:
+            return "low" if math.isclose(value, cells[0]) else "high" if math.isclose(value, cells[-1]) else None
+        assert self.low is not None
+        assert self.high is not None
+        low, high, at = map(math.log if self.log else float, (self.low, self.high, value))
+        part = (at - low) / (high - low)
+        return "low" if part <= EDGE else "high" if part >= 1 - EDGE else None
 
     @property
     def cells(self) -> tuple[Any, ...] | None:
@@ -136,6 +158,19 @@ class Tune(Frozen):
         """Every setting of the space."""
         cells = [values.cells or () for values in self.space.values()]
         return [dict(zip(self.space, each, strict=True)) for each in product(*cells)]
+
+
+def at_edge(space: Mapping[str, Values], chosen: Mapping[str, Any]) -> dict[str, Literal["low", "high"]]:
+    """The fields whose chosen value is at an end of its range, and at which: better ones may lie beyond."""
+    found = {name: values.edge(chosen[name]) for name, values in space.items() if name in chosen}
+    return {name: end for name, end in found.items() if end is not None}
+
+
+def edge_in_words(chosen: Mapping[str, Any], edges: Mapping[str, str]) -> str:
+    """``optim.lr 0.0099 is at the upper end of its range; better values may lie beyond``; empty where none is."""
+    ends = {"low": "lower", "high": "upper"}
+    told = [f"{in_words({name: chosen[name]})} is at the {ends[end]} end of its range" for name, end in edges.items()]
+    return f"{', '.join(told)}; better values may lie beyond" if told else ""
 
 
 def in_words(values: Mapping[str, Any]) -> str:

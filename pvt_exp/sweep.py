@@ -165,6 +165,8 @@ class _Driver:
             launched.close()  # type: ignore[attr-defined]
             for each in self.held.values():
                 each.close()
+            for run_id in self.going:  # some came to their end while they were asked to stop
+                self.board.put(store.outcome(self.where.store, run_id))
 
     def _next_attempt(self, slot: Slot) -> Path | None:
         self._return_free()

@@ -11,6 +11,7 @@ from pvt_exp.board import Board, Group
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan, Tuning, Variant
+from pvt_exp.space import at_edge, edge_in_words
 from pvt_exp.states import State
 from pvt_exp.storage import Database
 from pvt_exp.study import Study, Trial
@@ -64,6 +65,7 @@ def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:
                 "unit": each.first.task.first_metric.unit,
                 "best": (max if larger else min)(scores) if scores else None,
                 "chosen": each.chosen,
+                "at_edge": at_edge(each.tune.space, each.chosen or {}),
             }
         )
     return told
@@ -83,6 +85,8 @@ class Searches(Source):
         self.database = Database(named) if named else Database(f"sqlite:///{own}", own)
         self.studies = [Study(runs, each, plan.name, self.database) for each in undecided(plan)]
         self.runs, self.retry = runs, retry
+        self.undecided: list[str] = []
+        """The variants for which `decide` could choose nothing."""
         for each in self.studies:
             each.open()  # says what is wrong with the storage before anything is trained
 
@@ -124,12 +128,17 @@ class Searches(Source):
             attempts.prune(attempt, why)
 
     def decide(self, board: Board) -> list[str]:
-        """Record what was chosen; the names of the variants for which nothing could be."""
+        """Record what was chosen; what is to be said of it, a line a variant."""
         self.retry = ()
         self.look(board)
-        without = [each.tuning.name for each in self.studies if each.decide() is None]
+        self.undecided = [each.tuning.name for each in self.studies if each.decide() is None]
         self.database.renew()
-        return without
+        said = [f"{name}: nothing is chosen yet: trials are left, or none has a score" for name in self.undecided]
+        for each in self.studies:
+            values = study.choice(self.runs, each.tuning) or {}
+            if told := edge_in_words(values, at_edge(each.tuning.tune.space, values)):
+                said.append(f"{each.tuning.name}: chosen {told}")
+        return said
 
 
 def _group(one: Study) -> Group:

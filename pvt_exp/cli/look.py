@@ -175,7 +175,7 @@ def models(as_json: Json = False) -> None:
     """All presets, those of other packages too, with parameters and multiply-accumulates at 224 px."""
     from pvt_exp import views
 
-    found = views.models_json(pricing.of)
+    found = views.models_json(pricing.each)
     views.print_json(found) if as_json else views.print_models(console(), found)
 
 

@@ -43,9 +43,11 @@ def report(
 ) -> None:
     """The tables of a sweep, or of a report file: LaTeX, Markdown, CSV and HTML.
 
-    Exit status 1: no run of a sweep is finished yet; with --check: a table is not as the store has it.
+    Exit status 1: no run of a sweep is finished yet, or of --figures one cannot be drawn; with --check: a table is not as
+    the store has it.
     """
     from pvt_exp import committed, views
+    from pvt_exp import figures as drawing
     from pvt_exp import report as writer
 
     store.check(store_)
@@ -63,13 +65,16 @@ def report(
         found = committed.check_page(title, tables, folder) if is_page else [committed.check(tables[0], folder)]
         accept = typed().replace(" --check", "")
         if as_json:
-            views.print_json(committed.as_json(found))
+            views.print_json(committed.as_json(found, store_))
         for line in () if as_json else (line for each in found for line in committed.words(each, accept, store_)):
             print(line)
         raise SystemExit(1 if any(each.differences for each in found) else 0)
+    if figures:
+        drawing.require()
     paths = writer.write_page(title, tables, folder, typed()) if is_page else writer.write(tables[0], folder, typed())
     if figures:
-        paths += _figures(file, overrides, seeds, only, store_, data, folder)
+        drawn, lacking = _figures(file, overrides, seeds, only, store_, data, folder)
+        paths, unfinished = paths + drawn, unfinished + lacking
     if as_json:
         views.print_json({"tables": list(map(writer.as_json, tables))} if is_page else writer.as_json(tables[0]))
     else:
@@ -108,7 +113,7 @@ def _figures(
     store_: Path,
     data: Sequence[str] | None,
     folder: Path,
-) -> list[Path]:
+) -> tuple[list[Path], list[str]]:
     from pvt_exp import figures
 
     _, planned = options.read_plan(file, overrides, seeds, only, store_)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pvt_exp.space import in_words
+from pvt_exp.space import at_edge, edge_in_words, in_words
 from pvt_exp.tables._rows import Line, Notes
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> tuple[lis
         f"{f', pruned by {tune.pruner}' if tune.pruner else ''}), with seed {tune.seed}, scored on "
         f"{100 * tune.holdout.share:g} % of the training images that trials did not learn from."
     ]
+    for tuning in plan.tunings:
+        if told := edge_in_words(values := tuning.chosen or {}, at_edge(tuning.tune.space, values)):
+            said.append(f"{tuning.name}: {told}.")
     if waiting := [tuning.name for tuning in plan.tunings if tuning.chosen is None]:
         said.append(f"Not here, as their values are not chosen yet: {', '.join(waiting)}.")
     return said, marks

@@ -10,11 +10,10 @@ from rich.text import Text
 
 from pvt_exp.backbones import Backbone
 from pvt_exp.component import kinds
-from pvt_exp.config import ConfigError
-from pvt_exp.cost import Cost
+from pvt_exp.cost import Cost, NoCost
 from pvt_exp.schema import Run
 
-Count = Callable[[Sequence[Run], bool], Sequence[Cost]]
+Count = Callable[[Sequence[Run], bool], Sequence[Cost | NoCost]]
 INPUT_PX = 224
 
 
@@ -27,7 +26,7 @@ def models_json(count: Count) -> list[dict[str, Any]]:
         for preset in (settings.presets() or (None,))
     ]
     named = [each for each in named if each[1] or not isinstance(each[2], str)]  # a kind that needs more to be a model
-    told = iter(_counted([_classifier(made) for *_, made in named if not isinstance(made, str)], count))
+    told = iter(count([_classifier(made) for *_, made in named if not isinstance(made, str)], False))
     return [_model(kind, preset, made if isinstance(made, str) else next(told)) for kind, preset, made in named]
 
 
@@ -46,23 +45,9 @@ def _classifier(backbone: Backbone) -> Run:
     return Run(task=task, dataset={"kind": "image_folder", "name": "any"}, backbone=backbone, **rest)  # type: ignore[arg-type]
 
 
-def _counted(runs: Sequence[Run], count: Count) -> list[Cost | str]:
-    """What each model costs, or why that cannot be counted: one that fails takes nothing from the others."""
-    try:
-        return list(count(runs, False))
-    except ConfigError:
-        return [_alone(run, count) for run in runs]
-
-
-def _alone(run: Run, count: Count) -> Cost | str:
-    try:
-        return count([run], False)[0]
-    except ConfigError as error:
-        return str(error)
-
-
-def _model(kind: str, preset: str | None, told: Cost | str) -> dict[str, Any]:
-    params, macs, reason = (None, None, told) if isinstance(told, str) else (told.params, told.macs, None)
+def _model(kind: str, preset: str | None, told: Cost | NoCost | str) -> dict[str, Any]:
+    reason = told if isinstance(told, str) else told.reason if isinstance(told, NoCost) else None
+    params, macs = (told.params, told.macs) if isinstance(told, Cost) else (None, None)
     return {
         "kind": kind, "preset": preset, "params": params, "macs": macs, "input_px": INPUT_PX, "reason": reason,
     }  # fmt: skip

@@ -15,7 +15,7 @@ from pvt_exp.live import COLOURS, several
 from pvt_exp.metrics import Metric, as_printed
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Run
-from pvt_exp.space import in_words
+from pvt_exp.space import edge_in_words, in_words
 from pvt_exp.store import Outcome
 from pvt_exp.views.estimate import estimate_json
 from pvt_exp.views.runs import standing
@@ -176,6 +176,8 @@ def _about_tuning(tunings: Sequence[dict[str, Any]]) -> list[str]:
     for each in tunings:
         if each["chosen"] is not None:
             lines.append(f"  {each['name']}: chosen {in_words(each['chosen'])}, {_best(each)}")
+            if told := edge_in_words(each["chosen"], each["at_edge"]):
+                lines.append(f"    {told}")
         elif each["tried"]:
             best = f", best {_best(each)}" if each["best"] is not None else ""
             lines.append(f"  {each['name']}: {len(each['tried'])} of {several(each['trials'], 'trial')}{best}")

@@ -110,6 +110,19 @@ def test_a_store_without_the_runs_is_told(committed, sweep: Path, cli: Cli) -> N
     assert f"to accept it as it is now: pvt-exp report {sweep} --store elsewhere" in said
 
 
+def test_seeds_that_were_not_asked_for_are_told(committed, sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    """The store has the runs: what is wrong is the command."""
+    more = set(finish(sweep, tmp_path / "runs", (0, 1, 5))) - set(committed)
+    cli("report", sweep, "--seeds", "0,1,5")
+    said = lines(cli("report", sweep, "--check", ok=1).stdout)
+    assert f"runs of the committed table that runs has, and that were not asked for: {' '.join(sorted(more))}" in said
+    assert "they are of other seeds (5): the same command with --seeds 0,1,5 compares all" in said
+    assert not any("has not, or not finished" in line or "another store" in line for line in said)
+    (told,) = json.loads(cli("report", sweep, "--check", "--json", ok=1).stdout)["tables"]
+    assert (told["lost"], told["not_asked"]) == ([], dict.fromkeys(sorted(more), 5))
+    assert "equal to" in cli("report", sweep, "--check", "--seeds", "0,1,5").stdout
+
+
 def test_rows_and_columns_that_came_and_went_are_told(committed, sweep: Path, cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / FOLDER / "table.csv"
     head, *rows = path.read_text().splitlines()

@@ -16,9 +16,19 @@ pytest.importorskip("matplotlib")
 
 
 def test_curves_and_costs_are_drawn_of_what_was_scored(sweep: Path, cli: Cli, tmp_path: Path) -> None:
-    assert "no run of" in cli("report", sweep, "--figures", ok=2).stderr, "nothing is trained"
+    said = cli("report", sweep, "--figures", ok=1).stderr
+    assert "no curves: no run of sweep has a score by epoch" in said, "nothing is trained"
+    assert "no scores over cost" in said
     cli("sweep", sweep, "--seeds", "0")
     shown = cli("report", sweep, "--seeds", "0", "--figures", "--out", "out").stdout
+    for folder in tmp_path.glob("runs/*/attempts"):
+        folder.rename(folder.with_name("away"))  # as where results alone were copied
+    done = cli("report", sweep, "--seeds", "0", "--figures", "--out", "copied", ok=1)
+    assert "no curves: no run of sweep" in done.stderr
+    assert "no scores over cost" not in done.stderr
+    assert [path.name for path in (tmp_path / "copied").glob("*/*.png")] == ["cost.png"]
+    for folder in tmp_path.glob("runs/*/away"):
+        folder.rename(folder.with_name("attempts"))
     for name in ("curves", "cost"):
         (path,) = (tmp_path / "out").glob(f"*/{name}.png")
         assert path.name in shown

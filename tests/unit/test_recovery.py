@@ -107,6 +107,24 @@ def test_a_run_that_is_killed_is_tried_again_so_often(planned: Plan) -> None:
     assert len(placements(planned.runs[0].id)) == 3
 
 
+class Interrupted(Scripted):
+    """Is asked to stop at once; the first of its runs comes to its end all the same."""
+
+    def launch(self, work: Work) -> Iterator[Ended | None]:
+        going = [work.next_attempt(slot) for slot in self.slots()]
+        try:
+            yield None
+            raise KeyboardInterrupt
+        finally:
+            end(next(filter(None, going)))
+
+
+def test_what_is_done_is_counted_when_all_has_ended(planned: Plan) -> None:
+    status, said = train(planned, Interrupted())
+    assert status == session.INTERRUPTED
+    assert "stopped: 1 of 4 runs are done, 3 are left" in said
+
+
 def test_and_no_more_often(planned: Plan) -> None:
     SCRIPT[planned.runs[0].id] = [-9] * 9
     status, said = train(planned)

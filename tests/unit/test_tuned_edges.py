@@ -1,0 +1,74 @@
+"""A value that was chosen at an end of its range is told: after the trials, in the plan, in the table and as JSON."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pvt_exp import expand, session, store, tuning, views
+from pvt_exp.schema import Placement, Policy, Tracking
+from pvt_exp.space import Values
+from pvt_exp.tables import Source
+from pvt_exp.tables.ablation import Settings as Ablation
+from tests.unit.test_recovery import SCRIPT, SEEN, Scripted
+
+SWEEP = """\
+base: base.yaml
+seeds: [0]
+tune:
+  space: {optim.lr: {choices: [1.0e-3, 2.0e-3, 3.0e-3]}, epochs: {low: 2, high: 4}}
+  sampler: grid
+  trials: 9
+  holdout: {share: 0.25}
+blocks: [{variants: {one: {}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("space", "value", "end"),
+    [
+        ({"low": 1e-4, "high": 1e-2, "log": True}, 1e-2, "high"),
+        ({"low": 1e-4, "high": 1e-2, "log": True}, 9e-3, "high"),
+        ({"low": 1e-4, "high": 1e-2, "log": True}, 7e-3, None),
+        ({"low": 1e-4, "high": 1e-2, "log": True}, 1.2e-4, "low"),
+        ({"low": 0.0, "high": 1.0}, 0.96, "high"),
+        ({"low": 0.0, "high": 1.0}, 0.9, None),
+        ({"low": 1, "high": 8}, 8, "high"),
+        ({"low": 1, "high": 8}, 7, None),
+        ({"low": 0.0, "high": 1.0, "step": 0.3}, 0.9, "high"),
+        ({"low": 1, "high": 100, "log": True}, 99, "high"),
+        ({"choices": (3e-3, 1e-3, 2e-3)}, 3e-3, "high"),
+        ({"choices": (3e-3, 1e-3, 2e-3)}, 2e-3, None),
+        ({"choices": ("adamw", "sgd", "lamb")}, "lamb", None),
+        ({"choices": (True, False)}, True, None),
+        ({"choices": (1, None, 3)}, 3, None),
+    ],
+)
+def test_ends_of_ranges(space: dict[str, Any], value: Any, end: str | None) -> None:
+    assert Values.model_validate(space).edge(value) == end
+
+
+def test_an_end_is_told(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(experiment.parent)
+    SEEN.clear()
+    SCRIPT.clear()
+    Path("sweep.yaml").write_text(SWEEP)
+    console = Console(width=200, record=True, file=io.StringIO())
+    placement = Placement(tracking=Tracking(mode="disabled"))
+    planned = expand.load(Path("sweep.yaml"))[1]
+    rest = (Path("runs"), Scripted(), placement, (), (), Policy())
+    assert session.tune(console, planned, *rest) == 0
+    end = "is at the lower end of its range"
+    due = f"optim.lr 0.001 {end}, epochs 2 {end}; better values may lie beyond"
+    assert f": chosen {due}" in console.export_text(), "all trials score the same, and the first is chosen"
+    chosen = {"optim.lr": 1e-3, "epochs": 2}
+    planned = expand.load(Path("sweep.yaml"), choose=lambda tuning: chosen)[1]
+    told = tuning.progress(planned, Path("runs"))
+    assert [each["at_edge"] for each in told] == [{"optim.lr": "low", "epochs": "low"}]
+    outcomes = store.outcomes(Path("runs"), planned.runs, {})
+    views.print_plan(console, planned, outcomes, told, None)
+    assert f"    {due}" in console.export_text()
+    table = Ablation(sweep="sweep.yaml").build([Source(planned, outcomes)])
+    assert any(note.text.endswith(f": {due}.") for note in table.notes)
