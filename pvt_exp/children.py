@@ -5,15 +5,25 @@ another checkout would answer for this one. Run as a script, this file imports t
 runs the module that it is told, as ``python -m`` does. The launcher's processes get `path` and `SAFE` as well.
 """
 
+import atexit
+import errno
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 SAFE = {"PYTHONSAFEPATH": "1"}
 """Tells Python, and what a child itself starts, not to look in the current folder."""
+
+LONGEST = 92 if sys.platform == "darwin" else 107
+"""Bytes of a socket's path that a system takes."""
+SOCKET = "pymp-xxxxxxxx/listener-xxxxxxxx"
+"""What multiprocessing puts below the folder for temporary files."""
+SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 def command(module: str, *words: str) -> list[str]:
@@ -55,6 +65,31 @@ def run(
         subprocess.TimeoutExpired: where ``timeout`` is given, and it has been ended for it.
     """
     return subprocess.run(command(module, *words), env=environment(changes), text=True, check=False, **pipes)
+
+
+def make_room() -> None:
+    """Give multiprocessing another folder for its sockets where ``$TMPDIR`` has too long a path; it goes with this process.
+
+    Raises:
+        OSError: if there is no other one.
+    """
+    usual = tempfile.gettempdir()
+    if len(f"{usual}/{SOCKET}".encode(errors="surrogateescape")) <= LONGEST:
+        return
+    from multiprocessing import process
+
+    config: dict[str, str] = process.current_process()._config  # type: ignore[attr-defined]
+    if config.get("tempdir"):
+        return
+    for folder in SHORT:
+        try:
+            config["tempdir"] = tempfile.mkdtemp(prefix="pymp-", dir=folder)
+        except OSError:
+            continue
+        atexit.register(shutil.rmtree, Path(config["tempdir"]), ignore_errors=True)
+        return
+    none = f"too long for a socket, and none of {', '.join(SHORT)} can be written to"
+    raise OSError(errno.ENAMETOOLONG, f"{none}; set TMPDIR to a folder with a short path", usual)
 
 
 def last_line(said: str, otherwise: str) -> str:

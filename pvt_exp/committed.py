@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, get_args
 from pvt_exp import report, store
 from pvt_exp.config import ConfigError
 from pvt_exp.formats import from_text
-from pvt_exp.report import Format
+from pvt_exp.latex_fit import FITTING
+from pvt_exp.report import Format, Latex
 from pvt_exp.tables import Table
 
 NAMES = ("group", "variant")
@@ -63,22 +64,27 @@ class Checked(NamedTuple):
     """The command that the committed table says it was made by."""
 
 
-def check(table: Table, folder: Path, label: str | None = None) -> Checked:
+def check(table: Table, folder: Path, label: str | None = None, part: str = "") -> Checked:
     """Compare the table with its files in ``folder``: figures by table.csv at full precision, and the texts made of them.
+
+    ``part`` is as in `report.write`; where there are no such files, those without it are compared.
 
     Raises:
         ConfigError: if there is no such table, or one that cannot be read.
     """
-    path = folder / "table.csv"
+    if part and not (folder / report.file_name("csv", part)).exists() and (folder / report.file_name("csv")).exists():
+        part = ""
+    path = folder / report.file_name("csv", part)
     committed, now = _read(path), report.render(table, "csv")
-    found = list(_cells(committed, now))
+    found = list(_cells(committed, now, path.name))
     if not found and committed != now and _order(committed) != _order(now):
-        found.append(Difference("table.csv", "", "all rows", "in another order", "in this one"))
-    forms = [form for form in get_args(Format) if form != "csv" and (folder / f"table.{form}").exists()]
-    for form in forms:
-        texts = [report.render(table, form, command, label) for command in ("a", "b")]
-        found += list(_lines(folder / f"table.{form}", texts, brief=bool(found)))
-    return Checked(folder, table, tuple(found), _made_by(folder))
+        found.append(Difference(path.name, "", "all rows", "in another order", "in this one"))
+    latex = _latex(folder / report.file_name("tex", part))
+    for form in [form for form in get_args(Format) if form != "csv"]:
+        if (path := folder / report.file_name(form, part)).exists():
+            texts = [report.render(table, form, command, label, latex, part) for command in ("a", "b")]
+            found += list(_lines(path, texts, brief=bool(found)))
+    return Checked(folder, table, tuple(found), _made_by(folder / report.file_name("tex", part)))
 
 
 def check_page(title: str, tables: Sequence[Table], out: Path) -> list[Checked]:
@@ -181,22 +187,22 @@ def _read(path: Path) -> str:
     return text
 
 
-def _cells(committed: str, now: str) -> Iterator[Difference]:
+def _cells(committed: str, now: str, file: str) -> Iterator[Difference]:
     """What differs between two texts of table.csv: columns, rows, and cells of those that both have."""
     (old_columns, old), (new_columns, new) = map(_table, (committed, now))
     for column in (*old_columns, *(c for c in new_columns if c not in old_columns)):
         there = (column in old_columns, column in new_columns)
         if there != (True, True):
-            yield Difference("table.csv", "", f"column {column}", *("" if each else None for each in there))
+            yield Difference(file, "", f"column {column}", *("" if each else None for each in there))
     both = [column for column in old_columns if column in new_columns and column not in NAMES]
     for key in (*old, *(k for k in new if k not in old)):
         name = key[1] + (f" ({key[2] + 1})" if key[2] else "")
         if key not in old or key not in new:
-            yield Difference("table.csv", name, "", *("" if key in each else None for each in (old, new)))
+            yield Difference(file, name, "", *("" if key in each else None for each in (old, new)))
             continue
         for column in both:
             if (was := old[key].get(column) or "") != (is_now := new[key].get(column) or ""):
-                yield Difference("table.csv", name, column, was, is_now)
+                yield Difference(file, name, column, was, is_now)
 
 
 def _table(text: str) -> tuple[list[str], dict[RowKey, dict[str, str]]]:
@@ -255,10 +261,18 @@ def _alike(was: str, now: str, other: str) -> bool:
     return len(was) >= len(before + after) and was.startswith(before) and was.endswith(after)
 
 
-def _made_by(folder: Path) -> str | None:
+def _latex(path: Path) -> Latex:
+    """Which form of LaTeX a committed table has."""
+    try:
+        return "fit" if FITTING in path.read_text(encoding="utf-8") else "plain"
+    except (OSError, UnicodeDecodeError):
+        return "plain"
+
+
+def _made_by(path: Path) -> str | None:
     """The command in the first line of table.tex."""
     try:
-        with (folder / "table.tex").open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8") as file:
             line = file.readline()
     except (OSError, UnicodeDecodeError):
         return None

@@ -1,7 +1,7 @@
 """Any text a person may have written, made safe for LaTeX and for Markdown.
 
-LaTeX's output is plain ASCII that compiles under pdflatex with nothing but the class ``article``; what the class has no
-letter for is shown as its code point, so that nothing vanishes and nothing stops the compiler.
+LaTeX's output compiles under pdflatex with nothing but the class ``article``, and is plain ASCII but for letters that no
+font of the class has: these stand as they are in a macro, `OTHER`, which XeLaTeX and LuaLaTeX set and pdflatex passes over.
 """
 
 import re
@@ -22,6 +22,10 @@ WORDS = r"""
 LATEX = dict(zip(WORDS[::2], WORDS[1::2], strict=True))
 ACCENTS = {0x300: "`", 0x301: "'", 0x302: "^", 0x303: "~", 0x304: "=", 0x306: "u", 0x307: ".", 0x308: '"', 0x30A: "r"}
 ACCENTS |= {0x30B: "H", 0x30C: "v", 0x327: "c", 0x323: "d", 0x331: "b"}
+OTHER = "PvtExpOther"
+"""The macro round letters that pdflatex lacks; `pvt_exp.latex` defines it where it is used."""
+_BEGIN, _END = "\ufdd0", "\ufdd1"  # no characters: they stand for the macro's braces until its runs are joined
+COMBINED = re.compile("[^\u0300-\u036f]?[\u0300-\u036f]+")
 
 
 class _Letters(dict[int, str]):
@@ -37,21 +41,28 @@ def _letter(char: str) -> str:
         return LATEX[char]
     if " " <= char <= "~":
         return char
-    if unicodedata.category(char) in ("Cc", "Cf", "Mn"):
+    if unicodedata.category(char) in ("Cc", "Cf") or char in (_BEGIN, _END):
         return ""
-    parts = unicodedata.normalize("NFD", char)
-    if len(parts) > 1 and (base := _letter(parts[0])):
-        for mark in parts[1:]:
-            accent = ACCENTS.get(ord(mark))
-            dotless = f"\\{base}" if base in "ij" else base
-            base = f"\\{accent}{{{dotless}}}" if accent else base
-        return base
+    if unicodedata.category(char) == "Cs":  # half of a character, in a name that is not UTF-8
+        return "?"
+    if len(parts := unicodedata.normalize("NFD", char)) > 1:
+        return _accented(parts)
     kind, _, codes = unicodedata.decomposition(char).partition(" ")
     if kind.startswith("<"):  # a form of other letters: ², ﬁ, ½
         plain = "".join(_letter(chr(int(code, 16))) for code in codes.split())
         raised = {"<super>": "^", "<sub>": "_"}.get(kind)
         return f"${raised}{{\\mathrm{{{plain}}}}}$" if raised and plain.isalnum() else plain
-    return f"U+{ord(char):04X}"
+    return f"{_BEGIN}{char}{_END}"
+
+
+def _accented(parts: str) -> str:
+    """A letter with its accents, which are those that LaTeX has."""
+    base = _letter(parts[0])
+    if _BEGIN in base or any(ord(mark) not in ACCENTS for mark in parts[1:]):
+        return f"{_BEGIN}{unicodedata.normalize('NFC', parts)}{_END}"
+    for mark in parts[1:]:
+        base = f"\\{ACCENTS[ord(mark)]}{{{chr(92) + base if base in 'ij' else base}}}"
+    return base
 
 
 _LATEX = _Letters()
@@ -64,7 +75,14 @@ def one_line(text: str) -> str:
 
 def latex(text: str) -> str:
     """The text for LaTeX's running text, captions and cells."""
-    text = unicodedata.normalize("NFC", one_line(text)).translate(_LATEX)
+    text = unicodedata.normalize("NFC", one_line(text))
+    found, at = [], 0
+    for match in COMBINED.finditer(text):  # accents for which there is no letter that has them
+        found += [text[at : match.start()].translate(_LATEX), _accented(match[0])]
+        at = match.end()
+    text = "".join([*found, text[at:].translate(_LATEX)])
+    if _BEGIN in text:
+        text = re.sub(f"{_END}( ?){_BEGIN}", r"\1", text).replace(_BEGIN, f"\\{OTHER}{{").replace(_END, "}")
     return re.sub(r"([-'`])(?=\1)", r"\1{}", text)  # else they join to dashes and quotes
 
 

@@ -41,8 +41,13 @@ def require() -> None:
         raise ConfigError("--figures needs matplotlib: pip install 'pvt-exp[figures]'") from None
 
 
-def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) -> tuple[list[Path], list[str]]:
-    """Write ``curves`` and ``cost``, each as PNG and PDF: the files, and why one of the two cannot be drawn."""
+def write(
+    plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path, part: str = ""
+) -> tuple[list[Path], list[str]]:
+    """Write ``curves`` and ``cost``, each as PNG and PDF: the files, and why one of the two cannot be drawn.
+
+    ``part`` is in the names of the files, as `report.write` has it.
+    """
     require()
     import matplotlib.style
 
@@ -51,10 +56,11 @@ def write(plan: Plan, outcomes: Mapping[str, Outcome], runs: Path, out: Path) ->
     metric, head = first.name, first.head
     drawn = [each for variant in plan.variants if (each := of_row(variant, outcomes, runs, metric)).epochs]
     out.mkdir(parents=True, exist_ok=True)
+    end = f".{part}" if part else ""
     points = [point for variant in plan.variants if (point := _point(variant, outcomes, metric)) is not None]
     with matplotlib.style.context("default"):  # whose ten colours differ, whatever a person's settings are
-        paths = _save(out / "curves", lambda axes: draw_curves(axes, drawn, head)) if drawn else []
-        paths += _save(out / "cost", lambda axes: draw_costs(axes, points, head)) if points else []
+        paths = _save(out / f"curves{end}", lambda axes: draw_curves(axes, drawn, head)) if drawn else []
+        paths += _save(out / f"cost{end}", lambda axes: draw_costs(axes, points, head)) if points else []
     told = []
     if not drawn:
         told.append(
@@ -151,7 +157,7 @@ def _save(path: Path, draw: Any) -> list[Path]:
     draw(axes)
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
-    paths = [path.with_suffix(f".{form}") for form in FORMATS]
+    paths = [path.with_name(f"{path.name}.{form}") for form in FORMATS]
     for each in paths:  # without the time, so that the same results give the same file
         figure.savefig(each, metadata={"CreationDate": None} if each.suffix == ".pdf" else {"Software": None})
     return paths

@@ -1,131 +1,113 @@
-r"""A table as LaTeX: floats that need booktabs only, in whatever layout they are put.
+r"""A table as LaTeX that an author can read, edit and diff: captions, rows and notes as plain lines, for booktabs alone.
 
-How wide a table comes out is known to TeX alone, so its file measures itself where it is read: it takes the largest size at
-which it fits into a column of the page and else, as ``table*``, across the page; long names break; and what may be too wide
-for a page at any size is there a second time, cut into floats that are not.
+It is laid out here, by the widths of TeX's own letters: a narrow table is a ``table``, which fits a column of two, and any
+other a ``table*``, which fits an article's page; what is wider than that is cut between its columns, and what is longer into
+several floats. `pvt_exp.latex_fit` is the form that measures itself.
 """
 
+import hashlib
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pvt_exp.escape import latex, one_line
+from pvt_exp import latex_size
+from pvt_exp.escape import OTHER, latex, one_line
 from pvt_exp.formats import Dialect, about_runs, columns_of, fill, made_by, plain, spans
-from pvt_exp.tables import Column, Table
+from pvt_exp.latex_pages import grouped, paginate
+from pvt_exp.latex_size import SIZES, Size
+from pvt_exp.tables import Cell, Column, Note, Table
 
-TEX = Dialect(latex, r"\textbf{%s}", r"\underline{%s}", r"\textsuperscript{%s}", r"\PvtExpPm{%s}")
-NAME_CHARS = 28
-"""Names that are longer may break."""
-ROOM_PT, CHAR_PT, GAP_PT = 345.0, 4.3, 6.0
-"""Width of an article's text at 10 pt; of a character, rather too much, and between two columns at the smallest size."""
+TEX = Dialect(latex, r"\textbf{%s}", r"\underline{%s}", r"\textsuperscript{%s}", r"$\pm$%s")
+COLUMN_PT, PAGE_PT = 200.0, 340.0
+"""Width of a column of an article in two columns, which is the narrowest there is, and nearly that of an article's page."""
+NAME_PT = 110.0
+"""The least width of names that break."""
+HEIGHT_PT = 500.0
+"""Nearly the height of an article's page."""
+RULES_PT, TITLE_PT = 20.0, 5.0
+"""Height of the rules and of the space round the head; of the space above a group."""
+ITALIC = 1.06
+"""How much wider words in italics are."""
+INDENT_PT = 5.0
+"""Of rows below the title of a group."""
 WORD_CHARS = 16
 """Words that are longer may break behind a sign."""
 BREAKS = re.compile(r"(\\_|(?<!\\)[-/=,;:.)]|\\text(?:greater|less)\{\})")
-PAGE_ROWS = 38
-"""Lines of a page. Longer tables are split: a float longer than a page runs off it."""
-NOTE_CHARS = 75
-"""Of a note in the height of a row, in a narrow column: some 60 a line, and lines are lower there."""
+PADDED_CHARS = 40
+"""Cells are padded to the width of their column in the file, up to so many characters."""
 
 
-class Tabular(NamedTuple):
-    """Some columns of some rows."""
+class Layout(NamedTuple):
+    """How wide a table comes out, and what follows from it."""
 
-    key: str
-    columns: int
-    numbers: Markup
-    """How the columns of numbers are set."""
-    heads: list[Markup]
-    groups: list[tuple[str, list[Markup]]]
+    size: Size
+    star: bool
+    """Whether it goes across the page."""
+    names_pt: float | None
+    """Width of the column of names, which break; none: as wide as they are."""
+    parts: Sequence[range]
+    """The columns of each float."""
+    width_pt: float
+    """Of the widest part."""
+
+
+class Float(NamedTuple):
+    """One float: the caption's end, a tabular unless there are notes alone, and notes."""
+
+    place: str
+    tabular: Sequence[Markup]
+    notes: Sequence[tuple[str, Markup]]
 
 
 def to_latex(table: Table, command: str | None, label: str) -> str:
     """A float; several where it is longer than a page, or wider."""
-    cells, cuts = _cells(table), cut(table)
-    rows = list(range(len(table.rows)))
-    titles, groups = [group.title for group in table.groups], []
-    for group in table.groups:
-        groups.append(rows[: len(group.rows)])
-        del rows[: len(group.rows)]
-    notes = sum(1 + len(note.text) // NOTE_CHARS for note in table.notes)
-    for room in range(PAGE_ROWS, 8, -4):  # less on each page until the notes fit below the last rows
-        pages, left = _paginate(titles, groups, room)
-        if left + PAGE_ROWS - room >= notes:
-            break
-
-    def tabular(key: str, columns: range, page: Sequence[tuple[str, list[int]]]) -> Tabular:
-        made = [(title, [Markup(" & ".join(_line(cells[i], columns))) for i in rows]) for title, rows in page]
-        hanging = any(table.rows[i].cells[columns[-1]].marks for _, rows in page for i in rows) if columns else False
-        numbers = "r" * len(columns) + (r"@{\kern0.6em}" if hanging else "@{}")
-        heads = _heads(table.head, [table.columns[i] for i in columns])
-        return Tabular(key, len(columns), Markup(numbers), heads, made)
-
-    whole = [tabular(f"{n}", range(len(table.columns)), page) for n, page in enumerate(pages, 1)]
-    narrow = [
-        tabular(f"{n}-{k}", part, page)
-        for n, page in enumerate(pages, 1)
-        for k, part in enumerate(cuts, 1)
-        if len(cuts) > 1
-    ]
+    layout = lay_out(table)
+    floats = _floats(table, layout)
     comments = [f"{one_line(row.name)}: {' '.join(row.runs)}" for row in table.rows]
-    return fill(
+    about = f"Some {20 * round(layout.width_pt / 20)} pt wide in an article of 10 pt"
+    text = fill(
         "tex",
         "table.tex.j2",
-        table=table,
-        whole=whole,
-        narrow=narrow,
-        versions=[whole, narrow] if narrow else [whole],
-        long_names=any(len(row.name) > NAME_CHARS for row in table.rows),
-        notes=[(note.mark, breakable(note.text)) for note in table.notes],
-        label=Markup(re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-")),
-        runs=about_runs(table),
-        rows=[Markup(text.encode("ascii", "backslashreplace").decode()) for text in comments],
-        command=Markup(made_by(table, command).encode("ascii", "backslashreplace").decode()),
+        caption=breakable(table.caption),
+        label=Markup(in_label(label)),
+        floats=floats,
+        float=Markup("table*" if layout.star else "table"),
+        where=Markup("tbp" if layout.star else "htbp"),
+        size=Markup(layout.size.command),
+        gap=Markup(f"{layout.size.gap_pt:g}pt"),
+        about=Markup(about),
+        rows=[comment(text) for text in comments],
+        command=comment(made_by(table, command)),
     )
+    return with_other_letters(text)
 
 
-def _cells(table: Table) -> list[list[str]]:
-    """The cells of each row, behind its name."""
-    spreads = [max((cell.std_text for cell in column), key=len, default="") for column in columns_of(table)]
-    lines = []
-    for group in table.groups:
-        for row in group.rows:
-            indent = r"\enspace " if group.title else ""
-            parts = [rf"{indent}\PvtExpName{{{breakable(row.name)}{TEX.marks(row.marks)}}}"]
-            for cell, column, spread in zip(row.cells, table.columns, spreads, strict=True):
-                marks = TEX.marks(cell.marks)
-                text = TEX.bare(cell, column) + (rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks)
-                if cell.text and spread and not cell.std_text:  # keeps a mean without spread below the other means
-                    text += rf"\phantom{{{TEX.spread % spread}}}"
-                parts.append(text)
-            lines.append(parts)
-    return lines
+def to_tabular(table: Table, command: str | None) -> str:
+    """The tabular alone, all of it in one: for a float, a caption and a width of one's own."""
+    every = range(len(table.columns))
+    lines = _tabular(table, Layout(SIZES[0], False, None, [every], 0.0), every, list(range(len(table.rows))))
+    notes = [f"{note.mark}: {note.text}" if note.mark else note.text for note in table.notes]
+    text = fill(
+        "tex", "tabular.tex.j2", lines=lines, notes=list(map(comment, notes)), command=comment(made_by(table, command))
+    )
+    return with_other_letters(text)
 
 
-def _line(cells: Sequence[str], columns: range) -> list[str]:
-    return [cells[0], *(cells[i + 1] for i in columns)]
+def comment(text: str) -> Markup:
+    """A text that stands in a line of its own, behind a percent sign."""
+    return Markup("".join(c for c in one_line(text) if c.isprintable()))
 
 
-def cut(table: Table) -> list[range]:
-    """The columns in parts of which each surely fits a page, cut between headings where that will do."""
-    widths = [
-        CHAR_PT * max([*map(len, _head(column)), *(len(plain(cell, column)) + len(cell.marks) for cell in cells)])
-        + GAP_PT
-        for column, cells in zip(table.columns, columns_of(table), strict=True)
-    ]
-    names = max([len(table.head), *(min(len(row.name), NAME_CHARS) + len(row.marks) for row in table.rows)])
-    room = ROOM_PT - CHAR_PT * (names + 2)
-    ends, at = set[int](), 0  # where a part may end without cutting below a heading
-    for _, many in spans(table.columns) or [("", 1)] * len(table.columns):
-        ends.add(at := at + many)
-    found, start = list[range](), 0
-    while start < len(widths):
-        fitting = [end for end in range(start + 1, len(widths) + 1) if sum(widths[start:end]) <= room] or [start + 1]
-        end = max((end for end in fitting if end in ends), default=fitting[-1])
-        found.append(range(start, end))
-        start = end
-    return found
+def in_label(name: str) -> str:
+    r"""A name as ``\label`` takes it: ASCII, and another one for each name."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    short = re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-")
+    if short and short == name:
+        return short
+    return "-".join(filter(None, (short, hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6])))
 
 
 def breakable(text: str) -> Markup:
@@ -134,38 +116,188 @@ def breakable(text: str) -> Markup:
     return Markup(" ".join(BREAKS.sub(r"\1\\allowbreak{}", word) if len(word) > WORD_CHARS else word for word in words))
 
 
-def _paginate(
-    titles: Sequence[str], groups: Sequence[Sequence[int]], page: int
-) -> tuple[list[list[tuple[str, list[int]]]], int]:
-    """Groups on pages of so many lines, their headings again where they go on, and the lines left on the last."""
-    pages: list[list[tuple[str, list[int]]]] = [[]]
-    left = page
-    for title, rows in zip(titles, groups, strict=True):
-        for i, row in enumerate(rows):
-            if left < (3 if i == 0 else 1):
-                pages.append([])
-                left = page
-            if i == 0 or not pages[-1]:
-                pages[-1].append((title, []))
-                left -= 2 if title else 1
-            pages[-1][-1][1].append(row)
-            left -= 1
-    return pages, left
+def with_other_letters(text: str) -> str:
+    """The text, and where it has letters that pdfLaTeX lacks, what they are set with, behind the first line."""
+    found = "".join(dict.fromkeys("".join(re.findall(rf"\\{OTHER}{{([^}}]*)}}", text))))
+    if not found:
+        return text
+    first, rest = text.split("\n", 1)
+    return f"{first}\n{fill('tex', 'other.tex.j2', letters=Markup(found), macro=Markup(OTHER))}{rest}"
 
 
-def _heads(names_head: str, columns: Sequence[Column]) -> list[Markup]:
-    """The lines of the head: headings over rules that span their columns, names, units."""
-    lines, rules, at = [], [], 2
+# ---------------------------------------------------------------- how wide
+
+
+def lay_out(table: Table) -> Layout:
+    """The size of letters, the float and the columns of each part, so that nothing is wider than its page."""
+    columns = _widths(table)
+    names = _names_pt(table)
+    every = range(len(columns))
+
+    def total(part: range, size: Size, names_pt: float) -> float:
+        return size.scale * (names_pt + sum(columns[i] for i in part)) + 2 * size.gap_pt * len(part)
+
+    for star, room, sizes in ((False, COLUMN_PT, SIZES[:2]), (True, PAGE_PT, SIZES)):
+        for size in sizes:
+            if (wide := total(every, size, names)) <= room:
+                return Layout(size, star, None, [every], wide)
+    for size in SIZES[2:]:  # long names break
+        left = PAGE_PT - total(every, size, 0.0)
+        if left >= size.scale * min(NAME_PT, names):
+            return Layout(size, True, left, [every], PAGE_PT)
+    size = SIZES[-1]
+    kept = min(names, NAME_PT)
+    parts = cut(table, lambda part: total(part, size, kept) <= PAGE_PT)
+    wide = max(total(part, size, kept) for part in parts)
+    return Layout(size, True, size.scale * kept if kept < names else None, parts, wide)
+
+
+def cut(table: Table, fits: Callable[[range], bool]) -> list[range]:
+    """The columns in parts that fit, cut between headings where that will do."""
+    ends, at = set[int](), 0  # where a part may end without cutting below a heading
+    for _, many in spans(table.columns) or [("", 1)] * len(table.columns):
+        ends.add(at := at + many)
+    found, start = list[range](), 0
+    while start < len(table.columns):
+        fitting = [n for n in range(start + 1, len(table.columns) + 1) if fits(range(start, n))] or [start + 1]
+        end = max((n for n in fitting if n in ends), default=fitting[-1])
+        found.append(range(start, end))
+        start = end
+    return found or [range(0)]
+
+
+def _widths(table: Table) -> list[float]:
+    """Points that each column is wide, at 10 pt."""
+    found = []
+    for column, cells in zip(table.columns, columns_of(table), strict=True):
+        shown = [_cell_pt(cell, column) for cell in cells]
+        found.append(max([*map(latex_size.width, head(column)), *shown]))
+    at = 0
+    for heading, many in spans(table.columns):
+        lacking = latex_size.width(heading) - sum(found[at : at + many]) - 2 * SIZES[0].gap_pt * (many - 1)
+        found[at + many - 1] += max(0.0, lacking)
+        at += many
+    return found
+
+
+def _cell_pt(cell: Cell, column: Column) -> float:
+    text = plain(cell, column).replace(" ± ", "±")
+    return latex_size.width(text) * (latex_size.BOLD if cell.best else 1.0) + latex_size.raised(cell.marks)
+
+
+def _names_pt(table: Table) -> float:
+    indented = [(row, bool(group.title)) for group in table.groups for row in group.rows]
+    widths = [
+        latex_size.width(row.name) + latex_size.raised(row.marks) + INDENT_PT * indent for row, indent in indented
+    ]
+    return max([latex_size.width(table.head), *widths])
+
+
+# ---------------------------------------------------------------- the floats
+
+
+def _floats(table: Table, layout: Layout) -> list[Float]:
+    room = PAGE_PT if layout.star else COLUMN_PT
+    line = layout.size.line_pt
+
+    def name_lines(i: int) -> int:
+        return 1 if layout.names_pt is None else latex_size.lines(table.rows[i].name, layout.names_pt, layout.size)
+
+    def note_pt(text: str) -> float:
+        return latex_size.NOTES.line_pt * latex_size.lines(text, room, latex_size.NOTES)
+
+    above = SIZES[0].line_pt * (latex_size.lines(table.caption, room) + 1)
+    pages = paginate(
+        table,
+        HEIGHT_PT - above - RULES_PT - line * (3 if spans(table.columns) else 2),
+        lambda i: line * name_lines(i),
+        lambda title: TITLE_PT + (line * len(_title_lines(title, layout)) if title else 0.0),
+        note_pt,
+        [Note("", about_runs(table))],
+    )
+    parts = [
+        (_tabular(table, layout, part, page.rows) if page.rows or n == 0 else [], page.notes if last else [])
+        for n, page in enumerate(pages)
+        for part, last in [
+            (each, each is layout.parts[-1]) for each in (layout.parts if page.rows else layout.parts[-1:])
+        ]
+    ]
+    places = [f" ({n}~of~{len(parts)})" if len(parts) > 1 else "" for n in range(1, len(parts) + 1)]
+    return [
+        Float(Markup(place), tabular, [(note.mark, breakable(note.text)) for note in notes])
+        for place, (tabular, notes) in zip(places, parts, strict=True)
+    ]
+
+
+def _title_lines(title: str, layout: Layout) -> list[str]:
+    """A group's title in lines that are no wider than the table."""
+    room = layout.width_pt / layout.size.scale / ITALIC
+    return latex_size.wrap(title, room) if room else [title]
+
+
+def _tabular(table: Table, layout: Layout, part: range, rows: Sequence[int]) -> list[Markup]:
+    """The lines of a tabular with some of the columns and rows, the ``&`` one below the other."""
+    columns = [table.columns[i] for i in part]
+    names = "l" if layout.names_pt is None else f"p{{{layout.names_pt:.0f}pt}}"
+    hanging = bool(part) and any(len(table.rows[i].cells[part[-1]].marks) == 1 for i in rows)
+    end = r"@{\enspace}" if hanging else "@{}"
+    cells = _cells(table, part, rows, layout)
+    over, heads = _heads(table.head, columns)
+    grid = [*heads, *cells.values()]
+    widths = [min(PADDED_CHARS, max(map(len, column))) for column in zip(*grid, strict=True)]
+
+    def line(texts: Sequence[str]) -> str:
+        return " & ".join(f"{text:<{wide}}" for text, wide in zip(texts, widths, strict=True)) + r" \\"
+
+    made = [rf"\begin{{tabular}}{{@{{}}{names}{'r' * len(columns)}{end}}}", r"\toprule", *over]
+    made += [*map(line, heads), r"\midrule"]
+    for n, (title, members) in enumerate(grouped(table, rows)):
+        made += [r"\addlinespace"] if n else []
+        for words in _title_lines(title, layout) if title else ():
+            made.append(rf"\multicolumn{{{len(columns) + 1}}}{{@{{}}l@{{}}}}{{\textit{{{latex(words)}}}}} \\")
+        made += [line(cells[i]) for i in members]
+    return [*map(Markup, made), Markup(r"\bottomrule"), Markup(r"\end{tabular}%")]
+
+
+def _cells(table: Table, part: range, rows: Sequence[int], layout: Layout) -> dict[int, list[str]]:
+    """The cells of each row, its name first."""
+    spreads = [max((cell.std_text for cell in cells), key=len, default="") for cells in columns_of(table)]
+    titles = [group.title for group in table.groups for _ in group.rows]
+    found = {}
+    for i in rows:
+        row = table.rows[i]
+        name = latex(row.name) if layout.names_pt is None else breakable(row.name)
+        if layout.names_pt is not None and latex_size.lines(row.name, layout.names_pt, layout.size) > 1:
+            name = rf"\raggedright {name}"
+        name = (r"\enspace " if titles[i] else "") + name + TEX.marks(row.marks)
+        found[i] = [name, *(_number(row.cells[n], table.columns[n], spreads[n]) for n in part)]
+    return found
+
+
+def _number(cell: Cell, column: Column, spread: str) -> str:
+    """A cell; one mark hangs out at its right, so that the figures of a column stand below each other."""
+    marks = TEX.marks(cell.marks)
+    text = TEX.bare(cell, column) + (rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks)
+    if cell.text and spread and not cell.std_text:  # keeps a mean without spread below the other means
+        text += rf"\phantom{{{TEX.spread % spread}}}"
+    return text
+
+
+def _heads(names_head: str, columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+    """The lines of the head: headings over rules that span their columns; then names, and units, a text a column."""
+    lines, rules, at = [""], [], 2
     for heading, many in spans(columns):
         lines.append(rf"\multicolumn{{{many}}}{{c}}{{{latex(heading)}}}" if heading else "")
         rules += [rf"\cmidrule(lr){{{at}-{at + many - 1}}}"] if heading else []
         at += many
-    over = [Markup(rf" & {' & '.join(lines)} \\ {' '.join(rules)}")] if lines else []
-    names, units = (Markup(" & ".join(map(latex, each))) for each in zip(*map(_head, columns), strict=True))
-    return [*over, Markup(rf"{latex(names_head)} & {names} \\"), Markup(rf" & {units} \\")]
+    over = [rf"{' & '.join(lines)} \\", *([" ".join(rules)] if rules else [])] if len(lines) > 1 else []
+    heads = [head(column) for column in columns]
+    names = [latex(names_head), *(latex(name) for name, _ in heads)]
+    units = ["", *(latex(unit) for _, unit in heads)]
+    return over, [names, units] if any(units) else [names]
 
 
-def _head(column: Column) -> tuple[str, str]:
+def head(column: Column) -> tuple[str, str]:
     """The two lines of a column's head: what it is and in what unit, or what it is the difference of."""
     if column.kind == "difference":
         first, _, of = column.title.partition(" ")

@@ -8,28 +8,50 @@ from typing import Any, Literal, get_args
 from pvt_exp import files
 from pvt_exp.escape import markdown
 from pvt_exp.formats import plain, to_csv, to_html, to_markdown
-from pvt_exp.latex import to_latex
+from pvt_exp.latex import to_latex, to_tabular
+from pvt_exp.latex_fit import to_fitting
 from pvt_exp.tables import Column, Row, Table
 
-Format = Literal["tex", "md", "csv", "html"]
+Format = Literal["tex", "md", "csv", "html", "tabular"]
+"""``tabular`` is the second file of LaTeX."""
+Latex = Literal["plain", "fit"]
+"""How ``table.tex`` is written: to be read and edited, or so that it measures itself."""
 INTERVALS = ("difference", "interval", "deviation")
 """Kinds of columns whose cells have an interval."""
 
 
-def write(table: Table, out: Path, command: str | None = None, label: str | None = None) -> list[Path]:
-    """Write ``table.tex``, ``.md``, ``.csv`` and ``.html``; they say that ``command`` made them."""
+def write(
+    table: Table,
+    out: Path,
+    command: str | None = None,
+    label: str | None = None,
+    latex: Latex = "plain",
+    part: str = "",
+) -> list[Path]:
+    """Write ``table.tex``, ``.md``, ``.csv`` and ``.html``, and ``tabular.tex``; they say that ``command`` made them.
+
+    ``part`` names what of a sweep the table holds, where that is not all as it stands; its files lie beside the others.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    texts = {out / f"table.{form}": render(table, form, command, label) for form in get_args(Format)}
+    texts = {out / file_name(form, part): render(table, form, command, label, latex, part) for form in get_args(Format)}
     for path, text in texts.items():
         files.write(path, text)
     return list(texts)
 
 
-def write_page(title: str, tables: Sequence[Table], out: Path, command: str | None = None) -> list[Path]:
+def file_name(form: Format, part: str = "") -> str:
+    """``table.tex``, ``tabular.tex``; of a part ``table.only-depth.tex``."""
+    middle = f".{part}" if part else ""
+    return f"tabular{middle}.tex" if form == "tabular" else f"table{middle}.{form}"
+
+
+def write_page(
+    title: str, tables: Sequence[Table], out: Path, command: str | None = None, latex: Latex = "plain"
+) -> list[Path]:
     """Write each table into its folder, and ``index.html`` and ``index.md`` with all of them."""
     paths: list[Path] = []
     for table, folder in zip(tables, folders(tables, out), strict=True):
-        paths += write(table, folder, command, label_in(folder))
+        paths += write(table, folder, command, label_in(folder), latex)
     out.mkdir(parents=True, exist_ok=True)
     for name, text in pages(title, tables, command).items():
         files.write(out / name, text)
@@ -59,11 +81,21 @@ def pages(title: str, tables: Sequence[Table], command: str | None = None) -> di
     return {"index.html": to_html(title, tables, command), "index.md": text}
 
 
-def render(table: Table, form: Format, command: str | None = None, label: str | None = None) -> str:
-    """The table as the text of one format; ``label`` is LaTeX's, and else the table's name."""
+def render(
+    table: Table,
+    form: Format,
+    command: str | None = None,
+    label: str | None = None,
+    latex: Latex = "plain",
+    part: str = "",
+) -> str:
+    """The table as the text of one format; ``label`` is LaTeX's, and else the table's name and part."""
     match form:
         case "tex":
-            return to_latex(table, command, label or table.name)
+            own = label or "-".join(filter(None, (table.name, part)))
+            return (to_fitting if latex == "fit" else to_latex)(table, command, own)
+        case "tabular":
+            return to_tabular(table, command)
         case "md":
             return to_markdown(table, command)
         case "csv":

@@ -5,6 +5,7 @@ gets the folder ``runs/reports/SWEEP``. What it is told is ``next.json`` there, 
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -18,11 +19,13 @@ from typing import Any
 from pvt_exp import children, config, files, wandb_client
 from pvt_exp.schema import Tracking
 
+MOST_CHARS = 100
+"""Of a name of W&B; longer ones end in a hash."""
 LIMIT_S = {"online": 20.0, "offline": 60.0}
 """Of the whole process; offline it waits for nobody, and takes long only where the machine is overloaded."""
 
 
-def tell(table: dict[str, Any], paths: Sequence[Path], tracking: Tracking, runs: Path) -> None:
+def tell(table: dict[str, Any], paths: Sequence[Path], tracking: Tracking, runs: Path, part: str = "") -> None:
     """Tell W&B how a sweep stands, if that is not what it was told last; never raises, and takes `LIMIT_S` at most.
 
     Args:
@@ -30,11 +33,18 @@ def tell(table: dict[str, Any], paths: Sequence[Path], tracking: Tracking, runs:
         paths: the files of the report.
         tracking: the command's.
         runs: the run store; W&B's files go to ``reports/SWEEP/wandb`` in it.
+        part: what of the sweep the table holds, where that is not all of it; it has a run of W&B of its own.
     """
     if tracking.mode == "disabled":
         return
-    folder = runs / "reports" / table["name"]
-    told = {"table": table, "files": [str(path.resolve()) for path in paths], "tracking": tracking.model_dump()}
+    name = ".".join(filter(None, (table["name"], part)))
+    folder = runs / "reports" / name
+    told = {
+        "name": name,
+        "table": table,
+        "files": [str(path.resolve()) for path in paths],
+        "tracking": tracking.model_dump(),
+    }
     if (files.read_json(folder / "told.json") or {}).get("table") == table:
         return
     try:
@@ -78,7 +88,7 @@ def main(folder: Path) -> None:
     assert told is not None, f"{folder / 'next.json'} is missing"
     table, tracking = told["table"], config.make(Tracking, told["tracking"])
     assert tracking.mode != "disabled"
-    name = table["name"]
+    name = told["name"]
     (folder / "wandb").mkdir(exist_ok=True)
     before = len(list((folder / "wandb").glob("*run-*")))  # a step each, because offline parts count from 0 again
     run = wandb_client.start(
@@ -86,13 +96,13 @@ def main(folder: Path) -> None:
         tracking.mode,
         project=tracking.project,
         entity=tracking.entity,
-        id=f"report-{_plain(name)}",
+        id=f"report-{artifact_name(name)}",
         name=f"{name}: report",
-        group=name,
+        group=table["name"],
         job_type="report",
         tags=[name[:64]],
         notes=f"sweep {name}: its table and the files of its report",
-        config={"sweep": name, "seeds": table["seeds"]},
+        config={"sweep": table["name"], "seeds": table["seeds"]},
     )
     import wandb
 
@@ -103,7 +113,7 @@ def main(folder: Path) -> None:
         if path.suffix == ".html":
             shown["page"] = wandb.Html(path.read_text(), inject=False)
     run.log(shown, step=before)
-    artifact = wandb.Artifact(f"report-{_plain(name)}", type="report", description=table["caption"])
+    artifact = wandb.Artifact(f"report-{artifact_name(name)}", type="report", description=table["caption"])
     for path in paths:
         artifact.add_file(str(path), name=path.name)
     run.log_artifact(artifact)
@@ -145,9 +155,13 @@ def _standing(counts: dict[str, int]) -> str:
     return f"{counts.get('done', 0)} of {total} runs are done" + (f"; {others}" if others else "")
 
 
-def _plain(name: str) -> str:
-    """A name with what W&B allows in ids and names of artifacts."""
-    return re.sub(r"[^\w.-]+", "-", name)[:100]
+def artifact_name(name: str) -> str:
+    """A name with what W&B allows in ids and names of artifacts: ASCII, and another one for each name."""
+    plain = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)
+    if plain == name and len(name) <= MOST_CHARS:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{plain[: MOST_CHARS - 7].strip('-')}-{digest}".lstrip("-")
 
 
 if __name__ == "__main__":

@@ -51,12 +51,15 @@ def _(said: Said) -> None:
     assert not list(said.attempt(said.names["deeper"]).glob("wandb"))
     ends = yaml.safe_load((said.attempt(said.names["run"], 2) / "end.json").read_text())
     assert ends["state"] == "done", "the first had failed, and --retry tried it again"
-    assert "| deeper" in (said.folder / "tables/sweep/table.md").read_text()
+    assert "| deeper" in (said.folder / "tables/sweep/table.with-epochs-1.seeds-0.md").read_text()
 
 
-@typed("sweep sweep.yaml --seeds 0 --only deeper --store runs", "--only")
+@typed("sweep sweep.yaml --seeds 0 --only deeper --store runs --latex fit", "--only", "--latex")
 def _(said: Said) -> None:
     assert "the run is done" in said.out
+    table = said.folder / "reports/out/sweep/table.only-deeper.seeds-0.tex"
+    assert "It measures itself (--latex fit)" in table.read_text()
+    assert not table.with_name("table.tex").exists()
     assert "deepest" not in said.out
 
 
@@ -341,13 +344,24 @@ def _(said: Said) -> None:
 
 @typed("report sweep.yaml --store runs --seeds 0 --out papers", "--store", "--seeds", "--out")
 def _(said: Said) -> None:
-    text = (said.folder / "papers/sweep/table.csv").read_text()
+    text = (said.folder / "papers/sweep/table.seeds-0.csv").read_text()
     cells = {row["variant"]: row for row in csv.DictReader(io.StringIO(text))}
     assert set(cells) == {"base", "deeper", "deepest"}
     result = yaml.safe_load((said.folder / "runs" / said.names["deeper"] / "result.json").read_text())
     assert float(cells["deeper"]["top1"]) == result["metrics"]["top1"]
     assert cells["deeper"]["runs"] == said.names["deeper"]
-    assert "papers/sweep/table.tex" in said.out
+    assert "papers/sweep/table.seeds-0.tex" in said.out
+    assert "\\begin{tabular}" in (said.folder / "papers/sweep/tabular.seeds-0.tex").read_text()
+
+
+@typed("report sweep.yaml --seeds 0 --out fit --latex fit", "--latex")
+def _(said: Said) -> None:
+    assert "It measures itself (--latex fit)" in (said.folder / "fit/sweep/table.seeds-0.tex").read_text()
+
+
+@typed("report sweep.yaml --seeds 0 --out fit --check")
+def _(said: Said) -> None:
+    assert "fit/sweep: equal to what runs gives" in said.out
 
 
 @typed("report sweep.yaml --seeds 0 --out papers --check", "--check")
@@ -359,6 +373,7 @@ def _(said: Said) -> None:
 def _(said: Said) -> None:
     (group,) = said.json["groups"]
     assert [run["run"] for row in group["rows"] for run in row["runs"]] == [said.names["deeper"]]
+    assert "deepest" in (said.folder / "papers/sweep/table.seeds-0.csv").read_text(), "which is as it was"
 
 
 @typed("report sweep.yaml --seeds 0 --best --out papers", "--best")
@@ -381,7 +396,7 @@ def _(said: Said) -> None:
     if said.status:
         assert "--figures needs matplotlib: pip install 'pvt-exp[figures]'" in said.err
         return
-    assert all((said.folder / f"papers/sweep/{name}.png").stat().st_size for name in ("curves", "cost"))
+    assert all((said.folder / f"papers/sweep/{name}.seeds-0.png").stat().st_size for name in ("curves", "cost"))
 
 
 @typed("report page.yaml --out papers")

@@ -15,6 +15,7 @@ from pvt_exp.cli import look, tables, tidy, train, use
 from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
+from pvt_exp.streams import CLOSED, abandon, prepare
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,6 +60,7 @@ def pvt_exp(
 
 def main() -> None:
     """The command ``pvt-exp``. Exit status 0: all is done; 1: some runs are not; 2: what was typed cannot be used."""
+    prepare()
     gc.disable()  # a fifth of the time of a look at 10,000 runs; what trains turns it on again
     # Threads that wait for one another by spinning take the core that the other needs: where all cores are busy, a step
     # took 13 times as long (benchmarks/bench_busy.py). Read when torch is loaded, in a process that this one starts.
@@ -69,8 +71,12 @@ def main() -> None:
         app()
     except (ConfigError, DataError) as error:
         _refuse(str(error))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `pvt-exp plan x | head`
+    except BrokenPipeError:  # `pvt-exp plan x | head`
+        _leave()
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # typer has made it the status of a run that is not done
+            _leave()
+        raise
     except OSError as error:
         if error.strerror is None:
             raise
@@ -79,6 +85,11 @@ def main() -> None:
         _refuse(f"{where}{error.strerror}{'; make room and type it again' if full else ''}", 1 if full else 2)
     finally:
         gc.freeze()  # else the interpreter searches it all for garbage on its way out
+
+
+def _leave() -> NoReturn:
+    abandon()
+    raise SystemExit(CLOSED) from None
 
 
 def _refuse(problems: str, status: int = 2) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pvt_exp import cost, expand, machine, site, standing, store, study
+from pvt_exp import part as naming
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Slot, threads_of, workers_of
@@ -58,6 +59,12 @@ CheckpointMinutes = Annotated[
 Retry = Annotated[list[str] | None, typer.Option(metavar="STATE", help="Also try runs again that ended so.")]
 
 
+Latex = Annotated[
+    Literal["plain", "fit"],
+    typer.Option(help="table.tex to be read and edited, or one that takes the size that fits where it is put."),
+]
+
+
 def numbers(option: str, text: str) -> tuple[int, ...]:
     """``0-3,7`` as numbers."""
     found: list[int] = []
@@ -86,6 +93,19 @@ def read_plan(
     chosen = None if seeds is None else seed_numbers(seeds)
     settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs), partial(study.choice, runs), cost)
     return settings, planned.only(only) if only else planned
+
+
+def part(
+    settings: Sweep,
+    planned: Plan,
+    overrides: Sequence[str] | None,
+    seeds: str | None,
+    only: Sequence[str] | None,
+    best: bool = False,
+) -> str:
+    """What of a sweep its table holds, for the names of its files; empty: all of it, as its file has it."""
+    other = seeds or "" if planned.seeds != settings.seeds else ""
+    return naming.name(only or (), other, overrides or (), best)
 
 
 def finder(runs: Path) -> Find:

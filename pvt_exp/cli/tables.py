@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,10 +14,13 @@ from rich.console import Console
 from pvt_exp import config, store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console, typed
-from pvt_exp.cli.options import Data, Json, Only, Overrides, Seeds, Store
+from pvt_exp.cli.options import Data, Json, Latex, Only, Overrides, Seeds, Store
 from pvt_exp.config import ConfigError, Document, Keys, split
 from pvt_exp.plan import Plan
 from pvt_exp.tables import Source, Table, TableOf
+
+if TYPE_CHECKING:
+    from pvt_exp.report import Latex as WrittenAs
 
 
 def report(
@@ -38,10 +41,13 @@ def report(
     figures: Annotated[
         bool, typer.Option("--figures", help="Of a sweep, also its curves, and scores over cost, as pictures.")
     ] = False,
+    latex: Latex = "plain",
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """The tables of a sweep, or of a report file: LaTeX, Markdown, CSV and HTML.
+
+    What is asked for besides the whole sweep (--only, --seeds, --best, changes) is in the files' names: table.best.tex.
 
     Exit status 1: no run of a sweep is finished yet, or of --figures one cannot be drawn; with --check: a table is not as
     the store has it.
@@ -57,12 +63,13 @@ def report(
             options_ = "overrides, --seeds, --only, --best and --figures"
             raise ConfigError(f"{file}: {options_} are for a sweep; a report says what it shows")
         title, tables, unfinished = _page(file, document, store_, data)
-        folder = out / file.stem
+        folder, part = out / file.stem, ""
     else:
-        title, tables, unfinished = _sweep(file, overrides, seeds, only, store_, best, data)
+        title, tables, unfinished, part = _sweep(file, overrides, seeds, only, store_, best, data)
         folder = out / title
     if check:
-        found = committed.check_page(title, tables, folder) if is_page else [committed.check(tables[0], folder)]
+        one = [] if is_page else [committed.check(tables[0], folder, part=part)]
+        found = committed.check_page(title, tables, folder) if is_page else one
         accept = typed().replace(" --check", "")
         if as_json:
             views.print_json(committed.as_json(found, store_))
@@ -71,9 +78,12 @@ def report(
         raise SystemExit(1 if any(each.differences for each in found) else 0)
     if figures:
         drawing.require()
-    paths = writer.write_page(title, tables, folder, typed()) if is_page else writer.write(tables[0], folder, typed())
+    if is_page:
+        paths = writer.write_page(title, tables, folder, typed(), latex)
+    else:
+        paths = writer.write(tables[0], folder, typed(), latex=latex, part=part)
     if figures:
-        drawn, lacking = _figures(file, overrides, seeds, only, store_, data, folder)
+        drawn, lacking = _figures(file, overrides, seeds, only, store_, data, folder, part)
         paths, unfinished = paths + drawn, unfinished + lacking
     if as_json:
         views.print_json({"tables": list(map(writer.as_json, tables))} if is_page else writer.as_json(tables[0]))
@@ -96,13 +106,14 @@ def _sweep(
     store_: Path,
     best: bool,
     data: Sequence[str] | None,
-) -> Made:
+) -> tuple[str, list[Table], list[str], str]:
     from pvt_exp.tables.ablation import Settings as Ablation
 
-    _, planned = options.read_plan(file, overrides, seeds, only, store_)
+    settings, planned = options.read_plan(file, overrides, seeds, only, store_)
     source = Source(planned, options.outcomes(planned, store_, data or ()))
     table = Ablation(sweep=str(file), epoch="best" if best else "last").build([source])
-    return planned.name, [table], _unfinished(source, file, store_)
+    part = options.part(settings, planned, overrides, seeds, only, best)
+    return planned.name, [table], _unfinished(source, file, store_), part
 
 
 def _figures(
@@ -113,11 +124,12 @@ def _figures(
     store_: Path,
     data: Sequence[str] | None,
     folder: Path,
+    part: str,
 ) -> tuple[list[Path], list[str]]:
     from pvt_exp import figures
 
     _, planned = options.read_plan(file, overrides, seeds, only, store_)
-    return figures.write(planned, options.outcomes(planned, store_, data or ()), store_, folder)
+    return figures.write(planned, options.outcomes(planned, store_, data or ()), store_, folder, part)
 
 
 def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | None) -> Made:
@@ -178,8 +190,10 @@ def _placed(problem: str, document: Document, number: int, sweep: str | None) ->
 def _show(console: Console, tables: Sequence[Table], paths: Sequence[Path]) -> None:
     from pvt_exp import terminal
 
+    width = console.width if console.file.isatty() else None
     for table in tables:
-        console.print(terminal.show(table, console.width))
+        for line in terminal.show(table, width):
+            console.print(line, soft_wrap=True)
     for path in paths:
         console.print(str(path), highlight=False, soft_wrap=True)
 
@@ -199,10 +213,13 @@ def write(
     out: Path,
     shown: TableOf,
     data: Sequence[str] | None = None,
-) -> Table:
-    """A sweep's table, into its folder and onto the terminal."""
+    latex: "WrittenAs" = "plain",
+    part: str = "",
+) -> tuple[Table, list[Path]]:
+    """A sweep's table, into its folder and onto the terminal; and its files."""
     from pvt_exp import report as writer
 
     table = shown.build([Source(planned, options.outcomes(planned, store_, data or ()))])
-    _show(terminal, [table], writer.write(table, out, typed()))
-    return table
+    paths = writer.write(table, out, typed(), latex=latex, part=part)
+    _show(terminal, [table], paths)
+    return table, paths

@@ -16,6 +16,7 @@ from pvt_exp.cli.options import (
     GpusPerRun,
     Json,
     Keep,
+    Latex,
     MemoryGb,
     MicroBatch,
     Only,
@@ -56,9 +57,13 @@ def sweep(
         bool, typer.Option("--smoke/--no-smoke", help="One step of each architecture before the sweep starts.")
     ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
+    latex: Latex = "plain",
     as_json: Json = False,
 ) -> None:
-    """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing."""
+    """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing.
+
+    A part of a sweep (--only, --seeds, changes) has a table of its own beside that of the whole: table.only-depth.tex.
+    """
     from pvt_exp import report, session, views, wandb_report
     from pvt_exp.tables.ablation import Settings as Ablation
 
@@ -85,11 +90,10 @@ def sweep(
     if undecided(planned):
         status = status or 1
     if status != session.INTERRUPTED:
+        part = options.part(settings, planned, overrides, seeds, only)
         shown = Ablation(sweep=str(sweep))
-        table = tables.write(terminal, planned, store_, out / planned.name, shown, data)
-        wandb_report.tell(
-            report.as_json(table), sorted((out / planned.name).glob("table.*")), placement.tracking, store_
-        )
+        table, paths = tables.write(terminal, planned, store_, out / planned.name, shown, data, latex, part)
+        wandb_report.tell(report.as_json(table), paths, placement.tracking, store_, part)
     if as_json:
         views.print_json(tables.standing(planned, store_, data))
     raise SystemExit(status)

@@ -57,6 +57,7 @@ class Settings(Launcher):
         return [Slot((), threads_of(cores, each * count, self.threads), each) for _ in range(count)]
 
     def launch(self, work: Work) -> Iterator[Ended | None]:
+        children.make_room()
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pvt_exp.preload"])
         home = str(work.code())

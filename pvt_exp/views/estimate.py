@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pvt_exp.cost import Cost, NoCost
@@ -12,6 +11,7 @@ from pvt_exp.estimate import GIB, Estimate
 from pvt_exp.live import several
 from pvt_exp.plan import Plan
 from pvt_exp.units import BYTES, COUNTS, Unit, fitting
+from pvt_exp.views.grid import Grid
 
 NOTHING: dict[str, Any] = {**dict.fromkeys(Cost._fields), "uncounted": {}}
 """In the place of a cost that there is not."""
@@ -45,7 +45,7 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     params = params._replace(digits=max(3, params.digits))  # a head is small beside its model
     macs = fitting((size for each in counted for size in (each.macs, each.test_macs)), COUNTS, "G")
     memory = fitting((each.memory for each in counted), BYTES, "GiB")
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Grid()
     table.add_column("variant", overflow="fold")
     titles = [params.head("parameters"), *(["trained"] if frozen else []), "backbone", "head", macs.head("MACs")]
     titles += [*(["in testing"] if larger else []), memory.head("memory")]

@@ -5,13 +5,14 @@ from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pvt_exp.backbones import Backbone
 from pvt_exp.component import kinds
 from pvt_exp.cost import Cost, NoCost
 from pvt_exp.schema import Run
+from pvt_exp.units import COUNTS, fitting
+from pvt_exp.views.grid import Grid
 
 Count = Callable[[Sequence[Run], bool], Sequence[Cost | NoCost]]
 INPUT_PX = 224
@@ -55,16 +56,19 @@ def _model(kind: str, preset: str | None, told: Cost | NoCost | str) -> dict[str
 
 def print_models(console: Console, found: list[dict[str, Any]]) -> None:
     """A line a preset."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Grid()
     for title in ("kind", "preset"):
-        table.add_column(title, overflow="fold")
-    for title in ("parameters (M)", f"MACs at {INPUT_PX} px (G)"):
-        table.add_column(title, justify="right", overflow="fold")
+        table.add_column(title)
+    params = fitting((model["params"] for model in found), COUNTS, "M")
+    macs = fitting((model["macs"] for model in found), COUNTS, "G")
+    for title in (params.head("parameters"), macs.head(f"MACs at {INPUT_PX} px")):
+        table.add_column(title, justify="right")
     for model in found:
         names = Text(model["kind"]), Text(model["preset"] or "(its defaults)")
         if model["reason"]:
             table.add_row(*names, Text(model["reason"]))
         else:
-            table.add_row(*names, f"{model['params'] / 1e6:.2f}", f"{model['macs'] / 1e9:.2f}")
+            counted = "not counted" if model["macs"] is None else macs.text(model["macs"])
+            table.add_row(*names, params.text(model["params"]), counted)
     console.print(table)
     console.print("With 1000 classes. And any model of timm: backbone: {kind: timm, name: resnet50}", style="dim")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pvt_exp import codes
@@ -18,6 +17,7 @@ from pvt_exp.schema import Run
 from pvt_exp.space import edge_in_words, in_words
 from pvt_exp.store import Outcome
 from pvt_exp.views.estimate import estimate_json
+from pvt_exp.views.grid import Grid
 from pvt_exp.views.runs import standing
 
 
@@ -88,7 +88,7 @@ def print_plan(
     console: Console, plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]], most: int | None
 ) -> None:
     """The variants of a plan, the first ``most`` of them, and what is left to do."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Grid()
     table.add_column("variant", overflow="fold")
     table.add_column("done", justify="right")
     beside = any(variant.published for variant in plan.variants)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pvt_exp import published
 from pvt_exp.metrics import as_printed
 from pvt_exp.published import Figure
+from pvt_exp.views.grid import Grid
 
 
 def published_figures(beginning: str) -> list[Figure]:
@@ -29,7 +29,7 @@ def published_json(figures: Sequence[Figure]) -> list[dict[str, Any]]:
 
 def print_published(console: Console, figures: Sequence[Figure]) -> None:
     """A line a figure, under its table."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Grid()
     table.add_column("reference", overflow="fold")
     for title in ("params (M)", "MACs (G)"):
         table.add_column(title, justify="right")

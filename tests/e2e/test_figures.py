@@ -30,7 +30,7 @@ def test_curves_and_costs_are_drawn_of_what_was_scored(sweep: Path, cli: Cli, tm
     for folder in tmp_path.glob("runs/*/away"):
         folder.rename(folder.with_name("attempts"))
     for name in ("curves", "cost"):
-        (path,) = (tmp_path / "out").glob(f"*/{name}.png")
+        (path,) = (tmp_path / "out").glob(f"*/{name}.seeds-0.png")
         assert path.name in shown
         assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
         drawn = Image.open(path).convert("RGB")

@@ -90,9 +90,10 @@ def test_to_the_end_and_again_and_further(sweep: Path, cli: Cli, tmp_path: Path)
     assert "all 4 runs are done" in first.stdout
     made = results(tmp_path)
     assert len(made) == 4
-    for name in ("table.tex", "table.md", "table.csv", "table.html"):
+    for name in ("table.tex", "tabular.tex", "table.md", "table.csv", "table.html"):
         assert (tmp_path / "reports/out/sweep" / name).stat().st_size > 100
         assert name in first.stdout
+    papers = {path.name: path.read_bytes() for path in (tmp_path / "reports/out/sweep").iterdir()}
     one = next(iter(made.values()))
     made_with = one["provenance"]
     assert isinstance(made_with, dict)
@@ -108,6 +109,10 @@ def test_to_the_end_and_again_and_further(sweep: Path, cli: Cli, tmp_path: Path)
 
     further = cli("sweep", sweep, "--seeds", "0-2", "--keep", "none")
     assert "6 runs, 4 known already, 2 to train" in further.stdout
+    assert "table.seeds-0-2.tex" in further.stdout
+    assert {name: (tmp_path / "reports/out/sweep" / name).read_bytes() for name in papers} == papers, (
+        "of the sweep's seeds"
+    )
     assert {p.parents[2].name for p in tmp_path.glob("runs/*/attempts/1/checkpoints")} == set(made)
     assert {k: v for k, v in results(tmp_path).items() if k in made} == made
     assert not list(tmp_path.rglob("*.tmp"))
@@ -382,7 +387,8 @@ def test_data_that_changed_are_told_and_never_mixed(sweep: Path, cli: Cli, tmp_p
     assert "at hand are 0123456789abcdef" in reasons
     assert "--retry stale" in reasons
     assert '"stale": 1' in cli("plan", sweep, *words, "--json").stdout
-    assert "stale" in (tmp_path / "reports/out/sweep/table.md").read_text()
+    (table,) = (tmp_path / "reports/out/sweep").glob("table.only-base.seeds-0*.md")
+    assert "stale" in table.read_text()
     cli("sweep", sweep, *words, "--retry", "stale")
     new = results(tmp_path)[run_id]
     assert new["data"]["fingerprint"] == "0123456789abcdef"  # type: ignore[index]

@@ -34,6 +34,9 @@ def done(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in folder.glob("runs/*/result.json")]
 
 
+REPORT = "report-sweep.only-deeper.seeds-0"
+
+
 def test_a_run_online_has_everything_and_ends_well(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     with serving() as server:
         cli("sweep", sweep, "--only", "deeper", "--seeds", "0", **server.env)
@@ -53,14 +56,12 @@ def test_a_run_online_has_everything_and_ends_well(sweep: Path, cli: Cli, tmp_pa
     assert any("lr" in row for row in rows)
     assert server.ends[result["run"]] == 0
     assert not list(tmp_path.rglob("wandb/unsent"))
-    report = server.runs()["report-sweep"]
+    report = server.runs()[REPORT]
     assert report["jobType"] == "report"
     assert report["groupName"] == "sweep"
-    assert server.history["report-sweep"][-1]["table"]["_type"] == "table-file"
+    assert server.history[REPORT][-1]["table"]["_type"] == "table-file"
     artifacts = [told["input"] for told in server.told("CreateArtifact")]
-    assert ("report-sweep", "report") in [
-        (each["artifactCollectionName"], each["artifactTypeName"]) for each in artifacts
-    ]
+    assert (REPORT, "report") in [(each["artifactCollectionName"], each["artifactTypeName"]) for each in artifacts]
 
 
 @pytest.mark.slow
@@ -187,7 +188,7 @@ def test_stopped_and_resumed_it_is_one_run(sweep: Path, cli: Cli, driver: Driver
         assert server.ends[run_id] == 0
         assert len(rows) > before
         assert [row["epoch"] for row in rows if "top1" in row] == list(range(12))
-        assert set(server.runs()) == {run_id, "report-sweep"}
+        assert set(server.runs()) == {run_id, "report-sweep.only-base.seeds-0"}
 
 
 @pytest.mark.slow

@@ -153,7 +153,8 @@ def test_parts_can_have_columns_of_their_own(folder):
 def test_headings_span_their_columns_in_every_format(folder):
     made = of_matrix(folder, ("params", "top1", "top5"))
     tex = report.render(made, "tex")
-    assert r"\multicolumn{2}{c}{1x} & \multicolumn{2}{c}{2x} \\ \cmidrule(lr){3-4} \cmidrule(lr){5-6}" in tex
+    assert " & ".join(["", "", r"\multicolumn{2}{c}{1x}", r"\multicolumn{2}{c}{2x} \\"]).strip() in tex
+    assert r"\cmidrule(lr){3-4} \cmidrule(lr){5-6}" in tex
     page = report.render(made, "html")
     assert '<th scope="colgroup" colspan="2">1x</th>' in page
     assert page.count('rowspan="2"') == 2

@@ -129,23 +129,57 @@ def test_html_reads_back_and_holds_no_markup_of_names(hostile):
     assert "seed 1: 71.5  run 000000000001" in text
 
 
-def test_latex_is_ascii_and_keeps_its_braces(hostile):
-    text = report.render(hostile, "tex", command="pvt-exp report\n\\bad")
-    assert text.isascii()
+@pytest.mark.parametrize("latex", ["plain", "fit"])
+def test_latex_is_ascii_and_keeps_its_braces(hostile, latex):
+    text = report.render(hostile, "tex", command="pvt-exp report\n\\bad", latex=latex)
+    lines = [line for line in text.splitlines() if not line.startswith("%")]
+    assert re.sub(r"\\PvtExpOther{[^}]*}", "", "\n".join(lines)).isascii()
     assert text.startswith("% pvt-exp report \\bad\n")
     bare = re.sub(r"\\[\\{}%]", "", "\n".join(line for line in text.splitlines() if not line.startswith("%")))
     assert bare.count("{") == bare.count("}")
-    body = [line for line in bare.splitlines() if line.count(" & ") == len(hostile.columns)]
-    assert len(body) == len(HOSTILE) + 1 + 2 * len(
-        re.findall(r"csname PvtExp:\d+\\endcsname{", text)
-    )  # a head has two lines
+    if latex == "fit":
+        body = [line for line in bare.splitlines() if line.count(" & ") == len(hostile.columns)]
+        assert len(body) == len(HOSTILE) + 1 + 2 * len(
+            re.findall(r"csname PvtExp:\d+\\endcsname{", text)
+        )  # a head has two lines
+
+
+def test_latex_is_lines_that_an_author_edits(small):
+    text = report.render(small, "tex")
+    assert "PvtExp" not in text
+    lines = text.splitlines()
+    (row,) = [line for line in lines if line.startswith(r"\enspace deep ")]
+    assert [cell.strip() for cell in row.removesuffix(r"\\").split(" & ")][:2] == [
+        r"\enspace deep",
+        r"\textbf{73.5}$\pm$0.5",
+    ]
+    assert [line for line in lines if line.startswith(r"\caption{Parts: mean")]
+    assert r"\label{tab:parts}" in lines
+    rows = [line for line in lines if line.count(" & ") == len(small.columns)]
+    assert len(rows) == 2 + len(small.rows)
+    assert len({tuple(at for at, c in enumerate(line) if c == "&") for line in rows}) == 1, "one below the other"
+    assert lines.index(r"\bottomrule") - lines.index(r"\toprule") < 15
+    alone = report.render(small, "tabular").splitlines()
+    assert [line for line in alone if " & " in line] == rows
+    assert not [line for line in alone if re.search(r"caption|label|table}|minipage}", line) and line[0] != "%"]
+
+
+def test_a_changed_figure_changes_one_line_of_latex(small):
+    rows = [(BASE, [71.0, 71.5, 72.0]), (({"depth": "deep"},), [73.5, 74.0, 74.5])]
+    other = table([*rows, (({"depth": "huge"},), [("out_of_memory", "40 GiB")] * 3)], title="Parts")
+    before, after = (report.render(made, "tex").splitlines() for made in (small, other))
+    assert len(before) == len(after)
+    changed = [now for was, now in zip(before, after, strict=True) if was != now]
+    assert [line.split()[:2] for line in changed] == [[r"\enspace", "deep"]]
 
 
 def test_latex_letters():
     assert latex("a_b & 5%") == r"a\_b \& 5\%"
     assert latex("71 ± 2, −3, 8×8") == r"71 $\pm$ 2, $-$3, 8$\times$8"
     assert latex("Ångström naïve Šķ ß") == r"\r{A}ngstr\"{o}m na\"{\i}ve \v{S}\c{k} \ss{}"
-    assert latex("β x² ½ ﬁ 中") == r"$\beta$ x$^{\mathrm{2}}$ 1/2 fi U+4E2D"
+    assert latex("β x² ½ ﬁ 中") == r"$\beta$ x$^{\mathrm{2}}$ 1/2 fi \PvtExpOther{中}"
+    assert latex("结果 2: 深 い") == r"\PvtExpOther{结果} 2: \PvtExpOther{深 い}"
+    assert latex("Việt x\u0302 가") == r"Vi\d{\^{e}}t \^{x} \PvtExpOther{가}" or latex("Việt") == r"Vi\^{\d{e}}t"
     assert latex("--x ''") == "-{}-x '{}'"
     assert latex("a\n\tb\x00\u200b") == "a b"
 
@@ -157,11 +191,15 @@ def test_accents_stay_on_their_letters_where_long_words_break():
 
 def test_a_long_table_is_split_for_latex():
     rows = [(({"a": f"choice {i}"},), [1.0 * i] * 3) for i in range(100)]
-    text = report.render(table(rows), "tex")
-    assert re.findall(r"{ \((\d)~of~3\)}", text) == ["1", "2", "3"]
-    assert text.count(r"\addtocounter{table}{-1}") == 2
-    assert text.count(r"\label{tab:parts}") == text.count(r"\begin{minipage}") == 1
-    assert text.count("\\PvtExpTitle{a}") == 3
+    for latex_, title in (("plain", "\\textit{a}"), ("fit", "\\PvtExpTitle{a}")):
+        text = report.render(table(rows), "tex", latex=latex_)
+        of = int(re.findall(r"~of~(\d)", text)[0])
+        assert 2 < of < 6
+        assert re.findall(rf" \((\d)~of~{of}\)}}", text) == [str(n + 1) for n in range(of)]
+        assert text.count(r"\addtocounter{table}{-1}") == of - 1
+        assert text.count(r"\label{tab:parts}") == text.count(r"\begin{minipage}") == 1
+        assert text.count(title) == of
+    assert len(re.findall(r"^\\enspace choice", report.render(table(rows), "tabular"), re.M)) == 100
 
 
 def test_missing_is_shown_with_its_reason_everywhere(small):
@@ -177,7 +215,8 @@ def test_the_second_is_underlined_everywhere():
     for form, text in {"tex": r"\underline{71.00}", "md": "<u>71.00</u>", "html": "<u>71.00</u>"}.items():
         assert report.render(made, form).count(text) == 1
     out = io.StringIO()
-    Console(file=out, width=100, force_terminal=True, color_system="standard").print(show(made, 100))
+    for line in show(made, 100):
+        Console(file=out, width=100, force_terminal=True, color_system="standard").print(line)
     assert "\x1b[4m71.00" in out.getvalue()
     seconds = [row["cells"]["top1"]["second"] for row in report.as_json(made)["groups"][0]["rows"]]
     assert seconds == [False, True, False]
@@ -185,7 +224,8 @@ def test_the_second_is_underlined_everywhere():
 
 def terminal(made, width=100) -> str:
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(show(made, width))
+    for line in show(made, width):
+        Console(file=out, width=width or 80, color_system=None).print(line, soft_wrap=True)
     return out.getvalue()
 
 
@@ -216,7 +256,7 @@ def test_json_has_stable_names(small):
 
 def test_files_are_written_whole_and_the_same_every_time(small, tmp_path):
     paths = report.write(small, tmp_path / "a", command="pvt-exp report x")
-    assert [path.name for path in paths] == ["table.tex", "table.md", "table.csv", "table.html"]
+    assert [path.name for path in paths] == ["table.tex", "table.md", "table.csv", "table.html", "tabular.tex"]
     before = [path.read_bytes() for path in paths]
     assert [path.read_bytes() for path in report.write(small, tmp_path / "a", command="pvt-exp report x")] == before
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(path.name for path in paths)
@@ -226,7 +266,7 @@ def test_a_page_has_all_tables_and_a_folder_for_each(small, hostile, tmp_path):
     paths = report.write_page("A <page>", [small, hostile], tmp_path)
     names = {path.relative_to(tmp_path).as_posix() for path in paths}
     assert {"index.html", "index.md", "parts/table.tex", "parts.2/table.csv"} <= names
-    assert len(names) == 10
+    assert len(names) == 12
     text = (tmp_path / "index.html").read_text()
     assert "<h1>A &lt;page&gt;</h1>" in text
     assert text.count("<table>") == 2
@@ -235,7 +275,7 @@ def test_a_page_has_all_tables_and_a_folder_for_each(small, hostile, tmp_path):
 
 def test_tables_of_one_sweep_have_labels_of_their_own(small, tmp_path):
     paths = report.write_page("Two", [small, small], tmp_path / "paper")
-    labels = [set(re.findall(r"\\label{(.*?)}", path.read_text())) for path in paths if path.suffix == ".tex"]
+    labels = [set(re.findall(r"\\label{(.*?)}", path.read_text())) for path in paths if path.name == "table.tex"]
     assert labels == [{"tab:paper-parts"}, {"tab:paper-parts.2"}]
 
 

@@ -1,0 +1,85 @@
+"""The rows and notes of a table on pages: no float is longer than a page, and each has the notes that its rows need."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pvt_exp.tables import Note, Table
+
+LEAST_ROWS = 6
+"""Of a page that is divided so that the last notes do not stand alone."""
+Rows = list[tuple[str, list[int]]]
+"""Titles of groups, and the places of their rows among the table's."""
+
+
+@dataclass
+class Page:
+    """What stands in one float."""
+
+    rows: list[int] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def paginate(
+    table: Table,
+    room_pt: float,
+    row_pt: Callable[[int], float],
+    title_pt: Callable[[str], float],
+    note_pt: Callable[[str], float],
+    more: Sequence[Note],
+) -> list[Page]:
+    """The pages of a table, each with the notes of the marks on it; what is about the whole table, and ``more``, comes last.
+
+    Args:
+        table: What is laid out.
+        room_pt: Height of a page without caption, head and rules.
+        row_pt: Height of a row, by its place among the table's.
+        title_pt: Height of a group's title, which stands again where its group goes on.
+        note_pt: Height of a note.
+        more: Further notes about the whole table.
+    """
+    titles = [group.title for group in table.groups for _ in group.rows]
+    marked = {note.mark: note for note in table.notes if note.mark}
+
+    def notes_of(rows: Sequence[int]) -> list[Note]:
+        cells = (cell.marks for i in rows for cell in table.rows[i].cells)
+        used = {mark for marks in (*cells, *(table.rows[i].marks for i in rows)) for mark in marks}
+        return [note for mark, note in marked.items() if mark in used]
+
+    def height(rows: Sequence[int], notes: Sequence[Note]) -> float:
+        heads = [titles[i] for n, i in enumerate(rows) if n == 0 or titles[i] != titles[rows[n - 1]]]
+        return sum(map(row_pt, rows)) + sum(map(title_pt, heads)) + sum(note_pt(note.text) for note in notes)
+
+    pages = [Page()]
+    for i in range(len(table.rows)):
+        rows = [*pages[-1].rows, i]
+        if pages[-1].rows and height(rows, notes_of(rows)) > room_pt:
+            pages.append(Page())
+            rows = [i]
+        pages[-1].rows = rows
+    pages = [Page(page.rows, notes_of(page.rows)) for page in pages]
+    if len(pages) == 1 and height(pages[0].rows, [*table.notes, *more]) <= room_pt:
+        return [Page(pages[0].rows, [*table.notes, *more])]  # those too whose mark is nowhere
+    told = {note for page in pages for note in page.notes}
+    last = [*(note for note in table.notes if note not in told), *more]
+    rows = pages[-1].rows
+    if len(rows) > LEAST_ROWS and height(rows, [*pages[-1].notes, *last]) > room_pt:  # they take some rows with them
+        kept, moved = rows[: -len(rows) // 3], rows[-len(rows) // 3 :]
+        pages[-1:] = [Page(kept, notes_of(kept)), Page(moved, notes_of(moved))]
+    for note in last:
+        if height(pages[-1].rows, [*pages[-1].notes, note]) > room_pt and (pages[-1].rows or pages[-1].notes):
+            pages.append(Page())
+        pages[-1].notes.append(note)
+    return pages
+
+
+def grouped(table: Table, rows: Sequence[int]) -> Rows:
+    """Some rows under the titles of their groups."""
+    found: Rows = []
+    titles = [(n, group.title) for n, group in enumerate(table.groups) for _ in group.rows]
+    before = None
+    for i in rows:
+        if titles[i] != before:
+            found.append((titles[i][1], []))
+            before = titles[i]
+        found[-1][1].append(i)
+    return found

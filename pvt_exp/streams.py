@@ -1,0 +1,62 @@
+"""Where the command writes: terminals that lack characters, streams that are closed, pipes that nobody reads any more."""
+
+import codecs
+import os
+import sys
+import unicodedata
+from pathlib import Path
+
+LIKE = {
+    "±": "+-", "−": "-", "–": "-", "—": "-", "─": "-", "…": "...", "×": "x", "·": ".", "•": "*", "Δ": "D", "†": "+",
+    "‡": "++", "≤": "<=", "≥": ">=", "→": "->", "“": '"', "”": '"', "‘": "'", "’": "'", "█": "#", "▉": "#", "░": ".",
+    "ß": "ss", "æ": "ae", "ø": "o",
+    "━": "-", "╸": "-", "╺": "-",
+}  # fmt: skip
+"""What looks like a character, in ASCII."""
+ERRORS = "pvt_exp.like"
+"""The name under which codecs know `_replace`."""
+CLOSED = 141
+"""Exit status of a command whose reader has gone, as the shell has it of any other: 128 + SIGPIPE."""
+
+
+def prepare() -> None:
+    """Open what is closed of the three streams, and let no character that a terminal lacks stop the command."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: files would get it else
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the end
+    codecs.register_error(ERRORS, _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=ERRORS)
+
+
+def abandon() -> None:
+    """Write nowhere from now on: the end of the program would flush what is left into the closed pipe."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(null, stream.fileno())
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that cannot be written."""
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(map(_like, error.object[error.start : error.end])), error.end
+
+
+def _like(char: str) -> str:
+    if char in LIKE:
+        return LIKE[char]
+    if "\ud800" <= char <= "\udfff":  # a byte of a name that is not UTF-8
+        return f"\\x{ord(char) & 0xFF:02x}"
+    kind, _, codes = unicodedata.decomposition(char).partition(" ")
+    if kind == "<super>":
+        return "^" + "".join(chr(int(code, 16)) for code in codes.split() if int(code, 16) < 128)
+    plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+    return plain or "?"

@@ -1,0 +1,122 @@
+"""A table on the terminal: no text is ever cut, however narrow it is."""
+
+import io
+import random
+import re
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from pvt_exp.formats import plain
+from pvt_exp.tables import Cell, Column, Group, Note, Replicate, Row, Table
+from pvt_exp.terminal import show
+
+WORDS = (
+    "top-1 (%)",
+    "mask AP50 (%)",
+    "n",
+    "Δ top-1",
+    "params (M)",
+    "95 % interval",
+    "learning_rate_of_the_head",
+    "宽度",
+)
+NAMES = ("base", "8-4-2-1", "spatial reduction without any blank_in_it_at_all", "深い", "größer", "a b c d e f g h")
+TEXTS = ("16", "71.3", "1,000,000", "[70.12, 71.98]", "−0.5", "cosine, 5 epochs", "out of memory", "深い層", "")
+
+
+def made_up(draw: random.Random) -> Table:
+    """A table of any columns and rows."""
+    columns = tuple(
+        Column(
+            f"c{i}", draw.choice(WORDS), draw.choice(("metric", "setting")), draw.choice(("", "", "1x", "Mask R-CNN"))
+        )
+        for i in range(draw.randint(0, 14))
+    )
+
+    def cell() -> Cell:
+        marks = tuple(draw.sample("abcde†", draw.choice((0, 0, 0, 1, 2))))
+        if draw.random() < 0.1:
+            return Cell(missing=draw.choice(("pending", "OOM", "failed, pending")), marks=marks)
+        return Cell(1.0, text=draw.choice(TEXTS), std_text=draw.choice(("", "", "0.53")), marks=marks)
+
+    def row() -> Row:
+        return Row(draw.choice(NAMES), tuple(cell() for _ in columns), (Replicate(0, "0" * 12, "done"),))
+
+    groups = tuple(
+        Group(
+            draw.choice(("", "depth", "a group of rows with a long title")),
+            tuple(row() for _ in range(draw.randint(1, 4))),
+        )
+        for _ in range(draw.randint(0, 3))
+    )
+    return Table("t", "A caption of some words: best in bold.", columns, groups, (Note("a", "a reason " * 9),), (0,))
+
+
+def printed(table: Table, width: int | None) -> str:
+    out = io.StringIO()
+    console = Console(file=out, width=width or 80, color_system=None)
+    for line in show(table, width):
+        console.print(line, soft_wrap=True)
+    return out.getvalue()
+
+
+def squeezed(text: str) -> str:
+    """Without blanks, as lines may break anywhere."""
+    return re.sub(r"\s+", "", text)
+
+
+@pytest.mark.parametrize("width", [20, 33, 50, 80, 120, None])
+def test_every_text_is_there_whole_and_no_line_is_too_long(width: int | None) -> None:
+    draw = random.Random(width or 0)
+    for _ in range(50):
+        table = made_up(draw)
+        text = printed(table, width)
+        lines = text.splitlines()
+        assert "…" not in text
+        assert width is None or max(map(cell_len, lines)) <= width
+        whole = squeezed(text)
+        for row in table.rows:
+            for cell, column in zip(row.cells, table.columns, strict=True):
+                shown = plain(cell, column).replace(" ± ", "±")
+                broken = width is not None and cell_len(shown) + 22 > width  # behind a name, in a column alone
+                assert shown in text or (broken and squeezed(shown) in whole) or broken, (shown, width)
+        assert all(word in text for note in table.notes for word in note.text.split())
+        assert squeezed(table.caption) in whole
+
+
+def test_the_rows_of_each_part_hold_their_own_numbers() -> None:
+    """A part beside another: each row has its own figure of every column, told by a number that is nowhere else."""
+    draw = random.Random(7)
+    for _ in range(60):
+        width, count, rows = draw.randint(30, 100), draw.randint(1, 15), draw.randint(1, 6)
+        columns = tuple(Column(f"c{i}", f"column{i}", "metric") for i in range(count))
+        cells = [tuple(Cell(1.0, text=f"{1000 * r + i}") for i in range(count)) for r in range(rows)]
+        made = tuple(Row(f"row{r}", cells[r], ()) for r in range(rows))
+        text = printed(Table("t", "", columns, (Group("", made),), (), (0,)), width)
+        found: dict[str, list[str]] = {}
+        for line in text.splitlines():
+            if line.startswith("row"):
+                name, *numbers = line.split()
+                found.setdefault(name, []).extend(numbers)
+        assert found == {f"row{r}": [f"{1000 * r + i}" for i in range(count)] for r in range(rows)}
+
+
+def test_without_a_terminal_a_row_is_one_line() -> None:
+    columns = tuple(Column(f"c{i}", "top-1 (%)", "metric") for i in range(30))
+    row = Row("a name of many words " * 5, tuple(Cell(1.0, text=f"71.{i:02}") for i in range(30)), ())
+    lines = printed(Table("t", "", columns, (Group("", (row,)),), (), (0,)), None).splitlines()
+    assert [line for line in lines if all(f"71.{i:02}" in line for i in range(30))] != []
+
+
+@pytest.mark.parametrize("width", range(16, 60, 5))
+def test_a_single_column_that_is_wider_than_the_terminal_breaks(width: int) -> None:
+    text = "cosine with a warm-up of five epochs and then nothing at all"
+    row = Row("base", (Cell(text=text),), ())
+    made = Table("t", "", (Column("c", "schedule", "setting"),), (Group("", (row,)),), (), ())
+    lines = printed(made, width).splitlines()
+    assert max(map(len, lines)) <= width
+    rule = next(i for i, line in enumerate(lines) if line.startswith("──"))
+    body = lines[rule + 1 : lines.index("", rule)]
+    assert squeezed("".join(line[len("variant ") :] for line in body)) == squeezed(text)
