@@ -68,7 +68,8 @@ def test_the_marks_are_the_same_in_all_formats(nine):
     read = report.as_json(nine)["groups"][1]["rows"]
     assert [row["cells"]["difference"]["verdict"] for row in read] == ["clear", *["unclear"] * 3, *["noise"] * 5]
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(terminal.show(nine, 200))
+    for line in terminal.show(nine, 200):
+        console.print(line, soft_wrap=True)
     lines = [line for line in console.export_text().splitlines() if re.match(r" +row \d", line)]
     assert ["".join(sign for sign in line if sign in "*§†") for line in lines] == due
 
