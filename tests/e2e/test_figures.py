@@ -26,7 +26,7 @@ def test_curves_and_costs_are_drawn_of_what_was_scored(sweep: Path, cli: Cli, tm
     done = cli("report", sweep, "--seeds", "0", "--figures", "--out", "copied", ok=1)
     assert "no curves: no run of sweep" in done.stderr
     assert "no scores over cost" not in done.stderr
-    assert [path.name for path in (tmp_path / "copied").glob("*/*.png")] == ["cost.png"]
+    assert [path.name for path in (tmp_path / "copied").glob("*/*.png")] == ["cost.seeds-0.png"]
     for folder in tmp_path.glob("runs/*/away"):
         folder.rename(folder.with_name("attempts"))
     for name in ("curves", "cost"):
