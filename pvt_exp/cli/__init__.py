@@ -60,7 +60,6 @@ def pvt_exp(
 
 def main() -> None:
     """The command ``pvt-exp``. Exit status 0: all is done; 1: some runs are not; 2: what was typed cannot be used."""
-    prepare()
     gc.disable()  # a fifth of the time of a look at 10,000 runs; what trains turns it on again
     # Threads that wait for one another by spinning take the core that the other needs: where all cores are busy, a step
     # took 13 times as long (benchmarks/bench_busy.py). Read when torch is loaded, in a process that this one starts.
@@ -68,6 +67,7 @@ def main() -> None:
     for line in (*lacking.every(), *component.SLOW):
         print(f"note: {line}", file=sys.stderr)
     try:
+        prepare()
         app()
     except (ConfigError, DataError) as error:
         _refuse(str(error))
