@@ -68,7 +68,7 @@ class Pace(NamedTuple):
 
     def run_s(self, run: Run, facts: Facts) -> float:
         """Seconds that the whole run takes, its start not among them."""
-        train, val = facts.images["train"], facts.images["val"]
+        train, val = facts.images["train"], facts.images.get("val", 0)
         if run.holdout is not None:
             val = run.holdout.held(train)
             train -= val

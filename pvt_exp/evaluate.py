@@ -63,6 +63,7 @@ def _score(
         use_distributed_sampler=False,
     )
     trainer.validate(module, loader, verbose=False)
+    scores, unscored = record.scored(trainer, module)
     told = (
         weights.recipe(request["weights"].removeprefix("timm:")) if str(request["weights"]).startswith("timm:") else {}
     )
@@ -70,7 +71,8 @@ def _score(
         "run": run.id if request["weights"] is None else None,
         "task": run.task.kind,
         "weights": request["weights"] or request["checkpoint"],
-        "metrics": (scores := record.metrics(trainer)),
+        "metrics": scores,
+        "unscored": unscored,
         "metric_info": {name: each.info() for name in scores if (each := run.task.describe(name)).is_declared},
         "per_class": module.per_class,
         "data": {

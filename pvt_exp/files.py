@@ -256,7 +256,11 @@ def dump_yaml(value: Any) -> str:
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's writes the same, some twelve times as fast
-    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    how: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None}
+    try:
+        text: str = yaml.dump(value, Dumper=dumper, **how)
+    except UnicodeEncodeError:  # libyaml's has no escapes for names that are not UTF-8
+        text = yaml.dump(value, Dumper=yaml.SafeDumper, **how)
     return text
 
 
@@ -269,6 +273,12 @@ def shown(text: object) -> str:
     return CONTROL.sub(
         lambda found: found[0].encode("unicode_escape").decode(), raw.decode("utf-8", "backslashreplace")
     )
+
+
+def any_name(stream: Any) -> None:
+    """Let a stream print names that its encoding has no letters for, such as those that are not UTF-8, as escapes."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors=UNPRINTABLE)
 
 
 def now() -> str:

@@ -28,6 +28,11 @@ ADDED: dict[str, Any] = {
     "datasets.image_folder.Settings.range": None,
     "datasets.semantic_folder.Settings.exif": "turn",
     "datasets.semantic_folder.Settings.range": None,
+    "datasets.semantic_folder.Settings.threshold": None,
+    "datasets.semantic_folder.Settings.train_list": None,
+    "datasets.semantic_folder.Settings.unpaired": "refuse",
+    "datasets.semantic_folder.Settings.val_list": None,
+    "datasets.semantic_folder.Settings.values": None,
     "tasks.detection.FasterRCNN.box_knee": 1 / 9,
     "tasks.instance.MaskRCNN.box_knee": 1 / 9,
 }

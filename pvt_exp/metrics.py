@@ -85,11 +85,18 @@ def value_of(result: Mapping[str, Any], name: str) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def unscored(result: Mapping[str, Any]) -> dict[str, str]:
+    """The metrics that a result lacks though its task should give them, and why."""
+    told = result.get("unscored")
+    return told if isinstance(told, dict) else {}
+
+
 def described(result: Mapping[str, Any]) -> list[str]:
     """The metrics of a result or an evaluation in words, with the units that stand in it."""
+    found = result["metrics"].items()
     return [
-        f"{name} {Metric(name, name, _unit(result, name), None).text(value)}"
-        for name, value in result["metrics"].items()
+        *(f"{name} {Metric(name, name, _unit(result, name), None).text(value)}" for name, value in found),
+        *(f"no {name}: {why}" for name, why in unscored(result).items()),
     ]
 
 

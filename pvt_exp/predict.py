@@ -7,15 +7,18 @@ Light until it has seen that all images can be read; only then does it import wh
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
 from pvt_exp import config, files, trained
+from pvt_exp.datasets import DataError
 from pvt_exp.nn.images import open_rgb
 from pvt_exp.schema import Placement, Run
 
@@ -27,8 +30,11 @@ def main(request: dict[str, Any]) -> None:
     """Look at the images that the request names, and write what is found."""
     run, placement = config.make(Run, request["run"]), config.make(Placement, request["placement"])
     paths, out = [Path(each) for each in request["images"]], Path(request["out"])
-    for path in paths:
-        open_rgb(path)
+    turn, levels = getattr(run.dataset, "exif", "turn") == "turn", getattr(run.dataset, "range", None)
+    opened = partial(open_rgb, turn=turn, levels=levels)
+    unread = {path: why for path in paths if (why := _unreadable(path, opened)) is not None}
+    if len(unread) == len(paths):
+        raise config.ConfigError(unread.values())
     from pvt_exp import train
     from pvt_exp.nn import weights
 
@@ -40,7 +46,7 @@ def main(request: dict[str, Any]) -> None:
     above = next(folder for folder in out.parents if folder.exists())
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=above))
     try:
-        _write(module, paths, request["score"], part)
+        _write(module, [path for path in paths if path not in unread], opened, request["score"], part, unread)
         part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
@@ -50,22 +56,49 @@ def main(request: dict[str, Any]) -> None:
         shutil.rmtree(part, ignore_errors=True)
     for path in (out / "predictions.json", out):
         print(path)
+    for why in unread.values():
+        print(f"error: {why}", file=sys.stderr)
+    if unread:
+        print(f"{len(paths) - len(unread)} of {len(paths)} images are done; the others cannot be read", file=sys.stderr)
+        raise SystemExit(1)
 
 
-def _write(module: "Training", paths: list[Path], score: float, folder: Path) -> None:
+def _unreadable(path: Path, opened: Callable[[Path], Image.Image]) -> str | None:
+    """Why an image cannot be read, if so."""
+    try:
+        opened(path)
+    except DataError as error:
+        return str(error)
+    except OSError as error:
+        return files.shown(f"{path}: {error.strerror or error}")
+    return None
+
+
+def _write(
+    module: "Training",
+    paths: list[Path],
+    opened: Callable[[Path], Image.Image],
+    score: float,
+    folder: Path,
+    unread: dict[Path, str],
+) -> None:
     from pvt_exp.nn import samples
     from pvt_exp.nn.records import records
 
     pipeline, found_on, lines = module.task.pipeline(), records(module, folder), []
     for number, (path, name) in enumerate(_shown(list(zip(paths, _names(paths), strict=True))), 1):
-        image = open_rgb(path)
+        image = opened(path)
         found = samples.find(module, pipeline, image)
         samples.save(module.picture(image, found, least=score), folder / f"{name}.jpg")
         size = {"width": image.width, "height": image.height}
         line = {"id": number, "file_name": str(path), **size, "picture": f"{name}.jpg"}
         lines.append({**line, **found_on.add(number, name, found)})
-    told = {"run": module.run.id, "task": module.task.kind, "images": lines, **found_on.rest()}
+    told = {"run": module.run.id, "task": module.task.kind, "images": lines, "unread": _told(unread), **found_on.rest()}
     files.write(folder / "predictions.json", files.dump(told))
+
+
+def _told(unread: dict[Path, str]) -> list[dict[str, str]]:
+    return [{"file_name": str(path), "reason": why} for path, why in unread.items()]
 
 
 def _names(paths: list[Path]) -> list[str]:

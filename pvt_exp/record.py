@@ -24,6 +24,17 @@ def metrics(trainer: pl.Trainer) -> dict[str, float]:
     return {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
 
 
+def scored(trainer: pl.Trainer, module: Training) -> tuple[dict[str, float], dict[str, str]]:
+    """What the newest validation scored; and of what it could not compute, why.
+
+    The task's own metric is in one of the two.
+    """
+    found, why = metrics(trainer), dict(module.unscored)
+    if (own := module.task.metric) not in found and own not in why:
+        why[own] = f"the task {module.task.kind} computed none"
+    return {name: value for name, value in found.items() if name not in why}, why  # Lightning keeps an earlier epoch's
+
+
 class Pruned(Exception):
     """The run was asked to end early, because it does worse than others."""
 
@@ -34,6 +45,8 @@ class Record(pl.Callback):
     def __init__(self, run: Run, attempt: Path, facts: Facts) -> None:
         self.run, self.attempt, self.facts = run, attempt, facts
         self.last: dict[str, float] = {}
+        self.unscored: dict[str, str] = {}
+        """Why a metric is not in `last`."""
         self.per_class: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
         self.pretrained: dict[str, Any] | None = None
@@ -55,7 +68,18 @@ class Record(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with; all ranks ask at once."""
         self.count()
-        kept = ("last", "per_class", "best", "pretrained", "seconds", "samples", "unread", "resumed", "fingerprint")
+        kept = (
+            "last",
+            "unscored",
+            "per_class",
+            "best",
+            "pretrained",
+            "seconds",
+            "samples",
+            "unread",
+            "resumed",
+            "fingerprint",
+        )
         return {name: getattr(self, name) for name in kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -100,10 +124,11 @@ class Record(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         task = self.run.task
-        self.last, self.per_class, self.scored = metrics(trainer), module.per_class, trainer.current_epoch + 1
+        self.last, self.unscored = scored(trainer, module)
+        self.per_class, self.scored = module.per_class, trainer.current_epoch + 1
         sign = 1 if task.larger_is_better else -1
-        value = self.last[task.metric]
-        if not self.best or sign * value > sign * self.best["metrics"][task.metric]:
+        value = self.last.get(task.metric)
+        if value is not None and (not self.best or sign * value > sign * self.best["metrics"][task.metric]):
             self.best = {"epoch": trainer.current_epoch + 1, "metrics": self.last}
         self._show(trainer.current_epoch, 1.0)
         if (
@@ -137,6 +162,7 @@ class Record(pl.Callback):
             "run": self.run.id,
             "epoch": self.run.epochs,
             "metrics": self.last,
+            "unscored": self.unscored,
             "metric_info": {name: each.info() for name in self.last if (each := describe(name)).is_declared},
             "per_class": self.per_class,
             "best": self.best,

@@ -3,7 +3,6 @@
 Nothing here imports torch; what does is started as a process of its own, with its GPUs and threads set before.
 """
 
-import glob
 import json
 import os
 import sys
@@ -12,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import children, config, files, machine, site, store, worker
+from pvt_exp import children, config, files, site, store, worker
 from pvt_exp.backbones import require_timm_model
 from pvt_exp.config import ConfigError
-from pvt_exp.datasets import SUFFIXES, DataError, listing
+from pvt_exp.datasets import DataError
 from pvt_exp.launchers import Slot
 from pvt_exp.schema import Placement, Run
 
@@ -48,30 +47,6 @@ def find(runs: Path, prefix: str) -> Trained:
         raise ConfigError(f"run {run_id} has no checkpoint; runs keep theirs unless they are trained with --keep none")
     placement = config.load(Placement, checkpoint.parent.parent / "placement.yaml")
     return Trained(store.load(runs / run_id), seen.result, checkpoint.resolve(), placement)
-
-
-def images(words: Sequence[str]) -> list[Path]:
-    """The image files that are meant: files, all in folders, and what patterns match, each once.
-
-    Raises:
-        ConfigError: for a word that means no image.
-        DataError: for a folder that cannot be read.
-    """
-    found: dict[Path, None] = {}
-    for word in words:
-        path = machine.expanded(word)
-        if path.is_dir():
-            there = [path / name for name, _ in sorted(listing(path, "."))]
-            meant = [each for each in there if each.suffix.lower() in SUFFIXES]
-        elif path.exists():
-            meant = [path]
-        else:
-            meant = [Path(each) for each in sorted(glob.glob(str(path), recursive=True)) if Path(each).is_file()]  # noqa: PTH207
-        if not meant:
-            what = "no image in it" if path.is_dir() else "no such file, and nothing matches it"
-            raise ConfigError(f"{word}: {what}; images end in: {' '.join(sorted(SUFFIXES))}")
-        found |= dict.fromkeys(Path(os.path.normpath(each)) for each in meant)
-    return list(found)
 
 
 def data_of(run: Run, words: Sequence[str], class_names: Sequence[str] | None = None) -> Path:
@@ -200,6 +175,8 @@ def compute(module: str, slot: Slot, request: dict[str, Any], beside: bool = Fal
 
 def answer(work: Callable[[dict[str, Any]], None]) -> None:
     """In that process: do what the request asks. What is wrong with it is told, a line each, with exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        files.any_name(stream)
     try:
         work(json.load(sys.stdin))
     except ValueError as error:  # DataError and ConfigError among them

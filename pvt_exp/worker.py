@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, config, heartbeat, inherited, locks, machine, store
+from pvt_exp import attempts, config, files, heartbeat, inherited, locks, machine, store
 from pvt_exp.schema import Placement
 from pvt_exp.states import State, Tell
 from pvt_exp.stopping import Stopping
@@ -129,7 +129,7 @@ def _told(error: BaseException, attempt: Path) -> tuple[State, str, dict[str, An
             return "failed", machine.shared_too_small(first), {}
         return "killed", first, {}
     if isinstance(error, OSError) and error.strerror:
-        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        reason = f"{error.strerror}: {files.shown(error.filename)}" if error.filename else error.strerror
     return "failed", reason, {}
 
 
@@ -151,6 +151,8 @@ def _redirect(log: Path) -> None:
     """Everything that this process and its children print goes to the log."""
     sys.stdout.flush()
     sys.stderr.flush()
+    files.any_name(sys.stdout)
+    files.any_name(sys.stderr)
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pvt_exp import component, lacking
+from pvt_exp import component, files, lacking
 from pvt_exp.cli import look, tables, tidy, train, use
 from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError
@@ -66,6 +66,8 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     for line in (*lacking.every(), *component.SLOW):
         print(f"note: {line}", file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        files.any_name(stream)
     try:
         prepare()
         app()

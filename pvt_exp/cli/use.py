@@ -1,5 +1,6 @@
 """The verbs that use what was trained."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,13 +24,15 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """What a finished run finds on images: a picture each, and predictions.json."""
-    from pvt_exp import trained
+    from pvt_exp import meant, trained
 
     found = trained.find(store_, run_id)
-    files = trained.images(images)
+    files, told = meant.images(images)
     out = out or Path("predictions", found.run.id)
     trained.room(out)
     slot = options.one_slot(gpus)
+    for line in told:
+        print(line, file=sys.stderr)
     raise SystemExit(trained.predict(found, files, out, score, slot, as_json))
 
 

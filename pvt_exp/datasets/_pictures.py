@@ -3,14 +3,13 @@
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp import files
+from pvt_exp import files, machine
 from pvt_exp.datasets import Dataset
 from pvt_exp.left_out import EXAMPLES, LeftOut
 
@@ -76,7 +75,7 @@ class Pictures(Dataset):
 def kept(question: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The answer to a question of some data in some state, from the user's cache if it was asked before."""
     key = hashlib.sha256(f"{FORMAT} {question}".encode("utf-8", "surrogateescape")).hexdigest()[:24]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvt_exp" / "looks"
+    folder = machine.cache_folder() / "looks"
     if (known := files.read_json(folder / f"{key}.json")) is not None:
         return known
     found = look()

@@ -41,7 +41,10 @@ class Settings(Pictures):
     def inspect(self, root: Path) -> Facts:
         """Classes in the order of their names, and the counts; a class folder without images is an error."""
         scan(root)  # says what is wrong with the root itself before a split of it is missed
-        found = {split: images(root, folder) for split, folder in (("train", self.train), ("val", self.val))}
+        val = root / self.val
+        no_val = None if val.exists() else f"{val}: no such folder"
+        folders = {"train": self.train} if no_val else {"train": self.train, "val": self.val}
+        found = {split: images(root, folder) for split, folder in folders.items()}
         for split, (classes, files, _) in found.items():
             where = root / (self.train if split == "train" else self.val)
             if not classes:
@@ -54,7 +57,7 @@ class Settings(Pictures):
         classes = found["train"][0]
         if len(classes) == 1:
             raise DataError(f"{root / self.train}: one class only, {some(classes)}; there is nothing to tell apart")
-        if unknown := sorted(set(found["val"][0]) - set(classes)):
+        if unknown := sorted(set(found["val"][0] if "val" in found else ()) - set(classes)):
             raise DataError(f"{root / self.val}: classes that {self.train} lacks: {some(unknown)}")
         print_id = fingerprint(root, [(name, size) for _, files, _ in found.values() for _, name, size in files])
         numbers = {split: len(files) for split, (_, files, _) in found.items()}
@@ -62,7 +65,7 @@ class Settings(Pictures):
             split: (*left_out.by_suffix(rest), *self.pictures(root, split, [name for _, name, _ in files], print_id))
             for split, (_, files, rest) in found.items()
         }
-        return Facts(print_id, tuple(classes), numbers, left_out=told)
+        return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val)
 
     def open(self, root: Path, split: Split, task: str) -> "ImageFolder":
         from pvt_exp.nn.image_folder import ImageFolder

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp.datasets import SUFFIXES, DataError, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp import left_out
+from pvt_exp.datasets import DataError, Facts, Split, fingerprint, scan, some
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
-from pvt_exp.datasets._pictures import Pictures
+from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
+from pvt_exp.datasets._pairs import Folders, Pairs, find
+from pvt_exp.datasets._pictures import Pictures, kept
 from pvt_exp.left_out import LeftOut
 
 if TYPE_CHECKING:
     from pvt_exp.nn.semantic_folder import SemanticFolder
 
-IGNORED = 255  # the label of what nothing is learnt from
 MOST_CLASSES = 254  # a label is a byte, and 254 marks a value that is no class
-LOOKED_AT = 8  # masks of each split, before anything is launched
 SPLITS: tuple[Split, Split] = ("train", "val")
 LAYOUTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -64,6 +65,18 @@ class Settings(Pictures):
     classes: Annotated[int, Field(ge=2, le=MOST_CLASSES)] | Names | None = None
     """The names of classes 0, 1, ..., or how many there are. None: the layout's, or the file ``classes.json`` in the data's
     folder: a list of names, or a mapping with one under ``classes``."""
+    train_list: str | None = Field(None, min_length=1)
+    """A file in the data's folder that names the training images, a line each, as VOC's ``ImageSets`` do: a name below the
+    image folder, with or without its suffix. None: all images in the folder."""
+    val_list: str | None = Field(None, min_length=1)
+    """The file that names the validation images. With both lists the splits may lie in the same folders."""
+    unpaired: Literal["refuse", "leave_out"] = "refuse"
+    """What becomes of images without a mask, and masks without an image, where no list names what is taken."""
+    values: Values | None = None
+    """What stands in the masks, and the class it is: ``{0: 0, 255: 1}``, or ``{'#000000': 0, '#ff0000': 1}`` for masks of
+    colours; ``null`` for no class. None: values are class numbers."""
+    threshold: int | None = Field(None, ge=1, le=65535)
+    """For masks of two classes that are not exact, as JPEG is not: class 1 is what is so bright, class 0 the rest."""
     ignore_index: int | None = Field(255, ge=0, le=65535)
     """A value in the masks that stands for no class: it is neither learnt nor scored."""
     reduce_zero: bool = False
@@ -84,59 +97,126 @@ class Settings(Pictures):
         for place in (self.train_image_folder, self.train_mask_folder, self.val_image_folder, self.val_mask_folder):
             if Path(place).is_absolute() or ".." in Path(place).parts:
                 raise ValueError(f"'{place}' leads out of the data's folder; which lies elsewhere on each machine")
-        if self.train_image_folder == self.val_image_folder:
-            same = f"train and val are the same folder, '{self.train_image_folder}'"
+        lists = (self.train_list, self.val_list)
+        if lists[0] == lists[1] is not None:
+            raise ValueError(
+                f"train_list and val_list are the same file, '{lists[0]}': the score would be of what was learnt"
+            )
+        if self.train_image_folder == self.val_image_folder and None in lists:
+            same = f"train and val are the same folder, '{self.train_image_folder}', and no lists tell them apart"
             raise ValueError(f"{same}: the score would be of what was learnt")
         if isinstance(self.classes, tuple) and len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name stands there twice")
+        for place in filter(None, lists):
+            if Path(place).is_absolute() or ".." in Path(place).parts:
+                raise ValueError(f"'{place}' leads out of the data's folder; which lies elsewhere on each machine")
+        told = [name for name in ("values", "threshold") if getattr(self, name) is not None]
+        if len([*told, *(["reduce_zero"] if self.reduce_zero else [])]) > 1:
+            raise ValueError(
+                f"{', '.join(told)}{' and reduce_zero' if self.reduce_zero else ''}: one of them says what masks hold"
+            )
         if self.reduce_zero and self.ignore_index == 0:
             raise ValueError("ignore_index: 0 has no effect beside reduce_zero, which ignores it already")
         return self
 
     def inspect(self, root: Path) -> Facts:
-        """Pairs images with masks, and looks at a few masks of each split."""
+        """Class names and counts; each image must have its mask, and masks are decoded as far as that takes seconds."""
         scan(root)  # says what is wrong with the root itself before a folder in it is missed
         names = self.names(root)
-        sizes: dict[str, int] = {}
-        images: dict[str, int] = {}
-        for split in SPLITS:
-            pairs = self._sized_pairs(root, split)
-            images[split] = len(pairs)
-            sizes |= dict(file for pair in pairs for file in pair)
+        self._check_labels(len(names))
+        found: dict[Split, Pairs] = {"train": self._pairs(root, "train")}
+        no_val = None if (root / self.val_image_folder).exists() else self._no_val(root)
+        if no_val is None:
+            found["val"] = self._pairs(root, "val")
+        sizes = dict(file for pairs in found.values() for pair in pairs.files for file in pair)
         if self.on_bad_image == "fail" and (void := [name for name, size in sizes.items() if size == 0]):
             raise DataError(f"{root}: 0 bytes long: {some(void)}; mend them, or set dataset.on_bad_image: skip")
-        self._look(root)
         state = fingerprint(root, sizes.items())
-        told: dict[str, tuple[LeftOut, ...]] = {
-            split: self.pictures(root, split, [image for image, _ in self.pairs(root, split)], state)
-            for split in SPLITS
-        }
-        return Facts(state, names, images, left_out=told)
+        told: dict[str, tuple[LeftOut, ...]] = {}
+        for split, pairs in found.items():
+            images = [image for (image, _), _ in pairs.files]
+            told[split] = (
+                *pairs.told,
+                *self.pictures(root, split, images, state),
+                *self._masks(root, split, state, names),
+            )
+        if "val" in found:
+            learnt = {image for (image, _), _ in found["train"].files}
+            both = [image for (image, _), _ in found["val"].files if image in learnt]
+            told["val"] += left_out.count("images that training has too", "scored though they were learnt", both)
+        return Facts(
+            state, names, {split: len(pairs.files) for split, pairs in found.items()}, left_out=told, no_val=no_val
+        )
 
-    def _look(self, root: Path) -> None:
-        from pvt_exp.nn.images import BadImage
+    def _no_val(self, root: Path) -> str | None:
+        """Why there is no validation split, where its folder is not there."""
+        try:
+            self._pairs(root, "val")
+        except DataError as error:
+            return str(error.args[0])
+        return None
 
-        for split in SPLITS:
-            reader = self.open(root, split, "semantic")
-            looked_at = min(LOOKED_AT, len(reader))
-            for n in range(looked_at):
-                try:
-                    reader.check(n * len(reader) // looked_at)
-                except BadImage:
-                    if self.on_bad_image == "fail":
-                        raise
+    @property
+    def meaning(self) -> Meaning:
+        """What the values in the masks stand for."""
+        return Meaning.model_construct(
+            ignore_index=self.ignore_index, reduce_zero=self.reduce_zero, values=self.values, threshold=self.threshold
+        )
+
+    def _check_labels(self, classes: int) -> None:
+        if bad := [name for name, label in self.values or () if label is not None and label >= classes]:
+            raise DataError(f"dataset.values: {some(bad)}: the {classes} classes are 0 to {classes - 1}")
+        if self.threshold is not None and classes != 2:
+            raise DataError(f"dataset.threshold: makes two classes of the masks, and there are {classes}")
+
+    def _masks(self, root: Path, split: Split, state: str, names: tuple[str, ...]) -> tuple[LeftOut, ...]:
+        """What is told of the masks of a split.
+
+        Raises:
+            DataError: for masks that cannot be used, and for fewer than two classes in them.
+        """
+
+        def look() -> dict[str, Any]:
+            from pvt_exp.nn.look import masks
+
+            return masks(self.open(root, split, "semantic"))
+
+        seen = kept(f"{root} {split} masks {state} {self!r} {names}", look)
+        folder = root / (self.train_mask_folder if split == "train" else self.val_mask_folder)
+        way_out = self.meaning.way_out(seen["values"], len(names))
+        if seen["bad"] and self.on_bad_image == "fail":
+            raise DataError(seen["bad"][0])
+        if seen["wrong"] is not None:
+            raise DataError(f"{seen['wrong']}; {way_out}")
+        if len(seen["classes"]) < 2 and seen["looked_at"] > len(seen["bad"]):
+            only = f"no class but {names[seen['classes'][0]]}" if seen["classes"] else "no pixel of a class"
+            values = (
+                f" (their values: {some(seen['values'])}; {self.meaning.due(len(names))})" if seen["values"] else ""
+            )
+            raise DataError(f"{folder}: the masks hold {only}{values}: there is nothing to tell apart; {way_out}")
+        return self._left_out(seen, split, names)
+
+    def _left_out(self, seen: dict[str, Any], split: Split, names: tuple[str, ...]) -> tuple[LeftOut, ...]:
+        rest = seen["looked_at"] - len(seen["bad"])
+        ignored = LeftOut(
+            f"pixels in {rest} masks that were looked at",
+            seen["ignored"],
+            f"ignored ({100 * seen['ignored'] / max(1, seen['pixels']):.2g} %)",
+        )
+        lacking = [name for number, name in enumerate(names) if number not in seen["classes"]]
+        effect = "never learnt" if split == "train" else "not part of the mean IoU"
+        return (
+            *((ignored,) if ignored.number else ()),
+            *left_out.count(
+                "masks in which no pixel is of a class", f"of no effect, of {rest} looked at", seen["empty"]
+            ),
+            *left_out.count(f"classes that none of {rest} masks has", effect, lacking),
+        )
 
     def open(self, root: Path, split: Split, task: str) -> "SemanticFolder":
         from pvt_exp.nn.semantic_folder import SemanticFolder
 
         return SemanticFolder(self, root, split)
-
-    def label(self, value: int, classes: int) -> int | None:
-        """The label that a mask's value stands for, of so many classes; None if it stands for nothing."""
-        if value == self.ignore_index or (self.reduce_zero and value == 0):
-            return IGNORED
-        label = value - self.reduce_zero
-        return label if 0 <= label < classes else None
 
     def names(self, root: Path) -> tuple[str, ...]:
         """The class names.
@@ -167,7 +247,7 @@ class Settings(Pictures):
         if not 2 <= len(names) <= MOST_CLASSES or len(set(names)) < len(told["classes"]):
             raise DataError(f"{path}: a list of 2 to {MOST_CLASSES} different class names is due here")
         ignored = told.get("ignore_index")
-        if type(ignored) is int and self.label(ignored, len(names)) != IGNORED:
+        if type(ignored) is int and self.meaning.label(ignored, len(names)) != IGNORED:
             raise DataError(f"{path}: says that {ignored} is ignored; set dataset.ignore_index: {ignored}")
         return tuple(names)
 
@@ -177,36 +257,21 @@ class Settings(Pictures):
         Raises:
             DataError: if there are none, or one lacks the other.
         """
-        return [(image, mask) for (image, _), (mask, _) in self._sized_pairs(root, split)]
+        return [(image, mask) for (image, _), (mask, _) in self._pairs(root, split).files]
 
-    def _sized_pairs(self, root: Path, split: Split) -> list[tuple[tuple[str, int], tuple[str, int]]]:
-        at = (
-            (self.train_image_folder, self.train_mask_folder)
-            if split == "train"
-            else (self.val_image_folder, self.val_mask_folder)
+    def _pairs(self, root: Path, split: Split) -> Pairs:
+        train = split == "train"
+        folders = Folders(
+            self.train_image_folder if train else self.val_image_folder,
+            self.train_mask_folder if train else self.val_mask_folder,
+            self.image_suffix,
+            self.mask_suffix,
+            self.train_list if train else self.val_list,
+            (f"{split}_image_folder", f"{split}_mask_folder", f"{split}_list"),
         )
-        images, masks = _by_stem(root, at[0], self.image_suffix), _by_stem(root, at[1], self.mask_suffix)
-        if not images:
-            ending = self.image_suffix or " ".join(sorted(SUFFIXES))
-            raise DataError(f"{root / at[0]}: no images in it; they end in: {ending}")
-        if not masks:
-            how = "; cityscapesscripts' csCreateTrainIdLabelImgs makes them" if self.layout == "cityscapes" else ""
-            raise DataError(f"{root / at[1]}: no masks in it; they end in: {self.mask_suffix}{how}")
-        if bare := [image for stem, (image, _) in images.items() if stem not in masks]:
-            raise DataError(f"{root / at[1]}: no mask there for {some(bare)}; add the masks or delete the images")
-        if bare := [mask for stem, (mask, _) in masks.items() if stem not in images]:
-            raise DataError(f"{root / at[0]}: no image there for {some(bare)}; add the images or delete the masks")
-        return [(images[stem], masks[stem]) for stem in sorted(images)]
-
-
-def _by_stem(root: Path, folder: str, suffix: str | None) -> dict[str, tuple[str, int]]:
-    """Path and size of the files that end so, by their path below the folder without that; None: of every image."""
-    found: dict[str, tuple[str, int]] = {}
-    for path, size in listing(root, folder):
-        ending = path[path.rfind(".") :] if suffix is None else suffix
-        if path.endswith(ending) and (suffix or ending.lower() in SUFFIXES):
-            stem = path[len(folder) + 1 : -len(ending)]
-            if stem in found:
-                raise DataError(f"{root / folder}: two files of one name, {found[stem][0]} and {path}; delete one")
-            found[stem] = path, size
-    return found
+        try:
+            return find(root, folders, self.unpaired == "leave_out")
+        except DataError as error:
+            if self.layout == "cityscapes" and "no masks in it" in str(error):
+                raise DataError(f"{error.args[0]}; cityscapesscripts' csCreateTrainIdLabelImgs makes them") from None
+            raise

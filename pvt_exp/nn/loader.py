@@ -255,8 +255,11 @@ class Loader:
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
             yield from groups
-        except DataError as error:  # a worker's has its traceback in it; the last line is what a person needs
-            last, kind = str(error.args[0]).strip().splitlines()[-1], type(error)
+        except DataError as error:
+            text, kind = str(error.args[0]), type(error)
+            if "Original Traceback" not in text:
+                raise kind(text) from None
+            last = text.strip().splitlines()[-1]  # a worker's traceback; this line is what a person needs
             raise kind(last.removeprefix(f"{kind.__module__}.{kind.__qualname__}: ")) from None
 
     def _cut(self, group: Batch, skipped: list[str]) -> Iterator[Batch]:

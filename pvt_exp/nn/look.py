@@ -3,21 +3,31 @@
 Legend: H W pixels.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pvt_exp.datasets import DataError
+from pvt_exp.datasets._mask_values import IGNORED
 from pvt_exp.datasets._pictures import FLAT
-from pvt_exp.nn.images import is_deep, open_rgb, orientation, reading
+from pvt_exp.nn.images import BadImage, is_deep, open_rgb, orientation, reading
+
+if TYPE_CHECKING:
+    from pvt_exp.nn.semantic_folder import SemanticFolder
 
 HEADERS = 2000
 """Images whose header is read, spread evenly; all where there are fewer."""
 PIXELS = 8
 """Images that are decoded."""
+MASKS, MASK_PIXELS = 500, 400_000_000
+"""Masks that are decoded, and their pixels together; of very large ones `PIXELS` at least."""
+MOST_VALUES = 1000
+"""Different values that are told."""
 WITH_TAGS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp")
 
 
@@ -46,8 +56,7 @@ def pictures(root: Path, names: Sequence[str], turn: bool, levels: tuple[float, 
 
 def spread(names: Sequence[str], most: int) -> list[str]:
     """So many of the names, spread evenly, or all of them."""
-    number = min(most, len(names))
-    return [names[n * len(names) // number] for n in range(number)]
+    return [names[place] for place in _evenly(len(names), most)]
 
 
 def _way(path: Path) -> int:
@@ -67,3 +76,80 @@ def _values(path: Path) -> list[tuple[float, float]]:
             return []
         low, high = float(np.asarray(image).min()), float(np.asarray(image).max())
     return [(low, high)] if low < high else []
+
+
+def masks(reader: "SemanticFolder") -> dict[str, Any]:
+    """What the masks of a split hold; ``looked_at`` of them, spread evenly, and more while these have not two classes.
+
+    ``values``: all that stand in them, none where they are colours or very many. ``classes``: the labels. ``pixels`` and
+    ``ignored``: how many. ``empty``: masks in which no pixel counts. ``bad``: why some cannot be read. ``wrong``: what is
+    wrong with the first that has another flaw.
+    """
+    found = Found(reader)
+    first = _evenly(len(reader), _affordable(reader))
+    for index in first:
+        found.add(index)
+    rest = iter(sorted(set(range(len(reader))) - set(first)))
+    while len(found.classes) < 2 and (further := next(rest, None)) is not None:
+        found.add(further)
+    values = sorted(found.values) if len(found.values) <= MOST_VALUES and not reader.meaning.colours else []
+    return {
+        "looked_at": found.looked_at,
+        "values": values,
+        "classes": sorted(found.classes),
+        "pixels": found.pixels,
+        "ignored": found.ignored,
+        "empty": found.empty,
+        "bad": found.bad,
+        "wrong": found.wrong,
+    }
+
+
+class Found:
+    """What was found in the masks so far."""
+
+    def __init__(self, reader: "SemanticFolder") -> None:
+        self.reader = reader
+        self.values, self.classes = set[int](), set[int]()
+        self.looked_at = self.pixels = self.ignored = 0
+        self.empty, self.bad = list[str](), list[str]()
+        self.wrong: str | None = None
+
+    def add(self, index: int) -> None:
+        """Look at one more mask, and at the size of its image."""
+        self.looked_at += 1
+        try:
+            values_HW = self.reader.values(index, self.reader.size(index))
+            if len(self.values) <= MOST_VALUES:
+                self.values |= set(_values_in(values_HW))
+            labels_HW = self.reader.labels(index, values_HW)
+        except BadImage as error:
+            self.bad.append(str(error))
+        except DataError as error:
+            self.wrong = self.wrong or str(error)
+        else:
+            counts = np.bincount(labels_HW.ravel(), minlength=256)
+            self.pixels, self.ignored = self.pixels + labels_HW.size, self.ignored + int(counts[IGNORED])
+            self.classes |= set(np.flatnonzero(counts[:IGNORED]).tolist())
+            if counts[IGNORED] == labels_HW.size:
+                self.empty.append(os.fsdecode(self.reader.masks[index]))
+
+
+def _affordable(reader: "SemanticFolder") -> int:
+    """Masks that are decoded: as many as take some seconds."""
+    try:
+        width, height = reader.size(0)
+    except (DataError, OSError):
+        return MASKS
+    return max(PIXELS, min(MASKS, MASK_PIXELS // (width * height)))
+
+
+def _evenly(length: int, most: int) -> list[int]:
+    number = min(most, length)
+    return [n * length // number for n in range(number)]
+
+
+def _values_in(values_HW: NDArray[Any]) -> list[int]:
+    if values_HW.dtype.itemsize <= 2:  # a fraction of the time that sorting takes
+        return list(map(int, np.flatnonzero(np.bincount(values_HW.ravel().astype(np.uint16)))))
+    return list(map(int, np.unique(values_HW)))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+NAMES = ("mIoU", "pixel_accuracy", "class_accuracy")
+
 
 @dataclass(frozen=True)
 class SemanticScores:
@@ -61,11 +63,8 @@ class MeanIoU:
         confusion_CC = self.confusion_CC.cpu().double()
         hit_C, true_C, pred_C = confusion_CC.diagonal(), confusion_CC.sum(1), confusion_CC.sum(0)
         iou_C = 100 * hit_C / (true_C + pred_C - hit_C)  # NaN where the class is nowhere
-        metrics = {
-            "mIoU": float(iou_C.nanmean()),
-            "pixel_accuracy": float(100 * hit_C.sum() / true_C.sum()),
-            "class_accuracy": float((100 * hit_C / true_C).nanmean()),
-        }
+        overall, of_classes = 100 * hit_C.sum() / true_C.sum(), (100 * hit_C / true_C).nanmean()
+        metrics = dict(zip(NAMES, map(float, (iou_C.nanmean(), overall, of_classes)), strict=True))
         return SemanticScores(metrics, tuple(None if value.isnan() else float(value) for value in iou_C))
 
     def reset(self) -> None:

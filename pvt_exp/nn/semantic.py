@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from pvt_exp.nn import macs, pictures, ranks
 from pvt_exp.nn.augment_semantic import IGNORED
-from pvt_exp.nn.miou import MeanIoU
+from pvt_exp.nn.miou import NAMES, MeanIoU
 from pvt_exp.nn.training import Training, alike
 from pvt_exp.schema import Run
 
@@ -61,4 +61,6 @@ class Segmenter(Training):
         scores = self.overlap.compute()
         self.overlap.reset()
         self.log_dict(scores.metrics)
+        nothing = "no pixel of the images that are scored is of a class"
+        self.unscored = {} if scores.metrics else dict.fromkeys(NAMES, nothing)
         self.per_class = [{"class": name, "IoU": iou} for name, iou in zip(self.classes, scores.iou, strict=True)]

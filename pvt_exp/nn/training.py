@@ -56,6 +56,8 @@ class Training(pl.LightningModule):
         """Their ids in the data's own annotations, where there are any; set likewise."""
         self.per_class: list[dict[str, Any]] = []
         """Of the newest validation, a line a class."""
+        self.unscored: dict[str, str] = {}
+        """Metrics that the newest validation could not compute, and why; a task fills it."""
         self.parts = 1
         """Micro-batches of a group; set by whoever places the run."""
         self._last_loss: Tensor | None = None

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pvt_exp.metrics import Metric, number, undeclared
+from pvt_exp.metrics import Metric, number, undeclared, unscored
 from pvt_exp.statistics import Stat, half_width, intervals, over_seeds
 from pvt_exp.tables import Cell
 from pvt_exp.tables._digits import apart, fixed, least_of, most_of, spread, warranted
@@ -94,8 +94,16 @@ def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[
     for line, got, stat, text, counts in zip(lines, metric.values, metric.stats, texts, whole, strict=True):
         gaps = zip(line.replicates, got, strict=True) if None in got else ()
         lacking = [r for r, v in gaps if v is None and r.state == "done"]
-        marks = [notes.mark(f"{name} is absent or not finite", f"{line.name}, seed {r.seed}: {r.run}") for r in lacking]
-        own = tuple(dict.fromkeys(marks))
+        why = {result.get("run"): unscored(result).get(name) for result in line.results}
+        own = tuple(
+            dict.fromkeys(
+                notes.mark(
+                    f"no {name}: {why[r.run]}" if why.get(r.run) else f"{name} is absent or not finite",
+                    f"{line.name}, seed {r.seed}: {r.run}",
+                )
+                for r in lacking
+            )
+        )
         if stat is None:
             cells.append(Cell(missing="not measured" if lacking else line.missing, marks=own, values=got))
             continue

@@ -511,7 +511,9 @@ def test_runs_that_cannot_go_well(cli: Cli, tmp_path: Path) -> None:
     runs = {variant["name"]: variant["runs"][0] for variant in found["variants"]}
     assert runs["skips"]["state"] == "done"
     result = json.loads((tmp_path / "runs" / runs["skips"]["id"] / "result.json").read_text())
-    assert result["data"]["skipped"] == 1
+    (line,) = result["data"]["left_out"]["train"]
+    assert (line["what"], line["number"]) == ("unreadable images", 1)
+    assert str(broken) in line["examples"][0]
     due = {
         "base": f"{broken}: not a readable image: image file is truncated",
         "evil": "evil.pth: refused, as it holds code (exec); save its tensors alone",

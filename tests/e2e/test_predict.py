@@ -1,6 +1,7 @@
 """``predict`` and ``evaluate`` as a user types them, on small runs of all four tasks."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,16 +145,37 @@ def test_nothing_but_predictions_is_replaced(trained: dict[str, Any], cli: Cli) 
     assert tree(mine) == before
 
 
-def test_an_image_that_cannot_be_read(trained: dict[str, Any], cli: Cli, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_is_passed_over_and_told(
+    trained: dict[str, Any], cli: Cli, tmp_path: Path
+) -> None:
     shutil.copytree(trained["folder"] / "images", tmp_path / "images")
     broken = tmp_path / "images/more/a.png"
     broken.write_bytes(broken.read_bytes()[:200])
-    before = tree(tmp_path)
-    words = ("predict", trained["detection"], "images", "--store", trained["folder"] / "runs", "--gpus", "none")
+    latin = os.fsdecode(b"caf\xe9\n.png")
+    shutil.copy(tmp_path / "images/a.png", tmp_path / "images" / latin)
+    Image.new("L", (64, 64)).save(tmp_path / "images/a_mask.png")
+    words = ("predict", trained["semantic"], "images", "--store", trained["folder"] / "runs", "--gpus", "none")
+    told = cli(*words, "--out", "images/found", ok=1).stderr.splitlines()
+    assert told[0] == "files ending in .txt: 1 not taken (notes.txt)"
+    assert told[1] == "masks beside their images (*_mask.*): 1 not taken (a_mask.png)"
+    assert told[2].startswith("error: images/more/a.png: not a readable image: image file is truncated")
+    assert told[3] == "3 of 4 images are done; the others cannot be read"
+    found = json.loads((tmp_path / "images/found/predictions.json").read_text())
+    assert {each["file_name"] for each in found["images"]} == {"images/a.png", "images/b.jpg", f"images/{latin}"}
+    assert [each["file_name"] for each in found["unread"]] == ["images/more/a.png"]
+    assert (tmp_path / "images/found/masks" / latin).exists()
+    # what was written is no picture the next time, wherever it lies
+    told = cli(*words, ok=1).stderr.splitlines()
+    assert any(line.startswith("files that pvt-exp predict wrote: 6 not taken") for line in told)
+    assert told[-1] == "3 of 4 images are done; the others cannot be read"
+
+
+def test_where_no_image_can_be_read_nothing_is_written(trained: dict[str, Any], cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"no image")
+    words = ("predict", trained["semantic"], "x.png", "--store", trained["folder"] / "runs", "--gpus", "none")
     (said,) = lines(cli(*words, ok=2))
-    assert said.startswith("images/more/a.png: not a readable image: image file is truncated")
-    assert tree(tmp_path) == before
-    assert not (tmp_path / "predictions").exists()
+    assert said.startswith("x.png: not a readable image")
+    assert tree(tmp_path) == {"x.png"}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +183,7 @@ def test_an_image_that_cannot_be_read(trained: dict[str, Any], cli: Cli, tmp_pat
     [
         (
             "predict {classification} nothing.png",
-            "nothing.png: no such file, and nothing matches it; images end in: .bmp",
+            "nothing.png: no such file, and nothing matches it; images end in: .apng",
         ),
         ("predict {classification} images/*.gif", "images/*.gif: no such file, and nothing matches it"),
         ("predict {classification} runs/{pending}", "runs/{pending}: no image in it"),

@@ -60,7 +60,7 @@ def test_flawed_masks_are_said_when_read(tmp_path: Path, monkeypatch: pytest.Mon
     put(image, mask, VALUES.clip(0, 3))
     with pytest.raises(DataError, match=r"val/masks/1.png: has the value 3; the 3 classes are 0 to 2"):
         reader[0]
-    put(image, mask, VALUES, mode="RGB")
+    put(image, mask, np.dstack([VALUES, VALUES + 1, VALUES]))
     with pytest.raises(DataError, match=r"val/masks/1.png: pixels of mode RGB"):
         reader[0]
     put(tmp_path / "other.png", mask, VALUES[:, :3].copy())

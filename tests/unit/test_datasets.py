@@ -77,7 +77,7 @@ def test_the_fingerprint_follows_the_content(tmp_path: Path) -> None:
 )
 def test_what_does_not_fit_is_said(tmp_path: Path, splits: dict[str, dict[str, int]], said: str) -> None:
     with pytest.raises(DataError, match=said) as error:
-        ImageFolder(name="x").inspect(folder(tmp_path, **splits))
+        ImageFolder(name="x").inspect(folder(tmp_path, **splits)).check_val(held_out=False)
     assert str(tmp_path) in str(error.value)
 
 

@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from pvt_exp.datasets import DataError
-from pvt_exp.datasets.semantic_folder import LOOKED_AT, Settings
+from pvt_exp.datasets.semantic_folder import Settings
+from pvt_exp.nn import look
 from tests.conftest import ROOT
 from tests.examples.semantic_folder import VALUES, put, write
 
+COLOURED = np.dstack([VALUES, VALUES + 1, VALUES])
 THREE = Settings(name="x", classes=3, ignore_index=9)
 
 
@@ -102,7 +104,7 @@ def test_empty_and_missing_folders_are_said(root: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "mode", "said"),
     [
-        (VALUES, "RGB", r"train/masks/rome/1.png: pixels of mode RGB, where a mask has one channel"),
+        (COLOURED, None, r"train/masks/rome/1.png: pixels of mode RGB, where a mask has one channel"),
         (
             VALUES + 1,
             None,
@@ -137,14 +139,22 @@ def test_sizes_are_compared_as_a_person_sees_the_image(root: Path) -> None:
     THREE.model_copy(update={"on_bad_image": "skip"}).inspect(root)
 
 
-def test_only_some_masks_are_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for n in range(3 * LOOKED_AT):
+def test_only_some_of_very_many_masks_are_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(30):
         put(root / f"train/images/{n}.png", root / f"train/masks/{n}.png")
+    monkeypatch.setattr(look, "MASKS", 12)
     opened: list[str] = []
     real = Image.open
     monkeypatch.setattr(Image, "open", lambda path: (opened.append(str(path)), real(path))[1])
     THREE.inspect(root)
-    assert len([path for path in opened if "train/masks" in path]) == LOOKED_AT
+    assert len([path for path in opened if "train/masks" in path]) == 12
+
+
+def test_masks_are_looked_at_further_while_they_hold_one_class(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(30):
+        put(root / f"train/images/{n}.png", root / f"train/masks/{n}.png", np.full((3, 4), n == 17, np.uint8))
+    monkeypatch.setattr(look, "MASKS", 1)
+    THREE.inspect(root)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +184,7 @@ def test_ade20k_as_it_is_unpacked(tmp_path: Path) -> None:
         )
     facts = dataset.inspect(tmp_path)
     assert (len(facts.classes), facts.classes[0], facts.classes[149]) == (150, "wall", "flag")
-    assert [dataset.label(value, 150) for value in (0, 1, 150, 151, 255)] == [255, 0, 149, None, 255]
+    assert [dataset.meaning.label(value, 150) for value in (0, 1, 150, 151, 255)] == [255, 0, 149, None, 255]
     assert Settings.model_validate(dataset.model_dump()) == dataset
 
 

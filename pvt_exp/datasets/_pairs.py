@@ -1,0 +1,173 @@
+"""Which image belongs to which mask: by their names in two folders, or by a list of names; and what has no partner."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from pvt_exp import left_out
+from pvt_exp.datasets import SUFFIXES, DataError, listing, some
+from pvt_exp.left_out import LeftOut
+
+File = tuple[str, int]
+"""Path relative to the data's folder, and bytes."""
+
+
+class Folders(NamedTuple):
+    """Where a split's files lie and how their names end, as the settings say."""
+
+    images: str
+    masks: str
+    image_suffix: str | None
+    mask_suffix: str
+    names: str | None
+    """A file of names."""
+    fields: tuple[str, str, str]
+    """What the settings call the first two and the last."""
+
+
+class Pairs(NamedTuple):
+    """The images of a split with their masks, by name."""
+
+    files: list[tuple[File, File]]
+    told: tuple[LeftOut, ...]
+
+
+def find(root: Path, where: Folders, leave_out: bool) -> Pairs:
+    """The pairs of a split.
+
+    Raises:
+        DataError: if there are none; if one lacks the other, unless they may be left out; if a listed name lacks one.
+    """
+    images, no_images = _by_stem(root, where.images, where.image_suffix, where.fields[0])
+    masks, no_masks = _by_stem(root, where.masks, where.mask_suffix, where.fields[1])
+    if not images:
+        ending = where.image_suffix or " ".join(sorted(SUFFIXES))
+        raise DataError(f"{root / where.images}: no images in it; they end in: {ending}{_other(no_images, 'image')}")
+    if not masks:
+        other = _other(no_masks, "mask")
+        raise DataError(f"{root / where.masks}: no masks in it; they end in: {where.mask_suffix}{other}")
+    if where.names is not None:
+        return _listed(root, where, images, masks)
+    if not leave_out:
+        _refuse_bare(root, where, images, masks, no_masks)
+    both = [stem for stem in sorted(images) if stem in masks]
+    if not both:
+        raise DataError(f"{root / where.masks}: no mask there for any image{_ending(images, masks, no_masks)}")
+    told = (
+        *left_out.by_suffix(path for path in no_images if where.image_suffix is None),
+        *left_out.count("images without a mask", "left out", (images[s][0] for s in sorted(images) if s not in masks)),
+        *left_out.count("masks without an image", "left out", (masks[s][0] for s in sorted(masks) if s not in images)),
+    )
+    return Pairs([(images[stem], masks[stem]) for stem in both], told)
+
+
+def _refuse_bare(
+    root: Path, where: Folders, images: dict[str, File], masks: dict[str, File], no_masks: list[str]
+) -> None:
+    way = "or set dataset.unpaired: leave_out"
+    if bare := [image for stem, (image, _) in images.items() if stem not in masks]:
+        none = "" if len(bare) < len(images) else _ending(images, masks, no_masks)
+        what = f"no mask there for {some(bare)}; add the masks, delete the images, {way}{none}"
+        raise DataError(f"{root / where.masks}: {what}")
+    if bare := [mask for stem, (mask, _) in masks.items() if stem not in images]:
+        raise DataError(
+            f"{root / where.images}: no image there for {some(bare)}; add the images, delete the masks, {way}"
+        )
+
+
+def _ending(images: dict[str, File], masks: dict[str, File], others: Iterable[str]) -> str:
+    """How the names of masks seem to end, if they begin as those of images do."""
+    names = [name for name, _ in masks.values()] + list(others)
+    for stem in sorted(images)[:3]:
+        last = stem[stem.rfind("/") + 1 :]
+        for name in names:
+            short = name[name.rfind("/") + 1 :]
+            if short.startswith(last) and short != last and left_out.suffix(short) in SUFFIXES:
+                return f"; for {images[stem][0]} there is {name}: is it dataset.mask_suffix: {short[len(last) :]}?"
+    return ""
+
+
+def _other(names: list[str], what: str) -> str:
+    """What the files there end in, for which another setting may be due."""
+    ends: dict[str, int] = {}
+    for name in names:
+        ends[left_out.suffix(name)] = ends.get(left_out.suffix(name), 0) + 1
+    if not ends:
+        return ""
+    most = max(ends, key=lambda end: ends[end])
+    if most not in SUFFIXES:
+        return f"; there are {ends[most]} that end in {most or 'no suffix'}"
+    return f"; there are {ends[most]} that end in {most}: set dataset.{what}_suffix: {most}"
+
+
+def _by_stem(root: Path, folder: str, suffix: str | None, field: str) -> tuple[dict[str, File], list[str]]:
+    """Path and size of the files that end so, by their path below the folder without that; and the other files.
+
+    Without a suffix: of every image.
+    """
+    found: dict[str, File] = {}
+    others = []
+    for path, size in _files(root, folder, field):
+        ending = path[len(path) - len(left_out.suffix(path)) :] if suffix is None else suffix
+        if not (path.endswith(ending) and (suffix or ending.lower() in SUFFIXES)):
+            others.append(path)
+            continue
+        stem = path[len(folder) + 1 : -len(ending)]
+        if stem in found:
+            raise DataError(f"{root / folder}: two files of one name, {found[stem][0]} and {path}; delete one")
+        found[stem] = path, size
+    return found, others
+
+
+def _files(root: Path, folder: str, field: str) -> list[File]:
+    if (root / folder).exists() or not root.is_dir():
+        return listing(root, folder)
+    above = next(place for place in (root / folder).parents if place.is_dir())
+    there = sorted(entry.name for entry in above.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    has = f"{above} has {some(there)}" if there else f"{above} has no folders"
+    raise DataError(f"{root / folder}: no such folder; {has}; set dataset.{field}")
+
+
+# ---------------------------------------------------------------- lists of names
+
+
+def _listed(root: Path, where: Folders, images: dict[str, File], masks: dict[str, File]) -> Pairs:
+    """The pairs that a file names, a line each: a name below the image folder, with or without its suffix."""
+    file, called = root / str(where.names), dict[str, str]()
+    for stem, (path, _) in images.items():
+        called |= dict.fromkeys((stem, path, path[len(where.images) + 1 :]), stem)
+    stems: dict[str, None] = {}
+    twice = []
+    for number, line in enumerate(lines(file, where.fields[2]), 1):
+        if not line:
+            continue
+        name = next((each for each in (line, line.split()[0]) if each.removeprefix("./") in called), None)
+        if name is None:
+            near = difflib.get_close_matches(line, called, 1)
+            seems = f"; did you mean {near[0]}?" if near else f"; such as {next(iter(images))} would do"
+            raise DataError(f"{file}:{number}: no image {line} in {root / where.images}{seems}")
+        stem = called[name.removeprefix("./")]
+        if stem not in masks:
+            raise DataError(f"{file}:{number}: {images[stem][0]} has no mask in {root / where.masks}")
+        twice += [name] if stem in stems else []
+        stems[stem] = None
+    if not stems:
+        raise DataError(f"{file}: empty; a name in each line is due here")
+    told = left_out.count("names that are listed twice", "taken once", twice)
+    return Pairs([(images[stem], masks[stem]) for stem in sorted(stems)], told)
+
+
+def lines(file: Path, field: str) -> list[str]:
+    """The lines of a list of names.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    try:
+        text = file.read_bytes().decode("utf-8-sig", "surrogateescape")
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file; set dataset.{field}") from None
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}") from None
+    return [line.strip() for line in text.split("\n")]

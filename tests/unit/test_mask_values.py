@@ -1,0 +1,255 @@
+"""What the values in masks stand for: maps, thresholds, colours, lists of names; and what is said before a run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pvt_exp import identity
+from pvt_exp.config import make
+from pvt_exp.datasets import DataError
+from pvt_exp.datasets.semantic_folder import Settings
+from tests.examples.semantic_folder import put
+
+HALF = np.repeat(np.array([[0, 0, 0, 0, 1, 1, 1, 1]], np.uint8), 8, 0)
+
+
+def two_splits(root: Path, values: Any, suffix: str = "png", **save: Any) -> Path:
+    """Images with a mask of these values in both splits, as it is or encoded."""
+    for split in ("train", "val"):
+        for n in range(3):
+            put(root / f"{split}/images/{n}.png", root / f"{split}/masks/{n}.{suffix}", values)
+            if save:
+                Image.fromarray(values).save(root / f"{split}/masks/{n}.{suffix}", **save)
+    return root
+
+
+def labels(root: Path, **fields: Any) -> list[list[int]]:
+    dataset = Settings(name="x", classes=2, **fields)
+    dataset.inspect(root)
+    read: list[list[int]] = dataset.open(root, "val", "semantic")[0][1].tolist()
+    return read
+
+
+def refused(root: Path, **fields: Any) -> str:
+    with pytest.raises(DataError) as error:
+        Settings(name="x", **{"classes": 2, **fields}).inspect(root)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said", "way"),
+    [
+        (0, 255, "no class but 0 (their values: 0, 255;", "dataset.values: {0: 0, 255: 1} reads them"),
+        (0, 128, "has the value 128", "dataset.values: {0: 0, 128: 1} reads them"),
+        (1, 2, "has the value 2", "dataset.values: {1: 0, 2: 1} reads them"),
+    ],
+)
+def test_two_values_that_are_not_0_and_1_are_refused_and_read_as_the_message_says(
+    tmp_path: Path, low: int, high: int, said: str, way: str
+) -> None:
+    root = two_splits(tmp_path, np.where(HALF, np.uint8(high), np.uint8(low)))
+    why = refused(root)
+    assert said in why
+    assert way in why
+    assert labels(root, values={low: 0, high: 1}) == HALF.tolist()
+
+
+@pytest.mark.parametrize("value", [0, 1, 255])
+def test_masks_of_one_value_are_refused(tmp_path: Path, value: int) -> None:
+    why = refused(two_splits(tmp_path, np.full((8, 8), value, np.uint8)))
+    assert ("no pixel of a class" if value == 255 else f"no class but {value}") in why
+    assert "nothing to tell apart" in why
+
+
+def test_a_split_for_scoring_in_which_all_is_ignored_is_refused(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    for n in range(3):
+        put(root / f"val/images/{n}.png", root / f"val/masks/{n}.png", HALF * 0 + 255)
+    assert "val/masks: the masks hold no pixel of a class (their values: 255" in refused(root)
+    assert "val/masks: the masks hold no pixel" in refused(root, on_bad_image="skip")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_jpeg_masks_are_read_by_a_threshold(tmp_path: Path, mode: str) -> None:
+    values = np.kron(HALF * 255, np.ones((4, 4), np.uint8))
+    rng = np.random.default_rng(0)
+    values = np.where(rng.random(values.shape) < 0.02, 200, values).astype(np.uint8)  # so that JPEG rings
+    pixels = values if mode == "L" else np.dstack([values] * 3)
+    root = two_splits(tmp_path, pixels, "jpg", quality=75)
+    assert "dataset.threshold: 128 makes class 1" in refused(root, mask_suffix=".jpg")
+    read = np.array(labels(root, mask_suffix=".jpg", threshold=128))
+    with Image.open(root / "val/masks/0.jpg") as mask:
+        assert (read == (np.asarray(mask.convert("L")) >= 128)).all()
+    assert (read == (values >= 128)).mean() > 0.95
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_masks_of_colours_are_read_by_their_names(tmp_path: Path, mode: str) -> None:
+    colours = np.array([[0, 0, 0], [255, 0, 102]], np.uint8)[HALF]
+    root = two_splits(tmp_path, colours)
+    for file in root.rglob("masks/*.png"):
+        Image.open(file).convert(mode).save(file)
+    if mode != "P":
+        assert "dataset.values: {'#000000': 0, '#ff0000': 1}" in refused(root)
+    assert labels(root, values={"#000000": 0, "#FF0066": 1}) == HALF.tolist()
+    assert "has the colour #ff0066; dataset.values names #000000, #00ff00" in refused(
+        root, values={"#000000": 0, "#00ff00": 1}
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, bool])
+def test_a_map_reads_masks_of_any_depth(tmp_path: Path, dtype: Any) -> None:
+    root = two_splits(tmp_path, HALF.astype(dtype), "tif")
+    assert labels(root, mask_suffix=".tif", values={0: 1, 1: 0}) == (1 - HALF).tolist()
+
+
+def test_a_value_may_stand_for_no_class(tmp_path: Path) -> None:
+    values = HALF.copy()
+    values[0, 0] = 7
+    root = two_splits(tmp_path, values)
+    read = labels(root, values={0: 0, 1: 1, 7: None})
+    assert read[0][0] == 255
+    assert read[1] == HALF[1].tolist()
+
+
+def test_a_mask_is_turned_by_its_own_tag_as_its_image_is(tmp_path: Path) -> None:
+    root, exif = two_splits(tmp_path, HALF), Image.Exif()
+    exif[0x0112] = 3
+    for split in ("train", "val"):
+        for n in range(3):
+            Image.fromarray(HALF).save(root / f"{split}/masks/{n}.png", exif=exif)
+    assert labels(root) == HALF[::-1, ::-1].tolist()
+    assert labels(root, exif="ignore") == HALF.tolist()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"values": {0: 0}}, "fewer than two classes"),
+        ({"values": {"red": 0, 1: 1}}, "'red': a value in the masks is a whole number, or a colour"),
+        ({"values": {0: 0, 1: "one"}}, "'1' stands for one: a class is a number"),
+        ({"values": {0: 0, "#ff0000": 1}}, "values and colours in one map"),
+        ({"values": {0: 0, 1: 1}, "threshold": 5}, "one of them says what masks hold"),
+        ({"values": {0: 0, 1: 1}, "reduce_zero": True}, "one of them says what masks hold"),
+        ({"values": 5}, "a map from what stands in the masks to classes"),
+    ],
+)
+def test_maps_that_make_no_sense_are_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Settings(name="x", classes=2, **fields)
+
+
+def test_a_map_to_a_class_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    assert "dataset.values: 1: the 2 classes are 0 to 1" in refused(root, values={0: 0, 1: 2})
+    assert "makes two classes of the masks, and there are 3" in refused(root, classes=3, threshold=5)
+
+
+def test_one_map_is_one_identity_however_it_is_written() -> None:
+    one, other = (Settings(name="x", classes=2, values=v) for v in ({0: 0, 255: 1}, {"255": 1, "0": 0}))
+    assert one == other
+    assert hash(one) == hash(other)
+    assert identity.canonical(one) == identity.canonical(other)
+    assert make(Settings, one.model_dump(mode="json")) == one
+    assert one.model_dump(mode="json")["values"] == {"0": 0, "255": 1}
+
+
+def test_what_masks_lack_and_ignore_is_told(tmp_path: Path) -> None:
+    values = HALF.copy()
+    values[0] = 255
+    told = Settings(name="x", classes=("sea", "land", "sky")).inspect(two_splits(tmp_path, values)).left_out["val"]
+    lines = {line.what: (line.number, line.effect, line.examples) for line in told}
+    assert lines["pixels in 3 masks that were looked at"] == (24, "ignored (12 %)", ())
+    assert lines["classes that none of 3 masks has"] == (1, "not part of the mean IoU", ("sky",))
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_what_has_no_partner_can_be_left_out_and_is_counted(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    (root / "train/masks/1.png").unlink()
+    (root / "val/images/2.png").unlink()
+    assert "add the masks, delete the images, or set dataset.unpaired: leave_out" in refused(root)
+    facts = Settings(name="x", classes=2, unpaired="leave_out").inspect(root)
+    assert facts.images == {"train": 2, "val": 2}
+    train, val = facts.left_out["train"][0], facts.left_out["val"][0]
+    assert (train.what, train.number, train.examples) == ("images without a mask", 1, ("train/images/1.png",))
+    assert (val.what, val.number, val.examples) == ("masks without an image", 1, ("val/masks/2.png",))
+
+
+def test_the_advice_names_what_is_there(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    assert "there are 3 that end in .png: set dataset.mask_suffix: .png" in refused(root, mask_suffix=".tif")
+    assert "has images, masks; set dataset.train_mask_folder" in refused(root, train_mask_folder="train/labels")
+    for file in root.rglob("masks/*.png"):
+        file.rename(file.with_name(f"{file.stem}_mask.png"))
+    why = refused(root)
+    assert "for train/images/0.png there is train/masks/0_mask.png: is it dataset.mask_suffix: _mask.png?" in why
+    assert labels(root, mask_suffix="_mask.png") == HALF.tolist()
+
+
+VOC = {"train_image_folder": "JPEGImages", "val_image_folder": "JPEGImages", "train_list": "train.txt"}
+VOC |= {"train_mask_folder": "SegmentationClass", "val_mask_folder": "SegmentationClass", "val_list": "val.txt"}
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> Path:
+    for n in range(6):
+        put(tmp_path / f"JPEGImages/{n}.jpg", tmp_path / f"SegmentationClass/{n}.png", HALF)
+    Image.new("RGB", (8, 8)).save(tmp_path / "JPEGImages/unlabelled.jpg")
+    (tmp_path / "train.txt").write_bytes(b"\xef\xbb\xbf0\r\n1.jpg\r\nJPEGImages/2.jpg\r\n\r\n")
+    (tmp_path / "val.txt").write_text("3 SegmentationClass/3.png\n4\n4\n2\n")
+    return tmp_path
+
+
+def test_lists_name_what_is_taken(voc: Path) -> None:
+    dataset = Settings(name="voc", classes=2, **VOC)  # type: ignore[arg-type]
+    facts = dataset.inspect(voc)
+    assert facts.images == {"train": 3, "val": 3}
+    assert [image for image, _ in dataset.pairs(voc, "val")] == [f"JPEGImages/{n}.jpg" for n in (2, 3, 4)]
+    told = {line.what: line.number for line in facts.left_out["val"]}
+    assert told["names that are listed twice"] == 1
+    assert told["images that training has too"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0\n1\n77x\n", r"train.txt:3: no image 77x in .*JPEGImages"),
+        ("unlabeled\n", r"train.txt:1: no image unlabeled .* did you mean unlabelled"),
+        ("unlabelled\n", r"train.txt:1: JPEGImages/unlabelled.jpg has no mask in .*SegmentationClass"),
+        ("\n", r"train.txt: empty; a name in each line"),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(voc: Path, text: str, said: str) -> None:
+    (voc / "train.txt").write_text(text)
+    with pytest.raises(DataError, match=said):
+        Settings(name="voc", classes=2, **VOC).inspect(voc)  # type: ignore[arg-type]
+    (voc / "train.txt").unlink()
+    with pytest.raises(DataError, match=r"train.txt: no such file; set dataset.train_list"):
+        Settings(name="voc", classes=2, **VOC).inspect(voc)  # type: ignore[arg-type]
+
+
+def test_one_folder_needs_two_lists() -> None:
+    with pytest.raises(ValueError, match="no lists tell them apart"):
+        Settings(name="voc", classes=2, **{**VOC, "val_list": None})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="are the same file"):
+        Settings(name="voc", classes=2, **{**VOC, "val_list": "train.txt"})  # type: ignore[arg-type]
+
+
+def test_a_validation_split_that_is_not_there_is_missed_only_where_it_is_needed(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    assert Settings(name="x", classes=2).inspect(root).no_val is None
+    for file in (root / "val").rglob("*.png"):
+        file.unlink()
+    for folder in ("val/images", "val/masks", "val"):
+        (root / folder).rmdir()
+    facts = Settings(name="x", classes=2).inspect(root)
+    assert facts.images == {"train": 3}
+    facts.check_val(held_out=True)
+    with pytest.raises(DataError, match="val/images: no such folder"):
+        facts.check_val(held_out=False)
