@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import files
+from pvt_exp import content, files
 from pvt_exp.states import ENDED, State
 
 
@@ -88,5 +88,16 @@ def checkpoints(attempt: Path) -> list[Path]:
 
 
 def all_checkpoints(folder: Path) -> list[Path]:
-    """Those of a run's attempts, newest first; those of a later attempt come first, whatever a clock said."""
-    return [path for each in reversed(of(folder)) for path in reversed(checkpoints(each))]
+    """Those of a run's attempts, newest first; those of a later attempt come first, whatever a clock said.
+
+    A run that is trained again does not go on from what an earlier result was made with.
+    """
+    done = _set_aside(folder)
+    return [path for each in reversed(of(folder)) if int(each.name) > done for path in reversed(checkpoints(each))]
+
+
+def _set_aside(folder: Path) -> int:
+    """The newest attempt whose result counted and was set aside; 0 where there is none."""
+    told = (files.read_json(path) for path in folder.glob("result.set-aside-*.json"))
+    good = [each for each in told if each is not None and content.problem(each, folder.name) is None]
+    return max((each["provenance"].get("attempt") or 0 for each in good), default=0)

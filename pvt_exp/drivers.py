@@ -29,6 +29,8 @@ class Driver:
     process: int
     started: str
     file: Path
+    of: str | None = None
+    """The sweep's own file, as several may have one name."""
 
     @property
     def here(self) -> bool:
@@ -81,7 +83,7 @@ class Asked:
 
 
 @contextlib.contextmanager
-def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]:
+def driving(runs: Path, sweep: str, command: tuple[str, ...], of: Path | None = None) -> Iterator[Asked]:
     """Be known as a driver of the sweep."""
     folder = runs / "drivers"
     folder.mkdir(exist_ok=True)
@@ -92,6 +94,7 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
     file = folder / f"{sweep}.{platform.node()}.{os.getpid()}.json"
     told: dict[str, Any] = {"sweep": sweep, "host": platform.node(), "boot": heartbeat.boot()}
     told |= {"process": os.getpid(), "started": files.now(), "command": command}
+    told |= {"file": None if of is None else str(of)}
     asked = file.with_suffix(".stop")
     asked.unlink(missing_ok=True)  # of a process that had this number before
     file.touch()
@@ -106,9 +109,12 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...]) -> Iterator[Asked]
                 each.unlink(missing_ok=True)
 
 
-def of(runs: Path, sweep: str | None = None) -> list[Driver]:
-    """Those that live, of one sweep or of all."""
-    return [each for each in _all(runs) if sweep in (None, each.sweep) and each.lives]
+def of(runs: Path, sweep: str | None = None, path: Path | None = None) -> list[Driver]:
+    """Those that live, of one sweep or of all; of the sweep in the file ``path``, where that is given and they know it."""
+    meant = [each for each in _all(runs) if sweep in (None, each.sweep)]
+    if path is not None and path.is_file():
+        meant = [each for each in meant if each.of in (None, str(path.resolve()))]
+    return [each for each in meant if each.lives]
 
 
 def _all(runs: Path) -> list[Driver]:
@@ -116,13 +122,13 @@ def _all(runs: Path) -> list[Driver]:
     for file in sorted((runs / "drivers").glob("*.json")):
         told = files.read_json(file) or {}
         with contextlib.suppress(KeyError, TypeError):
-            found.append(Driver(told["sweep"], told["host"], told["boot"], int(told["process"]), told["started"], file))
+            said = (told["sweep"], told["host"], told["boot"], int(told["process"]), told["started"])
+            found.append(Driver(*said, file, told.get("file")))
     return found
 
 
-def stop(runs: Path, sweep: str, patience_s: float) -> list[Driver]:
-    """Ask the drivers of a sweep to stop, and wait until those of this machine have; those that go on after that."""
-    asked = of(runs, sweep)
+def stop(asked: Sequence[Driver], patience_s: float) -> list[Driver]:
+    """Ask drivers to stop, and wait until those of this machine have; those that go on after that."""
     for each in asked:
         each.stop()
     deadline = time.monotonic() + patience_s

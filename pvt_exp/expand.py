@@ -57,7 +57,8 @@ def load(
         ]:
             raise ConfigError(f"override '{word}': the sweep tunes {tuned[0]}, so it cannot be fixed")
     sources = _Sources(document, path.parent, base, written, stages.reader(place), find, count)
-    return sweep, _expand(sweep, sources, path.stem, tuple(seeds) if seeds else sweep.seeds, choose)
+    planned = _expand(sweep, sources, path.stem, tuple(seeds) if seeds else sweep.seeds, choose)
+    return sweep, replace(planned, file=path.resolve())
 
 
 def _read_base(place: Path, document: Document) -> Document:

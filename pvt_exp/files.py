@@ -233,7 +233,7 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
         with open(path, "rb") as file:  # noqa: PTH123 - half the time of Path.read_bytes, and status reads 10,000
             if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 return None
-            value = json.loads(file.read())
+            value = json.loads(file.read(), parse_constant=lambda name: None)  # JSON has no NaN: it is no number
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

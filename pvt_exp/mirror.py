@@ -176,7 +176,10 @@ class Mirror:
     def _times(self, seen: Outcome) -> tuple[datetime | None, datetime | None]:
         """When its training began and ended, in local time as Optuna has it."""
         if seen.result is not None:
-            ended = _local(seen.result["finished"])
+            if (when := seen.result.get("finished")) is None:
+                ended = datetime.fromtimestamp((self.runs / seen.id / "result.json").stat().st_mtime)
+            else:
+                ended = _local(when)
             return ended - timedelta(seconds=seen.result["provenance"]["seconds"]), ended
         latest = attempts.of(self.runs / seen.id)[-1]
         begun = datetime.fromtimestamp((latest / "placement.yaml").stat().st_mtime)
@@ -208,7 +211,8 @@ def _attributes(run: Run, seen: Outcome) -> dict[str, Any]:
         found["reason"] = seen.reason[:1000]
     if seen.result is not None:
         costs = seen.result["cost"]
-        found |= {"seconds": seen.result["provenance"]["seconds"], "parameters (M)": costs["params"] / 1e6}
+        found |= {"seconds": seen.result["provenance"]["seconds"]}
+        found |= {"parameters (M)": costs["params"] / 1e6} if costs["params"] is not None else {}
         found |= {"MACs (G)": costs["macs"] / 1e9} if costs["macs"] is not None else {}
         found |= seen.result["metrics"]
     return found

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pvt_exp.config import ConfigError
@@ -130,6 +131,8 @@ class Plan:
     """The names of those that `where` removed."""
     tunings: tuple[Tuning, ...] = ()
     """What is tried first, one a variant. A variant is among `variants` once its values are chosen."""
+    file: Path | None = None
+    """The file that it is the plan of, whole; none: it is of none."""
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -251,7 +254,7 @@ class Plan:
         variants = tuple(each for each in self.variants if id(each) in chosen)
         of_runs = {each.name for each in variants}
         tunings = tuple(each for each in self.tunings if id(each) in chosen or each.name in of_runs)
-        return Plan(self.name, self.seeds, variants, tunings=tunings)
+        return Plan(self.name, self.seeds, variants, tunings=tunings, file=self.file)
 
 
 def _named(each: Variant | Tuning, word: str) -> bool:
@@ -260,6 +263,6 @@ def _named(each: Variant | Tuning, word: str) -> bool:
     return word in names or (len(word) >= 4 and any(run.id.startswith(word) for run in runs))
 
 
-def single(run: Run, name: str) -> Plan:
+def single(run: Run, name: str, file: Path | None = None) -> Plan:
     """The plan of one run."""
-    return Plan(name, (run.seed,), (Variant(({},), (run,)),))
+    return Plan(name, (run.seed,), (Variant(({},), (run,)),), file=file)

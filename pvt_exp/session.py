@@ -59,9 +59,16 @@ def train(
     if told:
         raise ConfigError(dict.fromkeys(told))
     store.create(runs)
+    if planned.file is not None and (others := store.same_name(runs, planned.name, planned.file)):
+        console.print(
+            f"note: another sweep of this store is called {planned.name}: {others[0]}; W&B groups both together, and a "
+            "table that both write into one --out folder is of whichever came last: rename one of the files",
+            highlight=False,
+            soft_wrap=True,
+        )
     for run in planned.order:
         if run.id in outcomes:
-            store.use(runs, run.id, planned.name)
+            store.use(runs, run.id, planned.name, file=planned.file)
             if (start := start_of(run)) is not None and (runs / start).is_dir():
                 store.use(runs, start, planned.name, start=True)
     if line := codes.in_words(planned, outcomes, codes.other(planned, outcomes)):
@@ -122,7 +129,7 @@ def tune(
         0 if all values are chosen now, 1 if some could not be, `HALTED`, or `INTERRUPTED`.
     """
     _refuse_elsewhere()
-    again = _states(retry)
+    again = tuple(state for state in _states(retry) if state != "done")  # a trial is never done anew
     tuning.check(planned, runs)
     trials = tuning.first_trials(planned)
     _check_shares(trials, placement, launcher)
@@ -189,7 +196,7 @@ def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[
         console.print(f"  {failed.state}  {name}: {reason}", highlight=False, soft_wrap=True)
 
     placed = partial(place, where=where, plan=planned)
-    with drivers.driving(where.store, planned.name, where.placement.command) as asked:
+    with drivers.driving(where.store, planned.name, where.placement.command, planned.file) as asked:
         minutes = where.policy.stall_minutes
         failed = smoke_steps.try_out(where.store, where.launcher, tried, placed, told, minutes, lambda: bool(asked))
         if asked:
@@ -244,7 +251,7 @@ def _refuse_elsewhere() -> None:
 
 def _states(retry: Sequence[str]) -> tuple[State, ...]:
     """The words after ``--retry`` as states."""
-    known: tuple[State, ...] = (*ENDED, "stale")
+    known: tuple[State, ...] = (*ENDED, "stale", "done")
     if unknown := sorted(set(retry) - set(known)):
         raise ConfigError(f"--retry {unknown[0]}: one of {', '.join(known)}")
     return tuple(state for state in known if state in retry)
@@ -307,6 +314,6 @@ def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> in
     if others := Counter(seen.state for seen in bad if not seen.reason):
         console.print("  " + ", ".join(f"{count} {state}" for state, count in others.items()), highlight=False)
     states = sorted({seen.state for seen in bad} - set(PASSES) - {"running"})
-    again = " ".join(f"--retry {state}" for state in states)
+    again = " ".join(f"--retry {state}" for state in states if state != "done")
     console.print(f"try them again: the same command{' with ' + again if again else ''}", highlight=False)
     return 1

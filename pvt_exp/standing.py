@@ -75,12 +75,13 @@ def waiting(seen: Outcome, run: Run, others: Mapping[str, Outcome]) -> Outcome:
 def to_do(plan: Plan, found: Mapping[str, Outcome], tried: Sequence[State]) -> list[Run]:
     """The runs to train now, in order, those that another process trains among them.
 
-    That is what is in one of the states ``tried`` and can start, and the first stages of these.
+    That is what is in one of the states ``tried`` and can start, and the first stages of these, if they are not done.
     """
-    going = (*tried, "running")
-    asked = {run.id for run in plan.runs}
+    own = {run.id for run in plan.runs}
+    asked = set(own)
     chosen: set[str] = set()
     for run in reversed(plan.order):
+        going = {*tried, "running"} if run.id in own else {*tried, "running"} - {"done"}
         if run.id in asked and run.id in found and found[run.id].state in going:
             chosen.add(run.id)
             if run.need is not None:

@@ -4,8 +4,8 @@
     runs/<id>/run.yaml                  the whole configuration
     runs/<id>/lock                      held by the process that trains it
     runs/<id>/packages.json             the other packages that its components are of, where there are some
-    runs/<id>/sweeps/<name>             empty; the sweeps that use the run
-    runs/<id>/starts/<name>             empty; the sweeps whose runs start from its weights, which are then kept
+    runs/<id>/sweeps/<name>             the sweeps that use the run, and where their files lie, a line each
+    runs/<id>/starts/<name>             the sweeps whose runs start from its weights, which are then kept
     runs/<id>/attempts/<n>/             one try: placement.yaml, log.txt, metrics.csv, progress.json, checkpoints/
     runs/<id>/attempts/<n>/alive.json   a number that goes up while it lives, for other machines
     runs/<id>/attempts/<n>/again.json   how it is tried again, where the try ran out of memory and that is not the end
@@ -26,13 +26,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, config, files, heartbeat, lacking, locks, provenance
+from pvt_exp import attempts, config, content, files, heartbeat, lacking, locks, provenance
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.schema import Placement, Run
 from pvt_exp.states import State
 
 FORMAT = 1
+DOES_NOT_COUNT = "its result.json does not count"
+"""Begins the reason of a run whose result was edited, or is not its own."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Taken(Exception):
     """Another driver has begun the run at this moment."""
 
 
-def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
+def attempt(store: Path, run: Run, placement: Placement, sweep: str, file: Path | None = None) -> Path:
     """Make the folder of a new try: ``runs/<id>/attempts/<n>`` with its placement, and ``run.yaml`` if it is the first.
 
     It appears whole, with a first sign of life, by which other machines know at once that somebody has begun.
@@ -97,7 +99,7 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
     folder = store / run.id
     _refuse_links(folder)
     (folder / "attempts").mkdir(parents=True, exist_ok=True)
-    use(store, run.id, sweep)
+    use(store, run.id, sweep, file=file)
     written = folder / "run.yaml"
     if not written.exists() or not written.stat().st_size:
         files.write(written, files.dump_yaml(run.model_dump(mode="json")))
@@ -119,16 +121,37 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str) -> Path:
     return path
 
 
-def use(store: Path, run_id: str, sweep: str, start: bool = False) -> None:
-    """Remember that a sweep uses the run, or that runs of it start from this one's weights.
+def use(store: Path, run_id: str, sweep: str, start: bool = False, file: Path | None = None) -> None:
+    """Remember that a sweep uses the run, or that runs of it start from this one's weights; and the sweep's file.
 
-    Sweeps are names of files, so they can stand as names of files.
+    Sweeps are names of files, so they can stand as names of files. Several files may have one name: each is a line.
     """
     folder = store / run_id / ("starts" if start else "sweeps")
     if not (folder / sweep).exists():
         _refuse_links(folder.parent, folder / sweep)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / sweep).touch()
+    line = "" if file is None else str(file)
+    if line.isprintable() and line and line not in (told := (folder / sweep).read_text(encoding="utf-8")).splitlines():
+        files.write(folder / sweep, f"{told}{line}\n")
+
+
+def same_name(store: Path, sweep: str, file: Path) -> list[Path]:
+    """Other files of this name whose runs are in the store, and that are there; this one is remembered."""
+    folder = store / "names"
+    path, line = folder / sweep, str(file)
+    known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    if line not in known and line.isprintable():
+        folder.mkdir(exist_ok=True)
+        files.write(path, "".join(f"{each}\n" for each in (*known, line)))
+    return [other for each in known if each != line and (other := Path(each)).is_file() and not _equal(other, file)]
+
+
+def _equal(one: Path, other: Path) -> bool:
+    try:
+        return one.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
 
 
 def _refuse_links(folder: Path, *more: Path) -> None:
@@ -225,11 +248,13 @@ def _tried(result: dict[str, Any]) -> int:
 def outcome(store: Path, run_id: str) -> Outcome:
     """What became of a run, from its files."""
     folder = f"{store}/{run_id}"
-    if (found := result(folder)) is not None:
+    found, wrong = _read_result(folder)
+    if found is not None:
         return Outcome(run_id, "done", result=found, attempts=_tried(found))
+    wrong = wrong and f"{DOES_NOT_COUNT}: {wrong}"
     latest = attempts.of(Path(folder))
     if not latest:
-        return Outcome(run_id, "pending")
+        return Outcome(run_id, "pending", wrong)
     count = len(latest)
     if locks.is_locked(Path(folder)) or locks.is_held(latest[-1] / "placement.yaml"):
         return Outcome(run_id, "running", attempts=count)
@@ -241,7 +266,9 @@ def outcome(store: Path, run_id: str) -> Outcome:
         torn = told is not None
         if torn and (found := result(folder)) is not None:  # it was published while we looked
             return Outcome(run_id, "done", result=found)
-        why = "its result cannot be read" if torn else "it went away without a word: killed, or its machine lost"
+        why = wrong or "it went away without a word: killed, or its machine lost"
+        if torn and wrong is None:
+            why = "its result is gone"
         return Outcome(run_id, "killed", why, attempts=count)
     if told["state"] == "out_of_memory" and (left := attempts.again(newest)) is not None:
         return Outcome(run_id, "killed", f"{left['why']}; it is to be tried {left['words']}", attempts=count)
@@ -266,23 +293,20 @@ def result(folder: Path | str) -> dict[str, Any] | None:
     Raises:
         ConfigError: if a newer version wrote it.
     """
-    found = files.read_json(f"{folder}/result.json")
-    if found is None or not _is_result(found):
-        return None
+    return _read_result(folder)[0]
+
+
+def _read_result(folder: Path | str) -> tuple[dict[str, Any] | None, str | None]:
+    """The result, or what is wrong with the file: it was edited, is of another run, or of another program."""
+    path = f"{folder}/result.json"
+    found = files.read_json(path)
+    if found is None:
+        return None, "cannot be read" if os.path.lexists(path) else None
+    if (why := content.problem(found, Path(folder).name)) is not None:
+        return None, why
     if found.get("format") != FORMAT:
-        raise ConfigError(f"{folder}/result.json: format {found.get('format')} is not of this version ({FORMAT})")
-    return found
-
-
-def _is_result(found: dict[str, Any]) -> bool:
-    """Whether it has what everybody who reads results relies on."""
-    metrics, *parts = (found.get(name) for name in ("metrics", "cost", "data", "provenance"))
-    return (
-        isinstance(metrics, dict)
-        and all(map(files.is_number, metrics.values()))
-        and all(isinstance(part, dict) for part in parts)
-        and files.is_number(found["provenance"].get("seconds"))
-    )
+        raise ConfigError(f"{path}: format {found.get('format')} is not of this version ({FORMAT})")
+    return content.complete(found), None
 
 
 def weights(store: Path, run_id: str) -> Path | None:
@@ -328,11 +352,36 @@ def find(store: Path, prefix: str, begun: bool = True) -> str:
     """
     if not re.fullmatch(r"[0-9a-f]{1,12}", prefix):
         raise ConfigError(f"'{prefix}' is no id of a run: up to 12 digits of 0-9 and a-f")
-    found = sorted(p.name for p in store.glob(f"{prefix}*") if (p / ("run.yaml" if begun else "sweeps")).exists())
+    there = (p for p in store.glob(f"{prefix}*") if is_run(p.name))
+    found = sorted(p.name for p in there if (p / ("run.yaml" if begun else "sweeps")).exists())
     if len(found) != 1:
         which = f"matches {len(found)} runs: {', '.join(found[:8])}" if found else f"matches no run in {store}"
         raise ConfigError(f"'{prefix}' {which}")
     return found[0]
+
+
+def is_run(name: str) -> bool:
+    """Whether a folder of the store is called as runs are; another one that holds a run is a copy."""
+    return re.fullmatch(r"[0-9a-f]{12}", name) is not None
+
+
+def data_of(folder: Path) -> str | None:
+    """Where the data were for the newest attempt at a run, if they are still there."""
+    for each in reversed(attempts.of(folder)):
+        with contextlib.suppress(ConfigError):
+            place = config.load(Placement, each / "placement.yaml").data
+            if place and Path(place).exists():
+                return place
+    return None
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of the sweeps that use the run, where they were when it was trained for them."""
+    found = []
+    for path in sorted((folder / "sweeps").glob("*")):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found += [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return found
 
 
 def sweeps(folder: Path) -> list[str]:

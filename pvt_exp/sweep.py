@@ -85,7 +85,7 @@ def drive(
     Raises:
         Halted: where the driver is asked to stop, or ``on_error`` says so; what ran has written its checkpoints.
     """
-    with drivers.driving(where.store, board.plan.name, where.placement.command) as asked:
+    with drivers.driving(where.store, board.plan.name, where.placement.command, board.plan.file) as asked:
         _Driver(plan, where, board, retry, show, source, asked).drive()
 
 
@@ -208,19 +208,19 @@ class _Driver:
 
     def _is_open(self, now: Outcome, before: Outcome) -> bool:
         """Whether a run is to be tried, which stood as ``before`` when this driver looked last."""
-        anew = now.attempts == before.attempts  # else another driver has tried it
+        anew = now.attempts == before.attempts and now.result == before.result  # else another driver has tried it
         return now.state in PASSES or (anew and (now.state in self.retry or now.id in self.recovery.how))
 
     def _attempt(self, run: Run, slot: Slot, now: Outcome) -> Path:
         where, board = self.where, self.board
-        if now.state == "stale":
+        if now.state in ("stale", "done"):
             store.set_aside_result(where.store / run.id)
         placement = place(run, slot, where, board.plan)
         how = self.recovery.how.get(run.id, AS_BEFORE)
         if how.why is not None:
             less = {"micro_batch": how.micro_batch} if how.micro_batch else {}
             placement = placement.model_copy(update={"recovering": how.why, **less})
-        attempt = store.attempt(where.store, run, placement, board.plan.name)
+        attempt = store.attempt(where.store, run, placement, board.plan.name, board.plan.file)
         self.going[run.id] = attempt, slot, placement
         self.moved[run.id] = None, self.clock.look()
         self.held[run.id] = ExitStack()

@@ -28,13 +28,13 @@ def first_trials(plan: Plan) -> Plan:
     variants = []
     for each in undecided(plan):
         variants.append(Variant(({"trial of": each.name},), (each.first,)))
-    return Plan(plan.name, (variants[0].runs[0].seed,), tuple(variants))
+    return Plan(plan.name, (variants[0].runs[0].seed,), tuple(variants), file=plan.file)
 
 
 def known(plan: Plan, runs: Path) -> Plan:
     """The trials that were proposed so far, each as a variant with one seed."""
     found = [variant(each, trial) for each in undecided(plan) for trial in study.trials(runs, each)]
-    return Plan(plan.name, (undecided(plan)[0].tune.seed,), tuple(found))
+    return Plan(plan.name, (undecided(plan)[0].tune.seed,), tuple(found), file=plan.file)
 
 
 def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:

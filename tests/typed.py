@@ -468,7 +468,38 @@ def _(said: Said) -> None:
     assert len(yaml.safe_load(said.names["registered"])["parameters"]["run"]["values"]) == 3
 
 
-# ---------------------------------------------------------------- last, as it removes
+# ---------------------------------------------------------------- last, as it replaces and removes
+
+
+@typed(
+    "retrain {deeper} --store runs --data shapes=data --gpus none --slots 1 --memory-gb 40 --gpus-per-run 1 --workers 1 "
+    "--threads 2 --micro-batch 8 --keep none --checkpoint-minutes 7 --wandb disabled",
+    *("run_ids", "--store", "--data", "--gpus", "--slots", "--memory-gb", "--workers", "--micro-batch"),
+    *("--keep", "--checkpoint-minutes", "--wandb", "--gpus-per-run", "--threads"),
+    **TWO_GPUS,
+)
+def _(said: Said) -> None:
+    assert "sweep: the run is done" in said.out
+    run = said.names["deeper"]
+    assert len(list((said.folder / "runs" / run).glob("result.set-aside-*.json"))) == 1
+    newest = max(int(path.name) for path in (said.folder / "runs" / run / "attempts").iterdir())
+    placed = placement(said, run, newest)
+    due = {"gpus": [], "ranks": 1, "workers": 1, "micro_batch": 8, "keep": "none", "checkpoint_minutes": 7.0}
+    due["threads"] = 2
+    assert {name: placed[name] for name in due} == due
+    assert placed["memory_gb"] == 40.0
+    assert placed["tracking"]["mode"] == "disabled"
+    assert placed["data"] == str(said.folder / "data")
+    made = yaml.safe_load((said.folder / "runs" / run / "result.json").read_text())
+    assert made["provenance"]["attempt"] == newest
+
+
+@typed("runs remove {deeper} --store runs --yes", "run_ids", "--store", "--yes")
+def _(said: Said) -> None:
+    assert f"runs/{said.names['deeper']}" in said.out
+    assert "MB: removed" in said.out
+    assert not (said.folder / "runs" / said.names["deeper"]).exists()
+    assert (said.folder / "runs" / said.names["run"]).exists()
 
 
 @typed("clean sweep.yaml --remove", "--remove")

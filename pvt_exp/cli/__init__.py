@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pvt_exp import component, files, lacking
-from pvt_exp.cli import look, tables, tidy, train, use
+from pvt_exp.cli import again, look, tables, tidy, train, use
 from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
@@ -30,7 +30,7 @@ wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and swe
 app.add_typer(wandb, name="wandb")
 VERBS: tuple[Callable[..., None], ...] = (
     *(look.plan, look.status, look.dashboard, look.models, look.published, look.schema),
-    *(train.sweep, train.run, tables.report),
+    *(train.sweep, train.run, again.retrain, tables.report),
     *(look.why, tidy.stop, tidy.clean),
     *(use.predict, use.evaluate),
 )
@@ -38,6 +38,7 @@ for verb in VERBS:
     app.command()(verb)
 runs.command("show")(look.runs_show)
 runs.command("list")(look.runs_list)
+runs.command("remove")(again.runs_remove)
 wandb.command("sync")(wandb_verbs.sync)
 wandb.command("sweep")(wandb_verbs.sweep)
 wandb.command("run")(wandb_verbs.run)

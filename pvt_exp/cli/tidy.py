@@ -25,8 +25,11 @@ def stop(
 
     store.check(store_)
     say = console(beside=as_json).print
-    name = Path(sweep).stem if sweep.endswith((".yaml", ".yml")) else sweep
-    asked = drivers.of(store_, name)
+    path = Path(sweep)
+    name = path.stem if path.suffix.lower() in (".yaml", ".yml") or path.is_file() else sweep
+    asked = drivers.of(store_, name, path)
+    if not path.is_file() and len(files := {each.of for each in asked}) > 1:
+        raise ConfigError(f"{name}: which one? Several sweeps are called so: {', '.join(sorted(map(str, files)))}")
     if not asked:
         others = sorted({each.sweep for each in drivers.of(store_)})
         raise ConfigError(
@@ -34,7 +37,7 @@ def stop(
         )
     for each in asked:
         say(f"asked process {each.process} on {each.host} to stop", highlight=False)
-    left = drivers.stop(store_, name, STOPPING_S)
+    left = drivers.stop(asked, STOPPING_S)
     for each in left:
         where = "has not stopped yet" if each.here else "is on another machine: it stops when it looks, twice a second"
         say(f"process {each.process} on {each.host} {where}", highlight=False)
@@ -49,7 +52,8 @@ def clean(
     named: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE.yaml]...", help="What is kept: the runs of these; else of all in sweeps/ and experiments/."
+            metavar="[FILE.yaml]...",
+            help="What is kept: the runs of these; else of all in sweeps/, experiments/, reports/.",
         ),
     ] = None,
     store_: Store = Path("runs"),
@@ -60,8 +64,10 @@ def clean(
     from pvt_exp import cleaning, views
 
     store.check(store_)
-    found = cleaning.left(store_, cleaning.files_here(named or ()))
     say = console(beside=as_json).print
+    found, kept = cleaning.left(store_, cleaning.files_here(named or ()))
+    for line in kept:
+        say(line, highlight=False, soft_wrap=True)
     for each in found:
         what = f"{each.state}, of {', '.join(each.sweeps) or 'no sweep'}" if each.state else "a copy of the code"
         say(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {what}", highlight=False, soft_wrap=True)
@@ -71,4 +77,4 @@ def clean(
     end = "removed" if remove else "pvt-exp clean --remove removes them" if found else "nothing is left over"
     say(f"{total}: {end}", highlight=False)
     if as_json:
-        views.print_json(cleaning.as_json(found, remove))
+        views.print_json(cleaning.as_json(found, remove, kept))

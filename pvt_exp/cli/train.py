@@ -72,6 +72,10 @@ def sweep(
     trials = [each.first for each in planned.tunings]
     loading = options.choose_workers(workers, launcher.slots(), (*planned.order, *trials))
     placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
+    if "done" in (retry or ()) and not only:
+        raise ConfigError(
+            "--retry done trains finished runs anew: name them with --only, or type pvt-exp retrain RUN..."
+        )
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
@@ -125,7 +129,7 @@ def run(
     launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run, threads)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
-    planned = plan.single(single, experiment.stem)
+    planned = plan.single(single, experiment.stem, experiment.resolve())
     loading = options.choose_workers(workers, launcher.slots(), planned.order)
     placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
     terminal = console(beside=as_json)

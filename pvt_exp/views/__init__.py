@@ -1,6 +1,7 @@
 """What the looking verbs say: as JSON with stable fields (docs/json.md), and for a person."""
 
 import json
+import math
 from typing import Any
 
 from pvt_exp.views.estimate import print_estimate
@@ -17,5 +18,17 @@ __all__ = [
 
 
 def print_json(value: Any) -> None:
-    """To standard output."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    """To standard output; JSON has no NaN and no infinity, so what a foreign record holds of them is null."""
+    try:
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), indent=1, ensure_ascii=False)
+    print(text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -37,10 +37,16 @@ def store_json(runs: Path) -> dict[str, Any]:
     except OSError:
         names = []
     listed = []
-    for name in names:
+    for name in filter(store.is_run, names):
         seen = store.outcome(runs, name)
         listed.append({"id": name, **standing(runs, seen), "sweeps": store.sweeps(runs / name)})
-    return {"store": str(runs), "runs": listed}
+    return {"store": str(runs), "runs": listed, "other_folders": [name for name in names if not store.is_run(name)]}
+
+
+def _print_others(console: Console, found: dict[str, Any]) -> None:
+    if others := found["other_folders"]:
+        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        console.print(f"not called as runs are, so not counted: {shown} (copies?)", highlight=False, soft_wrap=True)
 
 
 def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
@@ -53,6 +59,9 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
     console.print(f"{runs}: {len(found['runs'])} runs", highlight=False)
     for sweep, counts in by_sweep.items():
         console.print(f"  {sweep}: {', '.join(f'{count} {state}' for state, count in counts.items())}", highlight=False)
+    _print_others(console, found)
+    for run in [run for run in found["runs"] if (run["reason"] or "").startswith(store.DOES_NOT_COUNT)][:20]:
+        console.print(f"  {run['id']}: {run['reason']}", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_runs(console: Console, found: dict[str, Any]) -> None:
@@ -62,6 +71,7 @@ def print_runs(console: Console, found: dict[str, Any]) -> None:
         line.append("  ".join(described(run)) if run["metrics"] else "")
         line.append(f"  {', '.join(run['sweeps'])}", "dim")
         console.print(line, soft_wrap=True)
+    _print_others(console, found)
 
 
 def run_json(runs: Path, run_id: str) -> dict[str, Any]:
@@ -84,6 +94,10 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
     }
 
 
+def _or_unknown(value: Any) -> Any:
+    return "unknown" if value is None else value
+
+
 def print_run(console: Console, found: dict[str, Any]) -> None:
     """One run, in words."""
     head = Text.assemble((found["id"], "bold"), "  ", (found["state"], COLOURS[found["state"]]))
@@ -98,18 +112,21 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
     if result:
         made, cost_ = result["provenance"], result["cost"]
         console.print("  ".join(described(result)), highlight=False)
-        console.print(
-            f"best epoch {result['best']['epoch']} of {result['epoch']}; {cost_['params'] / 1e6:.3f} M parameters, "
-            f"{cost_['macs'] / 1e9:.3f} G MACs at {'x'.join(map(str, cost_['input_px']))}",
-            highlight=False,
-        )
+        best, params, macs = (result.get("best") or {}).get("epoch"), cost_["params"], cost_["macs"]
+        size = "x".join(map(str, cost_["input_px"]))
+        counted = [f"{params / 1e6:.3f} M parameters"] if params is not None else []
+        counted += [f"{macs / 1e9:.3f} G MACs at {size}"] if macs is not None else []
+        epochs = f"best epoch {_or_unknown(best)} of {_or_unknown(result.get('epoch'))}"
+        console.print("; ".join([epochs, *([", ".join(counted)] if counted else [])]), highlight=False)
         git = made["git"]
         sha = (git["sha"] or f"files {git['files_sha256']}")[:18] + (
             " with changes not committed" if git["dirty"] else ""
         )
+        rate = "unknown" if made["lr"] is None else f"{made['lr']:.4g}"
         console.print(
-            f"{duration(made['seconds'])}, {made['samples_seen']} images seen, batch {made['batch_size']}, "
-            f"learning rate {made['lr']:.4g}, data {result['data']['name']} {result['data']['fingerprint']}, code {sha}",
+            f"{duration(made['seconds'])}, {_or_unknown(made['samples_seen'])} images seen, batch "
+            f"{_or_unknown(made['batch_size'])}, learning rate {rate}, data {result['data']['name']} "
+            f"{result['data']['fingerprint']}, code {sha}",
             highlight=False,
         )
     elif found["ends"] and found["ends"][-1]:

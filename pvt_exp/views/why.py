@@ -66,7 +66,7 @@ def why(found: dict[str, Any]) -> list[str]:
     lines += [_end_in_words(each) for each in found["attempts"]]
     if found["state"] == "done":
         lines.append(f"its result is from attempt {found['result_from']}; runs show {found['id']} has all of it")
-    if found["state"] == "stale" and found["reason"]:
+    if found["reason"] and (found["state"] == "stale" or found["reason"].startswith(store.DOES_NOT_COUNT)):
         lines.append(found["reason"])
     lines += filter(None, (found["running"], found["waits_for"]))
     if found["do"]:

@@ -71,4 +71,71 @@ def test_nothing_is_removed_where_a_file_cannot_be_read(filled: list[Run], cli: 
 
 def test_where_nothing_is_named(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    assert "no sweep or experiment in sweeps/ or experiments/ here" in cli("clean", ok=2).stderr
+    assert "no sweep or experiment in sweeps/, experiments/, reports/ here" in cli("clean", ok=2).stderr
+
+
+@pytest.mark.parametrize("name", ["mine.yml", "mine.YAML", "mine.Yml", "mine.txt", "mine", "deep/er/mine.yml"])
+def test_a_sweep_counts_whatever_its_file_is_called(name: str, filled: list[Run], cli: Cli, tmp_path: Path) -> None:
+    """As `pvt-exp sweep` takes it."""
+    path = tmp_path / "sweeps" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = (tmp_path / "sweeps/mine.yaml").read_text()
+    (tmp_path / "sweeps/mine.yaml").unlink()
+    path.write_text(text.replace("../experiments", "../" * name.count("/") + "../experiments"))
+    (tmp_path / "sweeps/README.md").write_text("# Sweeps: [of mine\n")
+    assert "0 folders, 0.0 MB: nothing is left over" in cli("clean").stdout
+
+
+def test_sweeps_behind_links_and_in_reports_count(filled: list[Run], cli: Cli, tmp_path: Path) -> None:
+    for place in ("elsewhere", "reports", "others"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "sweeps/mine.yaml").rename(tmp_path / "elsewhere/mine.yaml")
+    (tmp_path / "sweeps/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/round").symlink_to(tmp_path / "elsewhere")
+    assert "0 folders" in cli("clean").stdout
+    (tmp_path / "sweeps/linked").unlink()
+    assert "2 folders" in cli("clean").stdout, "those of the other choice; the base's are named by its experiment"
+    (tmp_path / "reports/page.yml").write_text("tables:\n  - sweep: ../elsewhere/mine.yaml\n")
+    assert "0 folders" in cli("clean").stdout
+
+
+@pytest.mark.parametrize(
+    "text", ["base: nowhere.yaml\nblocks: [{variants: {a: {}}}]\n", "blocks: [\n", "base: ../experiments/base.yaml\n"]
+)
+def test_nothing_is_removed_where_a_yml_file_cannot_be_read(
+    text: str, filled: list[Run], cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "sweeps/mine.yaml").unlink()
+    (tmp_path / "sweeps/lr.yml").write_text(text)
+    assert "sweeps/lr.yml" in cli("clean", "--remove", ok=2).stderr
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 5
+
+
+def test_runs_of_another_project_on_the_same_store_stay(filled: list[Run], cli: Cli, tmp_path: Path) -> None:
+    """Their sweeps are read where they lie; what cannot be looked at is told, and kept."""
+    here, other = tmp_path / "project", tmp_path / "other"
+    for folder in (here / "sweeps", other):
+        folder.mkdir(parents=True)
+    text = (tmp_path / "sweeps/mine.yaml").read_text()
+    (other / "lr.yaml").write_text(text.replace("../experiments", str(tmp_path / "experiments")))
+    (here / "sweeps/own.yaml").write_text(
+        f"base: {tmp_path}/experiments/other.yaml\nblocks: [{{variants: {{a: {{}}}}}}]\n"
+    )
+    runs = tmp_path / "runs"
+    words = ["clean", "--store", runs]
+    assert "4 folders" in cli(*words, cwd=here).stdout
+    for run in filled[:4]:
+        store.use(runs, run.id, "lr", file=other / "lr.yaml")
+    said = cli(*words, cwd=here).stdout
+    assert f"kept: {other}/lr.yaml names it" in said
+    assert "0 folders" in said
+    (other / "lr.yaml").write_text("blocks: [\n")
+    assert "cannot be read here" in (said := cli(*words, "--remove", cwd=here).stdout)
+    assert "0 folders" in said
+    (other / "lr.yaml").unlink()
+    assert "4 folders" in cli(*words, cwd=here).stdout, "it is gone, and its folder can be looked at"
+    store.use(runs, filled[0].id, "far", file=Path("/nowhere/project/far.yaml"))
+    said = cli(*words, cwd=here).stdout
+    assert "trained for /nowhere/project/far.yaml, which cannot be read here" in said
+    assert "3 folders" in said
+    assert len(list(runs.glob("*/result.json"))) == 5

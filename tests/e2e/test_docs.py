@@ -43,7 +43,7 @@ WORDS = {
     "VERB": "plan",
 }
 """What is typed in place of a word that stands for others."""
-RUNS = ("ID", "RUN", "3fa9", "4dfff1", "runs/ID", "run=runs/ID")
+RUNS = ("ID", "RUN", "RUN...", "3fa9", "4dfff1", "runs/ID", "run=runs/ID")
 """Words in place of which the id of a finished run is typed."""
 LEFT_OUT = {
     ("sweep",): ("sweeps/mine.yaml",),
@@ -56,6 +56,7 @@ LEFT_OUT = {
 """What is typed behind a verb that a sentence names alone."""
 NOT_RUN = {
     "--calibrate": "trains on the GPUs at hand; typed for real in tests/typed.py",
+    "remove": "the run that others are typed with would be gone; typed for real in tests/typed.py",
 }
 
 

@@ -40,7 +40,7 @@ def test_a_driver_is_seen_while_it_lives(runs: Path) -> None:
         (seen,) = drivers.of(runs, "mine")
         assert (seen.process, seen.lives, bool(asked)) == (os.getpid(), True, False)
         assert not drivers.of(runs, "another")
-        assert drivers.stop(runs, "mine", 0) == [seen]
+        assert drivers.stop(drivers.of(runs, "mine"), 0) == [seen]
         assert asked
     assert not list((runs / "drivers").iterdir())
 

@@ -155,7 +155,7 @@ def test_results_that_cannot_be_read_are_not_made_for_ever(planned: Plan) -> Non
     SCRIPT[planned.runs[0].id] = [ends] * 9
     status, said = train(planned)
     assert status == 1
-    assert "its result cannot be read" in said
+    assert "its result.json does not count: cost: is missing" in said
     assert len(placements(planned.runs[0].id)) == 3
 
 
@@ -424,7 +424,7 @@ def test_what_hangs_there_is_ended(planned: Plan) -> None:
 
 def test_it_can_be_stopped_there(planned: Plan) -> None:
     def ask(attempt: Path) -> int:
-        assert drivers.stop(Path("runs"), planned.name, 0)
+        assert drivers.stop(drivers.of(Path("runs"), planned.name), 0)
         return -9
 
     SCRIPT[planned.runs[0].id] = [ask]

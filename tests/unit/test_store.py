@@ -1,5 +1,6 @@
 """The record: whole files, states that follow from them, and what is torn, locked, newer or edited."""
 
+import copy
 import errno
 import fcntl
 import json
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import attempts, config, files, locks, store
+from pvt_exp import attempts, config, content, files, locks, store
 from pvt_exp.config import ConfigError
 from pvt_exp.schema import Placement, Run
 from pvt_exp.states import ENDED, State
@@ -47,7 +48,7 @@ def test_a_run_from_pending_to_done(runs: Path, run: Run) -> None:
     assert config.load(Placement, first / "placement.yaml") == Placement()
     assert store.finish(first, RESULT)
     seen = store.outcome(runs, run.id)
-    assert (seen.state, seen.result) == ("done", {"format": 1, **RESULT})
+    assert (seen.state, seen.result) == ("done", content.complete({"format": 1, **copy.deepcopy(RESULT)}))
     assert store.sweeps(runs / run.id) == ["mine"]
     assert not list(runs.rglob("*.tmp"))
 

@@ -1,0 +1,132 @@
+"""The verbs about single runs of the store: train them again, and remove them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvt_exp import site, store
+from pvt_exp.cli import options
+from pvt_exp.cli.console import console
+from pvt_exp.cli.options import (
+    CheckpointMinutes,
+    Data,
+    Gpus,
+    GpusPerRun,
+    Keep,
+    MemoryGb,
+    MicroBatch,
+    Slots,
+    Store,
+    Threads,
+    WandbMode,
+    Workers,
+)
+from pvt_exp.config import ConfigError
+from pvt_exp.live import several
+from pvt_exp.plan import Plan, Variant
+from pvt_exp.schema import Policy, Run
+from pvt_exp.states import ENDED
+
+Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or how they begin.")]
+
+
+def retrain(
+    run_ids: Ids,
+    store_: Store = Path("runs"),
+    data: Data = None,
+    gpus: Gpus = None,
+    slots: Slots = None,
+    memory_gb: MemoryGb = None,
+    gpus_per_run: GpusPerRun = None,
+    workers: Workers = "auto",
+    threads: Threads = None,
+    micro_batch: MicroBatch = None,
+    keep: Keep = "last",
+    checkpoint_minutes: CheckpointMinutes = 10.0,
+    wandb: WandbMode = None,
+) -> None:
+    """Train runs again from the beginning, finished ones too; the old result stays beside the new one."""
+    from pvt_exp import session
+    from pvt_exp.component import kinds
+
+    store.check(store_)
+    runs = [store.load(store_ / run_id) for run_id in _found(store_, run_ids)]
+    for run in runs:
+        if store.outcome(store_, run.id).state == "running":
+            raise ConfigError(f"run {run.id} is being trained; pvt-exp stop ends its sweep")
+    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run, threads)
+    loading = options.choose_workers(workers, launcher.slots(), runs)
+    placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
+    words = [*(data or ()), *_where_they_were(store_, runs, data or ())]
+    status = 0
+    for name, plan in _plans(store_, runs).items():
+        if any(store.is_start(store_ / run.id) for run in plan.runs):
+            console().print(
+                f"{name}: runs that start from these keep what they learnt from the old weights", highlight=False
+            )
+        retry = ("done", "stale", *ENDED)
+        status = max(status, session.train(console(), plan, store_, launcher, placement, words, retry, Policy()))
+        if status == session.INTERRUPTED:
+            break
+    raise SystemExit(status)
+
+
+def runs_remove(
+    run_ids: Ids,
+    store_: Store = Path("runs"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove runs with their results and checkpoints; not one that is being trained, nor one that others start from."""
+    from pvt_exp import cleaning
+
+    store.check(store_)
+    chosen = cleaning.chosen(store_, _found(store_, run_ids))
+    for each in chosen:
+        of = f"of {', '.join(each.sweeps)}" if each.sweeps else "of no sweep"
+        console().print(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {each.state}, {of}", highlight=False, soft_wrap=True)
+    total = f"{several(len(chosen), 'run')}, {sum(each.bytes for each in chosen) / 1e6:.1f} MB"
+    if not yes:
+        if not _is_asked():
+            raise ConfigError(f"{total}: nothing is removed; --yes removes them")
+        if not typer.confirm(f"remove {total}?"):
+            raise SystemExit(1)
+    left = [each.path for each in chosen if not cleaning.remove(each)]
+    for path in left:
+        console().print(f"{path}: it is being trained now, and stays", highlight=False)
+    console().print(f"{total}: removed" if not left else f"{len(chosen) - len(left)} removed", highlight=False)
+    raise SystemExit(1 if left else 0)
+
+
+def _is_asked() -> bool:
+    """Whether there is somebody who can answer."""
+    return sys.stdin.isatty()
+
+
+def _found(runs: Path, words: list[str]) -> list[str]:
+    """Whole ids, each once, so that nothing is done before all are known."""
+    return list(dict.fromkeys(store.find(runs, word.removeprefix("runs/").rstrip("/")) for word in words))
+
+
+def _plans(runs: Path, chosen: list[Run]) -> dict[str, Plan]:
+    """The runs as plans, by the sweep that each was trained for first, so that they stay runs of it."""
+    by_sweep: dict[str, list[Run]] = {}
+    for run in chosen:
+        sweeps = store.sweeps(runs / run.id)
+        by_sweep.setdefault(sweeps[0] if sweeps else "retrained", []).append(run)
+    return {
+        name: Plan(name, (0,), tuple(Variant(({"": f"run {run.id}"},), (run,)) for run in each))
+        for name, each in by_sweep.items()
+    }
+
+
+def _where_they_were(runs: Path, chosen: list[Run], data: list[str] | tuple[str, ...]) -> list[str]:
+    """Words like those after ``--data``, of data sets of which only the newest attempt knows where they lie."""
+    told, found = site.places(data), {}
+    for run in chosen:
+        place = store.data_of(runs / run.id)
+        known = run.dataset.made or site.locate(run.dataset, told, site.load()) is not None
+        if place is not None and not known:
+            found[run.dataset.name] = f"{run.dataset.name}={place}"
+    return list(found.values())

@@ -1,0 +1,175 @@
+"""What a ``result.json`` must hold for those who read it: checked once, where it is read, as it may be edited or foreign."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+NO_SCORE = "has no metrics"
+LARGEST = 1e300
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < LARGEST  # not so of NaN, nor of true
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def _amount(value: Any) -> bool:
+    return _number(value) and value >= 0
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _rows(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+
+
+def _list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_count, value))
+
+
+def _infos(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(each, dict) and _text(each.get("unit")) for each in value.values()
+    )
+
+
+def _date(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False
+
+
+def _packages(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(each, dict) and _text(each.get("version")) and _text(each.get("files_sha256"))
+        for each in value.values()
+    )
+
+
+WORDS: dict[Callable[[Any], bool], str] = {
+    _number: "a finite number",
+    _count: "a whole number from 0 on",
+    _amount: "a number from 0 on",
+    _text: "text",
+    _flag: "true or false",
+    _mapping: "a mapping",
+    _rows: "a list of mappings",
+    _list: "a list",
+    _texts: "a list of texts",
+    _counts: "a list of whole numbers",
+    _packages: "a mapping of packages",
+    _infos: "a mapping of what each metric is",
+    _date: "a date and time",
+}
+
+
+SURE: dict[Callable[[Any], bool], type] = {_text: str, _flag: bool, _mapping: dict, _list: list}
+"""Types that need no closer look; a result is read by every command, and a store may have thousands."""
+
+
+def _all(what: Callable[[Any], bool], names: str) -> dict[str, Any]:
+    return dict.fromkeys(names.split(), what)
+
+
+SHAPE: dict[str, Any] = {
+    "run": _text,
+    "epoch": _count,
+    "metrics": _number,
+    "metric_info": _infos,
+    "per_class": _rows,
+    "best": {"epoch": _count, "metrics": _number},
+    "cost": {**_all(_amount, "params trainable_params macs"), "input_px": _counts},
+    "data": {
+        **_all(_text, "name fingerprint"),
+        **_all(_count, "classes skipped"),
+        **_all(_mapping, "images counts left_out"),
+        "class_names": _texts,
+        "category_ids": _list,
+    },
+    "provenance": {
+        "git": {**_all(_text, "sha told diff_sha256 files_sha256 computes_sha256"), "dirty": _flag},
+        **_all(_number, "seconds lr"),
+        **_all(_count, "samples_seen batch_size micro_batch ranks attempt resumed"),
+        **_all(_text, "precision recovered"),
+        **_all(_mapping, "hardware versions pretrained"),
+        "packages": _packages,
+        "command": _list,
+    },
+    "finished": _date,
+}
+"""Fields of a result, and what they are where they are there; metrics are numbers by their names."""
+NEEDED = ("metrics", "cost", "data", "provenance")
+
+
+def problem(found: dict[str, Any], run_id: str) -> str | None:
+    """What is wrong with a result of the run with this id, in words; None where nothing is."""
+    for name in NEEDED:
+        if not isinstance(found.get(name), dict):
+            return f"{name}: {'is missing' if name not in found else 'must be a mapping'}"
+    if not found["metrics"]:
+        return NO_SCORE
+    if (why := _wrong(found, SHAPE, "")) is not None:
+        return why
+    if not _number(found["provenance"].get("seconds")):
+        return "provenance.seconds: is missing"
+    if found.get("run", run_id) != run_id:
+        return f"is of the run {found['run']}: a copy"
+    return None
+
+
+def _wrong(value: dict[str, Any], shape: dict[str, Any], above: str) -> str | None:
+    for name, given in value.items():
+        due = shape.get(name)
+        if due is None or (given is None and name != "metrics"):
+            continue
+        if name == "metrics":
+            if not isinstance(given, dict):
+                return f"{above}metrics: must be a mapping"
+            for key, score in given.items():
+                if not _number(score):
+                    return f"{above}metrics.{key}: must be a finite number"
+        elif isinstance(due, dict):
+            if not isinstance(given, dict):
+                return f"{above}{name}: must be a mapping"
+            if (why := _wrong(given, due, f"{above}{name}.")) is not None:
+                return why
+        elif type(given) is not SURE.get(due) and not due(given):
+            return f"{above}{name}: must be {WORDS[due]}"
+    return None
+
+
+def complete(found: dict[str, Any]) -> dict[str, Any]:
+    """The result with None for what readers ask for and it lacks."""
+    for name in ("params", "trainable_params", "macs"):
+        found["cost"].setdefault(name, None)
+    found["data"]["name"] = found["data"].get("name") or "unknown"
+    found["data"].setdefault("fingerprint", None)
+    if found["cost"].get("input_px") is None:
+        found["cost"]["input_px"] = []
+    made = found["provenance"]
+    made["git"] = {"sha": None, "dirty": False, "files_sha256": None, **(made.get("git") or {})}
+    for name in ("samples_seen", "lr", "batch_size", "precision"):
+        made.setdefault(name, None)
+    return found

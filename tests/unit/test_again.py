@@ -1,0 +1,151 @@
+"""Runs that are trained again though they are done, and runs that are removed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pvt_exp import attempts, cli, config, drivers, expand, locks, store, worker
+from pvt_exp.cli import options
+from pvt_exp.plan import Plan
+from tests.unit.test_recovery import SCRIPT, Scripted, planned, train
+
+__all__ = ["planned"]
+
+
+@pytest.fixture(autouse=True)
+def launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "choose_launcher", lambda *words: Scripted())
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+def typed(*words: str, ok: int = 0, **more: str) -> Result:
+    done = CliRunner().invoke(cli.app, [*words], **more)  # type: ignore[arg-type]
+    if ok != 2:
+        assert done.exit_code == ok, (done.output, done.exception)
+    else:
+        assert isinstance(done.exception, config.ConfigError), (done.output, done.exception)
+    return done
+
+
+def results(run_id: str) -> tuple[int, list[int]]:
+    """The attempts that the result is from, and those that were set aside."""
+    folder = Path("runs") / run_id
+    aside = [json.loads(path.read_text()) for path in sorted(folder.glob("result.set-aside-*.json"))]
+    made = store.result(folder)
+    assert made is not None
+    return made["provenance"]["attempt"], [each["provenance"]["attempt"] for each in aside]
+
+
+def test_what_is_named_is_trained_again_and_the_old_result_stays(planned: Plan) -> None:
+    train(planned)
+    first, second, *others = [run.id for run in planned.runs]
+    for run_id in (first, second):
+        folder = Path("runs") / run_id / "attempts/1/checkpoints"
+        folder.mkdir()
+        (folder / "epoch=1-step=12.ckpt").touch()
+    assert "all 2 runs are done" in typed("retrain", first[:8], f"runs/{second}").stdout
+    assert [results(run_id) for run_id in (first, second)] == [(2, [1]), (2, [1])]
+    assert [results(run_id) for run_id in others] == [(1, [])] * 2
+    assert store.sweeps(Path("runs") / first) == ["sweep"], "it stays a run of its sweep"
+    assert attempts.all_checkpoints(Path("runs") / first) == [], (
+        "it does not go on from what the old result was made with"
+    )
+    typed("retrain", first)
+    assert results(first) == (3, [1, 2])
+
+
+def test_one_that_is_killed_goes_on_with_the_sweep(planned: Plan) -> None:
+    train(planned)
+    first = planned.runs[0].id
+    SCRIPT[first] = [("killed", f"{worker.STOPPED}; it goes on from epoch 2")]
+    typed("retrain", first, ok=1)
+    assert store.outcome(Path("runs"), first).state == "killed"
+    train(planned)
+    assert results(first) == (3, [1])
+
+
+def test_a_sweep_trains_done_runs_again_where_they_are_named(planned: Plan) -> None:
+    train(planned)
+    done = typed("sweep", "sweep.yaml", "--retry", "done", ok=2)
+    assert "name them with --only" in str(done.exception)
+    typed("sweep", "sweep.yaml", "--retry", "done", "--only", "deep")
+    assert [results(run.id) for variant in planned.variants for run in variant.runs] == [(1, [])] * 2 + [(2, [1])] * 2
+
+
+def test_what_cannot_be_trained_again(planned: Plan) -> None:
+    train(planned)
+    first = planned.runs[0].id
+    with locks.lock(Path("runs") / first):
+        pass  # its lock is there, and free
+    assert "matches no run" in str(typed("retrain", first, "0000", ok=2).exception)
+    assert results(first) == (1, []), "nothing is begun before all are known"
+
+
+def test_runs_are_removed(planned: Plan) -> None:
+    train(planned)
+    first, second, *_ = [run.id for run in planned.runs]
+    done = typed("runs", "remove", first, ok=2)
+    assert "nothing is removed; --yes removes" in str(done.exception)
+    assert f"runs/{first}" in done.stdout
+    assert "done, of sweep" in done.stdout
+    said = typed("runs", "remove", first, second, first, "--yes").stdout
+    assert "2 runs, " in said
+    assert "MB: removed" in said
+    assert not any((Path("runs") / run_id).exists() for run_id in (first, second))
+    assert sum(path.parent.name != "names" for path in Path("runs").glob("*/result.json")) == 2
+
+
+def test_one_that_is_trained_is_not_removed(planned: Plan) -> None:
+    train(planned)
+    first, second, *_ = [run.id for run in planned.runs]
+    with locks.lock(Path("runs") / second):
+        assert "is being trained" in str(typed("runs", "remove", first, second, "--yes", ok=2).exception)
+        assert "is being trained" not in typed("runs", "remove", first, "--yes").stdout
+    assert (Path("runs") / second / "result.json").exists()
+
+
+def test_one_that_others_start_from_is_not_removed(planned: Plan) -> None:
+    train(planned)
+    first, second = planned.runs[0].id, planned.runs[1].id
+    store.use(Path("runs"), first, "other", start=True)
+    written = Path("runs") / second / "run.yaml"
+    settings = config.read(written).value
+    settings["backbone"]["pretrained"] = {"run": first}
+    written.write_text(json.dumps(settings))
+    assert f"{second} starts from it" in str(typed("runs", "remove", first, "--yes", ok=2).exception)
+    assert (Path("runs") / first).exists()
+    typed("runs", "remove", first, second, "--yes")
+    assert not (Path("runs") / first).exists()
+
+
+def test_it_asks_at_a_terminal(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(planned)
+    first = planned.runs[0].id
+    monkeypatch.setattr("pvt_exp.cli.again._is_asked", lambda: True)
+    typed("runs", "remove", first, ok=1, input="n\n")
+    assert (Path("runs") / first).exists()
+    assert "remove 1 run" in typed("runs", "remove", first, input="y\n").stdout
+    assert not (Path("runs") / first).exists()
+
+
+def test_two_sweeps_of_one_name_are_told_apart(planned: Plan) -> None:
+    """Their runs are in one store; `stop` with a file's path stops that one alone."""
+    Path("other").mkdir()
+    text = Path("sweep.yaml").read_text().replace("base.yaml", "../base.yaml")
+    Path("other/sweep.yaml").write_text(text.replace("[2, 1, 1, 1]", "[1, 2, 1, 1]"))
+    other = expand.load(Path("other/sweep.yaml"))[1]
+    assert "another sweep of this store" not in train(planned)[1]
+    assert f"note: another sweep of this store is called sweep: {planned.file};" in train(other)[1]
+    assert "another sweep of this store" in train(planned)[1], "whichever is typed"
+    assert store.files_of(Path("runs") / planned.runs[0].id) == [planned.file, other.file]
+    runs = Path("runs")
+    with drivers.driving(runs, "sweep", ("pvt-exp",), planned.file) as asked:
+        assert drivers.of(runs, "sweep", Path("other/sweep.yaml")) == []
+        assert len(drivers.of(runs, "sweep", Path("sweep.yaml"))) == len(drivers.of(runs, "sweep")) == 1
+        assert "nobody drives it" in str(typed("stop", "other/sweep.yaml", ok=2).exception)
+        assert not asked
+    Path("other/sweep.yaml").unlink()
+    assert "another sweep of this store" not in train(planned)[1], "the other is gone"

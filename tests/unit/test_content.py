@@ -1,0 +1,195 @@
+"""A ``result.json`` that was edited by hand, or is of another run or program, is told; no verb breaks on it."""
+
+import copy
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from typer.testing import CliRunner
+
+import pvt_exp
+from pvt_exp import cli, config, content, expand, mirror, store
+from pvt_exp.plan import Plan
+from pvt_exp.schema import Placement
+
+WHOLE: dict[str, Any] = {
+    "format": 1,
+    "epoch": 2,
+    "metrics": {"loss": 0.5, "top1": 70.0, "top5": 90.0},
+    "per_class": [],
+    "best": {"epoch": 1, "metrics": {"loss": 0.5, "top1": 71.0, "top5": 90.0}},
+    "cost": {"params": 41708, "trainable_params": 41708, "macs": 1_000_000, "input_px": [32, 32]},
+    "data": {"name": "shapes", "fingerprint": "f" * 16, "images": {"train": 96, "val": 48}, "skipped": 0},
+    "provenance": {
+        "git": {"sha": "a" * 40, "dirty": False, "files_sha256": "b" * 64},
+        "seconds": 3.0,
+        "samples_seen": 192,
+        "batch_size": 16,
+        "lr": 0.002,
+        "precision": "32",
+        "attempt": 1,
+    },
+    "finished": "2026-01-01T00:00:00Z",
+}
+
+
+def changed(*keys: str, to: Any = None) -> dict[str, Any]:
+    """A whole result with one value changed, or taken away where ``to`` is ``...``."""
+    found = copy.deepcopy(WHOLE)
+    place = found
+    for key in keys[:-1]:
+        place = place[key]
+    if to is ...:
+        del place[keys[-1]]
+    else:
+        place[keys[-1]] = to
+    return found
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "a list": ([1, 2], "cannot be read"),
+    "a text": ("done", "cannot be read"),
+    "empty": ({"format": 1}, "metrics: is missing"),
+    "no metrics": (changed("metrics", to={}), "has no metrics"),
+    "metrics a list": (changed("metrics", to=[70.0]), "metrics: must be a mapping"),
+    "NaN": (changed("metrics", "top1", to=math.nan), "metrics.top1: must be a finite number"),
+    "infinite": (changed("metrics", "loss", to=math.inf), "metrics.loss: must be a finite number"),
+    "huge": (changed("metrics", "loss", to=10**400), "metrics.loss: must be a finite number"),
+    "a text for a number": (changed("metrics", "top1", to="70.0"), "metrics.top1: must be a finite number"),
+    "true for a number": (changed("metrics", "top1", to=True), "metrics.top1: must be a finite number"),
+    "the best NaN": (changed("best", "metrics", "top1", to=math.nan), "best.metrics.top1: must be a finite number"),
+    "a best of one number": (changed("best", to=71.0), "best: must be a mapping"),
+    "no cost": (changed("cost", to=...), "cost: is missing"),
+    "cost null": (changed("cost", to=None), "cost: must be a mapping"),
+    "params a text": (changed("cost", "params", to="41 k"), "cost.params: must be a number from 0 on"),
+    "params negative": (changed("cost", "params", to=-1), "cost.params: must be a number from 0 on"),
+    "one size": (changed("cost", "input_px", to=32), "cost.input_px: must be a list of whole numbers"),
+    "data a list": (changed("data", to=[]), "data: must be a mapping"),
+    "a fingerprint of numbers": (changed("data", "fingerprint", to=1234), "data.fingerprint: must be text"),
+    "no seconds": (changed("provenance", "seconds", to=...), "provenance.seconds: is missing"),
+    "seconds NaN": (changed("provenance", "seconds", to=math.nan), "provenance.seconds: is missing"),
+    "git a text": (changed("provenance", "git", to="abc"), "provenance.git: must be a mapping"),
+    "packages of texts": (
+        changed("provenance", "packages", to={"x": "1"}),
+        "provenance.packages: must be a mapping of",
+    ),
+    "finished sometime": (changed("finished", to="yesterday"), "finished: must be a date and time"),
+    "another run": ({**WHOLE, "run": "0123456789ab"}, "is of the run 0123456789ab: a copy"),
+    "an id of numbers": ({**WHOLE, "run": 123}, "run: must be text"),
+}
+LACKING = {
+    "no parameters": changed("cost", "params", to=...),
+    "no MACs": changed("cost", "macs", to=None),
+    "no size": changed("cost", "input_px", to=...),
+    "no best": changed("best", to=...),
+    "no data's name": changed("data", "name", to=...),
+    "no fingerprint": changed("data", "fingerprint", to=...),
+    "no git": changed("provenance", "git", to=...),
+    "no rate": changed("provenance", "lr", to=...),
+    "no date": changed("finished", to=...),
+    "other metrics": changed("metrics", to={"rmse": 2.0}),
+    "NaN where nobody looks": changed("per_class", to=[{"name": "a", "AP": math.nan}]),
+    "more": {**WHOLE, "mine": {"x": math.inf}},
+}
+"""Results that count: what they lack is nothing that their metrics follow from."""
+
+
+def filled(sweep: Path, *results: Any) -> Plan:
+    """A store in which the base's runs have these results, a seed each."""
+    plan = expand.load(sweep, seeds=range(len(results)))[1]
+    runs = store.create(sweep.parent / "runs")
+    for run, made in zip(plan.variants[0].runs, results, strict=True):
+        store.attempt(runs, run, Placement(), plan.name)
+        (runs / run.id / "result.json").write_text(json.dumps(made))
+    return plan
+
+
+def every_verb(plan: Plan, folder: Path) -> dict[str, Any]:
+    """What the light verbs say, as JSON where they can; none may raise."""
+    said: dict[str, Any] = {}
+    seeds = f"--seeds=0-{len(plan.seeds) - 1}"
+    single = [[*verb, run.id] for run in plan.variants[0].runs for verb in (("runs", "show"), ("why",))]
+    for words in (
+        *(["status"], ["status", "sweep.yaml", seeds], ["plan", "sweep.yaml", seeds], ["runs", "list"]),
+        *(["report", "sweep.yaml", seeds], ["clean", "sweep.yaml"], ["stop", "sweep"]),
+        *single,
+    ):
+        for more in ([], ["--json"]):
+            done = CliRunner().invoke(cli.app, [*words, *more])
+            if done.exit_code == 2 and "No such option" in done.output:
+                continue  # it has no --json
+            fine = done.exception is None or isinstance(done.exception, SystemExit | config.ConfigError)
+            assert fine, (words, more, done.exception)
+            said[" ".join((*words, *more))] = done.stdout
+            if more and words[0] != "stop":
+                json.loads(done.stdout, parse_constant=pytest.fail)
+    frame = pvt_exp.results("sweep.yaml", seeds=plan.seeds)
+    said["frame"] = dict(zip(frame["run"], frame["state"], strict=True))
+    mirror.Mirror(lambda: plan, folder / "runs", optuna.storages.InMemoryStorage()).refresh()
+    return said
+
+
+def test_a_result_that_does_not_count_is_told(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sweep.parent)
+    plan = filled(sweep, *(made for made, _ in WRONG.values()), WHOLE)
+    *runs, good = plan.variants[0].runs
+    said = every_verb(plan, sweep.parent)
+    listed = {run["id"]: run for run in json.loads(said["runs list --json"])["runs"]}
+    for run, (name, (_, why)) in zip(runs, WRONG.items(), strict=True):
+        assert why in said[f"runs show {run.id}"], name
+        assert why in said[f"why {run.id}"], name
+        assert (listed[run.id]["state"], listed[run.id]["metrics"]) == ("killed", None), name
+        assert why in listed[run.id]["reason"], name
+        assert said["frame"][run.id] == "killed", name
+    assert listed[good.id]["state"] == "done"
+    assert "its result.json does not count: metrics.top1: must be a finite number" in said["status"]
+    assert "metrics.top1: must be a finite number" in next(
+        said[name] for name in said if name.startswith("status sweep")
+    )
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_result_that_lacks_what_is_not_its_score_counts(
+    alone: bool, sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside good ones, and where there is no other that has what it lacks."""
+    monkeypatch.chdir(sweep.parent)
+    bare = copy.deepcopy(WHOLE) | {"best": None, "cost": {}, "data": {}, "provenance": {"seconds": 1.0}}
+    plan = filled(sweep, *([bare] if alone else [*LACKING.values(), WHOLE]))
+    said = every_verb(plan, sweep.parent)
+    assert {said["frame"][run.id] for run in plan.variants[0].runs} == {"done"}
+
+
+def test_a_whole_result_has_nothing_wrong() -> None:
+    assert content.problem(copy.deepcopy(WHOLE), "0123456789ab") is None
+
+
+def test_a_copied_folder_is_no_second_run(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is called; and its weights and its id are not taken for the run's."""
+    monkeypatch.chdir(sweep.parent)
+    first = expand.load(sweep)[1].runs[0].id
+    plan = filled(sweep, {**WHOLE, "run": first}, WHOLE)
+    for name in (f"{first} (copy)", "old", "0123456789ab"):
+        shutil.copytree(Path("runs") / first, Path("runs") / name)
+    said = every_verb(plan, sweep.parent)
+    found = json.loads(said["runs list --json"])
+    assert found["other_folders"] == sorted([f"{first} (copy)", "old"])
+    assert sorted(run["id"] for run in found["runs"] if run["state"] == "done") == sorted(
+        run.id for run in plan.variants[0].runs
+    )
+    assert f"is of the run {first}: a copy" in said["status"]
+    assert "not called as runs are, so not counted" in said["status"]
+    assert store.find(Path("runs"), first[:6]) == first
+
+
+def test_what_does_not_count_is_set_aside_when_it_is_trained(sweep: Path) -> None:
+    plan = filled(sweep, WRONG["NaN"][0])
+    runs, run = sweep.parent / "runs", plan.runs[0]
+    attempt = store.attempt(runs, run, Placement(), "sweep")
+    assert store.finish(attempt, {**WHOLE, "run": run.id})
+    assert store.outcome(runs, run.id).state == "done"
+    assert len(list((runs / run.id).glob("result.set-aside-*.json"))) == 1
