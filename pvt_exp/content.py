@@ -97,6 +97,7 @@ SHAPE: dict[str, Any] = {
     "run": _text,
     "epoch": _count,
     "metrics": _number,
+    "unscored": _mapping,
     "metric_info": _infos,
     "per_class": _rows,
     "best": {"epoch": _count, "metrics": _number},
@@ -128,7 +129,7 @@ def problem(found: dict[str, Any], run_id: str) -> str | None:
     for name in NEEDED:
         if not isinstance(found.get(name), dict):
             return f"{name}: {'is missing' if name not in found else 'must be a mapping'}"
-    if not found["metrics"]:
+    if not found["metrics"] and not found.get("unscored"):
         return NO_SCORE
     if (why := _wrong(found, SHAPE, "")) is not None:
         return why

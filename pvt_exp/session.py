@@ -59,6 +59,8 @@ def train(
     if told:
         raise ConfigError(dict.fromkeys(told))
     store.create(runs)
+    if planned.file is not None:
+        store.remember_name(runs, planned.name, planned.file)
     if planned.file is not None and (others := store.same_name(runs, planned.name, planned.file)):
         console.print(
             f"note: another sweep of this store is called {planned.name}: {others[0]}; W&B groups both together, and a "

@@ -136,15 +136,24 @@ def use(store: Path, run_id: str, sweep: str, start: bool = False, file: Path | 
         files.write(folder / sweep, f"{told}{line}\n")
 
 
-def same_name(store: Path, sweep: str, file: Path) -> list[Path]:
-    """Other files of this name whose runs are in the store, and that are there; this one is remembered."""
-    folder = store / "names"
-    path, line = folder / sweep, str(file)
-    known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+def remember_name(store: Path, sweep: str, file: Path) -> None:
+    """Note that a sweep of this name is written in this file; see `same_name`."""
+    folder, line = store / "names", str(file)
+    known = _files_called(store, sweep)
     if line not in known and line.isprintable():
         folder.mkdir(exist_ok=True)
-        files.write(path, "".join(f"{each}\n" for each in (*known, line)))
-    return [other for each in known if each != line and (other := Path(each)).is_file() and not _equal(other, file)]
+        files.write(folder / sweep, "".join(f"{each}\n" for each in (*known, line)))
+
+
+def same_name(store: Path, sweep: str, file: Path) -> list[Path]:
+    """Other files of this name whose runs are in the store, and that are there."""
+    others = [Path(each) for each in _files_called(store, sweep) if each != str(file)]
+    return [other for other in others if other.is_file() and not _equal(other, file)]
+
+
+def _files_called(store: Path, sweep: str) -> list[str]:
+    path = store / "names" / sweep
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
 def _equal(one: Path, other: Path) -> bool:

@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-runs = typer.Typer(no_args_is_help=True, help="Look at single runs.")
+runs = typer.Typer(no_args_is_help=True, help="Look at single runs, and remove them.")
 app.add_typer(runs, name="runs")
 wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and sweeps that W&B hands out; docs/wandb.md.")
 app.add_typer(wandb, name="wandb")

@@ -56,7 +56,8 @@ def plan(
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
-    roots, facts, _ = site.inspect(planned, site.places(data or ()), site.load())
+    roots, facts, problems = site.inspect(planned, site.places(data or ()), site.load())
+    unfit = [line for each, told in problems.items() if each.name in roots for line in told]
     found = standing.outcomes(store_, planned, site.fingerprints(facts))
     tried = tuning.progress(planned, store_)
     told = None
@@ -66,10 +67,12 @@ def plan(
         placement = options.make_placement(loading, micro_batch, "last", "disabled")
         told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
     if as_json:
-        views.print_json({**views.plan_json(planned, found, tried, told), "data": site.as_json(roots, facts)})
+        views.print_json(
+            {**views.plan_json(planned, found, tried, told), "data": site.as_json(roots, facts), "unfit": unfit}
+        )
     else:
         views.print_plan(console(), planned, found, tried, None if all_ else 40)
-        for line in site.in_words(facts):
+        for line in (*site.in_words(facts), *(f"cannot be trained on: {line}" for line in unfit)):
             console().print(line, highlight=False, markup=False, soft_wrap=True)
         if told is not None:
             views.print_estimate(console(), planned, told, None if all_ else 40)

@@ -113,6 +113,9 @@ def _sweep(
     source = Source(planned, options.outcomes(planned, store_, data or ()))
     table = Ablation(sweep=str(file), epoch="best" if best else "last").build([source])
     part = options.part(settings, planned, overrides, seeds, only, best)
+    if planned.file is not None and (others := store.same_name(store_, planned.name, planned.file)):
+        told = f"another sweep of this store is called {planned.name}: {others[0]}"
+        print(f"note: {told}; a table that both write into one --out folder is of whichever came last", file=sys.stderr)
     return planned.name, [table], _unfinished(source, file, store_), part
 
 

@@ -38,7 +38,11 @@ class Settings(Dense):
 
     @property
     def declared(self) -> tuple[Metric, ...]:
-        return (Metric("mIoU", "mIoU", "%", True), Metric("pixel_accuracy", "pixel accuracy", "%", True))
+        return (
+            Metric("mIoU", "mIoU", "%", True),
+            Metric("pixel_accuracy", "pixel accuracy", "%", True),
+            Metric("class_accuracy", "class accuracy", "%", True, shown=False),
+        )
 
     @property
     def train_px(self) -> tuple[int, int]:

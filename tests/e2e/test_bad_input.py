@@ -283,7 +283,7 @@ SOME = {"a": 1, "b": 1}
         ({"train": SOME}, "photos/val: no such folder"),
         (
             {"train": {"a": 1, "b": 0}, "val": SOME},
-            "photos/train: no images in the class folder b; known suffixes: .bmp",
+            "photos/train: no images in the class folder b; known suffixes: .apng",
         ),
         ({"train": {"a": 2}, "val": {"a": 1}}, "photos/train: one class only, a; there is nothing to tell apart"),
         ({"train": SOME, "val": {**SOME, "c": 1}}, "photos/val: classes that train lacks: c"),
@@ -297,6 +297,8 @@ def test_data_that_do_not_fit(splits: dict[str, dict[str, int]], said: str, cli:
     assert line.startswith("data set photos: ")
     assert said in line
     assert not (tmp_path / "runs").exists()
+    (tmp_path / "sweep.yaml").write_text("base: base.yaml\nseeds: [0]\nblocks: [{variants: {deep: {epochs: 3}}}]\n")
+    assert f"cannot be trained on: {line}" in cli("plan", "sweep.yaml", "--data", "photos=photos").stdout
 
 
 def test_data_that_are_not_there(cli: Cli, tmp_path: Path) -> None:
@@ -425,6 +427,8 @@ def test_a_run_that_was_edited(trained: Path, cli: Cli, tmp_path: Path) -> None:
     written.write_text(written.read_text().replace("epochs: 1\n", "epochs: 4\n"))
     before = contents(tmp_path)
     assert "was it edited?" in lines(cli("run", "base.yaml", ok=2))[0]
+    for which in (f"runs/{written.parent.name}/sweeps/base", "runs/names/base"):  # this file is of another folder
+        before[which] += f"{tmp_path}/base.yaml\n".encode()
     assert contents(tmp_path) == before
 
 

@@ -50,6 +50,7 @@ LEFT_OUT = {
     ("plan",): ("sweeps/mine.yaml",),
     ("report",): ("sweeps/mine.yaml",),
     ("evaluate",): ("RUN",),
+    ("retrain",): ("RUN",),
     ("predict",): ("RUN", "IMAGES..."),
     ("wandb", "run"): ("sweeps/mine.yaml", "run=runs/ID"),
 }

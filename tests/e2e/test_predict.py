@@ -221,7 +221,7 @@ def test_what_cannot_be_used_is_told(words: str, said: str, trained: dict[str, A
                 store.finish(
                     attempt,
                     {
-                        "metrics": {},
+                        "metrics": {"top1": 50.0},
                         "data": {},
                         "cost": {},
                         "provenance": {"attempt": 1, "seconds": 1.0},

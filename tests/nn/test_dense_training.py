@@ -66,7 +66,8 @@ def test_a_run_trains_and_its_result_has_a_line_a_class(kind: str, tmp_path: Pat
     each = run(kind)
     result = fit(each, tmp_path)
     assert each.task.metric in result["metrics"]
-    assert set(each.task.shown) <= set(result["metrics"])
+    declared = {metric.name: metric for metric in each.task.declared}
+    assert {name for name, metric in declared.items() if metric.shown} <= set(result["metrics"]) <= set(declared)
     assert all(0 <= value <= 100 for value in result["metrics"].values())
     names = ["disc", "square", "triangle"]
     assert [line["class"] for line in result["per_class"]] == (["ground", *names] if kind == "semantic" else names)

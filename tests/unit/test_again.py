@@ -140,6 +140,7 @@ def test_two_sweeps_of_one_name_are_told_apart(planned: Plan) -> None:
     assert "another sweep of this store" not in train(planned)[1]
     assert f"note: another sweep of this store is called sweep: {planned.file};" in train(other)[1]
     assert "another sweep of this store" in train(planned)[1], "whichever is typed"
+    assert "another sweep of this store is called sweep" in typed("report", "other/sweep.yaml").stderr
     assert store.files_of(Path("runs") / planned.runs[0].id) == [planned.file, other.file]
     runs = Path("runs")
     with drivers.driving(runs, "sweep", ("pvt-exp",), planned.file) as asked:

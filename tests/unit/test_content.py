@@ -55,6 +55,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a text": ("done", "cannot be read"),
     "empty": ({"format": 1}, "metrics: is missing"),
     "no metrics": (changed("metrics", to={}), "has no metrics"),
+    "reasons that are none": ({**changed("metrics", to={}), "unscored": ["why"]}, "unscored: must be a mapping"),
     "metrics a list": (changed("metrics", to=[70.0]), "metrics: must be a mapping"),
     "NaN": (changed("metrics", "top1", to=math.nan), "metrics.top1: must be a finite number"),
     "infinite": (changed("metrics", "loss", to=math.inf), "metrics.loss: must be a finite number"),
