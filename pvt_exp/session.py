@@ -58,6 +58,10 @@ def train(
     told = [problem for run in to_do for problem in (*problems.get(run.dataset, ()), *_lacks_weights(runs, run))]
     if told:
         raise ConfigError(dict.fromkeys(told))
+    for run in to_do:
+        if (why := outcomes[run.id].reason) and why.startswith(store.DOES_NOT_COUNT):
+            name = f"{planned.names[run.id]}, seed {run.seed} ({run.id})"
+            console.print(f"{name}: {why}; it is trained again", highlight=False, soft_wrap=True)
     store.create(runs)
     if planned.file is not None:
         store.remember_name(runs, planned.name, planned.file)

@@ -36,7 +36,7 @@ class DataError(ValueError):
 
 
 class Facts(NamedTuple):
-    """What there is on disk, learnt without decoding an image."""
+    """What there is on disk, as far as it is known before training."""
 
     fingerprint: str | None
     """16 hex digits that change when the data do; None while data that are made on first use are not made yet."""

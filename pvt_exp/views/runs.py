@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from pvt_exp import attempts, files, progress, store
+from pvt_exp import attempts, files, progress, store, units
 from pvt_exp.live import COLOURS, duration
 from pvt_exp.metrics import described
 from pvt_exp.store import Outcome
@@ -94,6 +94,12 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
     }
 
 
+def _sized(count: float) -> str:
+    """A count in the unit that fits it, ready for the noun: ``2.70 M ``."""
+    unit = units.fitting([count], units.COUNTS, "")
+    return f"{unit.text(count)} {unit.name} " if unit.name else f"{unit.text(count)} "
+
+
 def _or_unknown(value: Any) -> Any:
     return "unknown" if value is None else value
 
@@ -114,8 +120,8 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
         console.print("  ".join(described(result)), highlight=False)
         best, params, macs = (result.get("best") or {}).get("epoch"), cost_["params"], cost_["macs"]
         size = "x".join(map(str, cost_["input_px"]))
-        counted = [f"{params / 1e6:.3f} M parameters"] if params is not None else []
-        counted += [f"{macs / 1e9:.3f} G MACs at {size}"] if macs is not None else []
+        counted = [f"{_sized(params)}parameters"] if params is not None else []
+        counted += [f"{_sized(macs)}MACs at {size}"] if macs is not None else []
         epochs = f"best epoch {_or_unknown(best)} of {_or_unknown(result.get('epoch'))}"
         console.print("; ".join([epochs, *([", ".join(counted)] if counted else [])]), highlight=False)
         git = made["git"]

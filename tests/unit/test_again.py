@@ -57,6 +57,17 @@ def test_what_is_named_is_trained_again_and_the_old_result_stays(planned: Plan) 
     assert results(first) == (3, [1, 2])
 
 
+def test_a_result_that_does_not_count_is_told_when_its_run_is_trained_again(planned: Plan) -> None:
+    train(planned)
+    first = planned.runs[0].id
+    path = Path("runs") / first / "result.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, "metrics": {"top1": "high"}}))
+    said = typed("sweep", "sweep.yaml").stdout
+    assert f"({first}): {store.DOES_NOT_COUNT}: metrics.top1: must be a finite number; it is trained again" in said
+    assert store.outcome(Path("runs"), first).state == "done"
+
+
 def test_one_that_is_killed_goes_on_with_the_sweep(planned: Plan) -> None:
     train(planned)
     first = planned.runs[0].id

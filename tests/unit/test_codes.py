@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import codes, component, cost, expand, provenance
+from pvt_exp import calibration, codes, component, cost, expand, provenance
 from pvt_exp.backbones import pvt
 from pvt_exp.plan import Plan
+from pvt_exp.schema import Placement
 from pvt_exp.store import Outcome
 from tests.unit.test_tables import result, table
 
@@ -87,19 +88,23 @@ def test_revisions_and_packages_are_in_the_keys_of_costs_and_calibrations(
     sweep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = expand.load(sweep)[1].runs[0]
-    before = cost._question(run, False)
+    before, speed = cost._question(run, False), calibration._counts(run, Placement())
     assert provenance.of_components(run) == {}, "keys of our own first revisions stay as they were"
     monkeypatch.setattr(pvt.Settings, "revision", 2)
     after = cost._question(run, False)
     assert before != after
+    faster = calibration._counts(run, Placement())
+    assert speed != faster
     monkeypatch.setitem(
         component._ORIGINS, pvt.Settings, component.Origin("backbones", "pvt", "x", "1", "pvt_exp.backbones.pvt")
     )
-    seen = set()
+    seen, speeds = set(), {str(faster)}
     for digest in ("a", "b"):
         package = provenance.Package("x", "1", {}, digest)
         monkeypatch.setattr(provenance, "packages", lambda package=package: {"x": package})
         seen.add(str(cost._question(run, False)))
+        speeds.add(str(calibration._counts(run, Placement())))
         assert codes.differing(run, made(1.0, x="a")) == ([] if digest == "a" else ["x"])
     assert len(seen) == 2
+    assert len(speeds) == 3
     assert str(after) not in seen
