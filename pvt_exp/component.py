@@ -31,6 +31,17 @@ class Component(Frozen):
     revision: ClassVar[int] = 1
     """Raised when what the component computes changes, so that results from before are not taken for new ones."""
 
+    def __hash__(self) -> int:
+        """Of the fields that have a hash: a component with a mapping or a list can be the key of a dict too."""
+        return hash((type(self), *map(_hash, self.__dict__.values())))
+
+
+def _hash(value: Any) -> int:
+    try:
+        return hash(value)
+    except TypeError:
+        return 0
+
 
 class Origin(NamedTuple):
     """The installed package that a kind comes from."""

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ IN_HAND = ".publishing"
 """How the folder of a text ends that is published without hard links."""
 UNPRINTABLE = "backslashreplace"
 """What becomes of a name that is not UTF-8 where text is written; in JSON it is an escape, which reads as the same name."""
+QUOTED = re.compile(r"[-+.\d]|(?:[yn]|yes|no|on|off|true|false|null|none|nan|inf|infinity|~)$", re.IGNORECASE)
+"""How text begins, or what it is, that is no text to some reader of YAML where it has no quotes."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -252,16 +255,35 @@ def dump(value: Any) -> str:
 
 
 def dump_yaml(value: Any) -> str:
-    """YAML as configurations have it: keys as they come, short lists and mappings in a line."""
+    """YAML as configurations have it: keys as they come, short lists and mappings in a line.
+
+    Text that a reader of YAML 1.1 or 1.2 may take for a number, a boolean, a date or null is in quotes.
+    """
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's writes the same, some twelve times as fast
+    quick, plain = _dumpers()  # libyaml's writes the same, some twelve times as fast
     how: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None}
     try:
-        text: str = yaml.dump(value, Dumper=dumper, **how)
+        text: str = yaml.dump(value, Dumper=quick, **how)
     except UnicodeEncodeError:  # libyaml's has no escapes for names that are not UTF-8
-        text = yaml.dump(value, Dumper=yaml.SafeDumper, **how)
+        text = yaml.dump(value, Dumper=plain, **how)
     return text
+
+
+@cache
+def _dumpers() -> tuple[Any, Any]:
+    import yaml
+
+    def written(dumper: Any, text: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="'" if QUOTED.match(text) else None)
+
+    made = []
+    for base in (getattr(yaml, "CSafeDumper", yaml.SafeDumper), yaml.SafeDumper):
+        dumper: Any = type("_Dumper", (base,), {})
+        dumper.add_representer(str, written)
+        dumper.add_multi_representer(str, written)
+        made.append(dumper)
+    return made[0], made[1]
 
 
 def shown(text: object) -> str:

@@ -14,10 +14,12 @@ import pytest
 from PIL import Image
 from pycocotools import mask as rle
 
+from pvt_exp import expand, site
 from pvt_exp.datasets import DataError
 from pvt_exp.datasets.coco import Settings
 from pvt_exp.nn import coco_index
-from tests.conftest import ROOT, environment
+from pvt_exp.schema import Site
+from tests.conftest import EXPERIMENT, ROOT, environment
 from tests.examples.coco import CATEGORIES, COMPRESSED, RUNS, box, images, put, train, val
 
 Change = Callable[[dict[str, Any]], object]
@@ -539,3 +541,15 @@ def test_looking_imports_no_torch(tmp_path: Path, cache: Path) -> None:
     )
     env = environment(XDG_CACHE_HOME=os.environ["XDG_CACHE_HOME"])
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=env)
+
+
+def test_a_mapping_of_categories_goes_through_a_plan(tmp_path: Path) -> None:
+    data = "dataset: {kind: coco, categories: {'0': null}}\n"
+    rest = EXPERIMENT[EXPERIMENT.index("backbone:") :].replace("batch_size: 16", "batch_size: 1")
+    (tmp_path / "base.yaml").write_text(f"task: {{kind: detection, num_classes: 2}}\n{data}{rest}")
+    (tmp_path / "sweep.yaml").write_text("base: base.yaml\nseeds: [0, 1]\nblocks: [{variants: {deep: {epochs: 3}}}]\n")
+    planned = expand.load(tmp_path / "sweep.yaml")[1]
+    root = put(tmp_path / "data", train=placeholder(), val=val())
+    _, facts, problems = site.inspect(planned, {"coco": str(root)}, Site())
+    assert problems == {}
+    assert [found.classes for found in facts.values()] == [("cat", "dog")]

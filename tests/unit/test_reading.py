@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from pvt_exp import config
+from pvt_exp import config, files, reading
 from pvt_exp.config import ConfigError, Frozen
 from pvt_exp.schema import Site
 
@@ -19,6 +19,55 @@ class Options(Frozen):
     flag: bool = False
     words: tuple[str, ...] = ()
     inner: Annotated["Options | None", "of the same fields"] = None
+
+
+TEXTS = [
+    *(
+        "1e3",
+        "1e-3",
+        "1E5",
+        "+.5e3",
+        "12e03",
+        "08",
+        "0o17",
+        "0x1F",
+        "0b11",
+        "1_000",
+        "1:30",
+        "2020-01-01",
+        "1.",
+        ".5",
+        "-",
+        "+1",
+    ),
+    *(
+        "y",
+        "N",
+        "yes",
+        "Off",
+        "None",
+        "NONE",
+        "null",
+        "~",
+        "True",
+        "FALSE",
+        "nan",
+        "NaN",
+        ".nan",
+        "inf",
+        "-Infinity",
+        ".inf",
+    ),
+    *("=", "<<", "- a", "a: b", "#x", "", " ", "a\nb", "é", "photos/08", "\U0001f642", "1e3\n"),
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_that_is_written_reads_back_as_the_same_text(text: str) -> None:
+    written = files.dump_yaml({"x": text, "in": [text], "word": reading.Doubtful(text)})
+    back = config.parse(written, "run.yaml").value
+    assert back == {"x": text, "in": [text], "word": text}
+    assert all(type(each) is str for each in (back["x"], *back["in"], back["word"]))
 
 
 def value(text: str) -> Any:
