@@ -12,6 +12,7 @@ from pvt_exp import files, left_out, machine
 from pvt_exp.datasets import DataError, Facts, Split, fingerprint, listing, scan, some
 from pvt_exp.datasets._coco_categories import Classes, choose, follow
 from pvt_exp.datasets._coco_names import nearest
+from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 from pvt_exp.left_out import LeftOut
 
@@ -70,9 +71,8 @@ class Settings(Pictures):
         for place in (self.train_annotations, self.train_image_folder, self.val_annotations, self.val_image_folder):
             if Path(place).is_absolute() or ".." in Path(place).parts:
                 raise ValueError(f"'{place}' leads out of the data's folder; which lies elsewhere on each machine")
-        if self.train_annotations == self.val_annotations:
-            same = f"train and val are the same file, '{self.train_annotations}'"
-            raise ValueError(f"{same}: the score would be of what was learnt")
+        if same_words(self.train_annotations, self.val_annotations):
+            raise ValueError(f"train and val are the same file, '{self.train_annotations}': {LEARNT}")
         if self.categories is not None and not self.categories:
             raise ValueError("categories: none; leave the field out for all of them")
         return self
@@ -80,6 +80,7 @@ class Settings(Pictures):
     def inspect(self, root: Path) -> Facts:
         """What the annotations hold, and whether the images are there; a file is read once, and indexed in the cache."""
         scan(root)  # says what is wrong with the root itself before a file in it is missed
+        check_apart(root, self.train_annotations, self.val_annotations, "file")
         no_val = self._no_val(root)
         splits = SPLITS if no_val is None else SPLITS[:1]
         told = {split: self._look(root, split) for split in splits}
@@ -101,6 +102,9 @@ class Settings(Pictures):
             )
             for split, look in told.items()
         }
+        if "val" in told:
+            train, val = (list(sizes[split].items()) for split in SPLITS)
+            lines["val"] += in_both(root, (self.train_image_folder, self.val_image_folder), train, val, state)
         return Facts(
             state,
             tuple(name for _, name in told["train"].classes.named),

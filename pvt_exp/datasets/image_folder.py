@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from pvt_exp import left_out
 from pvt_exp.datasets import SUFFIXES, DataError, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 
 if TYPE_CHECKING:
@@ -32,15 +33,14 @@ class Settings(Pictures):
         for folder in (self.train, self.val):
             if Path(folder).is_absolute() or ".." in Path(folder).parts:
                 raise ValueError(f"'{folder}' leads out of the data's folder; which lies elsewhere on each machine")
-        if self.train == self.val:
-            raise ValueError(
-                f"train and val are the same folder, '{self.train}': the score would be of what was learnt"
-            )
+        if same_words(self.train, self.val):
+            raise ValueError(f"train and val are the same folder, '{self.train}': {LEARNT}")
         return self
 
     def inspect(self, root: Path) -> Facts:
         """Classes in the order of their names, and the counts; a class folder without images is an error."""
         scan(root)  # says what is wrong with the root itself before a split of it is missed
+        check_apart(root, self.train, self.val, "folder")
         val = root / self.val
         no_val = None if val.exists() else f"{val}: no such folder"
         folders = {"train": self.train} if no_val else {"train": self.train, "val": self.val}
@@ -65,6 +65,9 @@ class Settings(Pictures):
             split: (*left_out.by_suffix(rest), *self.pictures(root, split, [name for _, name, _ in files], print_id))
             for split, (_, files, rest) in found.items()
         }
+        if "val" in found:
+            learnt, scored = ([(name, size) for _, name, size in found[split][1]] for split in ("train", "val"))
+            told["val"] += in_both(root, (self.train, self.val), learnt, scored, print_id)
         return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val)
 
     def open(self, root: Path, split: Split, task: str) -> "ImageFolder":

@@ -10,6 +10,7 @@ from pvt_exp import left_out
 from pvt_exp.datasets import DataError, Facts, Split, fingerprint, scan, some
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
+from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pairs import Folders, Pairs, find
 from pvt_exp.datasets._pictures import Pictures, kept
 from pvt_exp.left_out import LeftOut
@@ -98,13 +99,11 @@ class Settings(Pictures):
             if Path(place).is_absolute() or ".." in Path(place).parts:
                 raise ValueError(f"'{place}' leads out of the data's folder; which lies elsewhere on each machine")
         lists = (self.train_list, self.val_list)
-        if lists[0] == lists[1] is not None:
-            raise ValueError(
-                f"train_list and val_list are the same file, '{lists[0]}': the score would be of what was learnt"
-            )
-        if self.train_image_folder == self.val_image_folder and None in lists:
+        if self.train_list and self.val_list and same_words(self.train_list, self.val_list):
+            raise ValueError(f"train_list and val_list are the same file, '{self.train_list}': {LEARNT}")
+        if same_words(self.train_image_folder, self.val_image_folder) and None in lists:
             same = f"train and val are the same folder, '{self.train_image_folder}', and no lists tell them apart"
-            raise ValueError(f"{same}: the score would be of what was learnt")
+            raise ValueError(f"{same}: {LEARNT}")
         if isinstance(self.classes, tuple) and len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name stands there twice")
         for place in filter(None, lists):
@@ -124,6 +123,10 @@ class Settings(Pictures):
         scan(root)  # says what is wrong with the root itself before a folder in it is missed
         names = self.names(root)
         self._check_labels(len(names))
+        if self.train_list and self.val_list:
+            check_apart(root, self.train_list, self.val_list, "file")
+        else:
+            check_apart(root, self.train_image_folder, self.val_image_folder, "folder")
         found: dict[Split, Pairs] = {"train": self._pairs(root, "train")}
         no_val = None if (root / self.val_image_folder).exists() else self._no_val(root)
         if no_val is None:
@@ -141,9 +144,8 @@ class Settings(Pictures):
                 *self._masks(root, split, state, names),
             )
         if "val" in found:
-            learnt = {image for (image, _), _ in found["train"].files}
-            both = [image for (image, _), _ in found["val"].files if image in learnt]
-            told["val"] += left_out.count("images that training has too", "scored though they were learnt", both)
+            train, val = ([image for image, _ in found[split].files] for split in SPLITS)
+            told["val"] += in_both(root, (self.train_image_folder, self.val_image_folder), train, val, state)
         return Facts(
             state, names, {split: len(pairs.files) for split, pairs in found.items()}, left_out=told, no_val=no_val
         )

@@ -21,7 +21,7 @@ def folder(root: Path) -> Path:
     for split in ("train", "val"):
         for name in ("a", "b"):
             (root / split / name).mkdir(parents=True)
-            Image.linear_gradient("L").save(root / split / name / "0.png")
+            Image.linear_gradient("L").rotate(90 * (split == "val")).save(root / split / name / "0.png")
     return root
 
 
