@@ -69,6 +69,8 @@ class Meaning(Frozen):
 
     def due(self, classes: int) -> str:
         """What values there may be, in words."""
+        if self.threshold is not None:
+            return f"dataset.threshold makes class 1 of what is {self.threshold} or brighter"
         if self.values is not None:
             return f"dataset.values names {', '.join(name for name, _ in self.values)}"
         first = int(self.reduce_zero)

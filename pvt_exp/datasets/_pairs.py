@@ -1,6 +1,7 @@
 """Which image belongs to which mask: by their names in two folders, or by a list of names; and what has no partner."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from pvt_exp import left_out
 from pvt_exp.datasets import SUFFIXES, DataError, listing, some
 from pvt_exp.left_out import LeftOut
 
+NUMBER = re.compile(r"[+-]?[0-9]+")
 File = tuple[str, int]
 """Path relative to the data's folder, and bytes."""
 
@@ -133,29 +135,54 @@ def _files(root: Path, folder: str, field: str) -> list[File]:
 
 
 def _listed(root: Path, where: Folders, images: dict[str, File], masks: dict[str, File]) -> Pairs:
-    """The pairs that a file names, a line each: a name below the image folder, with or without its suffix."""
-    file, called = root / str(where.names), dict[str, str]()
-    for stem, (path, _) in images.items():
-        called |= dict.fromkeys((stem, path, path[len(where.images) + 1 :]), stem)
+    """The pairs that a file names, a line each: a name below the image folder, with or without its suffix.
+
+    Behind it may stand the name of its own mask, or numbers: -1 alone marks what is no member, as in VOC's lists of a class.
+    """
+    file = root / str(where.names)
+    called, masked = _called(images, where.images), _called(masks, where.masks)
     stems: dict[str, None] = {}
-    twice = []
+    twice, no_members, numbered = list[str](), list[str](), list[str]()
     for number, line in enumerate(lines(file, where.fields[2]), 1):
         if not line:
             continue
-        name = next((each for each in (line, line.split()[0]) if each.removeprefix("./") in called), None)
-        if name is None:
+        name, *more = [line] if line.removeprefix("./") in called else line.split()
+        stem = called.get(name.removeprefix("./"))
+        if stem is None:
             near = difflib.get_close_matches(line, called, 1)
             seems = f"; did you mean {near[0]}?" if near else f"; such as {next(iter(images))} would do"
             raise DataError(f"{file}:{number}: no image {line} in {root / where.images}{seems}")
-        stem = called[name.removeprefix("./")]
+        if more and all(NUMBER.fullmatch(word) and word not in called for word in more):
+            if more == ["-1"]:
+                no_members.append(name)
+                continue
+            numbered.append(line)
+        elif more and [masked.get(word.removeprefix("./")) for word in more] != [stem]:
+            few = f"{' '.join(more[:3])}{' ...' if len(more) > 3 else ''}"
+            due = "a line holds one name, and behind it at most its own mask, which has the same name, or numbers"
+            raise DataError(f"{file}:{number}: {few} stands behind {name}; {due}")
         if stem not in masks:
             raise DataError(f"{file}:{number}: {images[stem][0]} has no mask in {root / where.masks}")
         twice += [name] if stem in stems else []
         stems[stem] = None
     if not stems:
-        raise DataError(f"{file}: empty; a name in each line is due here")
-    told = left_out.count("names that are listed twice", "taken once", twice)
+        raise DataError(
+            f"{file}: {'all names are marked -1' if no_members else 'empty'}; a name in each line is due here"
+        )
+    told = (
+        *left_out.count("names that are listed twice", "taken once", twice),
+        *left_out.count("names that a list marks -1", left_out.NOT_TAKEN, no_members),
+        *left_out.count("listed names with other numbers behind them", "taken, the numbers not read", numbered),
+    )
     return Pairs([(images[stem], masks[stem]) for stem in sorted(stems)], told)
+
+
+def _called(found: dict[str, File], folder: str) -> dict[str, str]:
+    """The stem that is meant by each name of a file: its stem, its path, and that below its folder."""
+    called = dict[str, str]()
+    for stem, (path, _) in found.items():
+        called |= dict.fromkeys((stem, path, path[len(folder) + 1 :]), stem)
+    return called
 
 
 def lines(file: Path, field: str) -> list[str]:
@@ -170,4 +197,4 @@ def lines(file: Path, field: str) -> list[str]:
         raise DataError(f"{file}: no such file; set dataset.{field}") from None
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from None
-    return [line.strip() for line in text.split("\n")]
+    return [line.strip() for line in re.split(r"\r\n|\r|\n", text)]

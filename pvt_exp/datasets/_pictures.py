@@ -13,7 +13,7 @@ from pvt_exp import files, machine
 from pvt_exp.datasets import Dataset
 from pvt_exp.left_out import EXAMPLES, LeftOut
 
-FORMAT = 1  # of what is kept of a look; raised with each change of what `nn.look` finds
+FORMAT = 2  # of what is kept of a look; raised with each change of what `nn.look` finds
 FLAT = 32
 """Levels of 255: an image that spans fewer is nearly flat."""
 

@@ -80,10 +80,14 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
             red, green, blue = np.moveaxis(np.asarray(mask.convert("RGB")).astype(np.int32), 2, 0)
             packed_HW: NDArray[Any] = (red << 16) + (green << 8) + blue
             return packed_HW
-        if mask.mode in GREY or mask.mode.startswith("I"):
+        if mask.mode.startswith("I"):
             return np.asarray(mask)
         if self.meaning.threshold is not None and mask.mode != "F":
-            return np.asarray(mask.convert("L"))
+            return np.asarray(
+                mask.convert("L")
+            )  # the brightness: of one bit 0 or 255, of a palette that of its colours
+        if mask.mode in GREY:
+            return np.asarray(mask)
         if mask.mode in ("RGB", "RGBA", "LA"):
             channels_HWC = np.asarray(mask)
             colours = channels_HWC[..., : 3 if mask.mode != "LA" else 1]

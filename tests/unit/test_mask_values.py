@@ -86,6 +86,38 @@ def test_jpeg_masks_are_read_by_a_threshold(tmp_path: Path, mode: str) -> None:
     assert (read == (values >= 128)).mean() > 0.95
 
 
+def masks_of_all_modes(root: Path) -> list[Path]:
+    """White on black: a byte, one bit, a palette with white first, one with white last, RGB; in both splits."""
+    two_splits(root, HALF * 255)
+    grey = Image.fromarray(HALF * 255)
+    first, last = Image.fromarray(1 - HALF), Image.fromarray(HALF)
+    first.putpalette([255, 255, 255, 0, 0, 0])
+    last.putpalette([0, 0, 0, 255, 255, 255])
+    pictures = [grey, grey.convert("1"), first, last, grey.convert("RGB")]
+    for split in ("train", "val"):
+        for n, picture in enumerate(pictures):
+            put(root / f"{split}/images/{n}.png", root / f"{split}/masks/{n}.png", HALF)
+            picture.save(root / f"{split}/masks/{n}.png")
+    paths = [root / f"val/masks/{n}.png" for n in range(len(pictures))]
+    assert [Image.open(path).mode for path in paths] == ["L", "1", "P", "P", "RGB"]
+    return paths
+
+
+def test_a_threshold_reads_masks_of_all_modes_by_their_brightness(tmp_path: Path) -> None:
+    masks = masks_of_all_modes(tmp_path)
+    dataset = Settings(name="x", classes=2, threshold=128)
+    dataset.inspect(tmp_path)
+    reader = dataset.open(tmp_path, "val", "semantic")
+    assert [reader[n][1].tolist() for n in range(len(masks))] == [HALF.tolist()] * len(masks)
+
+
+def test_a_threshold_reads_masks_of_one_bit_and_says_itself_where_all_is_darker(tmp_path: Path) -> None:
+    two_splits(tmp_path, HALF.astype(bool))
+    assert labels(tmp_path, threshold=128) == HALF.tolist()
+    why = refused(two_splits(tmp_path, HALF), threshold=128)
+    assert "no class but 0 (their values: 0, 1; dataset.threshold makes class 1 of what is 128 or brighter)" in why
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
 def test_masks_of_colours_are_read_by_their_names(tmp_path: Path, mode: str) -> None:
     colours = np.array([[0, 0, 0], [255, 0, 102]], np.uint8)[HALF]
@@ -223,6 +255,12 @@ def test_lists_name_what_is_taken(voc: Path) -> None:
         ("unlabeled\n", r"train.txt:1: no image unlabeled .* did you mean unlabelled"),
         ("unlabelled\n", r"train.txt:1: JPEGImages/unlabelled.jpg has no mask in .*SegmentationClass"),
         ("\n", r"train.txt: empty; a name in each line"),
+        ("0 -1\n", r"train.txt: all names are marked -1"),
+        ("0 1 2\n", r"train.txt:1: 1 2 stands behind 0; a line holds one name"),
+        ("0.jpg 1.jpg 2.jpg 3.jpg 4.jpg\n", r"train.txt:1: 1.jpg 2.jpg 3.jpg ... stands behind 0.jpg"),
+        ("0\n1.jpg SegmentationClass/0.png\n", r"train.txt:2: SegmentationClass/0.png stands behind 1.jpg"),
+        ("0 cat\n", r"train.txt:1: cat stands behind 0"),
+        ("0,1\n", r"train.txt:1: no image 0,1 "),
     ],
 )
 def test_lists_that_do_not_fit_are_refused(voc: Path, text: str, said: str) -> None:
@@ -232,6 +270,23 @@ def test_lists_that_do_not_fit_are_refused(voc: Path, text: str, said: str) -> N
     (voc / "train.txt").unlink()
     with pytest.raises(DataError, match=r"train.txt: no such file; set dataset.train_list"):
         Settings(name="voc", classes=2, **VOC).inspect(voc)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lists_have_the_line_ends_of_any_machine(voc: Path, end: str) -> None:
+    (voc / "train.txt").write_bytes(end.join(["0", "1.jpg", ""]).encode())
+    dataset = Settings(name="voc", classes=2, **VOC)  # type: ignore[arg-type]
+    assert [image for image, _ in dataset.pairs(voc, "train")] == ["JPEGImages/0.jpg", "JPEGImages/1.jpg"]
+
+
+def test_what_stands_behind_a_name_is_its_mask_or_a_number_and_minus_1_is_no_member(voc: Path) -> None:
+    mask = "SegmentationClass/1.png"
+    (voc / "train.txt").write_text(f"0  -1\nJPEGImages/1.jpg {mask}\n2  10\nunlabelled -1\n5 -9 8 7\n")
+    dataset = Settings(name="voc", classes=2, **VOC)  # type: ignore[arg-type]
+    told = {line.what: (line.number, line.effect) for line in dataset.inspect(voc).left_out["train"]}
+    assert [image for image, _ in dataset.pairs(voc, "train")] == [f"JPEGImages/{n}.jpg" for n in (1, 2, 5)]
+    assert told["names that a list marks -1"] == (2, "not taken")
+    assert told["listed names with other numbers behind them"] == (2, "taken, the numbers not read")
 
 
 def test_one_folder_needs_two_lists() -> None:
