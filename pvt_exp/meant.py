@@ -48,7 +48,7 @@ def images(words: Sequence[str]) -> Meant:
 
 def _in_folder(folder: Path) -> tuple[list[Path], tuple[LeftOut, ...]]:
     """The images in a folder and those below it, without what `pvt-exp predict` wrote and without masks of other images."""
-    names = [os.path.normpath(name) for name, _ in sorted(listing(folder, "."))]
+    names = [os.path.normpath(name) for name, _ in sorted(listing(folder, ".", dead_links=True))]  # predict says which
     taken = [name for name in names if left_out.suffix(name) in SUFFIXES]
     ours = {name for name in names if Path(name).name == "predictions.json"}
     written = {name for record in ours for name in _written(folder, record)}

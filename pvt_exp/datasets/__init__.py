@@ -131,8 +131,13 @@ def fingerprint(root: Path, files: Iterable[tuple[str, int]], read: int = 64) ->
     return digest.hexdigest()[:16]
 
 
-def listing(root: Path, folder: str) -> list[tuple[str, int]]:
+def listing(root: Path, folder: str, dead_links: bool = False) -> list[tuple[str, int]]:
     """Path relative to ``root`` and size of every file under ``root/folder``, hidden ones left out.
+
+    Args:
+        root: What paths are relative to.
+        folder: Relative to it.
+        dead_links: Whether links that lead nowhere are listed too, as files of 0 bytes.
 
     Raises:
         DataError: if a folder cannot be read, or a link leads nowhere.
@@ -147,7 +152,9 @@ def listing(root: Path, folder: str) -> list[tuple[str, int]]:
                 else:
                     found.append((f"{here}/{entry.name}", entry.stat().st_size))
             except OSError as error:
-                raise DataError(f"{entry.path}: {error.strerror}") from None
+                if not (dead_links and entry.is_symlink()):
+                    raise DataError(f"{entry.path}: {error.strerror}") from None
+                found.append((f"{here}/{entry.name}", 0))
     return found
 
 

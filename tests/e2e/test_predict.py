@@ -154,20 +154,22 @@ def test_an_image_that_cannot_be_read_is_passed_over_and_told(
     latin = os.fsdecode(b"caf\xe9\n.png")
     shutil.copy(tmp_path / "images/a.png", tmp_path / "images" / latin)
     Image.new("L", (64, 64)).save(tmp_path / "images/a_mask.png")
+    (tmp_path / "images/more/gone.png").symlink_to("nowhere.png")
     words = ("predict", trained["semantic"], "images", "--store", trained["folder"] / "runs", "--gpus", "none")
     told = cli(*words, "--out", "images/found", ok=1).stderr.splitlines()
     assert told[0] == "files ending in .txt: 1 not taken (notes.txt)"
     assert told[1] == "masks beside their images (*_mask.*): 1 not taken (a_mask.png)"
     assert told[2].startswith("error: images/more/a.png: not a readable image: image file is truncated")
-    assert told[3] == "3 of 4 images are done; the others cannot be read"
+    assert told[3] == "error: images/more/gone.png: No such file or directory"
+    assert told[4] == "3 of 5 images are done; the others cannot be read"
     found = json.loads((tmp_path / "images/found/predictions.json").read_text())
     assert {each["file_name"] for each in found["images"]} == {"images/a.png", "images/b.jpg", f"images/{latin}"}
-    assert [each["file_name"] for each in found["unread"]] == ["images/more/a.png"]
+    assert [each["file_name"] for each in found["unread"]] == ["images/more/a.png", "images/more/gone.png"]
     assert (tmp_path / "images/found/masks" / latin).exists()
     # what was written is no picture the next time, wherever it lies
     told = cli(*words, ok=1).stderr.splitlines()
     assert any(line.startswith("files that pvt-exp predict wrote: 6 not taken") for line in told)
-    assert told[-1] == "3 of 4 images are done; the others cannot be read"
+    assert told[-1] == "3 of 5 images are done; the others cannot be read"
 
 
 def test_where_no_image_can_be_read_nothing_is_written(trained: dict[str, Any], cli: Cli, tmp_path: Path) -> None:

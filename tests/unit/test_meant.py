@@ -1,0 +1,27 @@
+"""Which image files are meant by a folder that was typed."""
+
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import meant
+from pvt_exp.datasets import DataError, listing
+
+
+def test_a_link_that_leads_nowhere_is_an_image_like_the_others_or_told_by_its_suffix(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    for name in ("a.png", "more/b.png", "notes.txt"):
+        (tmp_path / name).touch()
+    for name in ("dead.png", "more/self.png", "dead.txt", "folder"):
+        (tmp_path / name).symlink_to("self.png")
+    found = meant.images([str(tmp_path)])
+    assert [path.relative_to(tmp_path).as_posix() for path in found.images] == [
+        "a.png", "dead.png", "more/b.png", "more/self.png"
+    ]  # fmt: skip
+    told = {line.what: (line.number, line.examples) for line in found.told}
+    assert told == {
+        "files ending in .txt": (2, ("dead.txt", "notes.txt")),
+        "files without a suffix": (1, ("folder",)),
+    }
+    with pytest.raises(DataError, match=r"(dead|self|folder).*: (No such file|Too many levels)"):
+        listing(tmp_path, ".")  # data that are trained on are refused
