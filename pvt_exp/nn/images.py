@@ -80,7 +80,8 @@ def orientation(image: Image.Image) -> int:
     if isinstance(value, tuple | list) and value:
         value = value[0]
     if isinstance(value, str | bytes):
-        value = int(value) if value.strip().isdigit() else 1
+        text = (value.decode("latin-1") if isinstance(value, bytes) else value).strip()
+        value = int(text) if text.isdecimal() and len(text) < 5 else 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

@@ -191,6 +191,7 @@ def test_other_tags_of_a_photograph_may_be_odd(tmp_path: Path, odd: str) -> None
         ((0x0112, 3, 1, struct.pack("<HH", 9, 0)), 1),
         ((0x0112, 2, 2, b"6\0\0\0"), 6),
         ((0x0112, 2, 4, b"top\0"), 1),
+        ((0x0112, 2, 2, b"\xb2\0\0\0"), 1),  # a superscript 2, which str.isdigit takes for a digit
         ((0x0112, 3, 2, struct.pack("<HH", 6, 6)), 6),
         ((0x0112, 4, 1, struct.pack("<I", 8)), 8),
         ((0x0112, 7, 1, b"\x06\0\0\0"), 1),
