@@ -1,5 +1,6 @@
 """Where the command writes may lack characters, be closed or full, or unread: one line at most, never a traceback."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -104,6 +105,8 @@ def test_sockets_find_room_where_tmpdir_is_too_long(tmp_path: Path, monkeypatch:
     assert (code_, done.stderr) == ("0", "")
     assert not Path(folder).exists(), "it went with the process"
     monkeypatch.setattr(tempfile, "tempdir", str(long))
+    # other tests of this process may have chosen a folder already
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {})
     monkeypatch.setattr(children, "SHORT", (str(tmp_path / "none"),))
     with pytest.raises(OSError, match="set TMPDIR to a folder with a short path"):
         children.make_room()

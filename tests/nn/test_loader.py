@@ -1,5 +1,6 @@
 """What is loaded follows from (seed, epoch, sample), and from nothing else."""
 
+import os
 import pickle
 import random
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 
+from pvt_exp import inherited
 from pvt_exp.datasets import DataError
 from pvt_exp.nn.augment import test_transform as centred  # a name that pytest does not collect
 from pvt_exp.nn.augment import train_transform
@@ -315,7 +317,12 @@ class Recorder(pl.LightningModule):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("workers", [0, 2])
-def test_lightning_sets_the_epoch_after_a_resume_too(tmp_path: Path, workers: int) -> None:
+def test_lightning_sets_the_epoch_after_a_resume_too(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in filter(inherited.is_foreign, tuple(os.environ)):
+        monkeypatch.delenv(name)  # this trainer is a bare one of Lightning
+
     def fit(epochs: int, checkpoint: str | None) -> dict[int, list[float]]:
         trainer = pl.Trainer(
             max_epochs=epochs, logger=False, enable_progress_bar=False, enable_model_summary=False,
