@@ -74,7 +74,8 @@ def test_an_image_that_cannot_be_read_is_left_out_of_the_score(cli: Cli, tmp_pat
     experiment(tmp_path, RETINANET, 1, "kind: coco, name: boxes, on_bad_image: skip")
     cli("run", "base.yaml", "--gpus", "none", "--data", "boxes=boxes")
     result = json.loads(next(tmp_path.glob("runs/*/result.json")).read_text())
-    assert result["data"]["skipped"] == 1
+    told_of = {line["what"]: line["number"] for line in result["data"]["left_out"]["val"]}
+    assert told_of["unreadable images"] == 1
     assert result["per_class"][0]["instances"] == 7
 
 
