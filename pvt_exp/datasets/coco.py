@@ -215,11 +215,11 @@ class Settings(Pictures):
         self, split: Split, present: dict[Split, dict[str, int]], listed: dict[Split, dict[str, int]]
     ) -> tuple[LeftOut, ...]:
         """The files in a split's folder that no annotation file names; of a folder of both splits they are training's."""
-        if split == "val" and self.val_image_folder == self.train_image_folder:
+        if split == "val" and same_words(self.train_image_folder, self.val_image_folder):
             return ()
-        named = {name for each in listed.values() for name in each}
-        annotations = {self.train_annotations, self.val_annotations}
-        rest = [name for name in present[split] if name not in named and name not in annotations]
+        due = {os.path.normpath(name) for each in listed.values() for name in each}
+        due |= {os.path.normpath(name) for name in (self.train_annotations, self.val_annotations)}
+        rest = [name for name in present[split] if os.path.normpath(name) not in due]
         return left_out.count("files that are not listed", left_out.NOT_TAKEN, rest)
 
 

@@ -312,7 +312,8 @@ def test_files_that_are_not_listed_are_told(tmp_path: Path) -> None:
     (tmp_path / "all").mkdir()
     for path in (*tmp_path.glob("train2017/?.png"), *tmp_path.glob("val2017/v*.png")):
         path.rename(tmp_path / "all" / path.name)
-    assert not [x for lines in shared.inspect(tmp_path).left_out.values() for x in lines if "not listed" in x.what]
+    for dataset in (shared, Settings(train_image_folder="all", val_image_folder="./all/")):
+        assert not [x for lines in dataset.inspect(tmp_path).left_out.values() for x in lines if "not listed" in x.what]
 
 
 # ---------------------------------------------------------------- categories
