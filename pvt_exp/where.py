@@ -59,6 +59,8 @@ class Filter:
         for node in self._nodes:
             if not isinstance(node, _ALLOWED):
                 raise _not_allowed(node)
+            if isinstance(node, ast.Compare):
+                _check_is(node)
 
     def check(self, runs: Sequence[BaseModel], base: BaseModel) -> None:
         """Raise ConfigError for a name that none of the runs has, though what stands before it may decide without it."""
@@ -123,6 +125,22 @@ class Filter:
                 values = [value(part) for part in (left, *rights)]
                 return all(_BINARY[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
         raise _not_allowed(node)
+
+
+def _check_is(node: ast.Compare) -> None:
+    """Raise ConfigError for an ``is`` of values: it would ask whether two equal numbers are one object."""
+    sides = [node.left, *node.comparators]
+    for op, *pair in zip(node.ops, sides, sides[1:], strict=False):
+        if isinstance(op, ast.Is | ast.IsNot) and not any(map(_is_single, pair)):
+            instead = "==" if isinstance(op, ast.Is) else "!="
+            raise ConfigError(f"'{ast.unparse(node)}': 'is' goes with None, True and False only; write {instead}")
+
+
+def _is_single(node: ast.expr) -> bool:
+    """Whether it is a value that there is one of."""
+    if isinstance(node, ast.Constant):
+        return node.value is None or isinstance(node.value, bool)
+    return isinstance(node, ast.Name) and node.id in _CONSTANTS
 
 
 def _not_allowed(node: ast.expr) -> ConfigError:

@@ -135,6 +135,9 @@ def test_where_filters_on_settings(experiment: Path) -> None:
         ("epochs > 0 or f'{epochs}'", "is not allowed here"),
         ("1 == '%z' % epochs", "arithmetic is for numbers"),
         ("optim.lr == 'x' * 10000000000000", "arithmetic is for numbers"),
+        ("epochs is 300", "'epochs is 300': 'is' goes with None, True and False only; write =="),
+        ("epochs is not 300", "'epochs is not 300': 'is' goes with None, True and False only; write !="),
+        ("optim.kind is 'adamw'", "write =="),
     ],
 )
 def test_a_filter_that_cannot_be_used(experiment: Path, where: str, said: str) -> None:
@@ -142,6 +145,16 @@ def test_a_filter_that_cannot_be_used(experiment: Path, where: str, said: str) -
     assert len(found) == 1
     assert found[0].startswith("sweep.yaml:2: where: ")
     assert said in found[0]
+
+
+@pytest.mark.parametrize("single", ["ema_decay is None", "null is ema_decay", "(epochs > 0) is true"])
+def test_is_goes_with_what_there_is_one_of(experiment: Path, single: str) -> None:
+    rest = "optim.lr < base.optim.lr\n"
+    kept, due = (
+        [row.name for row in expanded(experiment, "  - product:\n" + DEPTH + RATE, f"where: {each}").variants]
+        for each in (f"{single} and {rest}", rest)
+    )
+    assert kept == due == ["depth two, rate low", "depth three, rate low"]
 
 
 def test_where_filters_on_costs(experiment: Path) -> None:
