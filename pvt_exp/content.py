@@ -94,6 +94,7 @@ def _all(what: Callable[[Any], bool], names: str) -> dict[str, Any]:
 
 
 SHAPE: dict[str, Any] = {
+    "format": _count,
     "run": _text,
     "epoch": _count,
     "metrics": _number,
@@ -114,7 +115,9 @@ SHAPE: dict[str, Any] = {
         **_all(_number, "seconds lr"),
         **_all(_count, "samples_seen batch_size micro_batch ranks attempt resumed"),
         **_all(_text, "precision recovered"),
-        **_all(_mapping, "hardware versions pretrained"),
+        "hardware": {"gpus": _texts, "peak_memory_bytes": _amount, "threads": _count, "processor": _text},
+        "versions": _mapping,
+        "pretrained": {"matched": _count, "resized": _texts, "missing": _texts, "data": _text},
         "packages": _packages,
         "command": _list,
     },

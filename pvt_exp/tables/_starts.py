@@ -54,8 +54,9 @@ def _first_stage(pretrain: "Pretrain") -> str:
 
 
 def taken_over(results: Sequence[Mapping[str, Any]]) -> str | None:
-    """How the weights matched, by the reports in the results."""
-    reports = [report for result in results if (report := result["provenance"].get("pretrained"))]
+    """How the weights matched, by the reports in the results; None where none says it."""
+    given = [result["provenance"].get("pretrained") or {} for result in results]
+    reports = [each for each in given if all(each.get(name) is not None for name in ("matched", "resized", "missing"))]
     if not reports:
         return None
     fewest = min(reports, key=lambda report: report["matched"] + len(report["resized"]))
