@@ -6,21 +6,26 @@ A package whose module cannot be loaded costs its kind alone: `pvt_exp.lacking` 
 """
 
 import contextlib
+import difflib
 import importlib
+import os
 import pkgutil
 import sys
 import typing
-from collections.abc import Iterator
-from functools import cache, reduce
+from collections.abc import Callable, Iterator
+from functools import cache, partial, reduce
 from importlib.metadata import EntryPoint, entry_points
 from operator import or_
 from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 from pvt_exp import lacking
 from pvt_exp.config import Frozen
 
+GROUPS = ("backbones", "datasets", "launchers", "necks", "tables", "tasks")
+"""What there are kinds of."""
 HEAVY = ("torch", "timm", "pytorch_lightning")
 """Libraries that take seconds to import, which every command would wait for."""
 
@@ -34,6 +39,25 @@ class Component(Frozen):
     def __hash__(self) -> int:
         """Of the fields that have a hash: a component with a mapping or a list can be the key of a dict too."""
         return hash((type(self), *map(_hash, self.__dict__.values())))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """With a guard around the checks of another package's class, which may raise anything."""
+        schema = handler(source)
+        if cls.__module__.startswith(f"{__package__}."):
+            return schema
+        inner: Any = dict(schema)
+        ref = inner.pop("ref", None)  # of the whole, or a JSON Schema would not name it
+        return core_schema.no_info_wrap_validator_function(partial(_guarded, cls), inner, ref=ref)
+
+
+def _guarded(settings: type[Component], value: Any, make: Callable[[Any], Any]) -> Any:
+    try:
+        return make(value)
+    except (ValidationError, ValueError, AssertionError):
+        raise  # pydantic tells these with their field
+    except Exception as error:
+        raise ValueError(f"{of_package(settings)}: its settings cannot be checked: {in_words(error)}") from None
 
 
 def _hash(value: Any) -> int:
@@ -67,6 +91,7 @@ def kinds(group: str) -> dict[str, type[Component]]:
     own = [info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")]
     found = {kind: importlib.import_module(f"{package.__name__}.{kind}").Settings for kind in own}
     others: dict[str, list[EntryPoint]] = {}
+    _tell_other_groups()
     for point in sorted(_entry_points().select(group=f"pvt_exp.{group}"), key=lambda point: (point.name, point.value)):
         others.setdefault(point.name, []).append(point)
     for kind, points in others.items():
@@ -81,6 +106,20 @@ def kinds(group: str) -> dict[str, type[Component]]:
 
 
 _entry_points = cache(entry_points)  # of all packages, which takes a while
+
+
+@cache
+def _tell_other_groups() -> None:
+    """Remember kinds of groups that are not ours, as where ``pvt_exp.backbones`` is misspelled."""
+    every = _entry_points()
+    for name in sorted(every.groups):
+        ours, _, group = name.partition(".")
+        if ours != "pvt_exp" or group in GROUPS:
+            continue
+        near = difflib.get_close_matches(group, GROUPS, 1)
+        meant = f"did you mean pvt_exp.{near[0]}" if near else f"there are {', '.join(GROUPS)}"
+        for point in every.select(group=name):
+            lacking.put(group or name, point.name, f"package {' '.join(_package(point))}: no group {name}; {meant}")
 
 
 class _CannotLoad(Exception):
@@ -117,18 +156,53 @@ def _imported(module: str, where: str, package: str) -> Any:
     """The module; what it prints goes where errors go, as standard output may be read by a program."""
     before = set(sys.modules)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with _output_is_no_document():
             found = importlib.import_module(module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit among them
-        words = " ".join(str(error).split())[:300]
-        raise _CannotLoad(f"{where}: {type(error).__name__}{f': {words}' if words else ''}") from None
+        raise _CannotLoad(f"{where}: {in_words(error)}") from None
     if slow := [name for name in HEAVY if name in sys.modules and name not in before]:
         SLOW.append(
             f"package {package}: {module} imports {slow[0]}, so every command waits for it; import it in build()"
         )
     return found
+
+
+@contextlib.contextmanager
+def _output_is_no_document() -> Iterator[None]:
+    """Whatever writes to standard output, also past Python, writes where errors go."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # it is closed
+        kept = None
+    try:
+        if kept is not None:
+            with contextlib.suppress(OSError):  # nobody reads any more, or errors go nowhere
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+                os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def in_words(error: BaseException) -> str:
+    """An exception of another package in one line; it may not even be able to say what it is."""
+    try:
+        words = " ".join(str(error).split())[:300]
+    except Exception:
+        words = ""
+    return f"{type(error).__name__}{f': {words}' if words else ''}"
+
+
+def of_package(settings: type[BaseModel]) -> str:
+    """The package that a component's class comes from, for a message; its module where no package is known."""
+    found = _ORIGINS.get(settings)
+    return f"package {found.package} {found.version}" if found else settings.__module__
 
 
 def _package(point: EntryPoint) -> tuple[str, str]:

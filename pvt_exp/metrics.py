@@ -79,6 +79,22 @@ def undeclared(name: str) -> Metric:
     return Metric(name, name, "", None, is_declared=False)
 
 
+def wrong_in(declared: Any) -> str | None:
+    """What is wrong with what a task of another package declares, in words; None where nothing is."""
+    if not isinstance(declared, tuple):
+        return f"must be a tuple of Metric, not {type(declared).__name__}"
+    for i, each in enumerate(declared):
+        if not isinstance(each, Metric):
+            return f"entry {i} must be a pvt_exp.metrics.Metric, not {type(each).__name__}"
+        if not (
+            isinstance(each.name, str) and each.name and isinstance(each.title, str) and isinstance(each.unit, str)
+        ):
+            return f"entry {i}: name, title and unit must be text"
+        if each.larger_is_better is not None and not isinstance(each.larger_is_better, bool):
+            return f"metric {each.name}: larger_is_better must be True, False or None, not {each.larger_is_better!r}"
+    return None
+
+
 def value_of(result: Mapping[str, Any], name: str) -> float | None:
     """What a result has of a metric; None where that is absent, or not finite."""
     value = result["metrics"].get(name)

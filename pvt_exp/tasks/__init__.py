@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import model_validator
 
-from pvt_exp.component import Component
+from pvt_exp.component import Component, in_words, of_package
 from pvt_exp.datasets import Facts
-from pvt_exp.metrics import Metric, undeclared
+from pvt_exp.metrics import Metric, undeclared, wrong_in
 
 if TYPE_CHECKING:
     from pvt_exp.backbones import Backbone
@@ -42,6 +42,14 @@ class Task(Component):
 
     @model_validator(mode="after")
     def _declares_its_metrics(self) -> "Task":
+        try:
+            wrong = wrong_in(self.declared)
+        except ValueError:
+            raise
+        except Exception as error:
+            wrong = in_words(error)
+        if wrong:
+            raise ValueError(f"{of_package(type(self))}: the property 'declared' of kind {self._kind}: {wrong}")
         names = [each.name for each in (self.first_metric, *self.declared[1:])]
         if len(set(names)) < len(names):
             raise ValueError(f"kind {self._kind} declares a metric twice: {', '.join(names)}")

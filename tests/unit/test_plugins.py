@@ -1,14 +1,23 @@
 """Kinds of other packages: what they are of, what their code is, and what becomes of one that cannot be loaded."""
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from tests.conftest import EXPERIMENT, SWEEP, environment
+from pvt_exp import component
+from pvt_exp.backbones import pvt, timm
+from pvt_exp.config import Frozen
+from pvt_exp.json_schema import WithHover
+from pvt_exp.metrics import Metric
+from pvt_exp.tasks import classification
+from tests.conftest import EXPERIMENT, ROOT, SWEEP, environment
 from tests.plugin import WIDE, install
 
 PROBE = """
@@ -171,3 +180,147 @@ def test_a_store_says_of_which_package_a_kind_is_that_is_not_installed(tmp_path:
     shown = json.loads(typed(tmp_path, "runs", "show", run_id, "--json").stdout)
     assert shown["settings"]["backbone"]["kind"] == "wide"
     assert why in shown["problem"]
+
+
+ANGRY = (
+    OTHER.format("angry", "angry")
+    + "\n    def model_post_init(self, context):\n        raise RuntimeError('boom\\nand more')\n"
+)
+MUTE = "class Mute(Exception):\n    def __str__(self):\n        raise ValueError('no')\n\nraise Mute\n"
+TASK = """\
+from typing import Literal
+
+from pvt_exp.tasks import classification
+
+class Settings(classification.Settings):
+    kind: Literal["odd"] = "odd"
+
+    @property
+    def declared(self):
+        return ["top1"]
+"""
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with packages that raise, write past Python or misspell a group, and experiments that use them."""
+    folder = tmp_path_factory.mktemp("odd")
+    install(folder, "pvt-angry", {"backbones/angry": "angry"}, {"angry.py": ANGRY})
+    install(folder, "pvt-mute", {"backbones/mute": "mute"}, {"mute.py": MUTE})
+    install(folder, "pvt-odd", {"tasks/odd": "odd_task"}, {"odd_task.py": TASK})
+    noise = "import os\n\nos.write(1, b'past Python\\n')\n" + OTHER.format("noise", "noise")
+    install(folder, "pvt-noise", {"backbones/noise": "noise"}, {"noise.py": noise})
+    install(folder, "pvt-typo", {"backbone/wide": "typo", "metrics/far": "typo"}, {"typo.py": WIDE})
+    (folder / "base.yaml").write_text(EXPERIMENT)
+    (folder / "sweep.yaml").write_text(SWEEP)
+    (folder / "angry.yaml").write_text(EXPERIMENT.replace("kind: pvt", "kind: angry"))
+    task = EXPERIMENT.replace("kind: classification", "kind: odd")
+    assert task != EXPERIMENT
+    (folder / "odd.yaml").write_text(task)
+    return folder
+
+
+def test_what_a_package_writes_past_python_is_no_output(odd: Path) -> None:
+    done = typed(odd, "plan", "sweep.yaml", "--json")
+    assert json.loads(done.stdout)["runs"] == 4
+    assert "past Python" in done.stderr
+    assert "note: kind mute of backbones: package pvt-mute 1.0, entry point mute: Mute\n" in done.stderr
+    meant = "package pvt-typo 1.0: no group pvt_exp.backbone; did you mean pvt_exp.backbones"
+    assert f"note: kind wide of backbone: {meant}\n" in done.stderr
+    groups = "backbones, datasets, launchers, necks, tables, tasks"
+    assert (
+        f"note: kind far of metrics: package pvt-typo 1.0: no group pvt_exp.metrics; there are {groups}" in done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "why"),
+    [
+        ("angry", "backbone: package pvt-angry 1.0: its settings cannot be checked: RuntimeError: boom and more"),
+        ("odd", "task: package pvt-odd 1.0: the property 'declared' of kind odd: must be a tuple of Metric, not list"),
+    ],
+)
+def test_settings_of_a_package_that_raise_are_told_with_its_name(odd: Path, base: str, why: str) -> None:
+    (odd / "other.yaml").write_text(f"base: {base}.yaml\nblocks: [{{variants: {{a: {{}}}}}}]\n")
+    done = typed(odd, "plan", "other.yaml")
+    assert done.returncode == 2, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith(f"error: {base}.yaml:")
+    assert line.endswith(why)
+
+
+def test_the_groups_are_those_that_have_kinds() -> None:
+    """Each group that a field is of is one, and each has at least one kind."""
+    text = "".join(path.read_text() for path in (ROOT / "pvt_exp").rglob("*.py"))
+    assert set(re.findall(r'(?:one_of|kinds)\("(\w+)"\)', text)) == set(component.GROUPS)
+    assert all(map(component.kinds, component.GROUPS))
+
+
+GOOD = Metric("top1", "top-1", "%", True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        (["top1"], "must be a tuple of Metric, not list"),
+        (("top1",), "entry 0 must be a pvt_exp.metrics.Metric, not str"),
+        (None, "must be a tuple of Metric, not NoneType"),
+        ((GOOD, replace(GOOD, name="x", title=None)), "entry 1: name, title and unit must be text"),
+        ((replace(GOOD, unit=None),), "entry 0: name, title and unit must be text"),
+        (
+            (replace(GOOD, larger_is_better="yes"),),
+            "metric top1: larger_is_better must be True, False or None, not 'yes'",
+        ),
+        (KeyError("boom"), "KeyError: 'boom'"),
+    ],
+)
+def test_what_a_task_declares_is_checked(declared: Any, why: str) -> None:
+    class Settings(classification.Settings):
+        kind: Literal["declares"] = "declares"  # type: ignore[assignment]
+
+        @property
+        def declared(self) -> Any:
+            if isinstance(declared, Exception):
+                raise declared
+            return declared
+
+    with pytest.raises(ValidationError) as told:
+        Settings(num_classes=4)
+    assert told.value.errors()[0]["msg"].endswith(f"the property 'declared' of kind declares: {why}")
+
+
+@pytest.mark.parametrize("how", ["post_init", "validator", "whole"])
+def test_a_check_that_raises_anything_is_an_error_of_its_field(how: str) -> None:
+    class Settings(pvt.Settings):
+        kind: Literal["raises"] = "raises"  # type: ignore[assignment]
+        extra: int = 1
+
+        def model_post_init(self, context: Any) -> None:
+            if how == "post_init" and self.extra > 1:
+                raise KeyError("wide")
+
+        @field_validator("extra")
+        @classmethod
+        def _one(cls, value: int) -> int:
+            if how == "validator" and value > 1:
+                raise KeyError("wide")
+            return value
+
+        @model_validator(mode="after")
+        def _both(self) -> "Settings":
+            if how == "whole" and self.extra > 1:
+                raise KeyError("wide")
+            return self
+
+    class Holder(Frozen):
+        backbone: Annotated[Settings | timm.Settings, Field(discriminator="kind")]
+
+    assert Holder.model_validate({"backbone": {"kind": "raises"}}).backbone == Settings()
+    assert Holder(backbone=Settings()).model_dump()["backbone"]["extra"] == 1
+    made = Holder.model_json_schema(schema_generator=WithHover)["$defs"]
+    assert any("extra" in each["properties"] for each in made.values())
+    with pytest.raises(ValidationError) as told:
+        Holder.model_validate({"backbone": {"kind": "raises", "extra": 2}})
+    (error,) = told.value.errors()
+    assert error["loc"][:2] == ("backbone", "raises")
+    assert error["msg"].endswith("its settings cannot be checked: KeyError: 'wide'")
