@@ -208,8 +208,12 @@ ABSENT = object()
 
 
 def setting(line: Line, dotted: str) -> Any:
-    """The value of ``backbone.depths`` or ``backbone.depths.2`` in the row's runs."""
-    value: Any = line.variant.runs[0]
+    """The value of ``backbone.depths`` or ``backbone.depths.2`` in the row's first run."""
+    return _setting_of(line.variant.runs[0], dotted)
+
+
+def _setting_of(run: BaseModel, dotted: str) -> Any:
+    value: Any = run
     for word in dotted.split("."):
         if isinstance(value, tuple | list) and word.isdecimal() and int(word) < len(value):
             value = value[int(word)]
@@ -231,8 +235,9 @@ def _fields(value: Any, before: str = "") -> Iterator[str]:
 
 
 def _setting_cell(line: Line, dotted: str) -> Cell:
-    value = setting(line, dotted)
-    return Cell() if value is ABSENT else Cell(text=_word(value))
+    """What all runs of the row have; each value once where they differ, as in ``seed``."""
+    values = [_setting_of(run, dotted) for run in line.variant.runs]
+    return Cell(text=", ".join(dict.fromkeys(_word(value) for value in values if value is not ABSENT)))
 
 
 def _word(value: Any) -> str:

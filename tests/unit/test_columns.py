@@ -122,6 +122,13 @@ def test_settings_are_shown_as_text(sweep: Path):
     assert [row["backbone.depths"] for row in read] == ["1, 1, 1, 1", "2, 1, 1, 1"]
 
 
+def test_a_setting_that_the_seeds_of_a_row_differ_in_has_all_its_values(sweep: Path):
+    made = of_settings(sweep, "seed", "top1")
+    seeds = [run.seed for run in expand.load(sweep)[1].variants[0].runs]
+    assert len(seeds) > 1
+    assert cell(made, "deeper", "seed").text == ", ".join(map(str, seeds))
+
+
 @pytest.mark.parametrize(
     ("word", "hint"),
     [("topp", "top5"), ("parms", "params"), ("optim.rl", "optim.lr"), ("diference", "difference"), ("Top1", "top1")],
