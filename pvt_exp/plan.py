@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,10 +60,17 @@ def called(labels: Sequence[dict[str, str]]) -> str:
     return ", ".join(f"{axis} {choice}".strip() for axis, choice in label.items()) or "base"
 
 
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
+    "\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Characters that are not shown: Default_Ignorable_Code_Point of Unicode 16, DerivedCoreProperties.txt."""
+
+
 def alike(name: str) -> str:
     """The same for names that one takes for each other: case, spaces, forms of Unicode and invisible characters aside."""
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    visible = "".join(" " if c.isspace() else c for c in plain if unicodedata.category(c) != "Cf")
+    visible = "".join(" " if c.isspace() else c for c in INVISIBLE.sub("", plain) if unicodedata.category(c) != "Cf")
     return " ".join(visible.split())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pvt_exp.plan import alike
 from pvt_exp.store import Outcome
 from pvt_exp.views.plan import plan_json, print_plan
 from tests.unit.test_plan import expanded, problems
@@ -76,3 +77,14 @@ def test_what_is_merged_and_removed_is_named_in_the_plan(experiment: Path) -> No
         print_plan(console, found, outcomes, [], most)
         assert f"merged: three = two{rest}" in (said := console.export_text())
         assert "removed by where: two\n" in said
+
+
+@pytest.mark.parametrize(
+    "hidden", list("\u00ad\u034f\u115f\u1160\u17b4\u180b\u200b\u2063\u3164\ufe0f\ufeff\uffa0\U000e0100")
+)
+def test_characters_that_are_not_shown_make_no_other_name(hidden: str) -> None:
+    assert alike(f"dee{hidden}per") == alike("deeper") == "deeper"
+
+
+def test_marks_that_are_shown_do() -> None:
+    assert len({alike(name) for name in ("e", "e\u0301", "\u0e01\u0e31", "\u0e01", "\u1100", "\u1100\u1161")}) == 6
