@@ -54,6 +54,10 @@ def plan(
     """What a sweep would train: its rows, runs, and what is done already. Trains nothing, or a few steps to calibrate."""
     from pvt_exp import estimate, session, tuning, views
 
+    if gpus is not None:
+        options.gpu_numbers(gpus)  # also where nothing is counted, which is what they are for
+    if workers != "auto":
+        options.worker_number(workers)
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     roots, facts, problems = site.inspect(planned, site.places(data or ()), site.load())

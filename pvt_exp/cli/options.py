@@ -77,6 +77,11 @@ def numbers(option: str, text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def gpu_numbers(text: str) -> Literal["auto"] | tuple[int, ...]:
+    """``--gpus`` as numbers, none for the CPU."""
+    return "auto" if text == "auto" else () if text == "none" else numbers("--gpus", text)
+
+
 def seed_numbers(text: str) -> tuple[int, ...]:
     """``--seeds`` as numbers, none of them twice."""
     seeds = numbers("--seeds", text)
@@ -125,7 +130,7 @@ def choose_launcher(
     """The sweep's launcher with what the command line says otherwise; ConfigError for places that are not here."""
     changes: dict[str, Any] = {}
     if gpus is not None:
-        changes["gpus"] = "auto" if gpus == "auto" else () if gpus == "none" else numbers("--gpus", gpus)
+        changes["gpus"] = gpu_numbers(gpus)
     if slots is not None:
         changes["cpu_slots"] = slots
     if memory_gb is not None:
@@ -156,6 +161,11 @@ def choose_workers(asked: str, slots: Sequence[Slot], runs: Iterable[Run]) -> in
     if asked == "auto":
         largest = max((_batch_bytes(run) for run in runs), default=0)
         return workers_of(slots, machine.cores(), largest, machine.shared_memory())
+    return worker_number(asked)
+
+
+def worker_number(asked: str) -> int:
+    """``--workers`` as a number."""
     if not (asked.isascii() and asked.isdecimal() and len(asked) < 5):
         raise ConfigError(f"--workers {asked}: write a number, or auto")
     return int(asked)

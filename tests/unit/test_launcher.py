@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from pvt_exp import config, machine, session, worker
+from pvt_exp import cli, config, machine, session, worker
 from pvt_exp.cli import options
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Slot, threads_of, workers_of
@@ -126,3 +127,11 @@ def test_what_was_chosen_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert session.at_once(Settings(), 3) == "1 on GPU 0, 1 on GPU 1; 4 threads and 3 loading processes each"
     assert session.at_once(Settings(threads=1), 1) == "1 on GPU 0, 1 on GPU 1; 1 thread and 1 loading process each"
     assert session.at_once(Settings(cpu_slots=2), 0) == "2 on the CPU; 4 threads and no loading process each"
+
+
+@pytest.mark.parametrize("option", ["--gpus", "--workers"])
+@pytest.mark.parametrize("word", ["\u00b2", "0-\u00b2", "\u0663", "99999999999", "-1", "0;1"])
+def test_what_is_no_plain_number_is_refused_where_nothing_is_counted(sweep: Path, option: str, word: str) -> None:
+    done = CliRunner().invoke(cli.app, ["plan", str(sweep), f"{option}={word}"])
+    assert isinstance(done.exception, ConfigError), done.output
+    assert str(done.exception).startswith(f"{option} {word}: write")
