@@ -39,8 +39,8 @@ def ended(attempt: Path) -> dict[str, Any] | None:
         return None
     reason = told.get("reason")
     lines = told.get("log")
-    log = [str(line) for line in lines] if isinstance(lines, list) else []
-    return {**told, "reason": None if reason is None else str(reason), "log": log}
+    log = [files.shown(line) for line in lines] if isinstance(lines, list) else []
+    return {**told, "reason": None if reason is None else files.lines(str(reason)), "log": log}
 
 
 def try_again(attempt: Path, how: dict[str, Any]) -> None:

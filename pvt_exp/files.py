@@ -40,6 +40,9 @@ def write(path: Path, text: str) -> None:
     temporary = _beside(path, text)
     try:
         temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None  # not the name that nobody knows
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -295,6 +298,16 @@ def shown(text: object) -> str:
     return CONTROL.sub(
         lambda found: found[0].encode("unicode_escape").decode(), raw.decode("utf-8", "backslashreplace")
     )
+
+
+def line(text: object, most: int = 1000) -> str:
+    """A reason of any length as one line that can be printed: line ends and other spaces are single spaces."""
+    return shown(" ".join(str(text).split()))[:most]
+
+
+def lines(text: str) -> str:
+    """A reason as it is, without what a terminal would obey."""
+    return "\n".join(map(shown, text.splitlines()))
 
 
 def any_name(stream: Any) -> None:

@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from pvt_exp import files
 from pvt_exp.board import Board, Group
 from pvt_exp.metrics import Metric, value_of
 from pvt_exp.schema import Run
@@ -109,7 +110,7 @@ class View:
             text.append(f"  no {metric.name}" if value is None else f"  {metric.name} {metric.text(value)}")
             text.append(f"  {duration(seen.result['provenance']['seconds'])}", "dim")
         elif seen.reason:
-            text.append(f"  {seen.reason.splitlines()[0]}")
+            text.append(f"  {files.line(seen.reason)}")
         if (how := board.again.get(run.id)) is not None:
             text.append(f"; again, {how}", "cyan")
         if self.live is None:

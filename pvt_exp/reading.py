@@ -6,9 +6,10 @@ a field takes text and other values too.
 """
 
 import difflib
+import os
 import re
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,15 @@ class Doubtful(str):
         if self.lower() in ("yes", "no", "on", "off", "y", "n"):
             return "boolean"
         return "null" if self.lower() == "none" else "number"
+
+
+def plain(value: Any) -> Any:
+    """The same with all text as plain text, as for writing it again."""
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
 
 
 class _Loader(yaml.SafeLoader):
@@ -213,6 +223,7 @@ def read(path: Path, may_be_empty: bool = False) -> Document:
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], 1)
         hint = f"; did you mean {path.parent / near[0]}" if near else ""
+        hint = f"; it is a link to {os.readlink(path)}" if path.is_symlink() else hint  # noqa: PTH115 - as text
         raise ConfigError(f"{path}: no such file{hint}") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
@@ -241,10 +252,19 @@ def _decoded(data: bytes, path: Path) -> str:
         raise ConfigError(f"{path}:{line}: not UTF-8 (byte 0x{byte:02x}); save the file in UTF-8") from None
 
 
+def _twice(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of ``a.b=value`` words of which the second sets what the first does, or more, so that the first is lost."""
+    fields = [split(word.partition("=")[0]) for word in words]
+    for i, keys in enumerate(fields):
+        for first, before in zip(words, fields[:i], strict=False):
+            if before[: len(keys)] == keys:
+                yield first, words[i]
+
+
 def override(document: Document, words: Iterable[str], whole: Whole | None = None) -> Document:
     """Lay ``a.b=value`` words of the command line over a document; the value is YAML. ``whole``: see `put`."""
-    value, origins = document.value, dict(document.origins)
-    problems = []
+    value, origins, words = document.value, dict(document.origins), list(words)
+    problems = [f"override '{again}': '{first}' sets that too; write one of them" for first, again in _twice(words)]
     for word in words:
         dotted, equals, text = word.partition("=")
         name = f"override '{word}'"

@@ -1,5 +1,6 @@
 """Run, Sweep and Placement: what can be configured, and nothing that runs."""
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -233,6 +234,18 @@ class Site(Frozen):
     @classmethod
     def _nothing_written(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @field_validator("data")
+    @classmethod
+    def _are_paths(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, path in value.items():
+            try:
+                is_path = b"\0" not in os.fsencode(path)
+            except UnicodeEncodeError:
+                is_path = False
+            if not is_path:
+                raise ValueError(f"{name}: no path can be {path!r}")
+        return value
 
 
 # ---------------------------------------------------------------- a sweep: the question

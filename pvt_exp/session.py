@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import codes, drivers, estimate, machine, site, standing, stopping, store, study, tuning
+from pvt_exp import codes, drivers, estimate, files, machine, site, standing, stopping, store, study, tuning
 from pvt_exp import smoke as smoke_steps
 from pvt_exp.board import Board
 from pvt_exp.config import ConfigError
@@ -198,7 +198,7 @@ def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[
         )
 
     def told(failed: smoke_steps.Failed) -> None:
-        name, reason = planned.names[failed.run.id], failed.reason.splitlines()[0]
+        name, reason = planned.names[failed.run.id], files.line(failed.reason)
         console.print(f"  {failed.state}  {name}: {reason}", highlight=False, soft_wrap=True)
 
     placed = partial(place, where=where, plan=planned)
@@ -312,7 +312,7 @@ def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> in
     console.print(f"{planned.name}: {done} of {total} runs are done; not done:", highlight=False)
     told, seeds = [seen for seen in bad if seen.reason], {run.id: run.seed for run in planned.order}
     for seen in told[:20]:
-        reason = seen.reason.splitlines()[0] if seen.reason else ""
+        reason = files.line(seen.reason) if seen.reason else ""
         name = f"{planned.names[seen.id]}, seed {seeds[seen.id]} ({seen.id})"
         console.print(f"  {name} {seen.state}: {reason}", highlight=False, soft_wrap=True)
     if len(told) > 20:

@@ -18,7 +18,7 @@ def load() -> Site:
     """``$PVT_EXP_SITE``, else ``site.yaml`` in the current folder, else nothing special."""
     named = os.environ.get("PVT_EXP_SITE")
     path = Path(named) if named else Path("site.yaml")
-    return config.load(Site, path, may_be_empty=True) if named or path.exists() else Site()
+    return config.load(Site, path, may_be_empty=True) if named or os.path.lexists(path) else Site()
 
 
 def places(words: Sequence[str]) -> dict[str, str]:

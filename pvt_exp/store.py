@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, config, content, files, heartbeat, lacking, locks, provenance
+from pvt_exp import attempts, config, content, files, heartbeat, lacking, locks, provenance, reading
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
 from pvt_exp.schema import Placement, Run
@@ -188,7 +188,7 @@ def settings(folder: Path) -> tuple[dict[str, Any], str | None]:
         return load(folder).model_dump(mode="json"), None
     except ConfigError as error:
         try:
-            return dict(config.read(folder / "run.yaml").value), str(error)
+            return reading.plain(config.read(folder / "run.yaml").value), str(error)
         except ConfigError:
             return {}, str(error)
 
@@ -260,7 +260,7 @@ def outcome(store: Path, run_id: str) -> Outcome:
     found, wrong = _read_result(folder)
     if found is not None:
         return Outcome(run_id, "done", result=found, attempts=_tried(found))
-    wrong = wrong and f"{DOES_NOT_COUNT}: {wrong}"
+    wrong = wrong and f"{DOES_NOT_COUNT}: {files.line(wrong)}"
     latest = attempts.of(Path(folder))
     if not latest:
         return Outcome(run_id, "pending", wrong)

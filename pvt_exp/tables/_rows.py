@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pvt_exp import files
 from pvt_exp.tables import Cell, Note, Replicate
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def collect(source: "Source", epoch: str, notes: Notes) -> list[Line]:
             if result is not None and metrics is not None:
                 line.results.append(result)
             else:
-                shown = " ".join(why.split())[:300] if why and reasons else ""
+                shown = files.line(why, 300) if why and reasons else ""
                 text = f"{state.replace('_', ' ')}: {shown}" if shown else state.replace("_", " ")
                 line.gaps.append(notes.mark(text, f"{line.name}, seed {seed}: {run_id}"))
         lines.append(line)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from pvt_exp import codes
+from pvt_exp import codes, files
 from pvt_exp.estimate import Estimate
 from pvt_exp.live import COLOURS, several
 from pvt_exp.metrics import Metric, as_printed
@@ -212,7 +212,7 @@ def print_status(console: Console, found: dict[str, Any]) -> None:
         if progress := run.get("progress"):
             line.append(f"  epoch {progress['epoch']}/{progress['epochs']}, {progress['fraction']:.0%}")
         if run["reason"]:
-            line.append(f"  {run['reason'].splitlines()[0]}")
+            line.append(f"  {files.line(run['reason'])}")
         console.print(line, soft_wrap=True)
     if len(told) > 50:
         console.print(f"… and {len(told) - 50} more (--json has all)")

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, config, drivers, progress, standing, store
+from pvt_exp import attempts, config, drivers, files, progress, standing, store
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError, Dataset
 from pvt_exp.live import duration
@@ -99,7 +99,7 @@ def _end(attempt: Path) -> dict[str, Any]:
 def _end_in_words(end: dict[str, Any]) -> str:
     if end["state"] is None:
         return f"attempt {end['attempt']}: no word of its end"
-    reason = f": {end['reason'].splitlines()[0]}" if end["reason"] else ""
+    reason = f": {files.line(end['reason'])}" if end["reason"] else ""
     return f"attempt {end['attempt']}: {end['state']}{reason} ({end['ended']})"
 
 
@@ -118,7 +118,7 @@ def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
     need = store.outcome(runs, run.need.id)
     if need.state == "done":
         return None
-    because = f": {need.reason.splitlines()[0]}" if need.reason else ""
+    because = f": {files.line(need.reason)}" if need.reason else ""
     return f"it starts from {need.id}, which {ENDED_AS.get(need.state, need.state)}{because}; pvt-exp why {need.id}"
 
 

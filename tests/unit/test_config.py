@@ -116,6 +116,15 @@ def test_overrides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "again"),
+    [("lr=1", "lr=2"), ("lr=1", "lr=1"), ("net.heads.1=9", "net.heads=[1, 1]"), ("net.width=1", "net={width: 2}")],
+)
+def test_an_override_that_would_be_lost_is_refused(tmp_path: Path, first: str, again: str) -> None:
+    told = problems(tmp_path, "net: {kind: large}\n", first, "name=x", again)
+    assert told == [f"override '{again}': '{first}' sets that too; write one of them"]
+
+
+@pytest.mark.parametrize(
     ("word", "said"),
     [
         ("lrr=1", "override 'lrr=1': lrr: unknown key; did you mean lr"),

@@ -45,6 +45,22 @@ def test_the_sites_file(tmp_path: Path) -> None:
         site.load()
 
 
+@pytest.mark.parametrize("path", ["a\\0b", "\\ud800"])
+def test_what_can_be_no_path_is_told(tmp_path: Path, path: str) -> None:
+    (tmp_path / "site.yaml").write_text(f'data:\n  photos: "{path}"\n')
+    with pytest.raises(ConfigError) as told:
+        site.load()
+    (line,) = told.value.problems
+    assert line.startswith("site.yaml:"), line
+    assert "photos: no path can be" in line
+
+
+def test_a_sites_file_that_is_a_link_to_nothing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").symlink_to("gone/site.yaml")
+    with pytest.raises(ConfigError, match=r"site\.yaml: no such file; it is a link to gone/site\.yaml"):
+        site.load()
+
+
 def test_w_and_b_is_offline_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert site.tracking(None, Site()).mode == "offline"
     assert site.tracking("online", Site()).mode == "online"
