@@ -32,6 +32,8 @@ UNPRINTABLE = "backslashreplace"
 """What becomes of a name that is not UTF-8 where text is written; in JSON it is an escape, which reads as the same name."""
 QUOTED = re.compile(r"[-+.\d]|(?:[yn]|yes|no|on|off|true|false|null|none|nan|inf|infinity|~)$", re.IGNORECASE)
 """How text begins, or what it is, that is no text to some reader of YAML where it has no quotes."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that has no room."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 

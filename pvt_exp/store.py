@@ -66,6 +66,8 @@ def create(store: Path) -> Path:
             files.publish(store / "store.json", files.dump({"format": FORMAT}))
         files.check_publishing(store)
     except OSError as error:
+        if error.errno in files.FULL:
+            raise
         raise ConfigError(f"{store}: cannot keep runs here: {error.strerror}") from None
     return store
 

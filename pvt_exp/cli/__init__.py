@@ -1,6 +1,5 @@
 """The command ``pvt-exp``. The verbs are thin: read what was typed, call the module that does it, print."""
 
-import errno
 import gc
 import os
 import sys
@@ -83,7 +82,7 @@ def main() -> None:
     except OSError as error:
         if error.strerror is None:
             raise
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in files.FULL
         where = f"{error.filename}: " if error.filename else ""
         _refuse(f"{where}{error.strerror}{'; make room and type it again' if full else ''}", 1 if full else 2)
     finally:
