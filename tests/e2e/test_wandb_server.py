@@ -166,7 +166,7 @@ def test_a_run_that_fails_says_so_and_alerts(sweep: Path, cli: Cli, tmp_path: Pa
     assert '"diverged"' in json.dumps([record for record in found if record["type"] == "summary"])
     (end,) = [record for record in found if record["type"] == "exit"]
     assert end["exit"]["exit_code"] == 1
-    (report,) = tmp_path.glob("runs/reports/sweep/wandb/offline-run-*")
+    (report,) = tmp_path.glob("runs/reports/sweep.only-base.*/wandb/offline-run-*")  # a part of the sweep
     assert "0 of 1 runs are done; 1 diverged" in json.dumps(records(report))
 
 
