@@ -1,6 +1,7 @@
 """What all tests share: a small experiment, and the command line as a user types it."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,3 +127,9 @@ def cli(tmp_path: Path) -> Cli:
         return done
 
     return call
+
+
+def hear_signals() -> None:
+    """In a process that a test starts: what a shell runs in the background, or under nohup, ignores these two."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

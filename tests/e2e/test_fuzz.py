@@ -232,6 +232,8 @@ def test_mutated_tables_are_checked_or_what_is_wrong_with_them_is_told(page: Pat
         Path(name).write_bytes(mutate(whole[name].decode(), draw))
         said = told(str(page), "--check")
         now, before = (each.decode(errors="replace").splitlines() for each in (Path(name).read_bytes(), whole[name]))
+        if name.endswith(".csv"):
+            now = [line for line in now if line]  # an empty line is no row
         changed = [was for was, new in zip_longest(before, now) if was != new]
         if said.count(": equal to ") == PAGE.count("kind: ") + 1:
             assert all(was is not None and typed() in was for was in changed), (number, name)

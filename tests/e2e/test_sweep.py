@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import EXPERIMENT, PATIENCE_S, Cli, environment
+from tests.conftest import EXPERIMENT, PATIENCE_S, Cli, environment, hear_signals
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -55,7 +55,7 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - the tests have no threads
+                preexec_fn=hear_signals,  # noqa: PLW1509 - the tests have no threads
             )
         )
         return started[-1]
@@ -65,12 +65,6 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
         process.kill()
         process.wait()
     wait_for(lambda: not processes_with(f"MARK={tmp_path}"))
-
-
-def _hear_ctrl_c() -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # what a shell starts in the background ignores it, and so do its children
 
 
 def results(folder: Path) -> dict[str, dict[str, object]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import typed  # the rows
-from tests.conftest import environment
+from tests.conftest import environment, hear_signals
 from tests.verbs import TABLE, Row, Said, fail, finish_elsewhere, make_project, names, type_here
 from tests.wandb_server import serving
 
@@ -103,7 +103,8 @@ def driven(folder: Path) -> Iterator[None]:
 def see_page(words: list[str], folder: Path) -> tuple[Said, str]:
     """Start what shows a page, ask for it, and end it by Ctrl-C; what it said, and what the page's server answered."""
     command = [str(Path(sys.executable).with_name("pvt-exp")), *words]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=folder, preexec_fn=hear_signals, **pipes) as process:  # noqa: PLW1509
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
