@@ -135,7 +135,8 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         return document.origin(written[-1]) if written else sources.base.origin(())
 
     spelled_twice = tuple(Merged(called([label]), _other_name(label, row)) for label, row in merged)
-    removed = tuple(called(row.labels) for row in rows.values() if all(row is not each for each in kept))
+    stay = {id(row) for row in kept}
+    removed = tuple(called(row.labels) for row in rows.values() if id(row) not in stay)
     planned = Plan(name, seeds, (), spelled_twice, removed)
     if (tune := sweep.tune) is None:
         return _checked(sweep, document, replace(planned, variants=tuple(variant(row, row.run) for row in kept)))

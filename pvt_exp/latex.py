@@ -261,7 +261,6 @@ def _tabular(table: Table, layout: Layout, part: range, rows: Sequence[int]) -> 
 
 def _cells(table: Table, part: range, rows: Sequence[int], layout: Layout) -> dict[int, list[str]]:
     """The cells of each row, its name first."""
-    spreads = [max((cell.std_text for cell in cells), key=len, default="") for cells in columns_of(table)]
     titles = [group.title for group in table.groups for _ in group.rows]
     found = {}
     for i in rows:
@@ -270,7 +269,7 @@ def _cells(table: Table, part: range, rows: Sequence[int], layout: Layout) -> di
         if layout.names_pt is not None and latex_size.lines(row.name, layout.names_pt, layout.size) > 1:
             name = rf"\raggedright {name}"
         name = (r"\enspace " if titles[i] else "") + name + TEX.marks(row.marks)
-        found[i] = [name, *(_number(row.cells[n], table.columns[n], spreads[n]) for n in part)]
+        found[i] = [name, *(_number(row.cells[n], table.columns[n], table.longest_spreads[n]) for n in part)]
     return found
 
 

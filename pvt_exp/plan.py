@@ -69,6 +69,8 @@ INVISIBLE = re.compile(
 
 def alike(name: str) -> str:
     """The same for names that one takes for each other: case, spaces, forms of Unicode and invisible characters aside."""
+    if name.isascii():
+        return " ".join(name.lower().split())
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     visible = "".join(" " if c.isspace() else c for c in INVISIBLE.sub("", plain) if unicodedata.category(c) != "Cf")
     return " ".join(visible.split())

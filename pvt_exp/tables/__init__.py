@@ -157,6 +157,12 @@ class Table:
         """All rows, the groups' one after the other."""
         return tuple(row for group in self.groups for row in group.rows)
 
+    @cached_property
+    def longest_spreads(self) -> tuple[str, ...]:
+        """The longest text of a spread in each column; empty where a column has none."""
+        places = range(len(self.columns))
+        return tuple(max((row.cells[i].std_text for row in self.rows), key=len, default="") for i in places)
+
 
 USUAL = "ablation"
 """The kind of a table that names none."""

@@ -46,7 +46,8 @@ def usual(lines: Sequence[Line]) -> list[str]:
 
 def describe(name: str, lines: Sequence[Line]) -> Metric:
     """What the first row's task that declares a metric says of it."""
-    return next(iter(_declared(name, lines)), undeclared(name))
+    every = (line.variant.runs[0].task.describe(name) for line in lines)
+    return next((each for each in every if each.is_declared), undeclared(name))
 
 
 def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
