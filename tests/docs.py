@@ -32,6 +32,18 @@ class Block(NamedTuple):
         """``docs/sweeps.md:17``."""
         return f"{self.page}:{self.line}"
 
+    @property
+    def statements(self) -> list[str]:
+        """The text of each top-level field of a block of YAML, which may show one field several times."""
+        lines = [line for line in self.text.splitlines() if line.strip() and not line.startswith("#")]
+        starts = [at for at, line in enumerate(lines) if not line.startswith((" ", "}"))]
+        return ["\n".join(lines[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
+
+    @property
+    def fields(self) -> list[str]:
+        """The name of each of `statements`."""
+        return [statement.partition(":")[0] for statement in self.statements]
+
 
 class Command(NamedTuple):
     """A command of a page, as it is typed."""
@@ -61,6 +73,11 @@ def blocks() -> tuple[Block, ...]:
         for token in _parsed(page)
         if token.type == "fence" and token.map
     )
+
+
+def yaml_blocks() -> list[Block]:
+    """Every block of YAML."""
+    return [block for block in blocks() if block.language == "yaml"]
 
 
 @cache

@@ -85,6 +85,17 @@ def test_nothing_names_a_place_of_one_machine() -> None:
             assert not pattern.search(path.read_text(errors="replace")), name
 
 
+def test_the_layout_names_every_file_or_its_folder() -> None:
+    text = (ROOT / "docs/architecture.md").read_text().split("\n## Layout\n")[1].split("\n## ")[0]
+    told = {word for cell in re.findall(r"^\| (.*?) \|", text, re.MULTILINE) for word in re.findall(r"`([^`]+)`", cell)}
+    told = {word for each in told for word in each.split()}
+    there = {str(path.relative_to(ROOT / "pvt_exp")) for path in (ROOT / "pvt_exp").rglob("*.py")}
+    folders = {f"{name.partition('/')[0]}/" for name in there if "/" in name}
+    assert told - there - folders == set(), "named, and not there"
+    covered = {name for name in there if name in told or f"{name.partition('/')[0]}/" in told}
+    assert there - covered == {"__init__.py", "__main__.py", "launchers/__init__.py"}
+
+
 MAY_START = {
     "children": "Python",
     "launchers/local": "its server of forks; nvidia-smi",

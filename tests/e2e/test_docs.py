@@ -191,11 +191,9 @@ BASES = (
 )
 
 
-def documents(text: str) -> list[dict[str, Any]]:
+def documents(block: docs.Block) -> list[dict[str, Any]]:
     """What a block writes: one mapping, or one a statement where it shows several ways to write the same field."""
-    statements = [part for part in re.split(r"\n(?=[^\s#])", f"\n{text}") if re.search(r"^[^\s#]", part, re.MULTILINE)]
-    keys = [re.search(r"^([^\s#][^:]*):", part, re.MULTILINE)[1] for part in statements]  # type: ignore[index]
-    texts = [text] if len(set(keys)) == len(keys) else statements
+    texts = [block.text] if len(set(block.fields)) == len(block.fields) else block.statements
     return [whole(yaml.safe_load(each)) for each in texts]
 
 
@@ -270,11 +268,9 @@ def plan(path: Path) -> None:
     expand.load(path, (), None, lambda run: "0" * 12, lambda tuning: None, cost)
 
 
-@pytest.mark.parametrize(
-    "block", [each for each in docs.blocks() if each.language == "yaml"], ids=lambda each: each.place
-)
+@pytest.mark.parametrize("block", docs.yaml_blocks(), ids=lambda each: each.place)
 def test_a_block_of_yaml_loads_and_plans(block: docs.Block, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with stubs(monkeypatch, [], is_real=False):
         monkeypatch.chdir(project)
-        for found in documents(block.text):
+        for found in documents(block):
             try_yaml(found, project)

@@ -1,7 +1,6 @@
 """docs/schema takes every file and YAML block that is there, and catches a person's mistakes by itself."""
 
 import json
-import re
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from pvt_exp import config
 from pvt_exp.schema import Run
+from tests import docs
 from tests.conftest import ROOT
 
 FILES = [
@@ -17,7 +17,6 @@ FILES = [
     *((path, "sweep") for path in sorted((ROOT / "sweeps").rglob("*.yaml"))),
     *((path, "report") for path in sorted((ROOT / "reports").rglob("*.yaml"))),
 ]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MOST_BYTES = {"run": 80_000, "sweep": 160_000, "report": 12_000}
 
 
@@ -45,35 +44,20 @@ def test_an_editor_reads_the_schema_at_once(name: str) -> None:
 # ------------------------------------------------------------ YAML blocks of the pages
 
 
-def entries(block: str) -> list[str]:
-    """The top-level fields of a block, which may show one field several times."""
-    lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
-    starts = [i for i, line in enumerate(lines) if not line.startswith((" ", "}"))]
-    return ["\n".join(lines[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
-
-
-BLOCKS = [
-    pytest.param(block, id=f"{page.stem}-{i}")
-    for page in PAGES
-    for i, block in enumerate(re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.M | re.S))
-]
-
-
 def test_there_are_blocks() -> None:
-    assert len(BLOCKS) > 10
+    assert len(docs.yaml_blocks()) > 10
 
 
 WHOLE = {"run": {"task", "epochs"}, "sweep": {"base", "blocks"}, "report": {"tables"}}
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_every_block_of_the_pages_is_right_in_the_editor(block: str) -> None:
+@pytest.mark.parametrize("block", docs.yaml_blocks(), ids=lambda each: each.place)
+def test_every_block_of_the_pages_is_right_in_the_editor(block: docs.Block) -> None:
     """A whole file as such; of a part every field, as one of a run, a sweep, a report or a choice."""
-    keys = {entry.partition(":")[0] for entry in entries(block)}
-    if whole := [name for name, fields in WHOLE.items() if fields <= keys and ": ..." not in block]:
-        assert faults(whole[0], block) == []
+    if whole := [name for name, fields in WHOLE.items() if fields <= set(block.fields) and ": ..." not in block.text]:
+        assert faults(whole[0], block.text) == []
         return
-    for entry in entries(block):
+    for entry in block.statements:
         if entry.startswith("wandb:") or "..." in entry.partition(" #")[0]:
             continue  # of site.yaml, which has no schema
         change = "".join(f"\n        {line}" for line in entry.splitlines())
