@@ -19,7 +19,7 @@ from pvt_exp.left_out import LeftOut
 if TYPE_CHECKING:
     from pvt_exp.nn.coco import Coco
 
-FORMAT = 2  # of the index on disk; raised with each change of what `nn.coco_index` writes
+FORMAT = 3  # of the index on disk; raised with each change of what `nn.coco_index` writes
 SPLITS: tuple[Split, Split] = ("train", "val")
 
 

@@ -59,7 +59,7 @@ class Findings:
         if value is None:
             self.note("annotations without a bbox", "add it, or delete them", called)
             return None
-        if isinstance(value, list) and any(type(each) is str for each in value):
+        if isinstance(value, list) and str in map(type, value):
             value = [_number(each) for each in value]
             self.change(*TEXT, f"bbox of {called}")
         try:

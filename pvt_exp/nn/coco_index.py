@@ -6,7 +6,6 @@ whoever looks at the data and every loading process maps the arrays, of which th
 Legend: N annotations.
 """
 
-import gc
 import hashlib
 import json
 import posixpath
@@ -19,8 +18,10 @@ from numpy.typing import NDArray
 
 from pvt_exp import files
 from pvt_exp.datasets import DataError
+from pvt_exp.nn import coco_forms, coco_twice
 from pvt_exp.nn.coco_fields import MEND, Findings, called
-from pvt_exp.nn.coco_masks import NO_MASK, POLYGONS, Flaw, area_of, outline_area, pack
+from pvt_exp.nn.coco_json import parse
+from pvt_exp.nn.coco_masks import NO_MASK, POLYGONS, Around, Flaw, area_of, outline_area, pack
 
 IMAGE = np.dtype([("id", "<i8"), ("height", "<i4"), ("width", "<i4"), ("first", "<i8"), ("end", "<i8")])
 """``first`` to ``end`` are its annotations."""
@@ -60,11 +61,17 @@ def write(annotations: Path, folder: Path) -> None:
     categories = _categories(content["categories"], findings)
     images, names = _images(content["images"], findings)
     findings.stop()
+    coco_twice.files(names, images["id"].tolist(), findings)
     with (folder / "masks.bin").open("wb") as masks:
-        found = _annotations(content["annotations"], images, set(categories), masks, findings, unmasked)
+        found, around = _annotations(content["annotations"], images, set(categories), masks, findings, unmasked)
     findings.stop()
-    kept = _drop(found, images, findings)
+    coco_forms.check(found, images[found["image"]], around, findings)
     findings.stop()
+    taken = _drop(found, images, findings)
+    findings.stop()
+    kept = found[taken]
+    coco_twice.objects(kept, folder / "masks.bin", findings)
+    coco_twice.masks_off(kept, around[taken], findings)
     images["first"] = np.searchsorted(kept["image"], np.arange(len(images)), "left")
     images["end"] = np.searchsorted(kept["image"], np.arange(len(images)), "right")
     np.save(folder / "images.npy", images)
@@ -89,15 +96,7 @@ def _first(unmasked: Findings) -> str | None:
 
 
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
-    collecting = gc.isenabled()
-    gc.disable()  # it would look through tens of millions of new numbers again and again: twice the time
-    try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON: {error}; download or export it again") from None
-    finally:
-        if collecting:
-            gc.enable()
+    content = parse(raw, path)
     for name in ("categories", "images", "annotations"):
         if not isinstance(content, dict) or not isinstance(content.get(name), list):
             raise DataError(f"{path}: no list of {name} in it; a COCO file of instances is due here")
@@ -150,8 +149,9 @@ def _images(entries: list[Any], findings: Findings) -> tuple[Array, list[str]]:
 
 def _annotations(
     entries: list[Any], images: Array, known: set[int], masks: IO[bytes], findings: Findings, unmasked: Findings
-) -> Array:
-    """A row for each annotation in the order of the file, whose masks are written to ``masks``."""
+) -> tuple[Array, Array]:
+    """A row for each annotation in the order of the file, whose masks are written to ``masks``; what is around each mask."""
+    around = Around()
     place = {identity: (row, h, w) for row, (identity, h, w, _, _) in enumerate(images.tolist())}
     rows, at, seen = [], 0, set()
     for n, entry in enumerate(entries):
@@ -159,12 +159,15 @@ def _annotations(
             findings.note("annotations that are no JSON objects", MEND, f"entry {n + 1}")
             continue
         name = called(entry, n)
-        identity, image_id, category = (findings.whole(entry, key, name) for key in ("id", "image_id", "category_id"))
-        for key, value in (("id", identity), ("image_id", image_id), ("category_id", category)):
-            if value is None:
-                findings.note(f"annotations without a whole number below 2^62 as {key}", MEND, name)
+        identity = findings.whole(entry, "id", name)
+        image_id, category = findings.whole(entry, "image_id", name), findings.whole(entry, "category_id", name)
         box, crowd = findings.box(entry, name), findings.crowd(entry, name)
-        if identity is None or image_id is None or category is None or box is None:
+        if identity is None or image_id is None or category is None:
+            for key, value in (("id", identity), ("image_id", image_id), ("category_id", category)):
+                if value is None:
+                    findings.note(f"annotations without a whole number below 2^62 as {key}", MEND, name)
+            continue
+        if box is None:
             continue
         if identity in seen:
             findings.note("annotation ids that stand twice", "give each annotation an id of its own", identity)
@@ -195,8 +198,11 @@ def _annotations(
             area = computed
         rows.append((identity, row, category, tuple(box), float(area), crowd, form, at, len(mask)))
         masks.write(mask)
+        around.add(form, mask, tall, wide)
         at += len(mask)
-    return np.array(rows, dtype=ANNOTATION) if not findings.wrong else np.empty(0, ANNOTATION)
+    if findings.wrong:
+        return np.empty(0, ANNOTATION), np.empty((0, 4))
+    return np.array(rows, dtype=ANNOTATION), around.edges()
 
 
 def _wrong_area(area: Any, box: Sequence[float], form: int, mask: bytes, size: tuple[int, int]) -> str:
@@ -222,7 +228,7 @@ def _area(form: int, mask: bytes, bbox: list[float], size: tuple[int, int]) -> f
 
 
 def _drop(found: Array, images: Array, findings: Findings) -> Array:
-    """The annotations that enclose something inside their image, grouped by image."""
+    """The places of the annotations that enclose something inside their image, grouped by image."""
     size = images[found["image"]]
     x, y, width, height = found["bbox"].T
     negative = (width < 0) | (height < 0)
@@ -237,15 +243,8 @@ def _drop(found: Array, images: Array, findings: Findings) -> Array:
     _count("boxes of zero size", "left out", found[empty], findings)
     _count("boxes outside their image", "left out", found[out], findings)
     _count("boxes that reach out of their image", "clipped", found[clipped], findings)
-    as_corners = (
-        (width > x) & (height > y) & (x >= 0) & (y >= 0) & (width <= size["width"]) & (height <= size["height"])
-    )
-    if len(found) and as_corners.mean() > 0.95 and (clipped | out).mean() > 0.1:
-        what = "boxes that look like [left, top, right, bottom]"
-        _count(what, "read as [left, top, width, height], which COCO's format has", found[as_corners], findings)
-    kept: Array = found[~empty & ~out]
-    grouped: Array = kept[np.argsort(kept["image"], kind="stable")]
-    return grouped
+    kept = np.flatnonzero(~empty & ~out)
+    return kept[np.argsort(found["image"][kept], kind="stable")]
 
 
 def _count(what: str, effect: str, annotations: Array, findings: Findings) -> None:
