@@ -25,6 +25,10 @@ class Left(NamedTuple):
     state: str | None
     """Of a run; none: a copy of the code."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Its entry in JSON."""
+        return {"path": str(self.path), "bytes": self.bytes, "state": self.state, "sweeps": list(self.sweeps)}
+
 
 class Found(NamedTuple):
     """What is left over, and what is kept for a reason that cannot be looked at from here, in words."""
@@ -155,11 +159,14 @@ def chosen(runs: Path, ids: Sequence[str]) -> list[Left]:
 
 def as_json(found: Sequence[Left], removed: bool, kept: Sequence[str] = ()) -> dict[str, Any]:
     """Fields of ``pvt-exp clean --json``."""
-    folders = [
-        {"path": str(each.path), "bytes": each.bytes, "state": each.state, "sweeps": list(each.sweeps)}
-        for each in found
-    ]
+    folders = [each.as_json() for each in found]
     return {"removed": removed, "bytes": sum(each.bytes for each in found), "folders": folders, "kept": list(kept)}
+
+
+def chosen_json(found: Sequence[Left], left: Sequence[Left]) -> dict[str, Any]:
+    """Fields of ``pvt-exp runs remove --json``; ``left`` are those that are still there."""
+    runs = [{**each.as_json(), "removed": each not in left} for each in found]
+    return {"removed": not left, "bytes": sum(each.bytes for each in found), "runs": runs}
 
 
 def _starts_of(folder: Path) -> set[str]:

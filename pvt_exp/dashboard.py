@@ -1,12 +1,13 @@
 """optuna-dashboard on a sweep, as a page that follows its runs or in a database that a team's dashboard reads."""
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from pvt_exp.config import ConfigError
@@ -18,7 +19,28 @@ EVERY_S = 2.0
 """Between two looks at the store, or ten times as long as one takes."""
 
 
-def write(read: Callable[[], Plan], runs: Path, url: str) -> None:
+class Shown(NamedTuple):
+    """What of a sweep can be seen; fields of ``pvt-exp dashboard --json``."""
+
+    sweep: str
+    trials: int
+    """Runs and trials that were written."""
+    studies: list[str]
+    """Their names."""
+    storage: str | None
+    """The database, without its password; None where a page is shown."""
+    address: str | None
+    """Of the page; None where there is none."""
+
+    def in_words(self) -> str:
+        """One line."""
+        if self.address is None:
+            return f"{self.trials} trials in the studies {', '.join(self.studies)}"
+        others = f" and {len(self.studies) - 1} more studies" if len(self.studies) > 1 else ""
+        return f"{self.sweep}: {self.trials} runs and trials so far, at {self.address}{others} (Ctrl-C ends it)"
+
+
+def write(read: Callable[[], Plan], runs: Path, url: str) -> Shown:
     """Make the studies of a sweep in a database, in place of those that were made before.
 
     Raises:
@@ -32,11 +54,11 @@ def write(read: Callable[[], Plan], runs: Path, url: str) -> None:
         written = mirror.refresh()
     except (OptunaError, SQLAlchemyError) as error:  # locked, full, or taken away meanwhile
         raise ConfigError(f"the storage {shown(url)} cannot be written to: {reason(error)}") from None
-    print(f"{written} trials in the studies {', '.join(mirror.studies)}")
+    return Shown(mirror.plan.name, written, mirror.studies, shown(url), None)
 
 
-def serve(read: Callable[[], Plan], runs: Path, host: str, port: int) -> None:
-    """Show the page until Ctrl-C, with what happens in the store meanwhile.
+def serve(read: Callable[[], Plan], runs: Path, host: str, port: int, show: Callable[[Shown], None]) -> None:
+    """Show the page until Ctrl-C, with what happens in the store meanwhile; ``show`` is called once it can be seen.
 
     Raises:
         ConfigError: without optuna-dashboard, and for a port that cannot be had.
@@ -58,11 +80,8 @@ def serve(read: Callable[[], Plan], runs: Path, host: str, port: int) -> None:
     found = mirror.refresh()
     took = time.monotonic() - began
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(
-        f"{mirror.plan.name}: {found} runs and trials so far, at http://{host}:{server.server_port}/dashboard/studies/0"
-        f"{f' and {len(mirror.studies) - 1} more studies' if len(mirror.studies) > 1 else ''} (Ctrl-C ends it)",
-        flush=True,
-    )
+    address = f"http://{host}:{server.server_port}/dashboard/studies/0"
+    show(Shown(mirror.plan.name, found, mirror.studies, None, address))
     said = ""
     with contextlib.suppress(KeyboardInterrupt):
         while True:
@@ -72,7 +91,7 @@ def serve(read: Callable[[], Plan], runs: Path, host: str, port: int) -> None:
                 mirror.refresh()
             except ConfigError as error:  # the sweep's file is being edited
                 if str(error) != said:
-                    print(f"not followed for now: {(said := str(error))}", flush=True)
+                    print(f"not followed for now: {(said := str(error))}", file=sys.stderr, flush=True)
             took = time.monotonic() - began
 
 

@@ -92,6 +92,9 @@ def _score(
             if value != getattr(run.task, name)
         },
         "images_per_second": round(pace.images / pace.seconds, 1),
+        "threads": torch.get_num_threads(),
+        "workers": loader.groups.num_workers,
+        "gpus": list(placement.gpus),
         "device": torch.cuda.get_device_name() if placement.gpus else provenance.machine()["processor"],
     }
 

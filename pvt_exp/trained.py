@@ -113,9 +113,14 @@ def predict(found: Trained, paths: Sequence[Path], out: Path, score: float, slot
     return status
 
 
-def evaluate_run(found: Trained, words: Sequence[str], slot: Slot, workers: int, as_json: bool) -> int:
-    """Have a finished run scored and the figures printed; the exit status."""
-    if not slot.gpus and not found.placement.gpus:
+def evaluate_run(
+    found: Trained, words: Sequence[str], slot: Slot, workers: int, as_json: bool, threads_asked: bool = False
+) -> int:
+    """Have a finished run scored and the figures printed; the exit status.
+
+    On the CPU it has no more threads than it was trained with, unless they were asked for.
+    """
+    if not slot.gpus and not found.placement.gpus and not threads_asked:
         slot = Slot((), min(slot.threads, found.placement.threads))  # rounding follows from the threads
     data = found.result["data"]
     root = data_of(found.run, words, data.get("class_names"))

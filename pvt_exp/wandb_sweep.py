@@ -6,7 +6,7 @@ What an agent starts is ``pvt-exp wandb run SWEEP.yaml run=ID``, which plans the
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,6 +17,22 @@ from pvt_exp.schema import Tracking
 
 LIMIT_S = 60.0
 """For W&B's own command, which would try a lost server for minutes."""
+
+
+class Told(NamedTuple):
+    """What is told of a sweep that W&B's agents train; fields of ``pvt-exp wandb sweep --json``."""
+
+    sweep: str
+    runs: int
+    """How many it has."""
+    left: list[str]
+    """Ids of those that the agents train."""
+    configuration: dict[str, Any] | None = None
+    """W&B's; None where nothing is left to train."""
+    file: str | None = None
+    """Where that is written."""
+    agent: str | None = None
+    """The command of W&B's agents, once the sweep is registered."""
 
 
 def configuration(planned: Plan, ids: Sequence[str], command: Sequence[str], tracking: Tracking) -> dict[str, Any]:
@@ -69,6 +85,12 @@ def register(path: Path) -> str:
     if done.returncode or "wandb agent" not in said:
         raise ConfigError(f"the sweep is not registered: {(said.splitlines() or ['W&B says nothing'])[-1]}; {later}")
     return said
+
+
+def agent(said: str) -> str:
+    """The command of W&B's agents in what `register` gives."""
+    (line,) = [line for line in said.splitlines() if "wandb agent" in line]
+    return line[line.index("wandb agent") :].strip()
 
 
 def alone(planned: Plan, run_id: str) -> Plan:

@@ -5,10 +5,11 @@ What is done is remembered by W&B, in a file ``*.wandb.synced`` beside the data.
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pvt_exp import attempts, children, locks, wandb_client, wandb_file
 
@@ -77,6 +78,20 @@ def upload(
             pool.shutdown(cancel_futures=True)
             raise
     return failed
+
+
+def as_json(todo: Sequence[Waiting], ended: Mapping[Waiting, str | None], busy: int) -> dict[str, Any]:
+    """Fields of ``pvt-exp wandb sync --json``; ``ended`` are those that were tried, with why they failed or None."""
+    runs = [
+        {
+            "name": each.name,
+            "parts": list(map(str, each.parts)),
+            "uploaded": each in ended and ended[each] is None,
+            "reason": ended.get(each),
+        }
+        for each in todo
+    ]
+    return {"runs": runs, "busy": busy}
 
 
 def _sync(each: Waiting, limit_s: float) -> str | None:

@@ -106,7 +106,12 @@ def environment(**changes: str) -> dict[str, str]:
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """Run ``pvt-exp`` as a process in an empty folder; ``ok=2`` is the exit status that is due (None: any)."""
+    """Run ``pvt-exp`` as a process in an empty folder; ``ok=2`` is the exit status that is due (None: any).
+
+    What it prints with ``--json`` has just the fields that docs/json.md names.
+    """
+
+    from tests.json_fields import check
 
     def call(
         *words: str | Path, ok: int | None = 0, cwd: Path | None = None, **env: str
@@ -124,6 +129,8 @@ def cli(tmp_path: Path) -> Cli:
         said = f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}"
         assert ok is None or done.returncode == ok, said
         assert "Traceback" not in done.stderr, said
+        if "--json" in words and done.returncode in (0, 1):
+            check([str(word) for word in words], done.stdout)
         return done
 
     return call

@@ -99,20 +99,6 @@ def options() -> dict[str, set[str]]:
     return found
 
 
-@cache
-def json_fields() -> dict[tuple[str, ...], set[str]]:
-    """The fields that docs/json.md names under each verb's heading."""
-    found: dict[tuple[str, ...], set[str]] = {}
-    text = (ROOT / "docs/json.md").read_text(encoding="utf-8")
-    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
-        heading, _, body = section.partition("\n")
-        fields = set(re.findall(r"`([a-z][a-z0-9_]*)`", body))
-        for command in re.findall(r"`pvt-exp ([^`]*)`", heading):
-            verb = tuple(word for word in command.split() if word.islower() and not word.startswith("-"))
-            found.setdefault(verb, set()).update(fields)
-    return found
-
-
 def _name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 

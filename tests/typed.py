@@ -103,6 +103,20 @@ def _(said: Said) -> None:
     assert list(said.attempt(said.names["single"], 2).glob("wandb/offline-run-*"))
 
 
+@typed("sweep tuned.yaml --gpus none --json", **TWO_GPUS)
+def _(said: Said) -> None:
+    (tuned,) = said.json["tunings"]
+    (trial,) = tuned["tried"]
+    assert (trial["state"], trial["values"], trial["score"]) == ("done", tuned["chosen"], tuned["best"])
+    assert [row["runs"][0]["state"] for row in said.json["variants"]] == ["done"]
+
+
+@typed("run second.yaml --gpus none --json", status=1, **TWO_GPUS)
+def _(said: Said) -> None:
+    assert (said.json["state"], said.json["attempts"]) == ("pending", 0)
+    assert f"waits for {said.names['first']}, which diverged" in said.err
+
+
 @typed("run base.yaml optim.lr=1e-3 --json", "--json")
 def _(said: Said) -> None:
     assert (said.json["id"], said.json["state"]) == (said.names["single"], "done")
@@ -110,15 +124,28 @@ def _(said: Said) -> None:
 
 
 @typed(
-    "wandb run sweep.yaml optim.lr=3e-3 run={of_wandb} --store runs --seeds 0 --data shapes=data --gpus none --workers 0 "
-    "--micro-batch 4 --keep none --retry failed",
-    *("--store", "--seeds", "--data", "--gpus", "--workers", "--micro-batch", "--keep", "--retry"),
+    "wandb run sweep.yaml optim.lr=3e-3 run={of_wandb} --store runs --seeds 0 --data shapes=data --gpus none --workers 1 "
+    "--threads 3 --micro-batch 4 --keep none --retry failed --json",
+    *(
+        "--store",
+        "--seeds",
+        "--data",
+        "--gpus",
+        "--workers",
+        "--threads",
+        "--micro-batch",
+        "--keep",
+        "--retry",
+        "--json",
+    ),
+    WANDB_MODE="offline",
     **TWO_GPUS,
 )
 def _(said: Said) -> None:
-    assert "1 to train" in said.out
+    assert "1 to train" in said.err
+    assert (said.json["id"], said.json["state"]) == (said.names["of_wandb"], "done")
     placed = placement(said, said.names["of_wandb"], 2)
-    due = {"gpus": [], "workers": 0, "micro_batch": 4, "keep": "none", "data": str(said.folder / "data")}
+    due = {"gpus": [], "workers": 1, "threads": 3, "micro_batch": 4, "keep": "none", "data": str(said.folder / "data")}
     assert {name: placed[name] for name in due} == due
     assert "done" in (said.attempt(said.names["of_wandb"], 2) / "end.json").read_text()
 
@@ -126,7 +153,7 @@ def _(said: Said) -> None:
 # ---------------------------------------------------------------- what uses what was trained
 
 
-@typed("predict {run} photos --store runs --out found --score 0.1 --gpus none", "--store", "--out", "--score", "--gpus")
+@typed("predict {run} photos --store runs --out found --gpus none", "--store", "--out", "--gpus", **TWO_GPUS)
 def _(said: Said) -> None:
     told = yaml.safe_load((said.folder / "found/predictions.json").read_text())
     assert told["run"] == said.names["run"]
@@ -134,24 +161,45 @@ def _(said: Said) -> None:
     assert all((said.folder / "found" / each["picture"]).is_file() for each in told["images"])
 
 
-@typed("predict {run} photos/red.png --json", "--json")
+@typed("predict {run} photos --score 0.1", "--score", status=2)
+def _(said: Said) -> None:
+    assert "--score 0.1: is for objects, and classification finds none" in said.err, "test_predict.py has those that do"
+
+
+@typed("predict {run} photos/red.png broken.png --json", "--json", status=1)
 def _(said: Said) -> None:
     assert said.json["run"] == said.names["run"]
     assert [each["file_name"] for each in said.json["images"]] == ["photos/red.png"]
+    assert [each["file_name"] for each in said.json["unread"]] == ["broken.png"]
 
 
 @typed(
-    "evaluate {run} --store runs --data shapes=data --gpus none --workers 1 --threads 1 --json",
+    "evaluate {run} --store runs --data shapes=data --gpus none --workers 1 --threads 2 --json",
     *("--store", "--data", "--gpus", "--workers", "--threads", "--json"),
+    **TWO_GPUS,
 )
 def _(said: Said) -> None:
     result = yaml.safe_load((said.folder / "runs" / said.names["run"] / "result.json").read_text())
     assert said.json["run"] == said.names["run"]
-    assert said.json["metrics"] == result["metrics"]
+    assert said.json["metrics"]["top1"] == result["metrics"]["top1"]
     assert said.json["data"]["folder"] == str(said.folder / "data")
+    assert {name: said.json[name] for name in ("gpus", "workers", "threads")} == {
+        "gpus": [],
+        "workers": 1,
+        "threads": 2,
+    }
+    assert result["provenance"]["hardware"]["threads"] == 1, "so many it has by itself"
 
 
-@typed("evaluate base.yaml task.num_classes=1000 --weights none.pth", "overrides", "--weights", status=2)
+@typed("evaluate base.yaml dataset.val_images=8 --weights {weights} --json", "overrides", "--weights")
+def _(said: Said) -> None:
+    assert (said.json["run"], said.json["weights"]) == (None, said.names["weights"])
+    assert said.json["data"]["images"] == 8, "the file says 16"
+    assert said.json["match"]["matched"]
+    assert not said.json["match"]["missing"]
+
+
+@typed("evaluate base.yaml task.num_classes=1000 --weights none.pth", status=2)
 def _(said: Said) -> None:
     assert "--weights none.pth: no such file" in said.err
 
@@ -181,6 +229,23 @@ def _(said: Said) -> None:
     assert said.json["states"] == {"pending": 6}
 
 
+@typed("plan rich.yaml --json")
+def _(said: Said) -> None:
+    assert said.json["merged_rows"] == [{"name": "depth deep again", "into": "depth deep"}]
+    assert said.json["removed_rows"] == ["rate huge"]
+    told = {row["name"]: row for row in said.json["variants"]}
+    assert told["depth deep"]["matched"]["field"] == "backbone.embed_dims"
+    assert "no backbone.embed_dims" in told["model other"]["unmatched"]
+    assert [each["key"] for each in told["base"]["published"]] == ["v1/table2/PVT-Tiny"]
+
+
+@typed("plan stages.yaml --json")
+def _(said: Said) -> None:
+    (group,) = said.json["pretrainings"]
+    assert [(run["id"], run["state"]) for run in group["runs"]] == [(said.names["first"], "diverged")]
+    assert said.json["variants"][0]["runs"][0]["pretraining"] == said.names["first"]
+
+
 @typed("plan many.yaml --all", "--all")
 def _(said: Said) -> None:
     assert "c45" in said.out
@@ -195,6 +260,8 @@ def _(said: Said) -> None:
 @typed("plan pets.yaml --data pets=pets --json", "--data")
 def _(said: Said) -> None:
     assert said.json["states"] == {"stale": 1}, "those are other data than it was trained on"
+    line, *_ = said.json["data"][0]["left_out"]["train"]
+    assert (line["what"], line["number"], line["examples"]) == ("files ending in .heic", 1, ["train/cat/b.heic"])
 
 
 @typed("plan sweep.yaml --cost --json", "--cost")
@@ -205,7 +272,7 @@ def _(said: Said) -> None:
 
 
 @typed(
-    "plan sweep.yaml --only deeper --calibrate --gpus none --slots 2 --gpus-per-run 1 --workers 1 --threads 1 "
+    "plan sweep.yaml --only deeper --calibrate --gpus none --slots 3 --gpus-per-run 2 --workers 1 --threads 3 "
     "--micro-batch 4 --data shapes=data --json",
     *("--calibrate", "--gpus", "--slots", "--gpus-per-run", "--workers", "--threads", "--micro-batch"),
     **TWO_GPUS,
@@ -214,15 +281,18 @@ def _(said: Said) -> None:
     (row,) = said.json["costs"]
     assert row["pace"]["step_s"] > 0
     assert row["run_h"] > 0
-    assert said.json["device"]["slots"] == 2
-    (placed,) = [yaml.safe_load(path.read_text()) for path in said.folder.glob("runs/calibrations/*.json")]
-    assert placed
+    due = {"workers": 1, "threads": 3, "micro_batch": 4}
+    assert {name: row["pace"][name] for name in due} == due
+    assert said.json["device"]["slots"] == 3
+    assert said.json["device"]["name"].startswith("2 x ")
+    assert said.json["device"]["name"].endswith(", 3 threads")
     assert said.json["hours"]["left"] == 1
 
 
 @typed("status")
 def _(said: Said) -> None:
-    assert "runs: 7 runs\n  sweep: 4 done\n  earlier: 3 done, 1 failed\n" in said.out
+    counts = dict(line.strip().split(": ") for line in said.out.splitlines())
+    assert (counts["sweep"], counts["earlier"], counts["second"]) == ("4 done", "3 done, 1 failed", "1 diverged")
 
 
 @typed(
@@ -252,6 +322,13 @@ def _(said: Said) -> None:
     assert told[said.names["run"]]["sweeps"] == ["earlier", "sweep"]
 
 
+@typed("runs list --json", how="running")
+def _(said: Said) -> None:
+    (run,) = [run for run in said.json["runs"] if run["state"] == "running"]
+    assert run["id"] == said.names["failed"]
+    assert (run["progress"]["epoch"], run["progress"]["fraction"]) == (1, 1.0)
+
+
 @typed("runs list")
 def _(said: Said) -> None:
     assert re.search(rf"{said.names['run']} +done +top1 [\d.]+ .*earlier, sweep", said.out)
@@ -261,6 +338,13 @@ def _(said: Said) -> None:
 def _(said: Said) -> None:
     assert said.json["settings"]["backbone"]["depths"] == [2, 1, 1, 1]
     assert (said.json["attempts"], [end["state"] for end in said.json["ends"]]) == (1, ["done"])
+
+
+@typed("runs show {first} --json")
+def _(said: Said) -> None:
+    (end,) = said.json["ends"]
+    assert (end["state"], end["lr"]) == ("diverged", 1e30)
+    assert said.json["result"] is None
 
 
 @typed("runs show {deeper}")
@@ -317,6 +401,14 @@ def _(said: Said) -> None:
     there = {path.name: path for path in (said.folder / "schemas").iterdir()}
     assert {"run.json", "sweep.json", "report.json"} <= set(there)
     assert "backbone" in yaml.safe_load(there["run.json"].read_text())["properties"]
+    assert "schemas/run.json\n" in said.out
+
+
+@typed("schema --out schemas --json", "--json")
+def _(said: Said) -> None:
+    assert sorted(said.json["files"]) == [
+        f"schemas/{path.name}" for path in sorted((said.folder / "schemas").iterdir())
+    ]
 
 
 @typed("dashboard sweep.yaml optim.lr=5e-3 --storage sqlite:///empty.db", "overrides")
@@ -333,9 +425,24 @@ def _(said: Said) -> None:
     assert (said.folder / "studies.db").stat().st_size
 
 
-@typed("dashboard sweep.yaml --host 127.0.0.1 --port 0", "--host", "--port", how="page")
+@typed("dashboard sweep.yaml --seeds 0 --storage sqlite:///studies.db --json", "--json")
 def _(said: Said) -> None:
-    assert re.search(r"at http://127\.0\.0\.1:\d\d+/dashboard", said.out)
+    assert (said.json["studies"], said.json["storage"]) == (["sweep"], "sqlite:///studies.db")
+    assert said.json["address"] is None
+
+
+@typed("dashboard sweep.yaml --host 127.0.0.2 --port 0", "--host", "--port", how="page")
+def _(said: Said) -> None:
+    found = re.search(r"at http://127\.0\.0\.2:(\d+)/dashboard", said.out)
+    assert found is not None, "the host is 127.0.0.1 by itself"
+    assert found[1] != "8080"
+    assert "sweep" in said.names["page"]
+
+
+@typed("dashboard sweep.yaml --port 0 --json", how="page")
+def _(said: Said) -> None:
+    assert (said.json["sweep"], said.json["storage"]) == ("sweep", None)
+    assert said.json["address"].startswith("http://127.0.0.1:")
     assert "sweep" in said.names["page"]
 
 
@@ -404,6 +511,26 @@ def _(said: Said) -> None:
     assert "Two tables" in (said.folder / "papers/page/index.html").read_text()
 
 
+@typed("report compared.yaml --out papers --json")
+def _(said: Said) -> None:
+    kinds = [[column["kind"] for column in table["columns"]] for table in said.json["tables"]]
+    assert "deviation" in kinds[0]
+    assert {"interval", "difference"} <= set(kinds[1])
+
+
+@typed("report sweep.yaml --out papers --seeds 0 --check --json")
+def _(said: Said) -> None:
+    assert said.json["equal"]
+
+
+@typed("report sweep.yaml optim.lr=5e-3 --out papers/page --check --json", status=1)
+def _(said: Said) -> None:
+    (table,) = said.json["tables"]
+    assert table["not_asked"][said.names["deeper"]] == 0
+    told = [each for each in table["differences"] if (each["row"], each["column"]) == ("deeper", "runs")]
+    assert [said.names["deeper"] in each["committed"] for each in told] == [True]
+
+
 # ---------------------------------------------------------------- what keeps order
 
 
@@ -437,19 +564,37 @@ def _(said: Said) -> None:
 
 @typed("wandb sync --dry-run --store runs", "--dry-run", "--store")
 def _(said: Said) -> None:
-    assert re.search(rf"^{said.names['single']}: .*offline-run-.*\n1 runs to upload$", said.out, re.MULTILINE)
+    for run in (said.names["single"], said.names["of_wandb"]):
+        assert re.search(rf"^{run}: .*offline-run-", said.out, re.MULTILINE)
+    assert said.out.endswith("\n2 runs to upload\n")
 
 
-@typed("wandb sync --at-once 2 --limit 200", "--at-once", "--limit", how="server")
+@typed("wandb sync --dry-run --json", "--json")
 def _(said: Said) -> None:
-    assert f"[1/1] {said.names['single']}: uploaded\n1 of 1 runs are uploaded\n" in said.out
+    told = {run["name"]: run for run in said.json["runs"]}
+    assert set(told) == {said.names["single"], said.names["of_wandb"]}
+    assert [run["uploaded"] for run in told.values()] == [False, False]
+    assert all((said.folder / part).is_dir() for run in told.values() for part in run["parts"])
+    assert "2 runs to upload" in said.err
+
+
+@typed("wandb sync --limit 1 --json", "--limit", status=1, how="lost server")
+def _(said: Said) -> None:
+    assert all(run["reason"].startswith("not done after 1 s") for run in said.json["runs"]), "it would be 900"
+    assert "0 of 2 runs are uploaded" in said.err
+
+
+@typed("wandb sync --at-once 1", "--at-once", how="server")
+def _(said: Said) -> None:
+    assert "\n2 of 2 runs are uploaded\n" in said.out
+    assert said.names["at once"] == "1", "it would be 2"
 
 
 @typed(
     "wandb sweep sweep.yaml optim.lr=6e-3 --store runs --seeds 4 --only deeper --data shapes=data --gpus none --workers 1 "
-    "--micro-batch 4 --keep none --retry failed --print",
+    "--threads 3 --micro-batch 4 --keep none --retry failed --print",
     *("overrides", "--store", "--seeds", "--only", "--data", "--gpus", "--workers", "--micro-batch", "--keep"),
-    *("--retry", "--print"),
+    *("--retry", "--print", "--threads"),
 )
 def _(said: Said) -> None:
     told = yaml.safe_load(said.out)
@@ -457,7 +602,7 @@ def _(said: Said) -> None:
     command = " ".join(told["command"])
     for words in ("optim.lr=6e-3", "--store runs", "--seeds 4", "--data shapes=data", "--gpus none", "--workers 1"):
         assert words in command
-    for words in ("--micro-batch 4", "--keep none", "--retry failed"):
+    for words in ("--threads 3", "--micro-batch 4", "--keep none", "--retry failed"):
         assert words in command
 
 
@@ -468,19 +613,35 @@ def _(said: Said) -> None:
     assert len(yaml.safe_load(said.names["registered"])["parameters"]["run"]["values"]) == 3
 
 
+@typed("wandb sweep sweep.yaml --seeds 4 --out yaml --json", "--json", how="server")
+def _(said: Said) -> None:
+    assert said.json["configuration"]["parameters"]["run"]["values"] == [f"runs/{run}" for run in said.json["left"]]
+    assert (said.json["runs"], len(said.json["left"])) == (3, 3)
+    assert said.json["file"] == "yaml/sweep/wandb_sweep.yaml"
+    assert re.fullmatch(r"wandb agent \S+", said.json["agent"])
+
+
+@typed("wandb sweep sweep.yaml --seeds 0 --json")
+def _(said: Said) -> None:
+    assert (said.json["left"], said.json["configuration"]) == ([], None)
+    assert "there is nothing to register" in said.err
+
+
 # ---------------------------------------------------------------- last, as it replaces and removes
 
 
 @typed(
     "retrain {deeper} --store runs --data shapes=data --gpus none --slots 1 --memory-gb 40 --gpus-per-run 1 --workers 1 "
-    "--threads 2 --micro-batch 8 --keep none --checkpoint-minutes 7 --wandb disabled",
-    *("run_ids", "--store", "--data", "--gpus", "--slots", "--memory-gb", "--workers", "--micro-batch"),
+    "--threads 2 --micro-batch 8 --keep none --checkpoint-minutes 7 --wandb disabled --json",
+    *("run_ids", "--json", "--store", "--data", "--gpus", "--slots", "--memory-gb", "--workers", "--micro-batch"),
     *("--keep", "--checkpoint-minutes", "--wandb", "--gpus-per-run", "--threads"),
     **TWO_GPUS,
 )
 def _(said: Said) -> None:
-    assert "sweep: the run is done" in said.out
+    assert "sweep: the run is done" in said.err
     run = said.names["deeper"]
+    (told,) = said.json["runs"]
+    assert (told["id"], told["state"], len(told["set_aside"])) == (run, "done", 1)
     assert len(list((said.folder / "runs" / run).glob("result.set-aside-*.json"))) == 1
     newest = max(int(path.name) for path in (said.folder / "runs" / run / "attempts").iterdir())
     placed = placement(said, run, newest)
@@ -500,6 +661,15 @@ def _(said: Said) -> None:
     assert "MB: removed" in said.out
     assert not (said.folder / "runs" / said.names["deeper"]).exists()
     assert (said.folder / "runs" / said.names["run"]).exists()
+
+
+@typed("runs remove {single} --yes --json", "--json")
+def _(said: Said) -> None:
+    (told,) = said.json["runs"]
+    assert (told["path"], told["state"], told["removed"]) == (f"runs/{said.names['single']}", "done", True)
+    assert said.json["removed"]
+    assert "MB: removed" in said.err
+    assert not (said.folder / "runs" / said.names["single"]).exists()
 
 
 @typed("clean sweep.yaml --remove", "--remove")

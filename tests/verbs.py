@@ -203,18 +203,56 @@ epochs: 1
 batch_size: 2
 """
 PAGE = "title: Two tables\ntables:\n  - {sweep: sweep.yaml}\n  - {sweep: sweep.yaml, columns: [params, n]}\n"
+RICH = """\
+base: base.yaml
+seeds: [0]
+match: {cost: params, within: 5%, by: backbone.embed_dims}
+where: backbone.kind != "pvt" or optim.lr < 0.1
+published: {base: v1/table2/PVT-Tiny}
+blocks:
+  - one_at_a_time:
+      depth:
+        deep: {backbone.depths: [3, 3, 3, 3]}
+        deep again: {backbone.depths: [3, 3, 3, 3]}
+      rate: {huge: {optim.lr: 1.0}}
+      model: {other: {backbone: {kind: timm, name: resnet18}}}
+"""
+"""A plan that has something to say of everything that a plan can tell."""
+COMPARED = (
+    "tables:\n  - {kind: reproduction, sweep: rich.yaml}\n  - {sweep: rich.yaml, columns: [interval, difference]}\n"
+)
+TUNED = """\
+base: base.yaml
+seeds: [0]
+tune: {space: {optim.lr: {low: 1e-4, high: 1e-2, log: true}}, trials: 1, holdout: {share: 0.5}}
+blocks:
+  - variants: {all: {}}
+"""
+FILES = {
+    "base.yaml": BASE,
+    "sweep.yaml": SWEEP,
+    "page.yaml": PAGE,
+    "pet.yaml": PETS,
+    "pets.yaml": "base: pet.yaml\nblocks:\n  - variants: {all: {}}\n",
+    "rich.yaml": RICH,
+    "compared.yaml": COMPARED,
+    "tuned.yaml": TUNED,
+    "first.yaml": BASE.replace("lr: 2e-3", "lr: 1.0e+30"),
+    "second.yaml": BASE + "pretrain: first.yaml\n",
+    "stages.yaml": "base: second.yaml\nblocks:\n  - variants: {all: {}}\n",
+}
 
 
 def make_project(folder: Path) -> None:
     """An experiment, a sweep, a report and two photographs; and a sweep on photographs of a person's own."""
-    for name, text in (("base.yaml", BASE), ("sweep.yaml", SWEEP), ("page.yaml", PAGE)):
+    for name, text in FILES.items():
         (folder / name).write_text(text)
     (folder / "data").mkdir()
-    (folder / "pet.yaml").write_text(PETS)
-    (folder / "pets.yaml").write_text("base: pet.yaml\nblocks:\n  - variants: {all: {}}\n")
     for place in ("train/cat", "train/dog", "val/cat", "val/dog"):
         (folder / "pets" / place).mkdir(parents=True)
         Image.new("RGB", (32, 32)).save(folder / "pets" / place / "a.png")
+    (folder / "pets/train/cat/b.heic").touch()
+    (folder / "broken.png").touch()
     (folder / "photos").mkdir()
     for name, colour in (("red.png", (255, 0, 0)), ("blue.jpg", (0, 0, 255))):
         Image.new("RGB", (40, 30), colour).save(folder / "photos" / name)
@@ -226,7 +264,8 @@ def names(folder: Path) -> dict[str, str]:
     runs = {(row.name, run.seed): run.id for row in planned.variants for run in row.runs}
     changed = [stages.experiment(folder / "base.yaml", [f"optim.lr={lr}"]).id for lr in ("1e-3", "3e-3", "4e-3")]
     found = {"run": runs["base", 0], "deeper": runs["depth deeper", 0], "pending": runs["base", 1]}
-    return {**found, "single": changed[0], "of_wandb": changed[1], "failed": changed[2]}
+    first = stages.experiment(folder / "first.yaml").id
+    return {**found, "single": changed[0], "of_wandb": changed[1], "failed": changed[2], "first": first}
 
 
 def finish_elsewhere(folder: Path) -> None:

@@ -31,6 +31,9 @@ class Server:
     """The newest sweep's YAML."""
     commands: list[dict[str, Any]] = field(default_factory=list)
     """What agents are told, one a heartbeat."""
+    open: set[str] = field(default_factory=set)
+    at_once: int = 0
+    """Most runs that were begun and had not ended."""
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -55,6 +58,8 @@ class Server:
         self.asked.append((name, told))
         where = {"id": "p", "name": told.get("project") or "p", "entity": {"id": "e", "name": "me"}}
         if name == "UpsertBucket":
+            self.open.add(told["name"])
+            self.at_once = max(self.at_once, len(self.open))
             run = {"id": f"b-{told['name']}", "name": told["name"], "displayName": told.get("displayName")}
             more = {"description": "", "config": "{}", "sweepName": None, "project": where}
             more["historyLineCount"] = len(self.history.get(told["name"], ()))
@@ -99,6 +104,7 @@ class Server:
             rows = self.history.setdefault(run_id, [])
             rows[part["offset"] :] = [json.loads(line) for line in part["content"]]
         if told.get("complete"):
+            self.open.discard(run_id)
             self.ends[run_id] = told.get("exitcode", 0)
 
 

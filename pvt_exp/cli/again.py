@@ -14,6 +14,7 @@ from pvt_exp.cli.options import (
     Data,
     Gpus,
     GpusPerRun,
+    Json,
     Keep,
     MemoryGb,
     MicroBatch,
@@ -46,9 +47,10 @@ def retrain(
     keep: Keep = "last",
     checkpoint_minutes: CheckpointMinutes = 10.0,
     wandb: WandbMode = None,
+    as_json: Json = False,
 ) -> None:
     """Train runs again from the beginning, finished ones too; the old result stays beside the new one."""
-    from pvt_exp import session
+    from pvt_exp import session, views
     from pvt_exp.component import kinds
 
     store.check(store_)
@@ -60,16 +62,18 @@ def retrain(
     loading = options.choose_workers(workers, launcher.slots(), runs)
     placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
     words = [*(data or ()), *_where_they_were(store_, runs, data or ())]
-    status = 0
+    status, terminal = 0, console(beside=as_json)
     for name, plan in _plans(store_, runs).items():
         if any(store.is_start(store_ / run.id) for run in plan.runs):
-            console().print(
+            terminal.print(
                 f"{name}: runs that start from these keep what they learnt from the old weights", highlight=False
             )
         retry = ("done", "stale", *ENDED)
-        status = max(status, session.train(console(), plan, store_, launcher, placement, words, retry, Policy()))
+        status = max(status, session.train(terminal, plan, store_, launcher, placement, words, retry, Policy()))
         if status == session.INTERRUPTED:
             break
+    if as_json:
+        views.print_json(views.retrained_json(store_, [run.id for run in runs]))
     raise SystemExit(status)
 
 
@@ -77,25 +81,28 @@ def runs_remove(
     run_ids: Ids,
     store_: Store = Path("runs"),
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Remove runs with their results and checkpoints; not one that is being trained, nor one that others start from."""
-    from pvt_exp import cleaning
+    from pvt_exp import cleaning, views
 
     store.check(store_)
+    say = console(beside=as_json).print
     chosen = cleaning.chosen(store_, _found(store_, run_ids))
     for each in chosen:
         of = f"of {', '.join(each.sweeps)}" if each.sweeps else "of no sweep"
-        console().print(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {each.state}, {of}", highlight=False, soft_wrap=True)
+        say(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {each.state}, {of}", highlight=False, soft_wrap=True)
     total = f"{several(len(chosen), 'run')}, {sum(each.bytes for each in chosen) / 1e6:.1f} MB"
-    if not yes:
-        if not _is_asked():
-            raise ConfigError(f"{total}: nothing is removed; --yes removes them")
-        if not typer.confirm(f"remove {total}?"):
-            raise SystemExit(1)
-    left = [each.path for each in chosen if not cleaning.remove(each)]
-    for path in left:
-        console().print(f"{path}: it is being trained now, and stays", highlight=False)
-    console().print(f"{total}: removed" if not left else f"{len(chosen) - len(left)} removed", highlight=False)
+    if not yes and not _is_asked():
+        raise ConfigError(f"{total}: nothing is removed; --yes removes them")
+    left = chosen
+    if yes or typer.confirm(f"remove {total}?", err=as_json):
+        left = [each for each in chosen if not cleaning.remove(each)]
+        for each in left:
+            say(f"{each.path}: it is being trained now, and stays", highlight=False)
+        say(f"{total}: removed" if not left else f"{len(chosen) - len(left)} removed", highlight=False)
+    if as_json:
+        views.print_json(cleaning.chosen_json(chosen, left))
     raise SystemExit(1 if left else 0)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pvt_exp import cost as pricing
-from pvt_exp import site, standing, store
+from pvt_exp import site, store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -60,9 +60,7 @@ def plan(
         options.worker_number(workers)
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
-    roots, facts, problems = site.inspect(planned, site.places(data or ()), site.load())
-    unfit = [line for each, told in problems.items() if each.name in roots for line in told]
-    found = standing.outcomes(store_, planned, site.fingerprints(facts))
+    found, facts, of_data = options.look(planned, store_, data or ())
     tried = tuning.progress(planned, store_)
     told = None
     if cost or calibrate:
@@ -71,12 +69,10 @@ def plan(
         placement = options.make_placement(loading, micro_batch, "last", "disabled")
         told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
     if as_json:
-        views.print_json(
-            {**views.plan_json(planned, found, tried, told), "data": site.as_json(roots, facts), "unfit": unfit}
-        )
+        views.print_json({**views.plan_json(planned, found, tried, told), **of_data})
     else:
         views.print_plan(console(), planned, found, tried, None if all_ else 40)
-        for line in (*site.in_words(facts), *(f"cannot be trained on: {line}" for line in unfit)):
+        for line in (*site.in_words(facts), *(f"cannot be trained on: {line}" for line in of_data["unfit"])):
             console().print(line, highlight=False, markup=False, soft_wrap=True)
         if told is not None:
             views.print_estimate(console(), planned, told, None if all_ else 40)
@@ -104,8 +100,9 @@ def status(
         views.print_json(found) if as_json else views.print_store(console(), found, store_)
         return
     _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    found = views.status_json(planned, store_, options.outcomes(planned, store_, ()), tuning.progress(planned, store_))
-    views.print_json(found) if as_json else views.print_status(console(), found)
+    looked = options.look(planned, store_, ())
+    found = views.status_json(planned, store_, looked.outcomes, tuning.progress(planned, store_))
+    views.print_json({**found, **looked.data}) if as_json else views.print_status(console(), found)
 
 
 def runs_show(
@@ -163,19 +160,27 @@ def dashboard(
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="Write the studies into this database, and show no page.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """A sweep in the browser while it runs and after: curves, history, the importance of each axis (optuna-dashboard)."""
     from pvt_exp import dashboard as page
+    from pvt_exp import views
 
     store.check(store_)
 
     def read() -> Plan:
         return options.read_plan(sweep, overrides, seeds, only, store_)[1]
 
+    def show(shown: page.Shown) -> None:
+        if as_json:
+            views.print_json(shown._asdict())
+        else:
+            print(shown.in_words(), flush=True)
+
     if storage is not None:
-        page.write(read, store_, storage)
+        show(page.write(read, store_, storage))
     else:
-        page.serve(read, store_, host, port)
+        page.serve(read, store_, host, port, show)
 
 
 def models(as_json: Json = False) -> None:
@@ -201,11 +206,16 @@ def published(
 
 def schema(
     out: Annotated[Path, typer.Option(help="Folder for run.json, sweep.json and report.json.")] = Path("docs/schema"),
+    as_json: Json = False,
 ) -> None:
     """Write the JSON Schemas with which editors complete and check the YAML files."""
-    from pvt_exp import json_schema
+    from pvt_exp import json_schema, views
 
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in json_schema.texts().items():
-        (out / name).write_text(text)
-        print(out / name)
+    texts = {out / name: text for name, text in json_schema.texts().items()}
+    for path, text in texts.items():
+        path.write_text(text)
+    if as_json:
+        views.print_json({"files": list(map(str, texts))})
+    else:
+        print("\n".join(map(str, texts)))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -13,6 +13,7 @@ from pvt_exp import cost, expand, machine, site, standing, store, study
 from pvt_exp import part as naming
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
+from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.launchers import Slot, threads_of, workers_of
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Placement, Run, Sweep
@@ -198,5 +199,23 @@ def make_placement(
 
 def outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, store.Outcome]:
     """What became of the runs, those of other data than the ones at hand told as stale."""
-    _, facts, _ = site.inspect(planned, site.places(data), site.load())
-    return standing.outcomes(store_, planned, site.fingerprints(facts))
+    return look(planned, store_, data).outcomes
+
+
+class Looked(NamedTuple):
+    """What there is of a plan."""
+
+    outcomes: dict[str, store.Outcome]
+    """Of its runs; those of other data than the ones at hand are stale."""
+    facts: dict[Dataset, Facts]
+    """Of each data set that is at hand."""
+    data: dict[str, Any]
+    """The fields ``data`` and ``unfit`` of ``--json``."""
+
+
+def look(planned: Plan, store_: Path, data: Sequence[str]) -> Looked:
+    """Look at a plan's runs, and at its data where they are at hand; ``data`` are the words after ``--data``."""
+    roots, facts, problems = site.inspect(planned, site.places(data), site.load())
+    unfit = [line for each, told in problems.items() if each.name in roots for line in told]
+    found = standing.outcomes(store_, planned, site.fingerprints(facts))
+    return Looked(found, facts, {"data": site.as_json(roots, facts), "unfit": unfit})

@@ -205,8 +205,8 @@ def standing(planned: Plan, store_: Path, data: Sequence[str] | None) -> dict[st
     """How the runs of a sweep stand: the fields of ``status SWEEP --json``."""
     from pvt_exp import tuning, views
 
-    found = options.outcomes(planned, store_, data or ())
-    return views.status_json(planned, store_, found, tuning.progress(planned, store_))
+    looked = options.look(planned, store_, data or ())
+    return {**views.status_json(planned, store_, looked.outcomes, tuning.progress(planned, store_)), **looked.data}
 
 
 def write(

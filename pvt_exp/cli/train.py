@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pvt_exp import plan, stages, store
+from pvt_exp import plan, stages
 from pvt_exp.cli import options, tables
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -134,12 +134,10 @@ def run(
     placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
     terminal = console(beside=as_json)
     status = session.train(terminal, planned, store_, launcher, placement, data or (), retry or (), Policy())
-    if (store_ / single.id / "run.yaml").exists():  # else its first stage is not done
-        found = views.run_json(store_, single.id)
-        if as_json:
-            views.print_json(found)
-        elif status != session.INTERRUPTED:
-            views.print_run(terminal, found)
-    elif as_json:
-        views.print_json({"id": single.id, **views.standing(store_, store.outcome(store_, single.id))})
+    if as_json:
+        views.print_json(views.single_json(store_, single.id))
+    elif (
+        status != session.INTERRUPTED and (store_ / single.id / "run.yaml").exists()
+    ):  # else its first stage is not done
+        views.print_run(terminal, views.run_json(store_, single.id))
     raise SystemExit(status)

@@ -11,6 +11,9 @@ from pvt_exp.cli import options
 from pvt_exp.cli.options import Data, Gpus, Json, Overrides, Store, Threads, Workers
 from pvt_exp.config import ConfigError
 
+OF_OBJECTS = ("detection", "instance")
+"""Kinds of tasks that find objects, each with a score."""
+
 
 def predict(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a finished run, or how it begins.")],
@@ -18,7 +21,9 @@ def predict(
         list[str], typer.Argument(metavar="IMAGES...", help="Image files, folders of them, or patterns.")
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for what is written; else predictions/<run id>.")] = None,
-    score: Annotated[float, typer.Option(min=0, max=1, help="Objects that score less are not drawn.")] = 0.5,
+    score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Objects that score less are not drawn; 0.5 by default.")
+    ] = None,
     store_: Store = Path("runs"),
     gpus: Gpus = None,
     as_json: Json = False,
@@ -27,13 +32,15 @@ def predict(
     from pvt_exp import meant, trained
 
     found = trained.find(store_, run_id)
+    if score is not None and found.run.task.kind not in OF_OBJECTS:
+        raise ConfigError(f"--score {score:g}: is for objects, and {found.run.task.kind} finds none")
     files, told = meant.images(images)
     out = out or Path("predictions", found.run.id)
     trained.room(out)
     slot = options.one_slot(gpus)
     for line in told:
         print(line, file=sys.stderr)
-    raise SystemExit(trained.predict(found, files, out, score, slot, as_json))
+    raise SystemExit(trained.predict(found, files, out, 0.5 if score is None else score, slot, as_json))
 
 
 def evaluate(
@@ -60,7 +67,7 @@ def evaluate(
             )
         found = trained.find(store_, what)
         loading = options.choose_workers(workers, [slot], [found.run])
-        raise SystemExit(trained.evaluate_run(found, data or (), slot, loading, as_json))
+        raise SystemExit(trained.evaluate_run(found, data or (), slot, loading, as_json, threads is not None))
     if weights is None:
         raise ConfigError(f"{what}: which weights? Say --weights FILE or --weights timm:TAG")
     experiment = stages.experiment(Path(what), overrides or ())

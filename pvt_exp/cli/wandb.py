@@ -1,6 +1,8 @@
 """The verbs for those who live in W&B."""
 
 import os
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,21 @@ import typer
 from pvt_exp import site, store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
-from pvt_exp.cli.options import Data, Gpus, Keep, MicroBatch, Only, Overrides, Retry, Seeds, Store, SweepFile, Workers
+from pvt_exp.cli.options import (
+    Data,
+    Gpus,
+    Json,
+    Keep,
+    MicroBatch,
+    Only,
+    Overrides,
+    Retry,
+    Seeds,
+    Store,
+    SweepFile,
+    Threads,
+    Workers,
+)
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Policy
@@ -21,34 +37,36 @@ def sync(
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Runs that are uploaded at a time.")] = 4,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be uploaded.")] = False,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a run counts as failed.")] = 900.0,
+    as_json: Json = False,
 ) -> None:
     """Upload what W&B was told offline. What is uploaded already is passed over. Exit status 1: some runs failed."""
-    from pvt_exp import wandb_server, wandb_sync
+    from pvt_exp import views, wandb_server, wandb_sync
 
     store.check(store_)
+    say = partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
     todo, busy = wandb_sync.waiting(store_)
     left = f"; {busy} being trained just now are left for later" if busy else ""
-    if dry_run:
-        for each in todo:
-            print(f"{each.name}: {', '.join(map(str, each.parts))}")
-    if dry_run or not todo:
-        print(f"{len(todo)} runs to upload{left}")
-        return
-    if (why := wandb_server.problem()) is not None:
-        if wandb_server.api_key() is None:
-            raise ConfigError(why)
-        print(f"nothing is uploaded: {why}")
-        raise SystemExit(1)
-    ended = 0
+    ended: dict[wandb_sync.Waiting, str | None] = {}
 
     def show(each: wandb_sync.Waiting, why: str | None) -> None:
-        nonlocal ended
-        ended += 1
-        print(f"[{ended}/{len(todo)}] {each.name}: {'uploaded' if why is None else f'failed: {why}'}", flush=True)
+        ended[each] = why
+        say(f"[{len(ended)}/{len(todo)}] {each.name}: {'uploaded' if why is None else f'failed: {why}'}")
 
-    failed = wandb_sync.upload(todo, at_once, show, limit)
-    print(f"{len(todo) - failed} of {len(todo)} runs are uploaded{left}")
-    raise SystemExit(1 if failed else 0)
+    if dry_run or not todo:
+        for each in todo:
+            say(f"{each.name}: {', '.join(map(str, each.parts))}")
+        say(f"{len(todo)} runs to upload{left}")
+    elif (why := wandb_server.problem()) is not None:
+        if wandb_server.api_key() is None:
+            raise ConfigError(why)
+        say(f"nothing is uploaded: {why}")
+        ended = dict.fromkeys(todo, why)
+    else:
+        failed = wandb_sync.upload(todo, at_once, show, limit)
+        say(f"{len(todo) - failed} of {len(todo)} runs are uploaded{left}")
+    if as_json:
+        views.print_json(wandb_sync.as_json(todo, ended, busy))
+    raise SystemExit(1 if any(ended.values()) else 0)
 
 
 def sweep(
@@ -60,38 +78,50 @@ def sweep(
     data: Data = None,
     gpus: Gpus = None,
     workers: Workers = "auto",
+    threads: Threads = None,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
     retry: Retry = None,
     out: Annotated[Path, typer.Option(help="Folder for the YAML that W&B reads.")] = Path("reports/out"),
     print_: Annotated[bool, typer.Option("--print", help="Print the YAML; write and register nothing.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Register a sweep with W&B, whose agents then train the runs that are left to do; results land in the store."""
-    from pvt_exp import wandb_sweep
+    from pvt_exp import views, wandb_sweep
 
     _, planned = options.read_plan(sweep, overrides, seeds, None, store_)
     asked = planned.only(only) if only else planned
     _refuse_undecided(asked)
     found = options.outcomes(asked, store_, data or ())
     left = [run.id for run in asked.runs if found[run.id].state != "done"]
+    say = partial(print, file=sys.stderr if as_json else sys.stdout)
+    told = wandb_sweep.Told(planned.name, len(asked.runs), left)
     if not left:
-        print(f"{planned.name}: all {len(asked.runs)} runs are done; there is nothing to register")
+        say(f"{planned.name}: all {len(asked.runs)} runs are done; there is nothing to register")
+        if as_json:
+            views.print_json(told._asdict())
         return
     command = ["pvt-exp", "wandb", "run", str(sweep), *(overrides or ()), "--store", str(store_)]
     command += ["--seeds", seeds] if seeds else []
     for word, values in (("--data", data), ("--retry", retry)):
         command += [part for value in values or () for part in (word, value)]
-    chosen = {"--gpus": gpus, "--workers": None if workers == "auto" else workers, "--micro-batch": micro_batch}
+    chosen: dict[str, object] = {"--gpus": gpus, "--workers": None if workers == "auto" else workers}
+    chosen |= {"--threads": threads, "--micro-batch": micro_batch}
     command += [str(part) for word, value in chosen.items() if value is not None for part in (word, value)]
     command += ["--keep", keep] if keep != "last" else []
     content = wandb_sweep.configuration(planned, left, command, site.tracking("online", site.load()))
-    if print_:
+    told = told._replace(configuration=content)
+    if not print_:
+        path = out / planned.name / "wandb_sweep.yaml"
+        wandb_sweep.write(content, path)
+        say(f"{path}: {len(left)} of {len(asked.runs)} runs")
+        said = wandb_sweep.register(path)
+        say(said)
+        told = told._replace(file=str(path), agent=wandb_sweep.agent(said))
+    elif not as_json:
         print(wandb_sweep.text(content), end="")
-        return
-    path = out / planned.name / "wandb_sweep.yaml"
-    wandb_sweep.write(content, path)
-    print(f"{path}: {len(left)} of {len(asked.runs)} runs")
-    print(wandb_sweep.register(path))
+    if as_json:
+        views.print_json(told._asdict())
 
 
 def run(
@@ -102,12 +132,14 @@ def run(
     data: Data = None,
     gpus: Gpus = None,
     workers: Workers = "auto",
+    threads: Threads = None,
     micro_batch: MicroBatch = None,
     keep: Keep = "last",
     retry: Retry = None,
+    as_json: Json = False,
 ) -> None:
     """Train one planned run of a sweep: what the agents of `wandb sweep` start."""
-    from pvt_exp import session, wandb_sweep
+    from pvt_exp import session, views, wandb_sweep
 
     wanted = [word.removeprefix("run=") for word in words if word.startswith("run=")]
     if len(wanted) != 1:
@@ -117,7 +149,7 @@ def run(
     overrides = [word for word in words if not word.startswith("run=")]
     settings, planned = options.read_plan(sweep, overrides, seeds, None, store_)
     single = wandb_sweep.alone(planned, wanted[0])
-    launcher = options.choose_launcher(settings.launcher, gpus, None)
+    launcher = options.choose_launcher(settings.launcher, gpus, None, threads=threads)
     if not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})
     loading = options.choose_workers(workers, launcher.slots(), single.order)
@@ -125,7 +157,11 @@ def run(
     if "WANDB_SWEEP_ID" in os.environ:
         tracking = placement.tracking.model_copy(update={"agent": single.runs[0].id})
         placement = placement.model_copy(update={"tracking": tracking})
-    raise SystemExit(session.train(console(), single, store_, launcher, placement, data or (), retry or (), Policy()))
+    terminal = console(beside=as_json)
+    status = session.train(terminal, single, store_, launcher, placement, data or (), retry or (), Policy())
+    if as_json:
+        views.print_json(views.single_json(store_, single.runs[0].id))
+    raise SystemExit(status)
 
 
 def _refuse_undecided(planned: Plan) -> None:

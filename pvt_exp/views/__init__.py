@@ -8,12 +8,12 @@ from pvt_exp.views.estimate import print_estimate
 from pvt_exp.views.models import models_json, print_models
 from pvt_exp.views.plan import plan_json, print_plan, print_status, status_json
 from pvt_exp.views.published import print_published, published_figures, published_json
-from pvt_exp.views.runs import print_run, print_runs, print_store, run_json, standing, store_json
+from pvt_exp.views.runs import print_run, print_runs, print_store, retrained_json, run_json, single_json, store_json
 
 __all__ = [
     "models_json", "plan_json", "print_estimate", "print_json", "print_models", "print_plan", "print_published", "print_run",
-    "print_runs", "print_status", "print_store", "published_figures", "published_json", "run_json", "standing",
-    "status_json", "store_json",
+    "print_runs", "print_status", "print_store", "published_figures", "published_json", "retrained_json", "run_json",
+    "single_json", "status_json", "store_json",
 ]  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def print_json(value: Any) -> None:
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(value), indent=1, ensure_ascii=False)
-    print(text)
+    print(text, flush=True)
 
 
 def _finite(value: Any) -> Any:

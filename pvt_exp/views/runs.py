@@ -1,6 +1,7 @@
 """The store, its runs, and one of them whole: `status`, `runs list`, `runs show`."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ def store_json(runs: Path) -> dict[str, Any]:
         seen = store.outcome(runs, name)
         listed.append({"id": name, **standing(runs, seen), "sweeps": store.sweeps(runs / name)})
     return {"store": str(runs), "runs": listed, "other_folders": [name for name in names if not store.is_run(name)]}
+
+
+def retrained_json(runs: Path, ids: Sequence[str]) -> dict[str, Any]:
+    """Fields of ``pvt-exp retrain --json``."""
+    listed = []
+    for name in ids:
+        seen, aside = store.outcome(runs, name), sorted((runs / name).glob("result.set-aside-*.json"))
+        told = {"sweeps": store.sweeps(runs / name), "set_aside": list(map(str, aside))}
+        listed.append({"id": name, **standing(runs, seen), **told})
+    return {"runs": listed}
 
 
 def _print_others(console: Console, found: dict[str, Any]) -> None:
@@ -92,6 +103,13 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
         "ends": [attempts.ended(each) for each in latest],
         "result": seen.result,
     }
+
+
+def single_json(runs: Path, run_id: str) -> dict[str, Any]:
+    """Fields of ``pvt-exp run --json``: all of a run, or how it stands where its first stage is not done."""
+    if (runs / run_id / "run.yaml").exists():
+        return run_json(runs, run_id)
+    return {"id": run_id, **standing(runs, store.outcome(runs, run_id))}
 
 
 def _sized(count: float) -> str:

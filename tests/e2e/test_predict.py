@@ -99,7 +99,7 @@ def test_predict(task: str, trained: dict[str, Any], cli: Cli) -> None:
     (out / "predictions.json").write_text('{"images": [{"picture": "z.jpg"}]}')
     (out / "z.jpg").touch()
     kept = tree(folder / "runs")
-    said = cli("predict", trained[task][:8], "images", "--score", "0.05", "--gpus", "none", cwd=folder).stdout
+    said = cli("predict", trained[task][:8], "images", "--gpus", "none", cwd=folder).stdout
     assert said.split() == [str(out / "predictions.json"), str(out)]
     told = json.loads((out / "predictions.json").read_text())
     files = ["images/a.png", "images/b.jpg", "images/more/a.png"]
@@ -131,6 +131,25 @@ def test_predict(task: str, trained: dict[str, Any], cli: Cli) -> None:
             assert ("segmentation" in each) == (task == "instance")
             if task == "instance":
                 assert rle.decode(each["segmentation"]).shape == (height, width)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_predict_draws_what_scores_enough(task: str, trained: dict[str, Any], cli: Cli) -> None:
+    folder, words = (
+        trained["folder"],
+        ("predict", trained[task], "images/a.png", "--gpus", "none", "--json", "--out", "drawn"),
+    )
+    if task in ("classification", "semantic"):
+        (line,) = lines(cli(*words, "--score", "0", ok=2, cwd=folder))
+        assert line == f"--score 0: is for objects, and {task} finds none"
+        return
+    told, drawn = [], []
+    for score in ("1", "0"):
+        told.append(json.loads(cli(*words, "--score", score, cwd=folder).stdout))
+        drawn.append((folder / "drawn/a.jpg").read_bytes())
+    assert told[0] == told[1], "the list has all of them"
+    assert told[0]["annotations"]
+    assert drawn[0] != drawn[1]
 
 
 def test_nothing_but_predictions_is_replaced(trained: dict[str, Any], cli: Cli) -> None:

@@ -1,6 +1,8 @@
 """Every verb and option, typed for real in one small project; the table and how to add to it: `tests/verbs.py`."""
 
 import contextlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import typed  # the rows
+from pvt_exp import locks
+from tests import (
+    json_fields,
+    typed,  # the rows
+)
 from tests.conftest import environment, hear_signals
 from tests.verbs import TABLE, Row, Said, fail, finish_elsewhere, make_project, names, type_here
 from tests.wandb_server import serving
@@ -32,6 +38,17 @@ MANY = "base: base.yaml\nblocks:\n  - variants:\n" + "".join(
 )
 
 
+ELSEWHERE = (
+    *("why ID --json` drivers", "stop SWEEP --json` drivers"),  # tests/unit/test_json_fields.py
+    *("predict", "per_class"),  # of other tasks: tests/e2e/test_predict.py
+    "provenance packages",  # tests/e2e/test_plugins.py
+    *("ends micro_batch", "ends memory_gb", "ends peak_memory_bytes", "ends gpu"),  # where memory has run out
+    *("hardware gpus", "hardware visible_gpus"),  # where there are GPUs
+    *("cost uncounted", "best epoch: always", "best metrics: always", "pretrained", "evaluate --json` recipe"),
+)
+"""What these rows do not see, of the fields that docs/json.md names."""
+
+
 @pytest.fixture
 def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which all is typed."""
@@ -44,6 +61,7 @@ def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # all of the table; five minutes where nothing else computes
 def test_every_verb_and_option(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = names(project)
     fail(project, found["run"])
@@ -51,7 +69,7 @@ def test_every_verb_and_option(project: Path, monkeypatch: pytest.MonkeyPatch) -
     fail(project, found["of_wandb"], "optim.lr=3e-3")
     fail(project, found["failed"], "optim.lr=4e-3")
     finish_elsewhere(project)
-    wrong = []
+    wrong, seen = [], json_fields.Seen()
     for row in TABLE:
         with monkeypatch.context() as changes:
             for name, value in row.env.items():
@@ -61,23 +79,31 @@ def test_every_verb_and_option(project: Path, monkeypatch: pytest.MonkeyPatch) -
             assert said.status == row.status, "exit status"
             assert "Traceback" not in said.err
             row.look(said)
+            if "--json" in row.words and row.status < 2:
+                json_fields.check(row.words, said.out, seen)
         except Exception:
             last = traceback.format_exc().splitlines()
             wrong.append("\n".join((f"{row}  [{said.status}]", said.out[-2000:], said.err[-2000:], *last[-6:])))
     assert not wrong, "\n\n".join(wrong)
+    assert not [line for line in seen.lacking() if not any(words in line for words in ELSEWHERE)]
 
 
 def type_row(row: Row, folder: Path, found: dict[str, str], changes: pytest.MonkeyPatch) -> Said:
     """Type a row's words, with what must be there beside it."""
+    weights = sorted(folder.glob(f"runs/{found['run']}/attempts/*/checkpoints/*.ckpt"))
+    found["weights"] = str(weights[-1]) if weights else "there are none"
     words = [word.format_map(found) if word[:1] == "{" or "={" in word else word for word in row.words]
     if row.how == "page":
         said, found["page"] = see_page(words, folder)
-    elif row.how == "server":
-        with serving() as server:
+    elif row.how.endswith("server"):
+        with serving("lost" if row.how == "lost server" else "ok") as server:
             for name, value in server.env.items():
                 changes.setenv(name, value)
             said = type_here(words, folder)
-            found["registered"] = server.sweep
+            found["registered"], found["at once"] = server.sweep, str(server.at_once)
+    elif row.how == "running":
+        with running(folder, found):
+            said = type_here(words, folder)
     elif row.how == "driven":
         with driven(folder):
             said = type_here(words, folder)
@@ -100,6 +126,16 @@ def driven(folder: Path) -> Iterator[None]:
             process.kill()
 
 
+@contextlib.contextmanager
+def running(folder: Path, found: dict[str, str]) -> Iterator[None]:
+    """Have the run that has failed be one that is being trained, as far as another one came."""
+    progress = folder / "runs" / found["failed"] / "attempts/1/progress.json"
+    shutil.copy(folder / "runs" / found["run"] / "attempts/2/progress.json", progress)
+    with locks.lock(folder / "runs" / found["failed"]) as mine:
+        assert mine
+        yield
+
+
 def see_page(words: list[str], folder: Path) -> tuple[Said, str]:
     """Start what shows a page, ask for it, and end it by Ctrl-C; what it said, and what the page's server answered."""
     command = [str(Path(sys.executable).with_name("pvt-exp")), *words]
@@ -107,12 +143,17 @@ def see_page(words: list[str], folder: Path) -> tuple[Said, str]:
     with subprocess.Popen(command, cwd=folder, preexec_fn=hear_signals, **pipes) as process:  # noqa: PLW1509
         try:
             assert process.stdout is not None
-            line = process.stdout.readline()
-            address = line.partition("at ")[2].partition("/dashboard")[0]
-            with urllib.request.urlopen(f"{address}/api/studies", timeout=30) as answer:
+            line, address = "", None
+            while address is None and (more := process.stdout.readline()):
+                line += more
+                address = re.search(r"http://[^/]+", line)
+            assert address is not None, line
+            with urllib.request.urlopen(f"{address[0]}/api/studies", timeout=30) as answer:
                 page = answer.read().decode()
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            assert process.stderr is not None
+            out, err = process.stdout.read(), process.stderr.read()  # communicate() would lose what was read ahead
+            process.wait(60)
         finally:
             process.kill()
     return Said(process.returncode, line + out, err, folder), page

@@ -1,19 +1,27 @@
-"""docs/json.md names the fields that `--json` of the verbs about runs and stores has, all of them and no others."""
+"""docs/json.md names the fields that `--json` has, all of them and no others; the reader of it says where that is not so.
+
+What all verbs print is held to it where they are typed: `tests/e2e/test_verbs.py`, and whatever types by the fixture `cli`.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pvt_exp import attempts, cleaning, drivers, stages, store
 from pvt_exp.schema import Placement
 from pvt_exp.views.why import why_json
-from tests import docs
+from tests import json_fields
+from tests.json_fields import Seen, differences
+from tests.verbs import parameters, verbs
 
 
-def fields(value: object) -> set[str]:
-    if isinstance(value, list):
-        return set[str]().union(*map(fields, value))
-    return set(value).union(*map(fields, value.values())) if isinstance(value, dict) else set()
+def test_every_verb_has_json_and_its_fields_are_documented() -> None:
+    lacking = []
+    for path, command in verbs().items():
+        if not getattr(command, "commands", None) and path:
+            lacking += [] if "--json" in parameters(command) and json_fields.headings(path) else [" ".join(path)]
+    assert not lacking
 
 
 def test_why(experiment: Path, tmp_path: Path) -> None:
@@ -23,7 +31,8 @@ def test_why(experiment: Path, tmp_path: Path) -> None:
     with drivers.driving(tmp_path / "runs", "mine", ("pvt-exp", "sweep")):
         found = why_json(tmp_path / "runs", run.id)
     assert found["attempts"][0]["reason"] == "RuntimeError: the disk was away"
-    assert fields(found) == docs.json_fields()["why",]
+    assert [each["sweep"] for each in found["drivers"]] == ["mine"]
+    assert not differences(["why", run.id, "--json"], found)
 
 
 def test_stop(tmp_path: Path) -> None:
@@ -33,12 +42,62 @@ def test_stop(tmp_path: Path) -> None:
     found = drivers.stopped_json("mine", asked, [])
     assert found["drivers"] == [{"process": one.process, "host": one.host, "here": True, "stopped": True}]
     assert drivers.stopped_json("mine", asked, asked)["stopped"] is False
-    assert fields(found) == docs.json_fields()["stop",]
+    assert not differences(["stop", "mine", "--json"], found)
+
+
+LEFT = [cleaning.Left(Path("runs/a"), 5, ("mine",), "done"), cleaning.Left(Path("runs/code/b"), 7, (), None)]
 
 
 @pytest.mark.parametrize("removed", [False, True])
 def test_clean(removed: bool) -> None:
-    left = [cleaning.Left(Path("runs/a"), 5, ("mine",), "done"), cleaning.Left(Path("runs/code/b"), 7, (), None)]
-    found = cleaning.as_json(left, removed)
+    found = cleaning.as_json(LEFT, removed)
     assert (found["bytes"], found["removed"]) == (12, removed)
-    assert fields(found) == docs.json_fields()["clean",]
+    assert not differences(["clean", "--json"], found)
+
+
+def test_removed() -> None:
+    found = cleaning.chosen_json(LEFT, LEFT[1:])
+    assert (found["removed"], [each["removed"] for each in found["runs"]]) == (False, [True, False])
+    assert not differences(["runs", "remove", "a", "--json"], found)
+
+
+# ---------------------------------------------------------------- the reader
+
+
+def plan() -> dict[str, Any]:
+    run = {"id": "a", "seed": 0, "state": "done", "pretraining": None, "other_code": []}
+    row = {"name": "base", "base": True, "labels": [{}], "recipe_differs": [], "runs": [run]}
+    counts = dict.fromkeys(("runs", "merged", "removed"), 1)
+    lists = {name: [] for name in ("seeds", "merged_rows", "removed_rows", "pretrainings", "tunings", "data", "unfit")}
+    return {"sweep": "mine", **counts, **lists, "states": {"done": 1}, "variants": [row]}
+
+
+def test_a_document_as_it_is_documented() -> None:
+    seen = Seen()
+    assert not differences(["plan", "x.yaml", "--json"], plan(), seen)
+    assert any(line.endswith("variants matched: never there") for line in seen.lacking())
+    assert not any(line.endswith("variants name: never there") for line in seen.lacking())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda told: told.pop("seeds"), "seeds: missing"),
+        (lambda told: told.update(more=1), "more: not documented"),
+        (lambda told: told["variants"][0]["runs"][0].pop("seed"), "variants runs seed: missing"),
+        (lambda told: told["variants"][0]["runs"][0].update(metrics={}), "variants runs metrics: not documented"),
+        (lambda told: told["variants"][0].update(matched={"field": 1}), "variants matched before: missing"),
+        (lambda told: told.update(states=3), "states: not an object"),
+        (lambda told: told.update(variants=["base"]), "variants: not an object"),
+    ],
+)
+def test_a_document_that_differs(change: Any, said: str) -> None:
+    told = plan()
+    change(told)
+    assert differences(["plan", "x.yaml", "--json"], told)[0].endswith(said)
+
+
+def test_what_is_under_a_verb_with_an_option_is_not_under_it_without() -> None:
+    told = {**plan(), "costs": [], "device": None, "hours": None}
+    assert not differences(["plan", "x.yaml", "--cost", "--json"], told)
+    assert differences(["plan", "x.yaml", "--json"], told)
