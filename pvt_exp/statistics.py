@@ -75,12 +75,18 @@ def _student(freedom: float) -> float:
 
 
 def half_width(stat: Stat) -> float | None:
-    """Half the width of the 95 % interval of a mean: t(n - 1) s / sqrt(n) (Student 1908); None of a single score."""
-    return None if stat.std is None else _finite(_student(stat.n - 1) / math.sqrt(stat.n) * stat.std)
+    """Half the width of the 95 % interval of a mean: t(n - 1) s / sqrt(n) (Student 1908).
+
+    None of a single score, and of scores without spread: a few that are equal, as scores counted in steps may be, say
+    nothing of how much seeds matter, and an interval of no width would say that they do not.
+    """
+    if stat.std is None or stat.std <= GRAIN * abs(stat.mean):
+        return None
+    return _finite(_student(stat.n - 1) / math.sqrt(stat.n) * stat.std)
 
 
 def intervals(rows: Iterable[Sequence[float | None]]) -> list[Interval | None]:
-    """The 95 % interval of each row's mean, mean ± `half_width`; None where it has fewer than two scores."""
+    """The 95 % interval of each row's mean, mean ± `half_width`; None where there is none."""
     stats = map(over_seeds, rows)
     return [None if stat is None or (half := half_width(stat)) is None else _around(stat.mean, half) for stat in stats]
 
@@ -91,7 +97,7 @@ class Difference(NamedTuple):
     mean: float
     half: float | None
     """Half the width of its 95 % interval; none where there are not two scores of each, and where all seeds differ by the
-    same: scores are counted in steps, so that this happens with few seeds, and says nothing of how much seeds matter."""
+    same or not at all, for the reason that `half_width` says."""
     p: float | None
     """Two-sided, of the hypothesis that there is none; not corrected for other comparisons."""
     std: float | None
@@ -142,8 +148,7 @@ def _tested(mean: float, error: float, std: float, freedom: float, pairs: int) -
     from scipy import special
 
     if error == 0:
-        half, p = (0.0, 1.0) if mean == 0 else (None, None)
-        return Difference(mean, half, p, std, freedom, pairs)
+        return Difference(mean, None, None, std, freedom, pairs)
     half = _finite(_student(freedom) * error)
     return Difference(mean, half, float(2 * special.stdtr(freedom, -abs(mean) / error)), std, freedom, pairs)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pvt_exp.statistics import Difference, Stat, difference, holm, seeds_to_see
 from pvt_exp.tables import Cell, Verdict
 from pvt_exp.tables._digits import fixed, least_of, most_of, spread, warranted
-from pvt_exp.tables._metrics import Measured
+from pvt_exp.tables._metrics import NO_SPREAD, Measured
 from pvt_exp.tables._rows import Line, Notes, some
 
 MARKS: dict[Verdict, str] = {"clear": "*", "unclear": "§", "noise": "†"}
@@ -62,7 +62,7 @@ class Differences:
                 marks.append(notes.mark("difference over the seeds that it and the base have both", line.name))
             if each.half is not None and not each.pairs and any(other and other.pairs for other in self.found):
                 marks.append(notes.mark(UNPAIRED, line.name))
-            if each.std == 0 and each.mean:
+            if each.std == 0:
                 marks.append(notes.mark(ALIKE, line.name))
             half = each.half
             cells.append(
@@ -86,7 +86,7 @@ class Differences:
             if each is None:
                 cells.append(self._none(line, stat)._replace(value=None))
             elif p is None:
-                cells.append(Cell(missing="one seed" if each.std is None else "no spread"))
+                cells.append(Cell(missing="one seed" if each.std is None else NO_SPREAD))
             else:
                 marks = (MARKS[verdict],) if verdict else ()
                 cells.append(Cell(p, text="< 0.001" if p < 0.001 else f"{p:.3f}", marks=marks))

@@ -13,6 +13,8 @@ from pvt_exp.tables import Cell
 from pvt_exp.tables._digits import apart, fixed, least_of, most_of, spread, warranted
 from pvt_exp.tables._rows import Line, Notes
 
+NO_SPREAD = "no spread"
+
 
 class Measured(NamedTuple):
     """One metric of all rows."""
@@ -131,7 +133,7 @@ def interval_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:
     cells = []
     for line, stat, found in zip(lines, metric.stats, intervals(metric.values), strict=True):
         if stat is None or found is None:
-            cells.append(Cell(missing=line.missing if stat is None else "one seed"))
+            cells.append(Cell(missing=line.missing if stat is None else "one seed" if stat.std is None else NO_SPREAD))
             continue
         digits = apart(found, metric.digits)
         low, high = (fixed(end, digits) for end in found)
@@ -141,8 +143,12 @@ def interval_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:
 
 def about_intervals(metric: Measured) -> list[str]:
     """How the intervals of means were made."""
-    any_spread = any(stat is not None and stat.std is not None for stat in metric.stats)
-    return ["Interval: 95 %, of the mean over seeds (Student's t)."] if any_spread else []
+    several = [stat for stat in metric.stats if stat is not None and stat.std is not None]
+    with_one = [stat for stat in several if half_width(stat) is not None]
+    said = ["Interval: 95 %, of the mean over seeds (Student's t)."] if with_one else []
+    if len(with_one) < len(several):
+        said.append("No interval of a mean where all seeds gave the same score.")
+    return said
 
 
 def seed_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:

@@ -42,7 +42,11 @@ def test_single_and_equal_scores() -> None:
     assert statistics.difference([None], [3.0]) is None
     same = statistics.difference([1.0, 2.0], [1.0, 2.0])
     assert same is not None
-    assert (same.half, same.p, same.is_noise) == (0.0, 1.0, True)
+    assert (same.mean, same.half, same.interval, same.p, same.is_noise) == (0.0, None, None, None, False)
+    apart = statistics.difference([1.0, 1.0, None, None], [None, None, 2.0, 2.0])
+    assert apart is not None
+    assert (apart.mean, apart.half, apart.p) == (-1.0, None, None)
+    assert statistics.intervals([[float(np.float32(71.3)), 71.3]]) == [None]
     ours, base = (list(map(float, np.float32(row))) for row in ([71.3, 71.5, 71.88], [70.1, 70.3, 70.68]))
     rounded = statistics.difference(ours, base)
     assert rounded is not None
@@ -135,5 +139,5 @@ def test_every_mean_has_students_interval(n: int) -> None:
     assert statistics.intervals([[*scores.tolist(), None], [3.0]])[0] == pytest.approx(due)
 
 
-def test_what_has_no_spread_has_no_width() -> None:
-    assert statistics.intervals([[70.1] * 5, [70.1], [], [3.0, 3.0]]) == [(70.1, 70.1), None, None, (3.0, 3.0)]
+def test_what_has_no_spread_has_no_interval() -> None:
+    assert statistics.intervals([[70.1] * 5, [70.1], [], [3.0, 3.0], [0.0, 0.0]]) == [None] * 5

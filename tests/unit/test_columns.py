@@ -45,9 +45,10 @@ def test_differences_are_of_the_first_metric_unless_they_say_of_which():
 
 
 def test_a_p_is_corrected_over_all_differences_of_the_table():
-    alone = cell(table(ROWS, columns=("top1", "p")), "clear", "p")
-    both = cell(table(ROWS, columns=("top1", "p", "p(top5)")), "clear", "p")
-    assert alone.value == cell(table(ROWS), "clear", "difference").p
+    rows = [(settings, [result(score, score / (40 + n)) for n, score in enumerate(got)]) for settings, got in ROWS]
+    alone = cell(table(rows, columns=("top1", "p")), "clear", "p")
+    both = cell(table(rows, columns=("top1", "p", "p(loss)")), "clear", "p")
+    assert alone.value == cell(table(rows), "clear", "difference").p
     assert both.value > alone.value
     assert re.fullmatch(r"0\.\d{3}|< 0\.001", alone.text)
     base = cell(table(ROWS, columns=("top1", "p")), NAME, "p")
@@ -71,6 +72,27 @@ def test_an_interval_is_of_the_mean_and_says_how_it_was_made():
     assert "Interval: 95 %, of the mean over seeds (Student's t)." in [note.text for note in five.notes]
     one = table([(BASE, [70.0])], seeds=(0,), columns=("interval",))
     assert one.rows[0].cells[0].missing == "one seed"
+
+
+def test_without_spread_there_is_no_interval_in_any_format():
+    rows = [(BASE, [70.0, 70.0, 70.0]), (({"a": "moved"},), [71.0, 71.0, 71.0]), (({"a": "same"},), [70.0, 70.0, 70.0])]
+    made = table(rows, columns=("top1", "interval", "difference", "p"))
+    for name in ("moved", "same"):
+        interval, difference, p = (cell(made, name, kind) for kind in ("interval", "difference", "p"))
+        assert (interval.missing, interval.interval) == ("no spread", None)
+        assert (difference.interval, difference.p, difference.verdict, difference.std_text) == (None, None, None, "")
+        assert p.missing == "no spread"
+    said = [note.text for note in made.notes]
+    assert "No interval of a mean where all seeds gave the same score." in said
+    assert not any(text.startswith("Interval: 95 %") for text in said)
+    for line in csv.DictReader(io.StringIO(report.render(made, "csv"))):
+        assert (line["interval_low"], line["interval_high"]) == ("", "")
+        assert (line["difference_low"], line["difference_p"], line["difference_verdict"]) == ("", "", "")
+    for row in [row for group in report.as_json(made)["groups"] for row in group["rows"]][1:]:
+        assert [row["cells"][key]["interval"] for key in ("interval", "difference")] == [None, None]
+    for text in (report.render(made, "md"), report.render(made, "tex"), report.render(made, "html")):
+        assert "No interval of a mean where all seeds gave the same score." in text
+        assert "all seeds differ by the same, so that there is no interval" in text
 
 
 def test_rows_that_lack_seeds_are_marked_where_no_column_says_n():
