@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -61,8 +62,7 @@ class Settings(Launcher):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pvt_exp.preload"])
         home = str(work.code())
-        if home not in sys.path:
-            sys.path.insert(0, home)  # this process has imported pvt_exp, and goes on with that
+        _serve_from(home)
         free = self.slots()
         running: dict[Path, tuple[list[BaseProcess], Slot]] = {}
         try:
@@ -99,6 +99,28 @@ class Settings(Launcher):
                 yield None
         finally:
             _stop([process for ranks, _ in running.values() for process in ranks])
+
+
+def _serve_from(home: str) -> None:
+    """Have the server import pvt_exp from the folder ``home``: one that was started for another copy of it ends.
+
+    Of ``sys.path``, which the server is given; this process has imported pvt_exp, and goes on with that.
+    """
+    if _homes != [home]:
+        stop_server()
+        sys.path.insert(0, home)
+        _homes.append(home)
+
+
+_homes: list[str] = []
+"""The folder that the server has pvt_exp from, if it was started."""
+
+
+def stop_server() -> None:
+    """End the process that runs are forked from, if it is there; the next run starts another."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    while _homes:
+        sys.path.remove(_homes.pop())
 
 
 def _groups(gpus: tuple[int, ...], each: int) -> list[tuple[int, ...]]:

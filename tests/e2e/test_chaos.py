@@ -30,7 +30,7 @@ def lay_out(folder: Path, seeds: int) -> None:
 def torment(tmp_path: Path, driver: Driver, kills: int, draw: random.Random, pause_s: float, **env: str) -> None:
     """Drive the sweep to its end, and kill a run or the driver at random moments, so many in all."""
     killed = 0
-    while True:
+    for _ in range(10 * kills):
         process = driver(*WORDS, **env)
         while process.poll() is None:
             time.sleep(draw.uniform(0, pause_s))
@@ -49,6 +49,7 @@ def torment(tmp_path: Path, driver: Driver, kills: int, draw: random.Random, pau
         if process.returncode == 0:
             assert killed == kills, "the sweep was over before"
             return
+    raise AssertionError("the same command, typed again, does not finish the sweep")
 
 
 def assert_nothing_lost(tmp_path: Path, runs: int) -> None:

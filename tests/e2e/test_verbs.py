@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pvt_exp import locks
+from pvt_exp.launchers import local
 from tests import (
     json_fields,
     typed,  # the rows
@@ -50,14 +51,15 @@ ELSEWHERE = (
 
 
 @pytest.fixture
-def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder in which all is typed."""
     for name in environment():
         monkeypatch.setenv(name, environment()[name])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     make_project(tmp_path)
     (tmp_path / "many.yaml").write_text(MANY)
-    return tmp_path
+    yield tmp_path
+    local.stop_server()  # it has its code from the folder's store
 
 
 @pytest.mark.slow

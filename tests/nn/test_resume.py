@@ -133,7 +133,9 @@ def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tm
     warm.start()
     warm.join()
     begun = time.monotonic()
-    start("whole").join()
+    whole = start("whole")
+    whole.join()
+    assert whole.exitcode == 0
     seconds = time.monotonic() - begun
     kills, stores = 0, ["killed"]
     while kills < 10:
@@ -145,8 +147,11 @@ def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tm
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
         process.join()
+        assert process.exitcode in (0, -signal.SIGKILL), "it ended by itself, and not well"
     while store.result(tmp_path / stores[-1] / run.id) is None:
-        start(stores[-1]).join()
+        last = start(stores[-1])
+        last.join()
+        assert last.exitcode == 0
     made = [store.result(tmp_path / each / run.id) or {} for each in stores]
     assert any(each["provenance"]["resumed"] for each in made), "some were killed after a checkpoint"
     for each in stores:

@@ -1,14 +1,15 @@
 """Which places for runs there are, and which GPUs a run sees."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from pvt_exp import cli, config, machine, session, worker
+from pvt_exp import cli, config, machine, provenance, session
 from pvt_exp.cli import options
 from pvt_exp.config import ConfigError
-from pvt_exp.launchers import Slot, threads_of, workers_of
+from pvt_exp.launchers import Slot, Work, local, threads_of, visible, workers_of
 from pvt_exp.launchers.local import Settings
 from pvt_exp.schema import Run
 
@@ -47,9 +48,37 @@ def test_slots_of_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_sees_the_drivers_gpus_only() -> None:
-    assert worker.visible((1,), "4,5") == "5"
-    assert worker.visible((0, 1), None) == "0,1"
-    assert worker.visible((), "4,5") == ""
+    assert visible((1,), "4,5") == "5"
+    assert visible((0, 1), None) == "0,1"
+    assert visible((), "4,5") == ""
+
+
+WORKER = """
+import sys
+from pathlib import Path
+
+def main(attempt, rank):
+    attempt.joinpath("ran").write_text(__file__)
+    return 0
+"""
+
+
+def test_each_launch_runs_its_own_copy_of_the_code(tmp_path: Path) -> None:
+    """Also in a process that launched another copy before, which is gone since."""
+    ran = []
+    for name in ("one", "other"):
+        package = tmp_path / name / "pvt_exp"
+        shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+        (package / "preload.py").write_text("")
+        (package / "worker.py").write_text(WORKER)
+        attempts = [tmp_path / name]
+        work = Work(lambda slot, left=attempts: left.pop() if left else None, tuple, lambda at=package.parent: at)  # type: ignore[misc]
+        codes = [ended.code for ended in Settings(cpu_slots=1).launch(work) if ended]
+        assert codes == [0]
+        ran.append((tmp_path / name / "ran").read_text())
+        shutil.rmtree(package)
+    local.stop_server()
+    assert ran == [f"{tmp_path}/{name}/pvt_exp/worker.py" for name in ("one", "other")]
 
 
 def test_a_limit_of_memory_is_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
