@@ -8,6 +8,11 @@ from typing import Any
 from pvt_exp import content, files
 from pvt_exp.states import ENDED, State
 
+STOPPED = "stopped by a person or the machine"
+"""How the reason of a run that was asked to stop begins."""
+NO_LESS = "fewer would be another run"
+"""In the reason of a run that was out of memory and cannot be tried with fewer images at once."""
+
 
 def of(folder: Path) -> list[Path]:
     """The tries at a run, oldest first."""

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from pvt_exp.backbones import Width
 from pvt_exp.config import ConfigError, Keys, field_of
-from pvt_exp.match import Match, Matched, Solution
+from pvt_exp.match import Match
+from pvt_exp.matching import Matched, Solution
 from pvt_exp.plan import called
 from pvt_exp.schema import Changes, Run
 from pvt_exp.where import Filter, costs_in

@@ -20,11 +20,10 @@ from typing import Any, NamedTuple
 from pvt_exp import children, files, machine, provenance, stopping
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Facts
-from pvt_exp.launchers import Slot
+from pvt_exp.launchers import Slot, visible
 from pvt_exp.plan import Plan, Tuning
 from pvt_exp.schema import Placement, Run
 from pvt_exp.store import Outcome
-from pvt_exp.worker import visible
 
 BUSY = 0.25
 """Part of the cores, or of the GPU, in use by others from which on a device was not idle."""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import config, cost, drivers, expand, locks, stages, store, study, sweep
+from pvt_exp import config, cost, drivers, expand, locks, stages, store, sweep, tuned
 from pvt_exp.config import ConfigError
 from pvt_exp.page import Report
 from pvt_exp.schema import Run
@@ -199,10 +199,10 @@ def _named(runs: Path, path: Path) -> Iterator[Run]:
 
     keys = config.read(path).value
     if "blocks" in keys or "base" in keys:
-        _, plan = expand.load(path, find=find, choose=partial(study.choice, runs), count=cost)
+        _, plan = expand.load(path, find=find, choose=partial(tuned.choice, runs), count=cost)
         yield from plan.order
         for tuning in plan.tunings:
-            yield from (trial.run for trial in study.trials(runs, tuning))
+            yield from (trial.run for trial in tuned.trials(runs, tuning))
     elif "task" in keys:
         yield stages.experiment(path, find=find)
     elif "tables" in keys:

@@ -15,7 +15,7 @@ from pvt_exp import children, files, machine, provenance
 from pvt_exp.backbones import Width
 from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
-from pvt_exp.match import Solution
+from pvt_exp.matching import Solution
 from pvt_exp.schema import Run
 
 STEP = ("batch_size", "group_size", "precision")
@@ -180,7 +180,10 @@ def _code() -> str:
     """Changes with the code that builds models and counts them, and the libraries that it builds them with."""
     code = hashlib.sha256()
     builders = (sorted((provenance.PACKAGE / folder).glob("*.py")) for folder in ("backbones", "necks", "tasks", "nn"))
-    for path in (*chain.from_iterable(builders), *(provenance.PACKAGE / f"{name}.py" for name in ("count", "match"))):
+    for path in (
+        *chain.from_iterable(builders),
+        *(provenance.PACKAGE / f"{name}.py" for name in ("count", "matching")),
+    ):
         code.update(path.read_bytes())
     known = {
         name: version for name, version in provenance.versions().items() if name in ("torch", "torchvision", "timm")

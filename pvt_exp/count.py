@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from pvt_exp import config
-from pvt_exp.match import nearest
+from pvt_exp.matching import nearest
 from pvt_exp.nn.training import Training, in_a_line
 from pvt_exp.schema import Run
 

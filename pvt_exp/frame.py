@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp import cost, expand, site, standing, store, study
+from pvt_exp import cost, expand, site, standing, store, tuned
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.schema import Run
 from pvt_exp.store import Outcome
@@ -51,7 +51,7 @@ def results(
     import pandas
 
     place = Path(runs)
-    find, choose = partial(store.find, place), partial(study.choice, place)
+    find, choose = partial(store.find, place), partial(tuned.choice, place)
     plan = expand.load(Path(sweep), overrides, seeds, find, choose, cost)[1]
     _, facts, _ = site.inspect(plan, data or {}, site.load())
     seen = standing.outcomes(place, plan, site.fingerprints(facts))

@@ -13,29 +13,29 @@ from pydantic import BaseModel
 
 from pvt_exp.component import Component
 
-# Fields that came after a release, with the value that computes what was computed before they came: left out of the
-# hash while they have it, so that no id moves. {"schema.Run.new_field": value}
 ADDED: dict[str, Any] = {
-    "schema.Run.pretrain": None,
-    "schema.Run.holdout": None,
-    "backbones.Pretrained.run": None,
-    "backbones.timm.Settings.layers": None,
-    "datasets.coco.Settings.categories": None,
-    "datasets.coco.Settings.drop_empty": False,
-    "datasets.coco.Settings.exif": "turn",
-    "datasets.coco.Settings.range": None,
-    "datasets.image_folder.Settings.exif": "turn",
-    "datasets.image_folder.Settings.range": None,
-    "datasets.semantic_folder.Settings.exif": "turn",
-    "datasets.semantic_folder.Settings.range": None,
-    "datasets.semantic_folder.Settings.threshold": None,
-    "datasets.semantic_folder.Settings.train_list": None,
-    "datasets.semantic_folder.Settings.unpaired": "refuse",
-    "datasets.semantic_folder.Settings.val_list": None,
-    "datasets.semantic_folder.Settings.values": None,
-    "tasks.detection.FasterRCNN.box_knee": 1 / 9,
-    "tasks.instance.MaskRCNN.box_knee": 1 / 9,
+    "Run.pretrain": None,
+    "Run.holdout": None,
+    "Pretrained.run": None,
+    "backbones/timm.layers": None,
+    "datasets/coco.categories": None,
+    "datasets/coco.drop_empty": False,
+    "datasets/coco.exif": "turn",
+    "datasets/coco.range": None,
+    "datasets/image_folder.exif": "turn",
+    "datasets/image_folder.range": None,
+    "datasets/semantic_folder.exif": "turn",
+    "datasets/semantic_folder.range": None,
+    "datasets/semantic_folder.threshold": None,
+    "datasets/semantic_folder.train_list": None,
+    "datasets/semantic_folder.unpaired": "refuse",
+    "datasets/semantic_folder.val_list": None,
+    "datasets/semantic_folder.values": None,
+    "FasterRCNN.box_knee": 1 / 9,
+    "MaskRCNN.box_knee": 1 / 9,
 }
+"""Fields that came after a release, with the value that computes what was computed before they came: left out of the hash
+while they have it, so that no id moves. Named ``group/kind.field`` of a component, ``Class.field`` of another model."""
 
 
 def digest(texts: dict[str, str]) -> str:
@@ -105,5 +105,13 @@ def _hashed(model: type[BaseModel]) -> list[str]:
 @cache
 def _neutral(model: type[BaseModel], added: tuple[str, ...]) -> dict[str, Any]:
     """The model's fields among those ``added`` after a release, and their neutral values."""
-    place = f"{model.__module__.removeprefix('pvt_exp.')}.{model.__qualname__}."
-    return {name.removeprefix(place): ADDED[name] for name in added if name.startswith(place)}
+    own = f"{_called(model)}."
+    return {name.removeprefix(own): ADDED[name] for name in added if name.startswith(own)}
+
+
+def _called(model: type[BaseModel]) -> str:
+    """How `ADDED` calls a model: by its kind, not by the file that it stands in, so that files can move."""
+    package, _, module = model.__module__.rpartition(".")
+    if issubclass(model, Component) and model.__name__ == "Settings":
+        return f"{package.rpartition('.')[2]}/{module}"
+    return model.__name__

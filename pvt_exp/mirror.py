@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, search, store, study
+from pvt_exp import attempts, search, store, tuned
 from pvt_exp.curves import curve
 from pvt_exp.metrics import value_of
 from pvt_exp.plan import Plan, Tuning
@@ -108,7 +108,7 @@ class Mirror:
                 seed = {"seed": run.seed} if len(self.plan.seeds) > 1 else {}
                 yield self._of(run), run, {**where, **seed}
         for each in self.plan.tunings:
-            for trial in study.trials(self.runs, each):
+            for trial in tuned.trials(self.runs, each):
                 yield self._trials_of(each), trial.run, trial.values
 
     def _of(self, run: Run) -> str:

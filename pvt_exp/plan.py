@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pvt_exp.config import ConfigError
-from pvt_exp.match import Matched
+from pvt_exp.matching import Matched
 from pvt_exp.published import Figure
 from pvt_exp.schema import Run
 from pvt_exp.space import Tune

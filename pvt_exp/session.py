@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pvt_exp import codes, drivers, estimate, files, machine, site, standing, stopping, store, study, tuning
+from pvt_exp import codes, drivers, estimate, files, machine, site, standing, stopping, store, tuned, tuning
 from pvt_exp import smoke as smoke_steps
 from pvt_exp.board import Board
 from pvt_exp.config import ConfigError
@@ -182,7 +182,7 @@ def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence
         raise ConfigError(f"{problem}; --retry stale chooses anew" for problem in told.values())
     for each in planned.tunings:
         if each.name in told:
-            study.set_aside_choice(runs, each)
+            tuned.set_aside_choice(runs, each)
     return bool(told)
 
 

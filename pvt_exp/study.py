@@ -1,115 +1,25 @@
-"""The trials inside one variant: proposed by Optuna, kept in ``runs/tuning/<key>/``, scored by their runs.
+"""Optuna's study of one variant: proposes its trials, takes their scores, and says which are given up.
 
-    runs/tuning/<key>/study.json        which sweep and variant it was made for, the space, and how Optuna searches it
-    runs/tuning/<key>/trials.jsonl      a line a trial, written before its run starts: number, values, run
-    runs/tuning/<key>/choice.json       the best values, once every trial has ended
-
-The runs and these files are the truth. Optuna's study, in a database of its own, is made from them whenever a driver starts,
-so losing it loses nothing, and no trial is lost or repeated however a driver ends.
+The runs and the record (`pvt_exp.tuned`) are the truth. Optuna's study, in a database of its own, is made from them whenever
+a driver starts, so losing it loses nothing, and no trial is lost or repeated however a driver ends.
 """
 
-import json
-import os
-import time
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pvt_exp import files, search
+from pvt_exp import files, search, tuned
 from pvt_exp.config import ConfigError
 from pvt_exp.curves import curve
 from pvt_exp.metrics import value_of
 from pvt_exp.plan import Tuning
-from pvt_exp.schema import Run
-from pvt_exp.space import in_words
 from pvt_exp.states import PASSES
 from pvt_exp.storage import Database, new_study
 from pvt_exp.store import Outcome
+from pvt_exp.tuned import Trial, scored_by
 
-FOLDER = "tuning"
 DIGITS = 4
 """Of a drawn number: what a table can name is what is trained."""
-
-
-class Trial(NamedTuple):
-    """One setting that is tried."""
-
-    number: int
-    values: dict[str, Any]
-    run: Run
-
-    @property
-    def name(self) -> str:
-        """``trial 3: optim.lr 0.00123``."""
-        return f"trial {self.number}: {in_words(self.values)}"
-
-
-def place(runs: Path, tuning: Tuning) -> Path:
-    """The folder of a variant's trials."""
-    return runs / FOLDER / tuning.key
-
-
-def trials(runs: Path, tuning: Tuning) -> list[Trial]:
-    """The trials that were proposed so far, at most as many as are due.
-
-    Raises:
-        ConfigError: if the file was edited, so that a line is no trial or its run another.
-    """
-    file = place(runs, tuning) / "trials.jsonl"
-    try:
-        lines = file.read_text().split("\n")
-    except FileNotFoundError:
-        return []
-    found: list[Trial] = []
-    for line in lines[:-1]:  # a line that a killed driver left torn has no end, and its run was not started
-        try:
-            told = json.loads(line)
-            trial = Trial(told["number"], told["values"], tuning.trial(told["values"]))
-        except (ValueError, KeyError, TypeError):
-            raise ConfigError(f"{file}: line {len(found) + 1} is no trial; was it edited?") from None
-        if trial.run.id != told["run"]:
-            raise ConfigError(
-                f"{file}: trial {trial.number} is the run {trial.run.id}, and the file says {told['run']}"
-            )
-        found.append(trial)
-    return found[: tuning.tune.trials]
-
-
-def choice(runs: Path, tuning: Tuning) -> dict[str, Any] | None:
-    """The values that the trials chose; None until as many as are due have ended."""
-    told = chosen(runs, tuning)
-    return None if told is None else told["values"]
-
-
-def chosen(runs: Path, tuning: Tuning) -> dict[str, Any] | None:
-    """The whole record of what the trials chose."""
-    told = files.read_json(place(runs, tuning) / "choice.json")
-    return None if told is None or told.get("trials") != tuning.tune.trials else told
-
-
-def set_aside_choice(runs: Path, tuning: Tuning) -> None:
-    """Have the values chosen anew; the old record stays beside it under another name."""
-    file = place(runs, tuning) / "choice.json"
-    file.replace(file.with_name(f"choice.set-aside-{time.time_ns()}.json"))
-
-
-def interrupted(runs: Path, tuning: Tuning, sweep: str) -> tuple[Path, list[str]] | None:
-    """A study of this variant that has not come to its end and that was searched otherwise: its folder, what differs."""
-    now = tuning.tune.model_dump(mode="json", exclude={"trials", "storage"})
-    for file in sorted((runs / FOLDER).glob("*/study.json")):
-        told, folder = files.read_json(file) or {}, file.parent
-        if (told.get("sweep"), told.get("variant")) != (sweep, tuning.name) or folder == place(runs, tuning):
-            continue
-        differ = [name for name in now if told["tune"].get(name) != now[name]]
-        if differ and (folder / "trials.jsonl").exists() and not (folder / "choice.json").exists():
-            return folder, differ
-    return None
-
-
-def scored_by(tuning: Tuning) -> tuple[str, bool]:
-    """What trials are scored by, and whether more of it is better."""
-    task = tuning.first.task
-    return task.metric, task.larger_is_better
 
 
 class Study:
@@ -119,11 +29,11 @@ class Study:
         """``database`` is what Optuna's study is kept in."""
         self.runs, self.tuning, self.database = runs, tuning, database
         self._kept: tuple[Any, Any] | None = None
-        self.folder = place(runs, tuning)
+        self.folder = tuned.place(runs, tuning)
         self.folder.mkdir(parents=True, exist_ok=True)
-        _cut_torn_line(self.folder / "trials.jsonl")
+        tuned.cut_torn_line(self.folder / "trials.jsonl")
         self.name = f"{sweep} / {tuning.name} / {tuning.key}"
-        self.trials = trials(runs, tuning)
+        self.trials = tuned.trials(runs, tuning)
         self.told: dict[int, Outcome] = {}
         """Trials that have ended, by number."""
         self._seen: dict[int, int] = {}
@@ -189,12 +99,7 @@ class Study:
         if number >= self.tuning.tune.trials:
             return None
         trial = self.database.tried(lambda: self._ask(number))
-        values = trial.values
-        line = json.dumps({"number": number, "values": values, "run": trial.run.id})
-        with (self.folder / "trials.jsonl").open("a") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        tuned.add(self.runs, self.tuning, trial)
         self.trials.append(trial)
         return trial
 
@@ -274,12 +179,6 @@ class Study:
         files.write(self.folder / "choice.json", files.dump(told))
         values: dict[str, Any] = told["values"]
         return values
-
-
-def _cut_torn_line(file: Path) -> None:
-    """Take away what a killed driver left of a line, so that the next one does not stand behind it."""
-    if file.exists() and not (text := file.read_bytes()).endswith(b"\n"):
-        os.truncate(file, text.rfind(b"\n") + 1)
 
 
 def _short(value: Any, space: Any) -> Any:

@@ -19,11 +19,10 @@ from pvt_exp import (
     store,
     tracked,
     wandb_client,
-    worker,
 )
 from pvt_exp.board import Board
 from pvt_exp.datasets import Dataset
-from pvt_exp.launchers import Ended, Launcher, Slot, Work
+from pvt_exp.launchers import BUSY, Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.recovery import AS_BEFORE, Recovery
 from pvt_exp.schema import Placement, Policy, Run, StopIfFirst
@@ -261,7 +260,7 @@ class _Driver:
         self.held.pop(run.id).close()
         for kept in (board.started, board.progress, board.first):
             kept.pop(run.id, None)
-        if ended.code == worker.BUSY:
+        if ended.code == BUSY:
             self.elsewhere.append(run)
             return
         if ended.attempt.exists() and not (ended.attempt / "end.json").exists():

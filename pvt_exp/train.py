@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
 from pvt_exp import attempts, checkpoints, store, tracking
+from pvt_exp.attempts import NO_LESS
 from pvt_exp.datasets import Facts, Split
 from pvt_exp.nn import holdout, pretrained, ranks, samples
 from pvt_exp.nn.loader import Loader, loaders
@@ -20,7 +21,6 @@ from pvt_exp.record import Record
 from pvt_exp.schema import Placement, Run
 from pvt_exp.states import Tell
 from pvt_exp.stopping import Stopping
-from pvt_exp.worker import NO_LESS
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 PRECISION: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import children, config, files, site, store, worker
+from pvt_exp import children, config, files, site, store
 from pvt_exp.backbones import require_timm_model
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import DataError
-from pvt_exp.launchers import Slot
+from pvt_exp.launchers import Slot, visible
 from pvt_exp.schema import Placement, Run
 
 
@@ -169,7 +169,7 @@ def compute(module: str, slot: Slot, request: dict[str, Any], beside: bool = Fal
         KeyboardInterrupt: at Ctrl-C, when it has gone.
     """
     changes = {
-        "CUDA_VISIBLE_DEVICES": worker.visible(slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
+        "CUDA_VISIBLE_DEVICES": visible(slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
         "OMP_NUM_THREADS": str(slot.threads),
     }
     asked = json.dumps(request)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, locks, store, study
+from pvt_exp import attempts, locks, store, tuned
 from pvt_exp.board import Board, Group
 from pvt_exp.config import ConfigError
 from pvt_exp.datasets import Dataset
@@ -14,8 +14,9 @@ from pvt_exp.plan import Plan, Tuning, Variant
 from pvt_exp.space import at_edge, edge_in_words
 from pvt_exp.states import State
 from pvt_exp.storage import Database
-from pvt_exp.study import Study, Trial
+from pvt_exp.study import Study
 from pvt_exp.sweep import Source
+from pvt_exp.tuned import Trial
 
 
 def undecided(plan: Plan) -> list[Tuning]:
@@ -33,7 +34,7 @@ def first_trials(plan: Plan) -> Plan:
 
 def known(plan: Plan, runs: Path) -> Plan:
     """The trials that were proposed so far, each as a variant with one seed."""
-    found = [variant(each, trial) for each in undecided(plan) for trial in study.trials(runs, each)]
+    found = [variant(each, trial) for each in undecided(plan) for trial in tuned.trials(runs, each)]
     return Plan(plan.name, (undecided(plan)[0].tune.seed,), tuple(found), file=plan.file)
 
 
@@ -41,9 +42,9 @@ def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:
     """How the trials of each variant stand; fields of ``--json``, see docs/json.md."""
     told = []
     for each in plan.tunings:
-        metric, larger = study.scored_by(each)
+        metric, larger = tuned.scored_by(each)
         tried: list[dict[str, Any]] = []
-        for trial in study.trials(runs, each):
+        for trial in tuned.trials(runs, each):
             seen = store.outcome(runs, trial.run.id)
             score = seen.result["metrics"].get(metric) if seen.result is not None else None
             tried.append(
@@ -81,7 +82,7 @@ class Searches(Source):
 
     def __init__(self, plan: Plan, runs: Path, retry: Sequence[State] = ()) -> None:
         """``retry`` are the states that are tried again, so that they are no end yet."""
-        named, own = plan.tunings[0].tune.storage, runs / study.FOLDER / f"{plan.name}.db"
+        named, own = plan.tunings[0].tune.storage, runs / tuned.FOLDER / f"{plan.name}.db"
         self.database = Database(named) if named else Database(f"sqlite:///{own}", own)
         self.studies = [Study(runs, each, plan.name, self.database) for each in undecided(plan)]
         self.runs, self.retry = runs, retry
@@ -135,7 +136,7 @@ class Searches(Source):
         self.database.renew()
         said = [f"{name}: nothing is chosen yet: trials are left, or none has a score" for name in self.undecided]
         for each in self.studies:
-            values = study.choice(self.runs, each.tuning) or {}
+            values = tuned.choice(self.runs, each.tuning) or {}
             if told := edge_in_words(values, at_edge(each.tuning.tune.space, values)):
                 said.append(f"{each.tuning.name}: chosen {told}")
         return said
@@ -154,7 +155,7 @@ def check(plan: Plan, runs: Path) -> None:
     """
     problems = []
     for each in undecided(plan):
-        if (found := study.interrupted(runs, each, plan.name)) is not None:
+        if (found := tuned.interrupted(runs, each, plan.name)) is not None:
             folder, differ = found
             problems.append(
                 f"tune: {each.name} has trials of another {' and '.join(differ)}, interrupted before a choice: go on with "
@@ -168,7 +169,7 @@ def outdated(plan: Plan, runs: Path, fingerprints: Mapping[Dataset, str]) -> dic
     """Variants whose values were chosen on other data than those at hand: name to what is wrong."""
     found = {}
     for each in plan.tunings:
-        then = (study.chosen(runs, each) or {}).get("data")
+        then = (tuned.chosen(runs, each) or {}).get("data")
         now = fingerprints.get(each.first.dataset)
         if then and now and then != now:
             found[each.name] = f"{each.name}: its values were chosen on data {then}; at hand are {now}"
@@ -184,7 +185,7 @@ def alone(plan: Plan, runs: Path) -> Iterator[None]:
     """
     with ExitStack() as held:
         for each in undecided(plan):
-            folder = study.place(runs, each)
+            folder = tuned.place(runs, each)
             folder.mkdir(parents=True, exist_ok=True)
             if not held.enter_context(locks.lock(folder)):
                 raise ConfigError(f"{each.name}: another process tunes it; wait for that one, or stop it")

@@ -15,16 +15,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import attempts, config, files, heartbeat, inherited, locks, machine, store
+from pvt_exp import attempts, config, files, heartbeat, inherited, launchers, locks, machine, store
 from pvt_exp.schema import Placement
 from pvt_exp.states import State, Tell
 from pvt_exp.stopping import Stopping
 
-BUSY = 75
-"""Exit status where another process trains the run (EX_TEMPFAIL: try again)."""
-STOPPED = "stopped by a person or the machine"
-NO_LESS = "fewer would be another run"
-"""In the reason of a run that was out of memory and cannot be tried with fewer images at once."""
 NO_MEMORY = (
     "can't allocate memory", "Cannot allocate memory", "std::bad_alloc", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED",
 )  # fmt: skip
@@ -38,13 +33,13 @@ TELLING_S = 5.0
 
 
 def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
-    """Train the run of an attempt's folder; 0: done, 1: ended otherwise (``end.json`` says how), 75: `BUSY`."""
+    """Train the run of an attempt's folder; 0: done, 1: ended otherwise (``end.json`` says how), 75: `launchers.BUSY`."""
     inherited.clear()
     folder = attempts.run_folder(attempt)
     with contextlib.nullcontext(True) if rank else locks.lock(folder) as mine:
         if not mine or (rank == 0 and store.result(folder) is not None):
             shutil.rmtree(attempt, ignore_errors=True)
-            return 0 if mine else BUSY
+            return 0 if mine else launchers.BUSY
         at_end: list[Tell] = []
         stopping = Stopping(lambda: _give_up(attempt, at_end))
         stopping.listen()
@@ -57,7 +52,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
             _give_up(attempt, at_end)
         except BaseException as error:
             if rank and not attempt.exists():
-                return BUSY  # another process trains the run, as the first rank has seen
+                return launchers.BUSY  # another process trains the run, as the first rank has seen
             traceback.print_exc()
             sys.stderr.flush()
             if "DistBackendError" in type(error).__name__ or "gloo" in str(error):
@@ -77,7 +72,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
 def _train(attempt: Path, rank: int, at_end: list[Tell], stopping: Stopping) -> int:
     placement = config.load(Placement, attempt / "placement.yaml")
     run = store.load(attempts.run_folder(attempt))
-    os.environ["CUDA_VISIBLE_DEVICES"] = visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    os.environ["CUDA_VISIBLE_DEVICES"] = launchers.visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     if placement.memory_gb and not placement.gpus:  # CUDA maps far more than it uses
         import resource
@@ -101,12 +96,6 @@ def _train(attempt: Path, rank: int, at_end: list[Tell], stopping: Stopping) -> 
     return 0
 
 
-def visible(gpus: tuple[int, ...], inherited: str | None) -> str:
-    """What ``CUDA_VISIBLE_DEVICES`` must be for a run on these GPUs, of those that the driver itself was given."""
-    given = [word.strip() for word in (inherited or "").split(",") if word.strip()]
-    return ",".join(given[gpu] if given else str(gpu) for gpu in gpus)
-
-
 def _told(error: BaseException, attempt: Path) -> tuple[State, str, dict[str, Any]]:
     """State, reason and numbers of an attempt that ended by an exception."""
     reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
@@ -115,7 +104,7 @@ def _told(error: BaseException, attempt: Path) -> tuple[State, str, dict[str, An
     if isinstance(error, ValueError):
         reason = str(error)
     if name == "Stopped":
-        return "killed", f"{STOPPED}; {error}", {}
+        return "killed", f"{attempts.STOPPED}; {error}", {}
     if name == "Pruned":
         return "pruned", str(error), {}
     if name == "Diverged":
@@ -159,7 +148,7 @@ def _redirect(log: Path) -> None:
 
 
 def _give_up(attempt: Path, at_end: list[Tell]) -> None:
-    reason = STOPPED
+    reason = attempts.STOPPED
     attempts.end(attempt, "killed", reason)
     # In a thread, because the signal may have come in the midst of a call whose lock it would wait for.
     telling = threading.Thread(target=_tell, args=(at_end, "killed", reason), daemon=True)

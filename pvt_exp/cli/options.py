@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from pvt_exp import cost, expand, machine, site, standing, store, study
+from pvt_exp import cost, expand, machine, site, standing, store, tuned, wandb_settings
 from pvt_exp import part as naming
 from pvt_exp.component import kinds
 from pvt_exp.config import ConfigError
@@ -97,7 +97,7 @@ def read_plan(
     """The sweep's file and its plan, as far as ``--only`` asks for it."""
     store.check(runs)
     chosen = None if seeds is None else seed_numbers(seeds)
-    settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs), partial(study.choice, runs), cost)
+    settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs), partial(tuned.choice, runs), cost)
     return settings, planned.only(only) if only else planned
 
 
@@ -192,7 +192,7 @@ def make_placement(
         micro_batch=micro_batch,
         keep=keep,
         checkpoint_minutes=checkpoint_minutes,
-        tracking=site.tracking(wandb, site.load()),
+        tracking=wandb_settings.chosen(wandb, site.load()),
         command=("pvt-exp", *sys.argv[1:]),
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pvt_exp import site, store
+from pvt_exp import site, store, wandb_settings
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -109,7 +109,7 @@ def sweep(
     chosen |= {"--threads": threads, "--micro-batch": micro_batch}
     command += [str(part) for word, value in chosen.items() if value is not None for part in (word, value)]
     command += ["--keep", keep] if keep != "last" else []
-    content = wandb_sweep.configuration(planned, left, command, site.tracking("online", site.load()))
+    content = wandb_sweep.configuration(planned, left, command, wandb_settings.chosen("online", site.load()))
     told = told._replace(configuration=content)
     if not print_:
         path = out / planned.name / "wandb_sweep.yaml"

@@ -53,6 +53,16 @@ def workers_of(slots: Sequence[Slot], cores: int, batch_bytes: int, shared_bytes
     return most if shared_bytes is None else min(most, shared_bytes // (processes * HELD * max(1, batch_bytes)))
 
 
+def visible(gpus: tuple[int, ...], inherited: str | None) -> str:
+    """What ``CUDA_VISIBLE_DEVICES`` must be for a run on these GPUs, of those that the driver itself was given."""
+    given = [word.strip() for word in (inherited or "").split(",") if word.strip()]
+    return ",".join(given[gpu] if given else str(gpu) for gpu in gpus)
+
+
+BUSY = 75
+"""Exit status of a run's process where another one trains the run (EX_TEMPFAIL: try again)."""
+
+
 class Ended(NamedTuple):
     """An attempt whose process is gone."""
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pvt_exp import config, cost, expand, published
 from pvt_exp.config import ConfigError
-from pvt_exp.match import Solution
+from pvt_exp.matching import Solution
 from pvt_exp.schema import Site, Sweep
 from tests import docs
 from tests.conftest import ROOT, environment

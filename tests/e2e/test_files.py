@@ -12,7 +12,7 @@ import timm
 from PIL import Image
 
 from pvt_exp import attempts, config, expand, store, train
-from pvt_exp.match import Solution
+from pvt_exp.matching import Solution
 from pvt_exp.nn import pretrained
 from pvt_exp.plan import Tuning
 from pvt_exp.schema import Placement, Run, Tracking

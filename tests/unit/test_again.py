@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pvt_exp import attempts, cli, config, drivers, expand, locks, store, worker
+from pvt_exp import attempts, cli, config, drivers, expand, locks, store
 from pvt_exp.cli import options
 from pvt_exp.plan import Plan
 from tests.unit.test_recovery import SCRIPT, Scripted, planned, train
@@ -71,7 +71,7 @@ def test_a_result_that_does_not_count_is_told_when_its_run_is_trained_again(plan
 def test_one_that_is_killed_goes_on_with_the_sweep(planned: Plan) -> None:
     train(planned)
     first = planned.runs[0].id
-    SCRIPT[first] = [("killed", f"{worker.STOPPED}; it goes on from epoch 2")]
+    SCRIPT[first] = [("killed", f"{attempts.STOPPED}; it goes on from epoch 2")]
     typed("retrain", first, ok=1)
     assert store.outcome(Path("runs"), first).state == "killed"
     train(planned)

@@ -16,7 +16,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost, NoCost
 from pvt_exp.datasets import Facts
 from pvt_exp.formats import plain
-from pvt_exp.match import Matched
+from pvt_exp.matching import Matched
 from pvt_exp.schema import Placement
 from pvt_exp.tables import Source, Table
 from pvt_exp.tables.cost import Settings

@@ -11,7 +11,7 @@ from pvt_exp import expand
 from pvt_exp.backbones import Width
 from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
-from pvt_exp.match import Solution, nearest
+from pvt_exp.matching import Solution, nearest
 from pvt_exp.plan import Plan
 from pvt_exp.schema import Run
 from tests.unit.test_plan import make

@@ -60,7 +60,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 import optuna
-from pvt_exp import board, expand, live, storage, store, study
+from pvt_exp import board, expand, live, storage, store, study, tuned
 from pvt_exp.mirror import Mirror
 from pvt_exp.schema import Placement
 optuna.logging.disable_default_handler()
@@ -77,16 +77,16 @@ for i, variant in enumerate(plan.variants):
             "cost": {"params": 10, "macs": 10, "input_px": [32, 32]},
             "data": {"name": "scenes", "fingerprint": "0", "images": {}},
         })
-tuned = expand.load(Path("tuned.yaml"))[1]
-(tuning,) = tuned.tunings
-search = study.Study(Path("runs"), tuning, tuned.name, storage.Database("sqlite:///tuned.db"))
+of_tuned = expand.load(Path("tuned.yaml"))[1]
+(tuning,) = of_tuned.tunings
+search = study.Study(Path("runs"), tuning, of_tuned.name, storage.Database("sqlite:///tuned.db"))
 search.open()
 for rmse in (0.9, 0.4, 0.6):
     trial = search.propose()
     found = {"metrics": {"rmse_m": rmse}, "data": {"fingerprint": "0"}}
     search.tell(trial, store.Outcome(trial.run.id, "done", result=found))
 search.decide()
-best = study.chosen(Path("runs"), tuning)
+best = tuned.chosen(Path("runs"), tuning)
 mirror = Mirror(lambda: plan, Path("runs"), optuna.storages.InMemoryStorage())
 mirror.refresh()
 (name,) = mirror.studies
@@ -94,7 +94,7 @@ shown = optuna.load_study(study_name=name, storage=mirror.storage)
 group = board.Group("row", plan.variants[1].runs, {run.id: "trial 0: x" for run in plan.variants[1].runs})
 outcomes = {run.id: store.outcome(Path("runs"), run.id) for run in plan.runs}
 print(json.dumps({
-    "direction": search.study.direction.name, "scored_by": study.scored_by(tuning), "chosen": best["score"],
+    "direction": search.study.direction.name, "scored_by": tuned.scored_by(tuning), "chosen": best["score"],
     "mirror": [shown.direction.name, shown.best_value],
     "live": live._score(SimpleNamespace(outcomes=outcomes, plan=plan), group),
 }))

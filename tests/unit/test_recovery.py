@@ -161,7 +161,7 @@ def test_results_that_cannot_be_read_are_not_made_for_ever(planned: Plan) -> Non
 
 @pytest.mark.parametrize(
     ("state", "reason"),
-    [("killed", f"{worker.STOPPED}; it goes on from epoch 2"), ("failed", "KeyError"), ("diverged", "loss is NaN")],
+    [("killed", f"{attempts.STOPPED}; it goes on from epoch 2"), ("failed", "KeyError"), ("diverged", "loss is NaN")],
 )
 def test_what_will_not_pass_is_left(planned: Plan, state: str, reason: str) -> None:
     SCRIPT[planned.runs[0].id] = [(state, reason)]
@@ -238,7 +238,7 @@ def test_there_is_a_limit(planned: Plan) -> None:
 
 
 def test_one_that_cannot_be_tried_with_less_is_left(planned: Plan) -> None:
-    refused = ("out_of_memory", f"ran out of memory with 16 images at once; {worker.NO_LESS}, as BatchNorm ...")
+    refused = ("out_of_memory", f"ran out of memory with 16 images at once; {attempts.NO_LESS}, as BatchNorm ...")
     SCRIPT[planned.runs[0].id] = [OOM, refused]
     assert train(planned, Scripted(places=((0,), (1,))))[0] == 1
     assert [each.micro_batch for each in placements(planned.runs[0].id)] == [None, 8]
