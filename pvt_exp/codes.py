@@ -16,7 +16,8 @@ def of(result: Mapping[str, Any]) -> dict[str, str]:
     made = result.get("provenance") or {}
     git = made.get("git") or {}
     found = {OURS: git.get("computes_sha256") or git.get("files_sha256")}
-    found |= {name: (each or {}).get("files_sha256") for name, each in (made.get("packages") or {}).items()}
+    for name, each in (made.get("packages") or {}).items():
+        found[name] = (each or {}).get("files_sha256")
     return {name: each for name, each in found.items() if isinstance(each, str)}
 
 

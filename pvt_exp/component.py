@@ -30,6 +30,11 @@ HEAVY = ("torch", "timm", "pytorch_lightning")
 """Libraries that take seconds to import, which every command would wait for."""
 
 
+def _checked_once(settings: type[BaseModel], value: Any, make: Callable[[Any], Any]) -> Any:
+    """Rows of a sweep share the components that they do not change: pydantic would run a class's own checks for each row."""
+    return value if type(value) is settings else make(value)
+
+
 class Component(Frozen):
     """What can be chosen by ``kind``. Subclasses declare ``kind: Literal["<file name>"] = "<file name>"``."""
 
@@ -38,17 +43,22 @@ class Component(Frozen):
 
     def __hash__(self) -> int:
         """Of the fields that have a hash: a component with a mapping or a list can be the key of a dict too."""
-        return hash((type(self), *map(_hash, self.__dict__.values())))
+        values = self.__dict__.values()
+        try:
+            return hash((type(self), *values))
+        except TypeError:
+            return hash((type(self), *map(_hash, values)))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """With a guard around the checks of another package's class, which may raise anything."""
+        """What is one already is not checked again; other packages' checks are guarded, as they may raise anything."""
         schema = handler(source)
-        if cls.__module__.startswith(f"{__package__}."):
+        if schema["type"] == "definition-ref":  # to what was made below
             return schema
         inner: Any = dict(schema)
         ref = inner.pop("ref", None)  # of the whole, or a JSON Schema would not name it
-        return core_schema.no_info_wrap_validator_function(partial(_guarded, cls), inner, ref=ref)
+        check = _checked_once if cls.__module__.startswith(f"{__package__}.") else _guarded
+        return core_schema.no_info_wrap_validator_function(partial(check, cls), inner, ref=ref)
 
 
 def _guarded(settings: type[Component], value: Any, make: Callable[[Any], Any]) -> Any:
@@ -222,13 +232,23 @@ def origins() -> list[Origin]:
 
 def parts(model: BaseModel) -> Iterator[Component]:
     """The components in a model, at any depth; not those of another run in it, which is recorded by itself."""
-    for name in type(model).model_fields:
+    for name in _names(type(model)):
         value = getattr(model, name)
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, Component):
                 yield each
-            if isinstance(each, BaseModel) and not hasattr(type(each), "id"):
+            if isinstance(each, BaseModel) and not _is_run(type(each)):
                 yield from parts(each)
+
+
+@cache
+def _names(model: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(model.model_fields)
+
+
+@cache
+def _is_run(model: type[BaseModel]) -> bool:
+    return hasattr(model, "id")
 
 
 def one_of(group: str) -> Any:

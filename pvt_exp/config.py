@@ -72,7 +72,9 @@ def validate(model: type[M], document: Document) -> M:
 
 def make(model: type[M], value: Any) -> M:
     """The model of plain values, lists for tuples; raises pydantic's own ValidationError."""
-    if doubt.is_in(value) and (found := list(doubt.refused(model, value))):
+    doubtful: list[reading.Doubtful] = []
+    plain = _immutable(value, doubtful)
+    if doubtful and (found := list(doubt.refused(model, value))):
         raise ValidationError.from_exception_data(
             model.__name__,
             [
@@ -80,13 +82,21 @@ def make(model: type[M], value: Any) -> M:
                 for keys, text, why in found
             ],
         )
-    return model.model_validate(_immutable(value))
+    return model.model_validate(plain)
 
 
-def _immutable(value: Any) -> Any:
+PLAIN = (str, int, float, bool, type(None))
+
+
+def _immutable(value: Any, doubtful: list[reading.Doubtful]) -> Any:
+    """The value with tuples for lists; text in it that may be meant as something else is put into ``doubtful``."""
     if isinstance(value, dict):
-        return {key: _immutable(item) for key, item in value.items()}
-    return tuple(map(_immutable, value)) if isinstance(value, list) else value
+        return {k: v if type(v) in PLAIN else _immutable(v, doubtful) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple([v if type(v) in PLAIN else _immutable(v, doubtful) for v in value])
+    if isinstance(value, reading.Doubtful):
+        doubtful.append(value)
+    return value
 
 
 def field_of(value: Any, dotted: str) -> Any:

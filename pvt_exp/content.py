@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
+
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 NO_SCORE = "has no metrics"
 LARGEST = 1e300
@@ -85,10 +88,6 @@ WORDS: dict[Callable[[Any], bool], str] = {
 }
 
 
-SURE: dict[Callable[[Any], bool], type] = {_text: str, _flag: bool, _mapping: dict, _list: list}
-"""Types that need no closer look; a result is read by every command, and a store may have thousands."""
-
-
 def _all(what: Callable[[Any], bool], names: str) -> dict[str, Any]:
     return dict.fromkeys(names.split(), what)
 
@@ -134,7 +133,7 @@ def problem(found: dict[str, Any], run_id: str) -> str | None:
             return f"{name}: {'is missing' if name not in found else 'must be a mapping'}"
     if not found["metrics"] and not found.get("unscored"):
         return NO_SCORE
-    if (why := _wrong(found, SHAPE, "")) is not None:
+    if not _whole().isinstance_python(found) and (why := _wrong(found, SHAPE, "")) is not None:
         return why
     if not _number(found["provenance"].get("seconds")):
         return "provenance.seconds: is missing"
@@ -159,9 +158,47 @@ def _wrong(value: dict[str, Any], shape: dict[str, Any], above: str) -> str | No
                 return f"{above}{name}: must be a mapping"
             if (why := _wrong(given, due, f"{above}{name}.")) is not None:
                 return why
-        elif type(given) is not SURE.get(due) and not due(given):
+        elif not due(given):
             return f"{above}{name}: must be {WORDS[due]}"
     return None
+
+
+@cache
+def _whole() -> SchemaValidator:
+    """`SHAPE`, as pydantic checks it without words: every command reads every result, and there may be thousands.
+
+    It takes nothing that `_wrong` refuses; what it does not take, such as a count of 20 digits, is for that to judge.
+    """
+    return SchemaValidator(_schema(SHAPE))
+
+
+def _schema(due: Any) -> CoreSchema:
+    number = core_schema.float_schema(strict=True, allow_inf_nan=False, gt=-LARGEST, lt=LARGEST)
+    count, text = core_schema.int_schema(strict=True, ge=0, le=2**62), core_schema.str_schema(strict=True)
+    known: dict[Callable[[Any], bool], CoreSchema] = {
+        _number: number,
+        _count: count,
+        _amount: core_schema.float_schema(strict=True, allow_inf_nan=False, ge=0, lt=LARGEST),
+        _text: text,
+        _flag: core_schema.bool_schema(strict=True),
+        _mapping: core_schema.is_instance_schema(dict),
+        _list: core_schema.is_instance_schema(list),
+        _texts: core_schema.list_schema(text, strict=True),
+        _counts: core_schema.list_schema(count, strict=True),
+    }
+    if isinstance(due, dict):
+        scores = {"metrics": core_schema.dict_schema(values_schema=number, strict=True)}
+        fields = {name: scores.get(name) or core_schema.nullable_schema(_schema(each)) for name, each in due.items()}
+        return core_schema.typed_dict_schema(
+            {name: core_schema.typed_dict_field(each, required=False) for name, each in fields.items()}, strict=True
+        )
+    return known.get(due) or core_schema.no_info_plain_validator_function(lambda value: _or_error(due, value))
+
+
+def _or_error(check: Callable[[Any], bool], value: Any) -> Any:
+    if not check(value):
+        raise ValueError
+    return value
 
 
 def complete(found: dict[str, Any]) -> dict[str, Any]:

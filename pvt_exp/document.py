@@ -3,7 +3,7 @@
 Documents merge, so a sweep's choice laid over its base still says in an error which of the two lines is wrong.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 Keys = tuple[str | int, ...]
@@ -69,8 +69,10 @@ def put(value: Any, dotted: str, change: Any, whole: Whole | None = None) -> Any
     return descend(value, 0)
 
 
-def twice(changes: Iterable[str]) -> Iterator[tuple[str, str]]:
+def twice(changes: Collection[str]) -> Iterator[tuple[str, str]]:
     """Pairs of dotted fields of which one is, or holds, the other: which of the two is meant?"""
+    if len(changes) < 2:
+        return
     split_up = [(split(dotted), dotted) for dotted in changes]
     for i, (keys, dotted) in enumerate(split_up):
         for other, again in split_up[i + 1 :]:

@@ -16,13 +16,6 @@ _MEANT: dict[str, set[Any]] = {"boolean": {bool}, "number": {int, float}, "null"
 _ADVICE = {"boolean": "write true or false", "number": "write a plain number", "null": "write null"}
 
 
-def is_in(value: Any) -> bool:
-    """Whether there is any such text."""
-    if isinstance(value, dict):
-        return any(map(is_in, value.values()))
-    return any(map(is_in, value)) if isinstance(value, list | tuple) else isinstance(value, Doubtful)
-
-
 def refused(model: type[BaseModel], value: Any) -> Iterator[tuple[Keys, str, str]]:
     """The place of each such text in a model's value, the text, and what to write in its place."""
     for keys, text in _find([model], value, ()):

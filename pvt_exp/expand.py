@@ -193,13 +193,14 @@ def _other_name(label: dict[str, str], row: Spelled) -> str:
 
 def _check_names(rows: Iterable[Spelled], document: Document) -> None:
     """Raise ConfigError if two rows have one name, as a reader sees it; a row has the names of what is merged into it."""
-    seen: dict[str, tuple[Spelled, str, str]] = {}
+    seen: dict[str, tuple[Spelled, str, Keys]] = {}
     problems = []
     for row in rows:
         for label, place in zip(row.labels, row.places, strict=True):
-            name, where = called([label]), document.origin(place)
-            first, as_name, there = seen.setdefault(alike(name), (row, name, where))
+            name = called([label])
+            first, as_name, before = seen.setdefault(alike(name), (row, name, place))
             if first is not row:
+                where, there = document.origin(place), document.origin(before)
                 same = "" if name == as_name else f", which looks like '{as_name}'"
                 problems.append(f"{where}: two different rows are called '{name}'{same} (see {there}); rename one")
     if problems:

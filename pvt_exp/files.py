@@ -235,13 +235,17 @@ MOST_BYTES = 64 * 2**20
 """Of a record: no record of ours comes near it."""
 
 
+_JSON = json.JSONDecoder(parse_constant=lambda name: None)  # JSON has no NaN: it is no number
+
+
 def read_json(path: Path | str) -> dict[str, Any] | None:
     """The mapping in a JSON file; None where it is missing, torn, something else, or larger than any record."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - half the time of Path.read_bytes, and status reads 10,000
             if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 return None
-            value = json.loads(file.read(), parse_constant=lambda name: None)  # JSON has no NaN: it is no number
+            raw = file.read()
+        value = _JSON.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -98,7 +98,8 @@ def to_tabular(table: Table, command: str | None) -> str:
 
 def comment(text: str) -> Markup:
     """A text that stands in a line of its own, behind a percent sign."""
-    return Markup("".join(c for c in one_line(text) if c.isprintable()))
+    line = one_line(text)
+    return Markup(line if line.isprintable() else "".join(filter(str.isprintable, line)))
 
 
 def in_label(name: str) -> str:
@@ -261,14 +262,13 @@ def _tabular(table: Table, layout: Layout, part: range, rows: Sequence[int]) -> 
 
 def _cells(table: Table, part: range, rows: Sequence[int], layout: Layout) -> dict[int, list[str]]:
     """The cells of each row, its name first."""
-    titles = [group.title for group in table.groups for _ in group.rows]
     found = {}
     for i in rows:
         row = table.rows[i]
         name = latex(row.name) if layout.names_pt is None else breakable(row.name)
         if layout.names_pt is not None and latex_size.lines(row.name, layout.names_pt, layout.size) > 1:
             name = rf"\raggedright {name}"
-        name = (r"\enspace " if titles[i] else "") + name + TEX.marks(row.marks)
+        name = (r"\enspace " if table.group_of[i].title else "") + name + TEX.marks(row.marks)
         found[i] = [name, *(_number(row.cells[n], table.columns[n], table.longest_spreads[n]) for n in part)]
     return found
 

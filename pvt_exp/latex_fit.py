@@ -104,13 +104,12 @@ def to_fitting(table: Table, command: str | None, label: str) -> str:
 
 def _cells(table: Table) -> list[list[str]]:
     """The cells of each row, behind its name."""
-    spreads = [max((cell.std_text for cell in column), key=len, default="") for column in columns_of(table)]
     lines = []
     for group in table.groups:
         for row in group.rows:
             indent = r"\enspace " if group.title else ""
             parts = [rf"{indent}\PvtExpName{{{breakable(row.name)}{TEX.marks(row.marks)}}}"]
-            for cell, column, spread in zip(row.cells, table.columns, spreads, strict=True):
+            for cell, column, spread in zip(row.cells, table.columns, table.longest_spreads, strict=True):
                 marks = TEX.marks(cell.marks)
                 text = TEX.bare(cell, column) + (rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks)
                 if cell.text and spread and not cell.std_text:  # keeps a mean without spread below the other means

@@ -37,17 +37,18 @@ def paginate(
         note_pt: Height of a note.
         more: Further notes about the whole table.
     """
-    titles = [group.title for group in table.groups for _ in group.rows]
+    titles = [group.title for group in table.group_of]
     marked = {note.mark: note for note in table.notes if note.mark}
+    used = [{*row.marks, *(mark for cell in row.cells for mark in cell.marks)} for row in table.rows]
+    heights = [row_pt(i) for i in range(len(table.rows))]
 
     def notes_of(rows: Sequence[int]) -> list[Note]:
-        cells = (cell.marks for i in rows for cell in table.rows[i].cells)
-        used = {mark for marks in (*cells, *(table.rows[i].marks for i in rows)) for mark in marks}
-        return [note for mark, note in marked.items() if mark in used]
+        marks = set[str]().union(*(used[i] for i in rows))
+        return [note for mark, note in marked.items() if mark in marks]
 
     def height(rows: Sequence[int], notes: Sequence[Note]) -> float:
         heads = [titles[i] for n, i in enumerate(rows) if n == 0 or titles[i] != titles[rows[n - 1]]]
-        return sum(map(row_pt, rows)) + sum(map(title_pt, heads)) + sum(note_pt(note.text) for note in notes)
+        return sum([heights[i] for i in rows]) + sum(map(title_pt, heads)) + sum(note_pt(note.text) for note in notes)
 
     pages = [Page()]
     for i in range(len(table.rows)):
@@ -75,11 +76,10 @@ def paginate(
 def grouped(table: Table, rows: Sequence[int]) -> Rows:
     """Some rows under the titles of their groups."""
     found: Rows = []
-    titles = [(n, group.title) for n, group in enumerate(table.groups) for _ in group.rows]
     before = None
     for i in rows:
-        if titles[i] != before:
-            found.append((titles[i][1], []))
-            before = titles[i]
+        if (group := table.group_of[i]) is not before:
+            found.append((group.title, []))
+            before = group
         found[-1][1].append(i)
     return found

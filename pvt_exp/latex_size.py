@@ -13,7 +13,6 @@ LETTERS = {
     7.5: "AHNUVXY", 7.6: "D", 7.8: "&+<=>@GKOQ", 8.3: "#%m", 9.2: "M", 10.3: "W",
 }  # fmt: skip
 """Characters by their width in points; a bar is as wide as a full stop."""
-WIDTHS = {letter: width for width, letters in LETTERS.items() for letter in letters} | {"|": 2.8}
 BOLD = 1.15
 """How much wider bold figures are."""
 RAISED = 0.85
@@ -42,16 +41,27 @@ NOTES = SIZES[2]
 """The size of the notes below a table."""
 
 
+class _Widths(dict[str, float]):
+    """Width of a character, worked out when it is first met."""
+
+    def __missing__(self, letter: str) -> float:
+        self[letter] = self._other(letter)
+        return self[letter]
+
+    def _other(self, letter: str) -> float:
+        if unicodedata.combining(letter):
+            return 0.0
+        plain = unicodedata.normalize("NFD", letter)[0]
+        wide = 10.0 if unicodedata.east_asian_width(letter) in "WF" or letter == "—" else 8.4
+        return self.get(plain) or wide
+
+
+WIDTHS = _Widths({letter: width for width, letters in LETTERS.items() for letter in letters} | {"|": 2.8})
+
+
 def width(text: str) -> float:
     """Points that a plain text is wide, at 10 pt."""
-    return sum(WIDTHS.get(letter) or _other(letter) for letter in text)
-
-
-def _other(letter: str) -> float:
-    if unicodedata.combining(letter):
-        return 0.0
-    plain = unicodedata.normalize("NFD", letter)[0]
-    return WIDTHS.get(plain) or (10.0 if unicodedata.east_asian_width(letter) in "WF" or letter == "—" else 8.4)
+    return sum(map(WIDTHS.__getitem__, text))
 
 
 def raised(marks: Sequence[str]) -> float:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,6 +67,7 @@ INVISIBLE = re.compile(
 """Characters that are not shown: Default_Ignorable_Code_Point of Unicode 16, DerivedCoreProperties.txt."""
 
 
+@lru_cache(4096)
 def alike(name: str) -> str:
     """The same for names that one takes for each other: case, spaces, forms of Unicode and invisible characters aside."""
     if name.isascii():

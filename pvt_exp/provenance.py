@@ -94,7 +94,7 @@ def packages() -> dict[str, Package]:
 def of_packages(run: BaseModel) -> dict[str, dict[str, Any]]:
     """The other packages that a run's components are of, by name: version, hash of the files, and which kinds."""
     found: dict[str, dict[str, Any]] = {}
-    for part in component.parts(run):
+    for part in component.parts(run) if component.origins() else ():
         if (origin := component.origin(type(part))) is not None:
             package = packages()[origin.package]
             told = {"version": package.version, "files_sha256": package.files_sha256, "kinds": []}

@@ -259,7 +259,7 @@ def _tried(result: dict[str, Any]) -> int:
 def outcome(store: Path, run_id: str) -> Outcome:
     """What became of a run, from its files."""
     folder = f"{store}/{run_id}"
-    found, wrong = _read_result(folder)
+    found, wrong = _read_result(folder, run_id)
     if found is not None:
         return Outcome(run_id, "done", result=found, attempts=_tried(found))
     wrong = wrong and f"{DOES_NOT_COUNT}: {files.line(wrong)}"
@@ -304,16 +304,16 @@ def result(folder: Path | str) -> dict[str, Any] | None:
     Raises:
         ConfigError: if a newer version wrote it.
     """
-    return _read_result(folder)[0]
+    return _read_result(folder, Path(folder).name)[0]
 
 
-def _read_result(folder: Path | str) -> tuple[dict[str, Any] | None, str | None]:
+def _read_result(folder: Path | str, run_id: str) -> tuple[dict[str, Any] | None, str | None]:
     """The result, or what is wrong with the file: it was edited, is of another run, or of another program."""
     path = f"{folder}/result.json"
     found = files.read_json(path)
     if found is None:
         return None, "cannot be read" if os.path.lexists(path) else None
-    if (why := content.problem(found, Path(folder).name)) is not None:
+    if (why := content.problem(found, run_id)) is not None:
         return None, why
     if found.get("format") != FORMAT:
         raise ConfigError(f"{path}: format {found.get('format')} is not of this version ({FORMAT})")

@@ -158,6 +158,11 @@ class Table:
         return tuple(row for group in self.groups for row in group.rows)
 
     @cached_property
+    def group_of(self) -> tuple[Group, ...]:
+        """The group of each of the `rows`."""
+        return tuple(group for group in self.groups for _ in group.rows)
+
+    @cached_property
     def longest_spreads(self) -> tuple[str, ...]:
         """The longest text of a spread in each column; empty where a column has none."""
         places = range(len(self.columns))

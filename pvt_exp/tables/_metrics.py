@@ -48,8 +48,8 @@ def usual(lines: Sequence[Line]) -> list[str]:
 
 def describe(name: str, lines: Sequence[Line]) -> Metric:
     """What the first row's task that declares a metric says of it."""
-    every = (line.variant.runs[0].task.describe(name) for line in lines)
-    return next((each for each in every if each.is_declared), undeclared(name))
+    every = _declared(name, lines)
+    return every[0] if every else undeclared(name)
 
 
 def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
@@ -68,7 +68,8 @@ def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
 
 def _declared(name: str, lines: Sequence[Line]) -> list[Metric]:
     """The different declarations of a metric, in the order of the rows."""
-    every = (line.variant.runs[0].task.describe(name) for line in lines)
+    tasks = {id(task): task for task in (line.variant.runs[0].task for line in lines)}  # most rows share one
+    every = (task.describe(name) for task in tasks.values())
     return list(dict.fromkeys(each for each in every if each.is_declared))
 
 
@@ -97,7 +98,7 @@ def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[
     for line, got, stat, text, counts in zip(lines, metric.values, metric.stats, texts, whole, strict=True):
         gaps = zip(line.replicates, got, strict=True) if None in got else ()
         lacking = [r for r, v in gaps if v is None and r.state == "done"]
-        why = {result.get("run"): unscored(result).get(name) for result in line.results}
+        why = {result.get("run"): unscored(result).get(name) for result in line.results} if lacking else {}
         own = tuple(
             dict.fromkeys(
                 notes.mark(

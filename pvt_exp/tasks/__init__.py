@@ -30,9 +30,12 @@ class Task(Component):
         Raises:
             ValueError: if the task declares none, or does not say which direction of it is better.
         """
-        if not self.declared:
+        return self._first_of(self.declared)
+
+    def _first_of(self, declared: tuple[Metric, ...]) -> Metric:
+        if not declared:
             raise ValueError(f"kind {self._kind} declares no metrics")
-        first = self.declared[0]
+        first = declared[0]
         if first.larger_is_better is None:
             raise ValueError(
                 f"kind {self._kind} declares {first.name} first and does not say whether larger is better, "
@@ -42,15 +45,18 @@ class Task(Component):
 
     @model_validator(mode="after")
     def _declares_its_metrics(self) -> "Task":
+        declared: tuple[Metric, ...] = ()
         try:
-            wrong = wrong_in(self.declared)
+            declared = self.declared
+            wrong = wrong_in(declared)
         except ValueError:
             raise
         except Exception as error:
             wrong = in_words(error)
         if wrong:
             raise ValueError(f"{of_package(type(self))}: the property 'declared' of kind {self._kind}: {wrong}")
-        names = [each.name for each in (self.first_metric, *self.declared[1:])]
+        self._first_of(declared)
+        names = [each.name for each in declared]
         if len(set(names)) < len(names):
             raise ValueError(f"kind {self._kind} declares a metric twice: {', '.join(names)}")
         return self

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pvt_exp.schema import Run
 
 
+METRICS = (Metric("top1", "top-1", "%", True), LOSS, Metric("top5", "top-5", "%", True))
+
+
 class Augment(Frozen):
     """What is done to each training image, drawn from (seed, epoch, sample)."""
 
@@ -81,7 +84,7 @@ class Settings(Task):
 
     @property
     def declared(self) -> tuple[Metric, ...]:
-        return (Metric("top1", "top-1", "%", True), LOSS, Metric("top5", "top-5", "%", True))
+        return METRICS
 
     @property
     def train_px(self) -> tuple[int, int]:
