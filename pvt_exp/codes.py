@@ -23,11 +23,14 @@ def of(result: Mapping[str, Any]) -> dict[str, str]:
 
 def differing(run: Run, result: Mapping[str, Any]) -> list[str]:
     """The packages whose code is not the one that a result was made with, where that is known."""
-    made, now = of(result), {OURS: provenance.computes()}
-    if component.origins():
-        now |= {name: each["files_sha256"] for name, each in provenance.of_packages(run).items()}
+    made = of(result)
     if "computes_sha256" not in ((result.get("provenance") or {}).get("git") or {}):
         made.pop(OURS, None)  # made before it was recorded, or by hand
+    if not made:
+        return []
+    now = {OURS: provenance.computes()}
+    if component.origins():
+        now |= {name: each["files_sha256"] for name, each in provenance.of_packages(run).items()}
     return [name for name in made if name in now and made[name] != now[name]]
 
 

@@ -72,9 +72,9 @@ def unlike(run: Run, base: Run, label: dict[str, str], about: dict[str, Fields])
 
 def _differences(run: Run, base: Run) -> Iterator[tuple[str, Any, Any]]:
     for name in type(run).model_fields:
-        if name not in APART:
-            yield from _leaves(name, getattr(run, name), getattr(base, name))
-    for name in OF_BACKBONE:
+        if name not in APART and (ours := getattr(run, name)) is not (theirs := getattr(base, name)):
+            yield from _leaves(name, ours, theirs)
+    for name in OF_BACKBONE if run.backbone is not base.backbone else ():
         ours, theirs = (getattr(each.backbone, name, None) for each in (run, base))
         if ours != theirs:
             yield f"backbone.{name}", ours, theirs

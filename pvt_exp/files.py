@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -235,9 +237,6 @@ MOST_BYTES = 64 * 2**20
 """Of a record: no record of ours comes near it."""
 
 
-_JSON = json.JSONDecoder(parse_constant=lambda name: None)  # JSON has no NaN: it is no number
-
-
 def read_json(path: Path | str) -> dict[str, Any] | None:
     """The mapping in a JSON file; None where it is missing, torn, something else, or larger than any record."""
     try:
@@ -245,10 +244,17 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
             if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 return None
             raw = file.read()
-        value = _JSON.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
+        value = _parsed(raw)
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return from_json(raw, allow_inf_nan=False, cache_strings="keys")  # half the time of json, which takes more
+    except ValueError:
+        return json.loads(raw, parse_constant=lambda name: None)  # JSON has no NaN: it is no number
 
 
 def is_number(value: Any) -> bool:
