@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from pvt_exp import lacking
-from pvt_exp.config import Frozen
+from pvt_exp.config import PLAIN, Frozen
 
 GROUPS = ("backbones", "datasets", "launchers", "necks", "tables", "tasks")
 """What there are kinds of."""
@@ -234,7 +234,11 @@ def parts(model: BaseModel) -> Iterator[Component]:
     """The components in a model, at any depth; not those of another run in it, which is recorded by itself."""
     for name in _names(type(model)):
         value = getattr(model, name)
+        if type(value) in PLAIN:
+            continue
         for each in value if isinstance(value, tuple) else (value,):
+            if type(each) in PLAIN:
+                continue
             if isinstance(each, Component):
                 yield each
             if isinstance(each, BaseModel) and not _is_run(type(each)):

@@ -14,6 +14,7 @@ from pvt_exp.reading import override, parse, read
 
 __all__ = [
     "DOTTED",
+    "PLAIN",
     "ConfigError",
     "Document",
     "Frozen",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=BaseModel)
+PLAIN = frozenset((str, int, float, bool, type(None)))
+"""Types of which there is nothing inside to look at."""
 
 
 class Frozen(BaseModel):
@@ -83,9 +86,6 @@ def make(model: type[M], value: Any) -> M:
             ],
         )
     return model.model_validate(plain)
-
-
-PLAIN = (str, int, float, bool, type(None))
 
 
 def _immutable(value: Any, doubtful: list[reading.Doubtful]) -> Any:

@@ -123,6 +123,8 @@ FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r]")
 
 def as_text(text: str) -> str:
     """The text for a cell of CSV: with ' before it where a spreadsheet would take it for a formula."""
+    if text[:1].isalnum():  # as most do
+        return text
     bare = text.lstrip("'")
     return f"'{text}" if FORMULA.match(bare) and not NUMBER.fullmatch(text) else text
 

@@ -6,6 +6,7 @@ several floats. `pvt_exp.latex_fit` is the form that measures itself.
 """
 
 import hashlib
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -171,8 +172,8 @@ def _widths(table: Table) -> list[float]:
     """Points that each column is wide, at 10 pt."""
     found = []
     for column, cells in zip(table.columns, columns_of(table), strict=True):
-        shown = [_cell_pt(cell, column) for cell in cells]
-        found.append(max([*map(latex_size.width, head(column)), *shown]))
+        shown = {(plain(cell, column), cell.best, cell.marks) for cell in cells}  # many are alike
+        found.append(max([*map(latex_size.width, head(column)), *itertools.starmap(_cell_pt, shown)]))
     at = 0
     for heading, many in spans(table.columns):
         lacking = latex_size.width(heading) - sum(found[at : at + many]) - 2 * SIZES[0].gap_pt * (many - 1)
@@ -181,9 +182,9 @@ def _widths(table: Table) -> list[float]:
     return found
 
 
-def _cell_pt(cell: Cell, column: Column) -> float:
-    text = plain(cell, column).replace(" ± ", "±")
-    return latex_size.width(text) * (latex_size.BOLD if cell.best else 1.0) + latex_size.raised(cell.marks)
+def _cell_pt(text: str, best: bool, marks: Sequence[str]) -> float:
+    wide = latex_size.width(text.replace(" ± ", "±"))
+    return wide * (latex_size.BOLD if best else 1.0) + latex_size.raised(marks)
 
 
 def _names_pt(table: Table) -> float:

@@ -41,6 +41,7 @@ def paginate(
     marked = {note.mark: note for note in table.notes if note.mark}
     used = [{*row.marks, *(mark for cell in row.cells for mark in cell.marks)} for row in table.rows]
     heights = [row_pt(i) for i in range(len(table.rows))]
+    of_titles = {title: title_pt(title) for title in dict.fromkeys(titles)}
 
     def notes_of(rows: Sequence[int]) -> list[Note]:
         marks = set[str]().union(*(used[i] for i in rows))
@@ -48,7 +49,11 @@ def paginate(
 
     def height(rows: Sequence[int], notes: Sequence[Note]) -> float:
         heads = [titles[i] for n, i in enumerate(rows) if n == 0 or titles[i] != titles[rows[n - 1]]]
-        return sum([heights[i] for i in rows]) + sum(map(title_pt, heads)) + sum(note_pt(note.text) for note in notes)
+        return (
+            sum([heights[i] for i in rows])
+            + sum(of_titles[title] for title in heads)
+            + sum(note_pt(note.text) for note in notes)
+        )
 
     pages = [Page()]
     for i in range(len(table.rows)):
