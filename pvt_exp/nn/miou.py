@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 NAMES = ("mIoU", "pixel_accuracy", "class_accuracy")
+PIXELS_AT_ONCE = 2**22
+"""Counted together: some 150 MB are held for them."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,14 @@ class MeanIoU:
         """
         if pred_BHW.shape != target_BHW.shape:
             raise ValueError(f"predictions {tuple(pred_BHW.shape)} and truth {tuple(target_BHW.shape)} differ in shape")
+        parts = (torch.split(each.flatten(), PIXELS_AT_ONCE) for each in (pred_BHW, target_BHW))
+        for pred_N, target_N in zip(*parts, strict=True):
+            self._count(pred_N, target_N)
+
+    def _count(self, pred_N: Tensor, target_N: Tensor) -> None:
         C = self.num_classes
-        counted = target_BHW != self.ignore
-        target_N, pred_N = target_BHW[counted].long(), pred_BHW[counted].long()
+        counted = target_N != self.ignore
+        target_N, pred_N = target_N[counted].long(), pred_N[counted].long()
         for what, index_N in (("the truth", target_N), ("a prediction", pred_N)):
             if (wrong := (index_N < 0) | (index_N >= C)).any():
                 raise ValueError(

@@ -1,5 +1,6 @@
 """Semantic segmentation as a LightningModule, scored at each image's own size over the whole set."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,6 +13,28 @@ from pvt_exp.nn.augment_semantic import IGNORED
 from pvt_exp.nn.miou import NAMES, MeanIoU
 from pvt_exp.nn.training import Training, alike
 from pvt_exp.schema import Run
+
+VALUES_AT_ONCE = 2**26
+"""Logits of an image that are enlarged together, 268 MB of them; of a larger image each class alone."""
+
+
+def likeliest(logits_CHW: Tensor, size: tuple[int, int]) -> Tensor:
+    """The class of the greatest logit, the first of equal ones, at another height and width [H, W]: int16.
+
+    A photograph of 24 megapixels would have 14 GB of logits of 150 classes, so these are enlarged one class after another;
+    bit for bit what enlarging them together gives, where these lie in memory class by class too.
+    """
+    if len(logits_CHW) * size[0] * size[1] <= VALUES_AT_ONCE:
+        sized = F.interpolate(logits_CHW[None], size, mode="bilinear", align_corners=False)
+        return sized[0].max(0).indices.short()  # what argmax gives, which takes eleven times as long on a CPU
+    best_HW = logits_CHW.new_full(size, -torch.inf)
+    found_HW = torch.zeros(size, dtype=torch.int16, device=logits_CHW.device)
+    for label, logits_HW in enumerate(logits_CHW):
+        sized = F.interpolate(logits_HW[None, None].contiguous(), size, mode="bilinear", align_corners=False)[0, 0]
+        found_HW.masked_fill_(sized > best_HW, label)
+        torch.maximum(best_HW, sized, out=best_HW)
+        del sized  # else it is held while the next one is made
+    return found_HW
 
 
 class Segmenter(Training):
@@ -38,19 +61,20 @@ class Segmenter(Training):
     # ------------------------------------------------------------ validation
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        for predicted_HW, labels_HW in zip(self.predict(batch), batch["target"], strict=True):
-            self.overlap.update(predicted_HW[None], labels_HW[None])
+        for place, predicted_HW in self._predicted(batch):
+            self.overlap.update(predicted_HW[None], batch["target"][place][None])
 
     def predict(self, batch: dict[str, Any]) -> list[Tensor]:
         """The class [H, W] of each pixel of each image on disk; images are not padded, so none depends on another."""
-        found: dict[int, Tensor] = {}
+        found = dict(self._predicted(batch))
+        return [found[place] for place in range(len(batch["sizes"]))]
+
+    def _predicted(self, batch: dict[str, Any]) -> Iterator[tuple[int, Tensor]]:
+        """The place in the batch of each image, and the class of its pixels; one is held at a time."""
         for (height, width), places in alike(batch["sizes"]).items():
             images = batch["image"][places, :, :height, :width].contiguous(memory_format=torch.channels_last)
             for place, logits in zip(places, self.scored(images).float(), strict=True):
-                original = batch["originals"][place]
-                sized = F.interpolate(logits[None], original, mode="bilinear", align_corners=False)
-                found[place] = sized[0].max(0).indices  # what argmax gives, which takes eleven times as long on a CPU
-        return [found[place] for place in range(len(batch["sizes"]))]
+                yield place, likeliest(logits, batch["originals"][place])
 
     def picture(self, image: Image.Image, found: Any, truth: Any = None, least: float = 0.5) -> Image.Image:
         return pictures.regions(image, self.classes, found, truth)
