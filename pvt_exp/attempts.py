@@ -1,5 +1,6 @@
 """One try at a run, ``runs/<id>/attempts/<n>``: how it ended, how it is tried again, what it left to go on from."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from pvt_exp import content, files
 from pvt_exp.states import ENDED, State
 
-STOPPED = "stopped by a person or the machine"
+STOPPED = "stopped by"
 """How the reason of a run that was asked to stop begins."""
 NO_LESS = "fewer would be another run"
 """In the reason of a run that was out of memory and cannot be tried with fewer images at once."""
@@ -74,6 +75,20 @@ def last_error(attempt: Path) -> str | None:
 def prune(attempt: Path, reason: str) -> None:
     """Ask an attempt to end after its epoch."""
     files.write(attempt / "prune", reason)
+
+
+def stop(attempt: Path, by: str) -> None:
+    """Say who stops an attempt, before it is asked to end: all that comes to it is a signal."""
+    with contextlib.suppress(OSError):  # a full disk keeps no run from being stopped
+        files.publish(attempt / "stop", by)
+
+
+def stopped(attempt: Path) -> str | None:
+    """Who stopped an attempt, if its driver has said so."""
+    try:
+        return files.line((attempt / "stop").read_text())
+    except OSError:
+        return None
 
 
 def pruned(attempt: Path) -> str | None:

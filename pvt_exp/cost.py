@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import children, files, machine, provenance
+from pvt_exp import children, files, machine, provenance, stopping
 from pvt_exp.backbones import Width
 from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
@@ -163,7 +163,11 @@ def _child(questions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 answered += 1
         if answered < len(questions):
             said.seek(0)
-            ended = f"the process that counts was ended by signal {-child.returncode}" if child.returncode < 0 else ""
+            ended = (
+                f"the process that counts was ended by {stopping.name(-child.returncode)}"
+                if child.returncode < 0
+                else ""
+            )
             reason = ended or children.last_line(said.read(), "the process that counts ended")
             yield from ({"error": reason} for _ in questions[answered:])
 

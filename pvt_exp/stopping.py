@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 SIGNALS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP") if hasattr(signal, name))
 """A person's or a cluster's; those of clusters that want their machine back soon; that of a terminal which has gone."""
+CTRL_C = "Ctrl-C"
 GRACE_S = 20.0
 """What a run may take to come to the end of a step and write a checkpoint."""
 
@@ -19,6 +20,8 @@ class Stopping:
 
     def __init__(self, give_up: Callable[[], None]) -> None:
         self.asked = False
+        self.by = CTRL_C
+        """What asked."""
         self.training = False
         """Whether there is somebody who looks at `asked` after each step."""
         self._give_up = give_up
@@ -26,13 +29,13 @@ class Stopping:
     def listen(self) -> None:
         """Take the signals."""
         for number in SIGNALS:
-            signal.signal(number, lambda *_: self.ask())
+            signal.signal(number, lambda number, _: self.ask(in_words(number)))
 
-    def ask(self) -> None:
+    def ask(self, by: str) -> None:
         """Ask it, which a cluster and the driver may both do; where nothing is trained, it is given up at once."""
         if self.asked:
             return
-        self.asked = True
+        self.asked, self.by = True, by
         if not self.training:
             self._give_up()
             return
@@ -47,7 +50,7 @@ def as_ctrl_c() -> Iterator[None]:
 
     def stop(number: int, frame: object) -> None:
         ignore()
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(in_words(number))
 
     # nohup ignores SIGHUP, so that a sweep outlives its terminal; the others stop it whatever it was started with.
     heard = [each for each in SIGNALS if each.name != "SIGHUP" or signal.getsignal(each) is not signal.SIG_IGN]
@@ -63,6 +66,19 @@ def ignore() -> None:
     """Leave them to others: what serves a run, or a driver, is there until that is gone."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def in_words(number: int) -> str:
+    """What stopped a run or a driver, and who that is: ``SIGTERM (from a person or the machine)``."""
+    who = "its terminal was closed" if name(number) == "SIGHUP" else "from a person or the machine"
+    return f"{name(number)} ({who})"
+
+
+def by(asked: BaseException) -> str:
+    """What stopped a driver that was ended by this."""
+    if isinstance(asked, KeyboardInterrupt):
+        return str(asked) or CTRL_C
+    return f"its driver, {asked}"
 
 
 def name(number: int) -> str:

@@ -156,7 +156,9 @@ class _Driver:
                 self.source.look(self.board)
                 self.show(self.board, run)
                 self._halt_if_due(run)
-        except (KeyboardInterrupt, Halted):
+        except (KeyboardInterrupt, Halted) as asked:
+            for attempt, _, _ in self.going.values():
+                attempts.stop(attempt, stopping.by(asked))
             self.board.stopping = True
             self.show(self.board, None)
             raise

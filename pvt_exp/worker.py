@@ -18,7 +18,7 @@ from typing import Any
 from pvt_exp import attempts, config, files, heartbeat, inherited, launchers, locks, machine, store
 from pvt_exp.schema import Placement
 from pvt_exp.states import State, Tell
-from pvt_exp.stopping import Stopping
+from pvt_exp.stopping import CTRL_C, Stopping
 
 NO_MEMORY = (
     "can't allocate memory", "Cannot allocate memory", "std::bad_alloc", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED",
@@ -41,7 +41,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
             shutil.rmtree(attempt, ignore_errors=True)
             return 0 if mine else launchers.BUSY
         at_end: list[Tell] = []
-        stopping = Stopping(lambda: _give_up(attempt, at_end))
+        stopping = Stopping(lambda: _give_up(attempt, at_end, stopping.by))
         stopping.listen()
         try:
             if to_log:
@@ -49,7 +49,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
             with contextlib.nullcontext() if rank else heartbeat.beating(attempt):
                 return _train(attempt, rank, at_end, stopping)
         except KeyboardInterrupt:
-            _give_up(attempt, at_end)
+            _give_up(attempt, at_end, CTRL_C)
         except BaseException as error:
             if rank and not attempt.exists():
                 return launchers.BUSY  # another process trains the run, as the first rank has seen
@@ -57,7 +57,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
             sys.stderr.flush()
             if "DistBackendError" in type(error).__name__ or "gloo" in str(error):
                 time.sleep(PARTED_S)  # another rank went away: it says why, or the launcher does, which ends this one
-            state, reason, numbers = _told(error, attempt)
+            state, reason, numbers = _told(error, attempt, stopping.by)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
                 attempts.end(attempt, state, reason, **numbers)
             done = store.result(folder) is not None  # what failed came after the result
@@ -96,7 +96,7 @@ def _train(attempt: Path, rank: int, at_end: list[Tell], stopping: Stopping) -> 
     return 0
 
 
-def _told(error: BaseException, attempt: Path) -> tuple[State, str, dict[str, Any]]:
+def _told(error: BaseException, attempt: Path, by: str) -> tuple[State, str, dict[str, Any]]:
     """State, reason and numbers of an attempt that ended by an exception."""
     reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
     name = type(error).__name__
@@ -104,7 +104,7 @@ def _told(error: BaseException, attempt: Path) -> tuple[State, str, dict[str, An
     if isinstance(error, ValueError):
         reason = str(error)
     if name == "Stopped":
-        return "killed", f"{attempts.STOPPED}; {error}", {}
+        return "killed", f"{_stopped(attempt, by)}; {error}", {}
     if name == "Pruned":
         return "pruned", str(error), {}
     if name == "Diverged":
@@ -147,8 +147,12 @@ def _redirect(log: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _give_up(attempt: Path, at_end: list[Tell]) -> None:
-    reason = attempts.STOPPED
+def _stopped(attempt: Path, by: str) -> str:
+    return f"{attempts.STOPPED} {attempts.stopped(attempt) or by}"
+
+
+def _give_up(attempt: Path, at_end: list[Tell], by: str) -> None:
+    reason = _stopped(attempt, by)
     attempts.end(attempt, "killed", reason)
     # In a thread, because the signal may have come in the midst of a call whose lock it would wait for.
     telling = threading.Thread(target=_tell, args=(at_end, "killed", reason), daemon=True)

@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pvt_exp import children, inherited, machine, stopping
+from pvt_exp import attempts, children, inherited, machine, stopping
 from pvt_exp.launchers import Ended, Launcher, Slot, Work, threads_of
 
 PATIENCE_S = 30.0
@@ -97,6 +97,10 @@ class Settings(Launcher):
                         free.append(slot)
                         yield Ended(attempt, code, SERVER_KILLED if code == SERVER_GONE else None)
                 yield None
+        except KeyboardInterrupt as asked:
+            for attempt in running:
+                attempts.stop(attempt, stopping.by(asked))
+            raise
         finally:
             _stop([process for ranks, _ in running.values() for process in ranks])
 

@@ -211,7 +211,9 @@ def test_kill_9_of_the_driver(sweep: Path, cli: Cli, driver: Driver, tmp_path: P
         *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGHUP)),
     ],
 )
-def test_ctrl_c_and_a_clusters_signals(number: signal.Signals, sweep: Path, driver: Driver, tmp_path: Path) -> None:
+def test_ctrl_c_and_a_clusters_signals(
+    number: signal.Signals, sweep: Path, driver: Driver, cli: Cli, tmp_path: Path
+) -> None:
     longer(sweep, 50)
     process = driver("sweep", "sweep.yaml", "--slots", "2", "--workers", "1")
     wait_for(lambda: len(list(tmp_path.glob("runs/*/attempts/1/progress.json"))) == 2)
@@ -229,7 +231,11 @@ def test_ctrl_c_and_a_clusters_signals(number: signal.Signals, sweep: Path, driv
     for end in tmp_path.glob("runs/*/attempts/1/end.json"):
         told = json.loads(end.read_text())
         assert told["state"] == "killed"
-        assert "stopped by a person or the machine; it goes on from epoch" in told["reason"]
+        by = {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP (its terminal was closed)"}
+        asked = by.get(number, f"{number.name} (from a person or the machine)")
+        assert told["reason"].startswith(f"stopped by {asked}; it goes on from epoch")
+        said = cli("why", end.parents[2].name).stdout
+        assert f"stopped by {asked}; it goes on" in said
         assert len(list(end.parent.glob("checkpoints/*.ckpt"))) >= 1
 
 

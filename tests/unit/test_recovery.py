@@ -182,7 +182,7 @@ def test_what_will_not_pass_is_left(planned: Plan, state: str, reason: str) -> N
 )
 def test_ways_to_run_out_of_memory(planned: Plan, error: Exception) -> None:
     attempt = store.attempt(store.create(Path("runs")), planned.runs[0], Placement(), "sweep")
-    assert worker._told(error, attempt)[0] == "out_of_memory"
+    assert worker._told(error, attempt, "Ctrl-C")[0] == "out_of_memory"
 
 
 def test_out_of_memory_it_is_tried_alone_and_then_with_less(planned: Plan) -> None:

@@ -61,6 +61,17 @@ def _end(target: Any, number: int, *more: Any) -> int | None:
     return process.exitcode
 
 
+def test_who_stopped_it_is_told_in_words() -> None:
+    asked: list[str] = []
+    run = stopping.Stopping(lambda: asked.append(run.by))
+    run.ask(stopping.in_words(signal.SIGTERM))
+    run.ask("another")
+    assert asked == ["SIGTERM (from a person or the machine)"]
+    assert stopping.in_words(signal.SIGHUP) == "SIGHUP (its terminal was closed)"
+    assert stopping.by(KeyboardInterrupt()) == "Ctrl-C"
+    assert stopping.by(KeyboardInterrupt(stopping.in_words(signal.SIGUSR1))).startswith("SIGUSR1 (")
+
+
 def test_signals_without_a_name() -> None:
     assert stopping.name(signal.SIGKILL) == "SIGKILL"
     assert stopping.name(signal.SIGRTMIN + 1) == f"signal {signal.SIGRTMIN + 1}"
