@@ -43,6 +43,14 @@ And some after.
 """
 """CVPR's measures, IEEE's are nearly these: columns of 237.1 pt, 496.9 pt across."""
 LAYOUTS = {"article": ARTICLE, "two columns": TWO_COLUMNS, "conference": CONFERENCE}
+IEEE = r"""\documentclass[conference]{IEEEtran}
+\usepackage{booktabs}
+\begin{document}
+Some words before.
+%s
+And some after.
+\end{document}
+"""
 FRAME = r"\begin{frame}\input{%s/table.tex}\end{frame}"
 BEAMER = r"""\documentclass{beamer}
 \usepackage{booktabs}
@@ -81,6 +89,16 @@ def installed(name: str) -> bool:
     return subprocess.run(["kpsewhich", name], capture_output=True, check=False).returncode == 0
 
 
+def need(*names: str) -> None:
+    """Skip the test where TeX lacks one of these files."""
+    if lacking := [name for name in names if not installed(name)]:
+        pytest.skip(f"TeX has no {', '.join(lacking)} here")
+
+
+LUALATEX = ("luaotfload.sty", "lmroman10-regular.otf")
+"""Without them the command is there and sets no page."""
+
+
 def inputs(tables: dict[str, Table], place: Path, latex: report.Latex = "plain") -> str:
     """Write the tables; what reads them into a document."""
     for name, made in tables.items():
@@ -96,6 +114,11 @@ def misfits(log: str) -> list[str]:
         if "Overfull" in line or "too large" in line or "multiply" in line:
             found.append(f"{of}: {line}")
     return found
+
+
+def undefined(log: str) -> list[str]:
+    """What TeX says is undefined; not of fonts, as it takes a sign that beamer's has not from another."""
+    return [line for line in log.splitlines() if "undefined" in line and "Font" not in line]
 
 
 def text_of(place: Path) -> str:
@@ -217,6 +240,19 @@ def test_tables_that_measure_themselves_fit(tmp_path: Path, tables: dict[str, Ta
     assert all(f"at step {i}," in said for i in range(60)), "no note runs off its page"
 
 
+@pytest.mark.parametrize("latex", ["plain", "fit"])
+@pytest.mark.parametrize(
+    ("engine", "layout"),
+    [("pdflatex", IEEE), ("lualatex", ARTICLE), ("lualatex", IEEE)],
+    ids=["IEEEtran", "lualatex", "IEEEtran by lualatex"],
+)
+def test_tables_fit_in_ieeetran_and_by_lualatex(
+    engine: str, layout: str, latex: report.Latex, tmp_path: Path, tables: dict[str, Table]
+) -> None:
+    need(*["IEEEtran.cls"] * (layout == IEEE), *LUALATEX * (engine == "lualatex"))
+    assert misfits(run(layout % inputs(tables, tmp_path, latex), tmp_path, engine)) == []
+
+
 def test_a_table_that_measures_itself_goes_across_only_where_it_must(tmp_path: Path, folder: Path) -> None:  # noqa: F811
     made = {"narrow": of_matrix(folder, ("params", "top1")), "wide": four_metrics()}
     text = inputs(made, tmp_path, "fit")
@@ -233,9 +269,23 @@ def test_beamer_has_no_table_across_two_columns(tmp_path: Path, tables: dict[str
     chosen = {name: tables[name] for name in ("small", "paper", "wide")}
     inputs(chosen, tmp_path, latex)
     frames = "\n".join(FRAME % name for name in chosen)
-    assert "undefined" not in run(LIKE_BEAMER % frames, tmp_path)
+    assert undefined(run(LIKE_BEAMER % frames, tmp_path)) == []
     if installed("beamer.cls") and installed("pgfmath.sty"):
-        assert "undefined" not in run(BEAMER % frames, tmp_path)
+        assert undefined(run(BEAMER % frames, tmp_path)) == []
+
+
+@pytest.mark.parametrize("engine", ["pdflatex", "lualatex"])
+def test_a_frame_that_shrinks_holds_a_table_that_measures_itself(
+    engine: str, tmp_path: Path, tables: dict[str, Table]
+) -> None:
+    need("beamer.cls", "pgfmath.sty", *LUALATEX * (engine == "lualatex"))
+    chosen = {name: tables[name] for name in ("small", "paper", "metrics", "headings", "wide", "names", "characters")}
+    inputs(chosen, tmp_path, "fit")
+    shrinks = FRAME.replace("{frame}", "{frame}[shrink]", 1)
+    frames = "\n".join(f"\\typeout{{FILE {name}}}{shrinks % name}" for name in chosen)
+    log = run(BEAMER % frames, tmp_path, engine)
+    assert misfits(log) == []
+    assert undefined(log) == []
 
 
 def test_the_tabular_alone_goes_into_a_float_of_ones_own(tmp_path: Path, tables: dict[str, Table]) -> None:
