@@ -25,6 +25,7 @@ from pvt_exp.cli.options import (
     Workers,
 )
 from pvt_exp.config import ConfigError
+from pvt_exp.launchers import Launcher
 from pvt_exp.plan import Plan
 
 
@@ -63,9 +64,13 @@ def plan(
     found, facts, of_data = options.look(planned, store_, data or ())
     tried = tuning.progress(planned, store_)
     told = None
-    if cost or calibrate:
+
+    def places() -> tuple[Launcher, int]:
         launcher = options.choose_launcher(settings.launcher, gpus, slots, gpus_per_run=gpus_per_run, threads=threads)
-        loading = options.choose_workers(workers, launcher.slots(), planned.order)
+        return launcher, options.choose_workers(workers, launcher.slots(), planned.order)
+
+    if cost or calibrate:
+        launcher, loading = places()
         placement = options.make_placement(loading, micro_batch, "last", "disabled")
         told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
     if as_json:
@@ -76,7 +81,11 @@ def plan(
             console().print(line, highlight=False, markup=False, soft_wrap=True)
         if told is not None:
             views.print_estimate(console(), planned, told, None if all_ else 40)
-            console().print(f"at once: {session.at_once(launcher, loading)}", highlight=False, soft_wrap=True)
+        try:
+            at_once = session.at_once(*places())
+        except ConfigError as error:  # of a sweep that another machine is to train
+            at_once = f"nothing on this machine: {error}"
+        console().print(f"at once: {at_once}", highlight=False, markup=False, soft_wrap=True)
     if told is not None and told.failed:
         raise ConfigError(told.failed)
 

@@ -164,3 +164,22 @@ def test_what_is_no_plain_number_is_refused_where_nothing_is_counted(sweep: Path
     done = CliRunner().invoke(cli.app, ["plan", str(sweep), f"{option}={word}"])
     assert isinstance(done.exception, ConfigError), done.output
     assert str(done.exception).startswith(f"{option} {word}: write")
+
+
+def test_a_bare_plan_says_what_the_runs_would_get(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def planned(*words: str) -> str:
+        done = CliRunner().invoke(cli.app, ["plan", str(sweep), *words])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    two = "at once: 1 on GPU 0, 1 on GPU 1; 4 threads and 3 loading processes each\n"
+    assert two in planned()
+    assert "at once: 2 on the CPU; 3 threads and 1 loading process each\n" in planned(
+        "--slots", "2", "--threads", "3", "--workers", "1"
+    )
+    sweep.write_text(sweep.read_text() + "launcher: {gpus: [7]}\n")
+    assert "at once: nothing on this machine: launcher: no GPU 7 here; there are [0, 1]\n" in planned()
