@@ -95,9 +95,19 @@ def match(
             return row
         if found.value == problem.value:
             return row
+        if (why := _lost(row.run, problem.field)) is not None:
+            unsolved.append(f"{place}: match: {called(row.labels)} needs {_told(problem, found)}, {why}")
+            return row
         value = found.value[0] if problem.single else list(found.value)
         parts = (*row.parts, (("match",), {problem.field: value}))
-        told = Matched(problem.field, problem.value, found.value, wanted.cost, found.residual)
+        told = Matched(
+            problem.field,
+            problem.value,
+            found.value,
+            wanted.cost,
+            found.residual,
+            _starts_fresh(row.run, problem.field),
+        )
         return replace(row, parts=parts, run=apply(parts), matched=told)
 
     made = [changed(row) for row in rows]
@@ -105,6 +115,23 @@ def match(
         raise ConfigError(unsolved)
     _tell_unmatched(wanted, base, without, count, place)
     return made
+
+
+def _told(problem: Problem, found: Solution) -> str:
+    after, before = ("-".join(map(str, each)) for each in (found.value, problem.value))
+    return f"{problem.field} {after}, not {before}"
+
+
+def _lost(run: Run, field: str) -> str | None:
+    """Why a run cannot start from its weights where this field is scaled, if it cannot: they are of the model as written."""
+    weights = run.backbone.pretrained
+    if weights is None or weights.allow or not field.startswith("backbone."):
+        return None
+    return "and then its backbone.pretrained does not fit: name in its `allow` what may start fresh, or leave it out"
+
+
+def _starts_fresh(run: Run, field: str) -> bool:
+    return run.backbone.pretrained is not None and field.startswith("backbone.")
 
 
 def _by_field(row: Spelled, names: Sequence[str], place: str) -> Width | str:

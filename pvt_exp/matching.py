@@ -34,10 +34,13 @@ class Matched(NamedTuple):
     cost: str
     residual: float
     """The row's cost less the base's, as a part of the base's."""
+    fresh: bool = False
+    """Whether the row starts from weights that are of its backbone as it was, so that some of its tensors start fresh."""
 
     def __str__(self) -> str:
         before, after = ("-".join(map(str, each)) for each in (self.before, self.after))
-        return f"{self.field} {after}, not {before} ({self.cost} {100 * self.residual:+.1f} %)"
+        fresh = "; what its pretrained weights do not fit starts fresh" if self.fresh else ""
+        return f"{self.field} {after}, not {before} ({self.cost} {100 * self.residual:+.1f} %){fresh}"
 
 
 def nearest(

@@ -103,6 +103,28 @@ def test_rows_are_changed_and_say_so(experiment: Path) -> None:
         assert not row.unlike, "width is no recipe"
 
 
+@pytest.mark.parametrize("allow", ["[]", "['*']"])
+def test_pretrained_weights_that_a_scaled_row_cannot_start_from(allow: str, experiment: Path) -> None:
+    weights = experiment.with_name("w.pth")
+    weights.write_bytes(b"weights")
+    start = f"{{path: {weights}, allow: {allow}}}"
+    text = experiment.read_text().replace("backbone:\n", f"backbone:\n  pretrained: {start}\n")
+    experiment.write_text(text)
+    if allow == "[]":
+        with pytest.raises(ConfigError) as caught:
+            plan(experiment, f"  - one_at_a_time:\n{DEPTH}", WIDER)
+        said = str(caught.value)
+        assert "match: depth four needs backbone.embed_dims " in said
+        assert ", not 8-16-16-16, and then its backbone.pretrained does not fit" in said
+        return
+    planned = plan(experiment, f"  - one_at_a_time:\n{DEPTH}", WIDER)
+    changed = [row.matched for row in planned.variants if row.matched is not None]
+    assert changed
+    assert all(
+        row.fresh and str(row).endswith("; what its pretrained weights do not fit starts fresh") for row in changed
+    )
+
+
 def test_a_row_without_the_field_is_told_how_far_off_it_is(experiment: Path) -> None:
     def each(runs: Sequence[Run], memory: bool) -> list[SimpleNamespace]:
         assert not memory
