@@ -1,11 +1,12 @@
 """A sweep as pictures: how its rows came to their scores, and what those cost. For the eye; numbers are in tables."""
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pvt_exp import units
+from pvt_exp import files, units
 from pvt_exp.config import ConfigError
 from pvt_exp.curves import curve
 from pvt_exp.metrics import undeclared
@@ -158,6 +159,8 @@ def _save(path: Path, draw: Any) -> list[Path]:
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     paths = [path.with_name(f"{path.name}.{form}") for form in FORMATS]
-    for each in paths:  # without the time, so that the same results give the same file
-        figure.savefig(each, metadata={"CreationDate": None} if each.suffix == ".pdf" else {"Software": None})
+    for each, form in zip(paths, FORMATS, strict=True):
+        drawn = io.BytesIO()  # without the time, so that the same results give the same file
+        figure.savefig(drawn, format=form, metadata={"CreationDate": None} if form == "pdf" else {"Software": None})
+        files.write(each, drawn.getvalue())
     return paths

@@ -39,8 +39,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file's content atomically: a reader sees the old text or the new one, also after a power cut."""
+def write(path: Path, text: str | bytes) -> None:
+    """Replace a file's content atomically: a reader sees the old one or the new one, also after a power cut.
+
+    A picture's is bytes.
+    """
     temporary = _beside(path, text)
     try:
         temporary.replace(path)
@@ -117,11 +120,12 @@ def _drop(folder: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def _beside(path: Path, text: str) -> Path:
+def _beside(path: Path, text: str | bytes) -> Path:
+    content = text if isinstance(text, bytes) else text.encode("utf-8", UNPRINTABLE)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with named(path), os.fdopen(handle, "w", encoding="utf-8", errors=UNPRINTABLE) as file:
-            file.write(text)
+        with named(path), os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(OSError):  # exFAT and others have no such rights

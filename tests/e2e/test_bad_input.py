@@ -444,6 +444,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+def leave(disk: Path, pages: int | None) -> None:
+    """Fill a small disk, but for so many pages; none: make all the room that there is."""
+    filler = disk / "filler"
+    filler.unlink(missing_ok=True)
+    if pages is not None:
+        free = os.statvfs(disk)
+        filler.write_bytes(bytes((free.f_bavail - pages) * free.f_bsize))
+
+
 @pytest.mark.slow
 def test_a_disk_that_is_full(trained: Path, small_disk: Path, cli: Cli, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
@@ -451,14 +460,7 @@ def test_a_disk_that_is_full(trained: Path, small_disk: Path, cli: Cli, tmp_path
     shutil.copytree(tmp_path / "runs", runs)
     before = {name: text for name, text in contents(runs).items() if text}
     words = ["run", "base.yaml", "seed=1", "--store", runs]
-    filler = small_disk / "filler"
-
-    def leave(pages: int) -> None:
-        filler.unlink(missing_ok=True)
-        free = os.statvfs(small_disk)
-        filler.write_bytes(bytes((free.f_bavail - pages) * free.f_bsize))
-
-    leave(0)
+    leave(small_disk, 0)
     (line,) = lines(cli(*words, ok=1))
     assert line.startswith(f"{runs}/")
     assert line.endswith(": No space left on device; make room and type it again")
@@ -476,11 +478,11 @@ def test_a_disk_that_is_full(trained: Path, small_disk: Path, cli: Cli, tmp_path
         "*.jpg",
         "log.txt",
     )  # the pictures are told in the log
-    leave(pages("*") - sum(map(pages, last)))  # enough for all of a run but its result
+    leave(small_disk, pages("*") - sum(map(pages, last)))  # enough for all of a run but its result
     done = cli(*words, ok=1)
     assert "No space left on device" in done.stdout + done.stderr
     assert len(list(runs.glob("*/result.json"))) == 1
-    filler.unlink()
+    leave(small_disk, None)
     assert "the run is done" in cli(*words, "--retry", "failed").stdout
     before["names/base"] += f"{tmp_path}/base.yaml\n".encode()  # this folder's file is called so too
     assert before.items() <= contents(runs).items()
