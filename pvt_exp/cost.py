@@ -52,7 +52,11 @@ class NoCost(NamedTuple):
 
 def each(runs: Sequence[Run], memory: bool = True) -> list[Cost | NoCost]:
     """The cost of each run, or why it has none; with ``memory`` of its training step too. Equal ones are counted once."""
-    questions = [(_question(run, memory), {"run": run.model_dump(mode="json"), "memory": memory}) for run in runs]
+
+    def whole(run: Run) -> dict[str, Any]:
+        return {"run": run.model_dump(mode="json"), "memory": memory}
+
+    questions = [(_question(run, memory), partial(whole, run)) for run in runs]
     return [told if isinstance(told, NoCost) else _cost(told) for told in _asked("costs", questions)]
 
 
@@ -86,7 +90,11 @@ def _question(run: Run, memory: bool) -> dict[str, Any]:
 
 def widths(runs: Sequence[Run]) -> list[Width | str]:
     """What makes each run's backbone wider, or why that is not known."""
-    questions = [({"width_of": _counts(run, False)}, {"width_of": run.model_dump(mode="json")}) for run in runs]
+
+    def whole(run: Run) -> dict[str, Any]:
+        return {"width_of": run.model_dump(mode="json")}
+
+    questions = [({"width_of": _counts(run, False)}, partial(whole, run)) for run in runs]
     return [
         told.reason
         if isinstance(told, NoCost)
@@ -106,7 +114,7 @@ def solve(problems: Sequence[Problem]) -> list[Solution | str | None]:
     questions = [
         (
             worded(each, partial(_counts, memory=each.cost == "memory")),
-            worded(each, partial(Run.model_dump, mode="json")),
+            partial(worded, each, partial(Run.model_dump, mode="json")),
         )
         for each in problems
     ]
@@ -125,10 +133,10 @@ def _counts(run: Run, memory: bool) -> dict[str, Any]:
     return {**found, "optim": run.optim.kind, "ema_decay": run.ema_decay is not None} if memory else found
 
 
-def _asked(name: str, questions: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> list[Any]:
+def _asked(name: str, questions: Sequence[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]) -> list[Any]:
     """The child's answers, from the cache where they are there, or `NoCost`. What could be counted is kept as it comes.
 
-    Of each question there is what its answer depends on, and the whole.
+    Of each question there is what its answer depends on, and how the whole is made, for those that are asked.
     """
     folder, code = machine.cache_folder() / name, _code()
     paths = [folder / f"{_key(question, code)}.json" for question, _ in questions]
@@ -136,7 +144,8 @@ def _asked(name: str, questions: Sequence[tuple[dict[str, Any], dict[str, Any]]]
     failed: dict[Path, Any] = {}
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        for count, (path, told) in enumerate(zip(missing, _child(list(missing.values())), strict=True), 1):
+        answers = _child([whole() for whole in missing.values()])
+        for count, (path, told) in enumerate(zip(missing, answers, strict=True), 1):
             if "error" in told:
                 failed[path] = NoCost(told["error"])
             elif isinstance(told["answer"], dict) and told["answer"].get("uncounted"):

@@ -25,6 +25,8 @@ ACCENTS |= {0x30B: "H", 0x30C: "v", 0x327: "c", 0x323: "d", 0x331: "b"}
 OTHER = "PvtExpOther"
 """The macro round letters that pdflatex lacks; `pvt_exp.latex` defines it where it is used."""
 _BEGIN, _END = "\ufdd0", "\ufdd1"  # no characters: they stand for the macro's braces until its runs are joined
+AS_IT_IS = re.compile("[A-Za-z0-9.,:;()/+=]+(?:[ -][A-Za-z0-9.,:;()/+=]+)*")
+"""Text of which nothing is changed for LaTeX, as most names are."""
 COMBINED = re.compile("[^\u0300-\u036f]?[\u0300-\u036f]+")
 
 
@@ -75,6 +77,8 @@ def one_line(text: str) -> str:
 
 def latex(text: str) -> str:
     """The text for LaTeX's running text, captions and cells."""
+    if AS_IT_IS.fullmatch(text):
+        return text
     text = unicodedata.normalize("NFC", one_line(text))
     found, at = [], 0
     for match in COMBINED.finditer(text):  # accents for which there is no letter that has them

@@ -276,8 +276,10 @@ def _cells(table: Table, part: range, rows: Sequence[int], layout: Layout) -> di
 
 def _number(cell: Cell, column: Column, spread: str) -> str:
     """A cell; one mark hangs out at its right, so that the figures of a column stand below each other."""
-    marks = TEX.marks(cell.marks)
-    text = TEX.bare(cell, column) + (rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks)
+    text = TEX.bare(cell, column)
+    if cell.marks:
+        marks = TEX.marks(cell.marks)
+        text += rf"\rlap{{{marks}}}" if len(cell.marks) == 1 else marks
     if cell.text and spread and not cell.std_text:  # keeps a mean without spread below the other means
         text += rf"\phantom{{{TEX.spread % spread}}}"
     return text
