@@ -145,7 +145,6 @@ def due(verb: tuple[str, ...], words: Sequence[str], said: Said, seen: Sequence[
     if said.status == 2:
         return (
             (verb == ("stop",) and "nobody drives it" in said.err)
-            or (verb == ("predict",) and "--score 0.3: is for objects" in said.err)
             or (verb == ("wandb", "sweep") and "there is no API key" in said.err)
             or ("--figures" in words and "needs matplotlib" in said.err)
         )
