@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 
 from pvt_exp import files, machine
 from pvt_exp.datasets import Dataset
+from pvt_exp.datasets._sizes import Size, refuse
 from pvt_exp.left_out import EXAMPLES, LeftOut
 
-FORMAT = 2  # of what is kept of a look; raised with each change of what `nn.look` finds
+FORMAT = 3  # of what is kept of a look; raised with each change of what `nn.look` finds
 FLAT = 32
 """Levels of 255: an image that spans fewer is nearly flat."""
 
@@ -24,6 +25,9 @@ class Pictures(Dataset):
     exif: Literal["turn", "ignore"] = "turn"
     """``turn``: photographs are turned upright as their EXIF tag says. ``ignore``: pixels are taken as they are stored, for
     boxes and masks that were drawn on those."""
+    on_bad_image: Literal["fail", "skip"] = "fail"
+    """``fail`` ends the run at a file that cannot be decoded; ``skip`` takes the next one in training, leaves it out in
+    validation, and counts it."""
     range: tuple[float, float] | None = Field(None)
     """The values that become black and white in grey images of more than 8 bits, such as [0, 4095] for 12 bits. None: 0 and
     65535; images of floating-point pixels then cannot be read."""
@@ -36,19 +40,27 @@ class Pictures(Dataset):
             )
         return self
 
-    def pictures(self, root: Path, split: str, images: Sequence[str], state: str) -> tuple[LeftOut, ...]:
-        """What is told of the images of a split: which are turned, and whether they come out nearly flat.
+    def pictures(
+        self, root: Path, split: str, images: Sequence[str], state: str, sizes: Mapping[str, Size] | None = None
+    ) -> tuple[LeftOut, ...]:
+        """What is told of the images of a split: turned, of another size than ``sizes`` says of each, nearly flat, clipped.
 
         ``state`` is a fingerprint of the data: the look is kept, and taken again when the data change.
+
+        Raises:
+            DataError: if one is of another size, unless bad images are skipped.
         """
 
         def look() -> dict[str, Any]:
             from pvt_exp.nn.look import pictures
 
-            return pictures(root, images, self.exif == "turn", self.range)
+            return pictures(root, images, self.exif == "turn", self.range, sizes)
 
         seen = kept(f"{root} {split} {state} {self.exif} {self.range}", look)
-        return tuple(line for line in (self._turned(seen, len(images)), self._flat(seen)) if line.number)
+        if self.on_bad_image == "fail":
+            refuse(root, seen["of_other_size"], seen["turned"], seen["looked_at"], self.exif == "turn")
+        lines = (self._turned(seen, len(images)), _of_other_size(seen), self._flat(seen), self._clipped(seen))
+        return tuple(line for line in lines if line.number)
 
     def _turned(self, seen: dict[str, Any], images: int) -> LeftOut:
         names, looked_at = seen["turned"], seen["looked_at"]
@@ -70,6 +82,20 @@ class Pictures(Dataset):
             )
         what = f"images, of {seen['decoded']} looked at, that span less than {FLAT} of 255 levels of brightness"
         return LeftOut(what, number, "nearly flat", tuple(map(files.shown, flat[:EXAMPLES])), hint)
+
+    def _clipped(self, seen: dict[str, Any]) -> LeftOut:
+        part = 100 * seen["clipped"] / max(1, seen["pixels"])
+        by = "dataset.range" if self.range is not None else "0 to 65535"
+        what = f"images, of {seen['decoded']} looked at, with values outside {by}"
+        effect = f"clipped to black or white ({part:.2g} % of their pixels)"
+        return LeftOut(what, len(seen["beyond"]), effect, tuple(map(files.shown, seen["beyond"][:EXAMPLES])))
+
+
+def _of_other_size(seen: dict[str, Any]) -> LeftOut:
+    others = seen["of_other_size"]
+    few = tuple(f"{files.shown(name)}: {w} x {h}, not {x} x {y}" for name, w, h, x, y in others[:EXAMPLES])
+    what = f"images, of {seen['looked_at']} looked at, of another size than their annotations say"
+    return LeftOut(what, len(others), "skipped (on_bad_image)", few)
 
 
 def kept(question: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 
 from pvt_exp import files, left_out, machine
-from pvt_exp.datasets import DataError, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp.datasets import DataError, Facts, Split, _alike, fingerprint, listing, scan, some
 from pvt_exp.datasets._coco_categories import Classes, choose, follow
 from pvt_exp.datasets._coco_names import nearest
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
+from pvt_exp.datasets._sizes import Size
 from pvt_exp.left_out import LeftOut
 
 if TYPE_CHECKING:
@@ -98,10 +99,11 @@ class Settings(Pictures):
             split: (
                 *look.lines,
                 *self._unlisted(split, present, sizes),
-                *self.pictures(root, split, list(sizes[split]), state),
+                *self.pictures(root, split, list(sizes[split]), state, self._due(root, split, look.names)),
             )
             for split, look in told.items()
         }
+        lines["train"] += _alike.names(name for _, name in told["train"].classes.named)
         if "val" in told:
             train, val = (list(sizes[split].items()) for split in SPLITS)
             lines["val"] += in_both(root, (self.train_image_folder, self.val_image_folder), train, val, state)
@@ -141,6 +143,14 @@ class Settings(Pictures):
         if (told := files.read_json(folder / "facts.json")) is None:
             raise DataError(f"{folder}: damaged; delete the folder, and it is made anew")
         return told
+
+    def _due(self, root: Path, split: Split, names: list[str]) -> dict[str, Size]:
+        """Width and height of each image of a split by its path, as its annotations say."""
+        from pvt_exp.nn.coco_rows import Rows
+
+        images, folder = Rows(self._index(root, split), None).images, self._at(split)[1]
+        due = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
+        return {f"{folder}/{name}": size for name, size in zip(names, due, strict=True)}
 
     def _no_val(self, root: Path) -> str | None:
         """Why there is no validation split, if its file is not there."""

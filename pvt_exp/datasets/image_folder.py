@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from pvt_exp import left_out
-from pvt_exp.datasets import SUFFIXES, DataError, Facts, Split, fingerprint, listing, scan, some
+from pvt_exp.datasets import SUFFIXES, DataError, Facts, Split, _alike, fingerprint, listing, scan, some
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 
@@ -24,9 +24,6 @@ class Settings(Pictures):
     """The folder of the training images, relative to the data's."""
     val: str = Field("val", min_length=1)
     """The folder of the validation images. It may lack classes that training has, and have no others."""
-    on_bad_image: Literal["fail", "skip"] = "fail"
-    """``fail`` ends the run at a file that cannot be decoded; ``skip`` takes the next one in training, leaves it out in
-    validation, and counts it."""
 
     @model_validator(mode="after")
     def _two_folders(self) -> "Settings":
@@ -62,9 +59,14 @@ class Settings(Pictures):
         print_id = fingerprint(root, [(name, size) for _, files, _ in found.values() for _, name, size in files])
         numbers = {split: len(files) for split, (_, files, _) in found.items()}
         told = {
-            split: (*left_out.by_suffix(rest), *self.pictures(root, split, [name for _, name, _ in files], print_id))
+            split: (
+                *left_out.by_suffix(rest),
+                *self.pictures(root, split, [name for _, name, _ in files], print_id),
+                *_alike.pictures(root, files, f"{split} {print_id}"),
+            )
             for split, (_, files, rest) in found.items()
         }
+        told["train"] += _alike.names(classes)
         if "val" in found:
             learnt, scored = ([(name, size) for _, name, size in found[split][1]] for split in ("train", "val"))
             told["val"] += in_both(root, (self.train, self.val), learnt, scored, print_id)

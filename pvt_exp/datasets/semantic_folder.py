@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from pvt_exp import left_out
-from pvt_exp.datasets import DataError, Facts, Split, fingerprint, scan, some
+from pvt_exp.datasets import DataError, Facts, Split, _alike, fingerprint, scan, some
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
@@ -143,6 +143,7 @@ class Settings(Pictures):
                 *self.pictures(root, split, images, state),
                 *self._masks(root, split, state, names),
             )
+        told["train"] += _alike.names(names)
         if "val" in found:
             train, val = ([image for image, _ in found[split].files] for split in SPLITS)
             told["val"] += in_both(root, (self.train_image_folder, self.val_image_folder), train, val, state)
@@ -205,10 +206,15 @@ class Settings(Pictures):
             seen["ignored"],
             f"ignored ({100 * seen['ignored'] / max(1, seen['pixels']):.2g} %)",
         )
+        by_threshold = LeftOut(
+            f"pixels in {rest} masks that were looked at, of a value between the least and the greatest",
+            sum(number for _, number in seen["levels"][1:-1]),
+            f"made class 0 or 1 by dataset.threshold: {self.threshold}",
+        )
         lacking = [name for number, name in enumerate(names) if number not in seen["classes"]]
         effect = "never learnt" if split == "train" else "not part of the mean IoU"
         return (
-            *((ignored,) if ignored.number else ()),
+            *(line for line in (ignored, by_threshold) if line.number),
             *left_out.count(
                 "masks in which no pixel is of a class", f"of no effect, of {rest} looked at", seen["empty"]
             ),

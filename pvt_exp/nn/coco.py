@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pvt_exp.datasets._coco_categories import Classes
+from pvt_exp.datasets._sizes import differs
 from pvt_exp.nn.coco_index import corners
 from pvt_exp.nn.coco_masks import Drawn, unpack
 from pvt_exp.nn.coco_rows import Rows
@@ -66,19 +67,10 @@ class Coco(Sequence[tuple[Image.Image, Target]]):
         path = self.folder / os.fsdecode(self.names[index])
         image = open_rgb(path, self.turn, self.levels)
         if image.size != (width, height):
-            had = f"{image.width} x {image.height} pixels"
-            why = self._turned(path) if image.size == (height, width) else ""
-            raise BadImage(f"{path}: {had}, where its annotations are of {width} x {height}{why}")
+            with Image.open(path) as header:
+                tagged = orientation(header) >= 5
+            raise BadImage(differs(path, image.size, (width, height), tagged, self.turn))
         return image
-
-    def _turned(self, path: Path) -> str:
-        """What is said of a file whose sides are exchanged, where that comes of its EXIF tag."""
-        with Image.open(path) as image:
-            if orientation(image) < 5:
-                return ""
-        if self.turn:
-            return "; it is turned by its EXIF tag: dataset.exif: ignore is for annotations of the stored pixels"
-        return "; its EXIF tag, which turns it, is ignored: dataset.exif: turn is for annotations of the upright image"
 
     def _segmentations(self, rows: Any, height: int, width: int) -> list[Any]:
         found = []

@@ -28,6 +28,8 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes an image upright, by how it lies."""
+DEEP = (0, 65535)
+"""Black and white in grey of more than 8 bits, where nothing else is said."""
 BACK = {6: 8, 8: 6}
 """What undoes it, where it is another way."""
 
@@ -122,7 +124,7 @@ def to_rgb(image: Image.Image, levels: tuple[float, float] | None = None) -> Ima
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # 16 bits a pixel; formats that Pillow widens to 32 keep the range of 16
-        high = np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8
+        high = np.clip(np.asarray(image).astype(np.int64), *DEEP) >> 8
         return Image.fromarray(high.astype(np.uint8)).convert("RGB")
     if image.mode == "F":
         raise ValueError("floating-point pixels; dataset.range: [low, high] says which are black and white")

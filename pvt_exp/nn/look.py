@@ -4,7 +4,8 @@ Legend: H W pixels.
 """
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from PIL import Image
 from pvt_exp.datasets import DataError
 from pvt_exp.datasets._mask_values import IGNORED
 from pvt_exp.datasets._pictures import FLAT
-from pvt_exp.nn.images import BadImage, is_deep, open_rgb, orientation, reading
+from pvt_exp.nn.images import DEEP, BadImage, is_deep, open_rgb, orientation, reading, size_of
 
 if TYPE_CHECKING:
     from pvt_exp.nn.semantic_folder import SemanticFolder
@@ -31,15 +32,29 @@ MOST_VALUES = 1000
 WITH_TAGS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp")
 
 
-def pictures(root: Path, names: Sequence[str], turn: bool, levels: tuple[float, float] | None) -> dict[str, Any]:
+def pictures(
+    root: Path,
+    names: Sequence[str],
+    turn: bool,
+    levels: tuple[float, float] | None,
+    sizes: Mapping[str, tuple[int, int]] | None = None,
+) -> dict[str, Any]:
     """``looked_at``, how many headers; ``turned``, the names of those with a tag that turns them.
 
-    ``decoded``, how many; ``flat``, the names of those that come out nearly flat; ``values``, the range of the grey ones of
-    more than 8 bits among these, None where there are none.
+    ``of_other_size``: name, width and height, and those that ``sizes`` says, of the images that differ. ``decoded``, how
+    many; ``flat``, the names of those that come out nearly flat; ``values``, the range of the grey ones of more than 8 bits
+    among these, None where there are none; ``beyond``, the names of decoded images with values that are clipped,
+    ``clipped``, how many of their ``pixels``.
     """
     chosen = spread(names, HEADERS)
-    turned = [name for name in chosen if _way(root / name) > 1]
+    turned, of_other_size = list[str](), list[tuple[str, int, int, int, int]]()
+    for name in chosen:
+        way, found = _header(root / name, turn)
+        turned += [name] if way > 1 else []
+        if sizes and found and found != sizes[name]:
+            of_other_size.append((name, *found, *sizes[name]))
     flat, spans, decoded = [], list[tuple[float, float]](), 0
+    beyond, clipped, pixels = list[str](), 0, 0
     for name in spread(names, PIXELS):
         try:
             image = open_rgb(root / name, turn, levels)
@@ -47,11 +62,24 @@ def pictures(root: Path, names: Sequence[str], turn: bool, levels: tuple[float, 
         except (DataError, OSError):
             continue
         decoded += 1
+        if outside := _outside(root / name, levels):
+            beyond.append(name)
+            clipped, pixels = clipped + outside, pixels + image.width * image.height
         if high - low < FLAT:
             flat.append(name)
             spans += _values(root / name)
     values = [min(low for low, _ in spans), max(high for _, high in spans)] if spans else None
-    return {"looked_at": len(chosen), "turned": turned, "decoded": decoded, "flat": flat, "values": values}
+    return {
+        "looked_at": len(chosen),
+        "turned": turned,
+        "of_other_size": of_other_size,
+        "decoded": decoded,
+        "flat": flat,
+        "values": values,
+        "beyond": beyond,
+        "clipped": clipped,
+        "pixels": pixels,
+    }
 
 
 def spread(names: Sequence[str], most: int) -> list[str]:
@@ -59,14 +87,24 @@ def spread(names: Sequence[str], most: int) -> list[str]:
     return [names[place] for place in _evenly(len(names), most)]
 
 
-def _way(path: Path) -> int:
+def _header(path: Path, turn: bool) -> tuple[int, tuple[int, int] | None]:
+    """How an image lies, and its width and height as it is read; None where it cannot be."""
     try:
         with reading(path), Image.open(path) as image:
             if image.format == "PNG" and not any(key in image.info for key in WITH_TAGS):
-                return 1  # Pillow would decode it to look behind the pixels, too
-            return orientation(image)
+                return 1, image.size  # Pillow would decode it to look behind the pixels, too
+            return orientation(image), size_of(image, turn)
     except (DataError, OSError):
-        return 1
+        return 1, None
+
+
+def _outside(path: Path, levels: tuple[float, float] | None) -> int:
+    """Pixels of a grey image of more than 8 bits whose value is none or is not between black and white."""
+    with Image.open(path) as image:
+        if not is_deep(image):
+            return 0
+        values_HW, (low, high) = np.asarray(image), levels or DEEP
+        return int(values_HW.size - ((values_HW >= low) & (values_HW <= high)).sum())
 
 
 def _values(path: Path) -> list[tuple[float, float]]:
@@ -82,8 +120,8 @@ def masks(reader: "SemanticFolder") -> dict[str, Any]:
     """What the masks of a split hold; ``looked_at`` of them, spread evenly, and more while these have not two classes.
 
     ``values``: all that stand in them, none where they are colours or very many. ``classes``: the labels. ``pixels`` and
-    ``ignored``: how many. ``empty``: masks in which no pixel counts. ``bad``: why some cannot be read. ``wrong``: what is
-    wrong with the first that has another flaw.
+    ``ignored``: how many. ``levels``: where there is a threshold, how many pixels have each value. ``empty``: masks in which
+    no pixel counts. ``bad``: why some cannot be read. ``wrong``: what is wrong with the first that has another flaw.
     """
     found = Found(reader)
     first = _evenly(len(reader), _affordable(reader))
@@ -99,6 +137,7 @@ def masks(reader: "SemanticFolder") -> dict[str, Any]:
         "classes": sorted(found.classes),
         "pixels": found.pixels,
         "ignored": found.ignored,
+        "levels": sorted(found.levels.items()),
         "empty": found.empty,
         "bad": found.bad,
         "wrong": found.wrong,
@@ -112,6 +151,7 @@ class Found:
         self.reader = reader
         self.values, self.classes = set[int](), set[int]()
         self.looked_at = self.pixels = self.ignored = 0
+        self.levels = Counter[int]()
         self.empty, self.bad = list[str](), list[str]()
         self.wrong: str | None = None
 
@@ -121,7 +161,7 @@ class Found:
         try:
             values_HW = self.reader.values(index, self.reader.size(index))
             if len(self.values) <= MOST_VALUES:
-                self.values |= set(_values_in(values_HW))
+                self.values |= _counts(values_HW).keys()
             labels_HW = self.reader.labels(index, values_HW)
         except BadImage as error:
             self.bad.append(str(error))
@@ -131,6 +171,8 @@ class Found:
             counts = np.bincount(labels_HW.ravel(), minlength=256)
             self.pixels, self.ignored = self.pixels + labels_HW.size, self.ignored + int(counts[IGNORED])
             self.classes |= set(np.flatnonzero(counts[:IGNORED]).tolist())
+            if self.reader.meaning.threshold is not None:
+                self.levels.update(_counts(values_HW))
             if counts[IGNORED] == labels_HW.size:
                 self.empty.append(os.fsdecode(self.reader.masks[index]))
 
@@ -149,7 +191,11 @@ def _evenly(length: int, most: int) -> list[int]:
     return [n * length // number for n in range(number)]
 
 
-def _values_in(values_HW: NDArray[Any]) -> list[int]:
+def _counts(values_HW: NDArray[Any]) -> dict[int, int]:
+    """How many pixels have each value that there is."""
     if values_HW.dtype.itemsize <= 2:  # a fraction of the time that sorting takes
-        return list(map(int, np.flatnonzero(np.bincount(values_HW.ravel().astype(np.uint16)))))
-    return list(map(int, np.unique(values_HW)))
+        counts = np.bincount(values_HW.ravel().astype(np.uint16))
+        values = np.flatnonzero(counts)
+        return dict(zip(values.tolist(), counts[values].tolist(), strict=True))
+    values, counts = np.unique(values_HW, return_counts=True)
+    return dict(zip(map(int, values), counts.tolist(), strict=True))

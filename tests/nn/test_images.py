@@ -246,12 +246,16 @@ def test_a_look_counts_what_is_turned_and_what_is_flat(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     names = [path.name for path in sorted(tmp_path.iterdir())]
     seen = look.pictures(tmp_path, names, True, None)
-    assert seen == {"looked_at": 7, "turned": ["0.jpg", "1.jpg"], "decoded": 6, "flat": [], "values": None}
+    none = {"of_other_size": [], "flat": [], "values": None, "beyond": [], "clipped": 0, "pixels": 0}
+    assert seen == {"looked_at": 7, "turned": ["0.jpg", "1.jpg"], "decoded": 6, **none}
     Image.fromarray((RAMP // 16).astype(np.uint16)).save(tmp_path / "small.png")
     seen = look.pictures(tmp_path, ["small.png"], True, None)
     assert seen["flat"] == ["small.png"]
     assert seen["values"] == [6, 262]
+    assert (seen["beyond"], seen["clipped"]) == ([], 0)
     assert look.pictures(tmp_path, ["small.png"], True, (6, 262))["flat"] == []
+    seen = look.pictures(tmp_path, ["small.png"], True, (7, 262))
+    assert (seen["beyond"], seen["clipped"]) == (["small.png"], int((RAMP // 16 < 7).sum()))
 
 
 def test_every_suffix_that_is_taken_is_one_that_pillow_opens() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as rle
 
 from pvt_exp.datasets import DataError
@@ -165,3 +166,60 @@ def test_texts_that_look_like_keys_are_none(tmp_path: Path) -> None:
     document = objects(3, same)
     document["info"] = {"note": '"bbox": "bbox" :', "more": ": x", "nested": [1, {"a": {}}, [{"a": 1}]]}
     assert told(tmp_path, document) == []
+
+
+def test_categories_that_a_reader_takes_for_one_are_told(tmp_path: Path) -> None:
+    document = {**objects(3, same), "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "Cat "}]}
+    root = put(tmp_path, train=document, val={**val(), "categories": document["categories"]})
+    assert [str(line) for line in Settings().inspect(root).left_out["train"] if "differ" in line.what] == [
+        "class names that differ only by case, spaces or Unicode form: 1 kept apart ('cat' / 'Cat ')"
+    ]
+
+
+# ---------------------------------------------------------------- sizes
+
+
+def sized(root: Path, stored: tuple[int, int], said: tuple[int, int], way: int = 1) -> Path:
+    """Two images of a size, of which another may be said; the second has an EXIF tag."""
+    document = objects(3, same)
+    document["images"] = [{"id": n, "file_name": f"{n}.jpg", "width": said[0], "height": said[1]} for n in (8, 9)]
+    document["annotations"] = [box(1, 9, 3, [0, 0, 20, 10], segmentation=None)]
+    put(root, train=document, val=val())
+    exif = Image.Exif()
+    exif[0x0112] = way
+    picture = Image.linear_gradient("L").resize(stored)
+    picture.save(root / "train2017/8.jpg", exif=exif)
+    picture.save(root / "train2017/9.jpg", exif=exif)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("stored", "way", "exif", "why"),
+    [
+        ((100, 120), 1, "turn", "100 x 120 pixels, where .* 120 x 100; exchange width and height in the annotations"),
+        ((100, 120), 1, "ignore", "100 x 120 pixels, where .* 120 x 100; exchange width and height"),
+        ((120, 100), 6, "turn", "100 x 120 pixels, .*; it is turned by its EXIF tag: dataset.exif: ignore is for"),
+        ((100, 120), 6, "ignore", "100 x 120 pixels, .*; its EXIF tag, which turns it, is ignored: dataset.exif: turn"),
+        ((60, 50), 1, "turn", r"60 x 50 pixels, where its annotations are of 120 x 100 \("),
+    ],
+)
+def test_images_of_another_size_are_refused_before_launch(
+    tmp_path: Path, stored: tuple[int, int], way: int, exif: Any, why: str
+) -> None:
+    root = sized(tmp_path, stored, (WIDE, TALL), way)
+    said = rf"8.jpg: {why}.*2 such images of 2 looked at\); or set dataset.on_bad_image: skip"
+    with pytest.raises(DataError, match=said):
+        Settings(exif=exif).inspect(root)
+    what = "images, of 2 looked at, of another size than their annotations say"
+    (line,) = (
+        line for line in Settings(exif=exif, on_bad_image="skip").inspect(root).left_out["train"] if line.what == what
+    )
+    assert (line.number, line.effect) == (2, "skipped (on_bad_image)")
+
+
+def test_images_of_their_size_are_taken(tmp_path: Path) -> None:
+    for n, (stored, way, exif) in enumerate(
+        [((100, 120), 6, "turn"), ((120, 100), 6, "ignore"), ((120, 100), 3, "turn")]
+    ):
+        dataset = Settings(exif=exif)  # type: ignore[arg-type]
+        assert dataset.inspect(sized(tmp_path / str(n), stored, (WIDE, TALL), way)).images["train"] == 2

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pvt_exp import files, left_out, site
-from pvt_exp.datasets import DataError
+from pvt_exp.datasets import DataError, _alike
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.left_out import LeftOut
 from pvt_exp.nn import look
@@ -21,7 +21,8 @@ def folder(root: Path) -> Path:
     for split in ("train", "val"):
         for name in ("a", "b"):
             (root / split / name).mkdir(parents=True)
-            Image.linear_gradient("L").rotate(90 * (split == "val")).save(root / split / name / "0.png")
+            turned = 90 * (split == "val") + 180 * (name == "b")
+            Image.linear_gradient("L").rotate(turned).save(root / split / name / "0.png")
     return root
 
 
@@ -109,11 +110,78 @@ def test_turned_and_flat_images_are_told_with_the_way_out(tmp_path: Path) -> Non
     assert line.effect == "left as they are stored (exif: ignore)"
     for name in ("a", "b"):
         deep = np.arange(200, 4296, dtype=np.uint16).reshape(64, 64)
-        Image.fromarray(deep).save(root / "val" / name / "0.png")
+        Image.fromarray(deep if name == "a" else deep[::-1].copy()).save(root / "val" / name / "0.png")
     (line,) = ImageFolder(name="x").inspect(root).left_out["val"]
     assert (line.number, line.effect) == (2, "nearly flat")
     assert "dataset.range: [200, 4295]" in line.hint
     assert ImageFolder(name="x", range=(200, 4295)).inspect(root).left_out["val"] == ()
+
+
+def test_values_outside_the_range_are_told(tmp_path: Path) -> None:
+    """64 x 64 values from 200 on: 100 of them below 300, 296 above 3999; and what is no number."""
+    root = folder(tmp_path)
+    deep = np.arange(200, 4296, dtype=np.uint16).reshape(64, 64)
+    Image.fromarray(deep).save(root / "val/a/0.png")
+    Image.fromarray(deep[:, ::-1].clip(300, 3999)).save(root / "val/b/0.png")
+    lines = ImageFolder(name="x", range=(300, 3999)).inspect(root).left_out["val"]
+    effect = "1 clipped to black or white (9.7 % of their pixels)"
+    assert list(map(str, lines)) == [
+        f"images, of 2 looked at, with values outside dataset.range: {effect} (val/a/0.png)"
+    ]
+    floats = deep.astype(np.float32)
+    floats[0, :40] = np.nan
+    Image.fromarray(floats).save(root / "val/a/1.tif")
+    (line,) = ImageFolder(name="x", range=(200, 4295)).inspect(root).left_out["val"]
+    assert (line.number, line.effect, line.examples) == (
+        1,
+        "clipped to black or white (0.98 % of their pixels)",
+        ("val/a/1.tif",),
+    )
+    wide = deep.astype(np.int32)
+    wide[1, :2] = -1, 65536
+    Image.fromarray(wide).save(root / "val/a/1.tif")
+    lines = ImageFolder(name="x").inspect(root).left_out["val"]
+    assert [line.number for line in lines if line.what.endswith("values outside 0 to 65535")] == [1]
+
+
+# ---------------------------------------------------------------- classes
+
+
+def test_a_picture_under_two_classes_is_told(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "train/b/copy.png").write_bytes((root / "train/a/0.png").read_bytes())
+    (root / "train/a/again.png").write_bytes((root / "train/a/0.png").read_bytes())
+    other = bytearray((root / "train/a/0.png").read_bytes())
+    other[50] ^= 1  # of one size and one end, and another picture
+    (root / "train/b/other.png").write_bytes(other)
+    lines = ImageFolder(name="x", on_bad_image="skip").inspect(root).left_out
+    assert [str(line) for line in lines["train"] if "under" in line.what] == [
+        "pictures under several classes: 1 kept in each (train/a/0.png, train/a/again.png, train/b/copy.png)"
+    ]
+    assert lines["val"] == ()
+
+
+def test_files_are_compared_up_to_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_alike, "MOST_FILES", 3)
+    files = []
+    for number in (0, 1):
+        for n in range(3):
+            (tmp_path / f"{number}{n}").write_bytes(b"x" * (n + 1))
+            files.append((number, f"{number}{n}", n + 1))
+    (line,) = _alike.pictures(tmp_path, files, "")
+    assert str(line) == "pictures under several classes, of 3 of equal bytes looked at: 1 kept in each (00, 10)"
+
+
+def test_classes_that_a_reader_takes_for_one_are_told(tmp_path: Path) -> None:
+    groups = [["Cat", "cat"], ["traffic light", "trafficlight "], ["caf\u00e9", "cafe\u0301"]]
+    (line,) = _alike.names([name for group in groups for name in group] + ["dog", "dogs"])
+    assert (line.number, line.effect) == (3, "kept apart")
+    assert line.examples[:2] == ("'Cat' / 'cat'", "'traffic light' / 'trafficlight '")
+    root = folder(tmp_path)
+    (root / "train/A").mkdir()
+    Image.radial_gradient("L").save(root / "train/A/0.png")
+    told = [str(line) for line in ImageFolder(name="x").inspect(root).left_out["train"]]
+    assert told == ["class names that differ only by case, spaces or Unicode form: 1 kept apart ('A' / 'a')"]
 
 
 def test_a_look_is_kept_and_taken_again_when_the_data_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

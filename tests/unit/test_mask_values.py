@@ -118,6 +118,19 @@ def test_a_threshold_reads_masks_of_one_bit_and_says_itself_where_all_is_darker(
     assert "no class but 0 (their values: 0, 1; dataset.threshold makes class 1 of what is 128 or brighter)" in why
 
 
+def test_what_a_threshold_decides_is_counted(tmp_path: Path) -> None:
+    """Of three masks of 64 pixels each that are neither 0 nor 255: 90 and 200, once each."""
+    values = HALF * 255
+    values[0, 0], values[-1, -1] = 90, 200
+    told = Settings(name="x", classes=2, threshold=128).inspect(two_splits(tmp_path, values)).left_out
+    what = "pixels in 3 masks that were looked at, of a value between the least and the greatest"
+    for split in ("train", "val"):
+        (line,) = (line for line in told[split] if "pixels" in line.what)
+        assert str(line) == f"{what}: 6 made class 0 or 1 by dataset.threshold: 128"
+    exact = Settings(name="x", classes=2, threshold=128).inspect(two_splits(tmp_path / "exact", HALF * 255)).left_out
+    assert not [line for line in exact["val"] if "pixels" in line.what]
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
 def test_masks_of_colours_are_read_by_their_names(tmp_path: Path, mode: str) -> None:
     colours = np.array([[0, 0, 0], [255, 0, 102]], np.uint8)[HALF]
