@@ -46,6 +46,8 @@ class Findings:
     def whole(self, entry: dict[str, Any], field: str, called: object) -> int | None:
         """A field that is a whole number below 2^62 in size, also as text; None for anything else."""
         value = entry.get(field)
+        if type(value) is int and -(2**62) < value < 2**62:
+            return value  # as nearly all are
         if type(value) is str:
             value = _number(value)
             self.change(*TEXT, f"{field} of {called}")
@@ -75,8 +77,8 @@ class Findings:
     def crowd(self, entry: dict[str, Any], called: object) -> bool:
         """Whether it is a crowd: 0, 1, false, true or null, also as text."""
         value = entry.get("iscrowd")
-        if value is None:
-            return False
+        if value is None or (type(value) is int and value in (0, 1)):
+            return bool(value)
         if type(value) is str:
             value = _number(value)
             self.change(*TEXT, f"iscrowd of {called}")

@@ -50,7 +50,7 @@ def pack(segmentation: Any, height: int, width: int) -> tuple[int, bytes]:
 
 def _pack_polygons(polygons: list[Any], side: int) -> bytes:
     try:
-        flat = array("d", chain.from_iterable(polygons))
+        flat = array("d", polygons[0] if len(polygons) == 1 else chain.from_iterable(polygons))
         lengths = array("d", map(len, polygons))
     except (TypeError, OverflowError):
         raise Flaw("masks that are neither polygons nor RLE", "") from None
