@@ -26,7 +26,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from pvt_exp.nn import coco_eval
+from pvt_exp.nn.scores import coco_eval
 
 CLASSES, DETECTIONS, OBJECTS = 80, 100, 20
 WIDTH, HEIGHT = 640, 480

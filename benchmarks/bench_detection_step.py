@@ -25,9 +25,9 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from pvt_exp.backbones.pvt import Settings as Pvt
 from pvt_exp.necks.fpn import Settings as Fpn
-from pvt_exp.nn import macs
-from pvt_exp.nn.detection import Raw
-from pvt_exp.nn.retinanet import RetinaNet
+from pvt_exp.nn.counting import macs
+from pvt_exp.nn.dense.retinanet import RetinaNet
+from pvt_exp.nn.tasks.detection import Raw
 
 SIZE = (800, 1216)
 OBJECTS, CLASSES = 20, 80

@@ -5,7 +5,7 @@ Driver: sweeps of runs that train nothing, through `pvt-exp sweep` as it is type
 some twenty minutes.
 
 Gap: real runs of the quickstart, one after the other in one slot: from the moment when a run's result is published to the
-one when the next has made its first step. Beside it `python -m pvt_exp.worker` for each run, as a shell's loop starts them.
+one when the next has made its first step. Beside it `python -m pvt_exp.train.worker` for each run, as a loop in a shell.
 """
 
 import itertools
@@ -89,7 +89,8 @@ def gaps(folder: Path, train: list[list[str]]) -> list[float]:
 
 def gap(runs: int) -> None:
     from pvt_exp import config, store
-    from pvt_exp.schema import Placement, Run, Tracking
+    from pvt_exp.config.placement import Placement, Tracking
+    from pvt_exp.config.run import Run
 
     pvt_exp = str(Path(sys.executable).with_name("pvt-exp"))
     with tempfile.TemporaryDirectory() as place:
@@ -113,7 +114,7 @@ def gap(runs: int) -> None:
             store.attempt(store.create(theirs / "runs"), run.with_seeds([seed])[0], where, "loop")
             for seed in range(runs)
         ]
-        other = gaps(theirs, [[sys.executable, "-m", "pvt_exp.worker", str(attempt)] for attempt in attempts])
+        other = gaps(theirs, [[sys.executable, "-m", "pvt_exp.train.worker", str(attempt)] for attempt in attempts])
     print(f"  in a sweep: median {statistics.median(one):.2f} s (of {len(one)}; least {min(one):.2f} s)")
     print(f"  in a loop of processes: median {statistics.median(other):.2f} s (least {min(other):.2f} s)")
     print(f"ratio of the medians, above 1 is better: {statistics.median(other) / statistics.median(one):.1f}")

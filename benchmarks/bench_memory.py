@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from pvt_exp import config, optim
-from pvt_exp.nn.memory import NARROW, size
-from pvt_exp.schema import Run
+from pvt_exp import config
+from pvt_exp.config.run import Run
+from pvt_exp.nn import optim
+from pvt_exp.nn.counting.memory import NARROW, size
 
 ROOT = Path(__file__).parents[1]
 PVT = {"kind": "pvt", "preset": "pvt_v2_b0"}

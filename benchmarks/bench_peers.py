@@ -2,7 +2,7 @@
 
 Twenty-four real runs of some ten seconds (eight learning rates, three seeds; ``--runs 6`` for fewer, ``--short`` for
 runs of some three seconds), one at a time with a thread for each core, on the same data; each trains with
-`pvt_exp.train.fit`. Hydra's launcher trains in its own process and isolates nothing; the loop starts a process for
+`pvt_exp.train.fit.fit`. Hydra's launcher trains in its own process and isolates nothing; the loop starts a process for
 each, as the usual shell script does; so does Ray Tune, from its servers. ``--ways ours,hydra,ours,hydra`` takes some of
 them, in that order. Wall time, and CPU time of the whole machine meanwhile (so that servers count), each over that of
 the first. ``OMP_WAIT_POLICY=passive`` is set for all of them, as `pvt-exp` sets it.

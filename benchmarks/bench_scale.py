@@ -43,7 +43,9 @@ TESTED = {"test_macs": 568_000_000, "test_px": [224, 224]}
 
 def count(cache: Path, sweep: Path) -> None:
     """A cost in the cache for each row, made up."""
-    from pvt_exp import cost, expand, files
+    from pvt_exp import cost
+    from pvt_exp.plan import expand
+    from pvt_exp.system import files
 
     answer = {**result("", {})["cost"], "backbone_params": 3_000_000, "memory": 2**31, **TESTED}  # type: ignore[dict-item]
     code, folder = cost._code(), cache / "pvt_exp" / "costs"
@@ -55,8 +57,8 @@ def count(cache: Path, sweep: Path) -> None:
 
 def fill(store: Path, sweep: Path) -> None:
     """A folder with a result for each run."""
-    from pvt_exp import expand
     from pvt_exp import store as runs
+    from pvt_exp.plan import expand
 
     draw = random.Random(0)
     runs.create(store)

@@ -1,4 +1,4 @@
-"""What one more run costs before it trains: forked by `launchers/local.py`, beside a cold `python -m pvt_exp.worker`.
+"""What one more run costs before it trains: forked by `launchers/local.py`, beside a cold `python -m pvt_exp.train.worker`.
 
 A no-op run does all that a run does but the training. Its process starts, takes the run's lock, reads run.yaml and
 placement.yaml, imports what training imports, calls `train.fit`, and publishes result.json; only `fit` is replaced, by
@@ -31,24 +31,25 @@ def no_training(run: Any, placement: Any, attempt: Path, *_: Any) -> bool:
     import wandb  # noqa: F401
 
     from pvt_exp import store
-    from pvt_exp.nn import classification, loader, pvt  # noqa: F401
+    from pvt_exp.nn.backbones import pvt  # noqa: F401
 
     return store.finish(attempt, {"run": run.id, "metrics": {}})
 
 
 if __name__ != "__main__" or sys.argv[1:2] == ["--cold"]:  # in a forked run, and in the cold one
-    from pvt_exp import train
+    from pvt_exp.train import fit
 
-    train.fit = no_training
+    fit.fit = no_training
     if sys.argv[1:2] == ["--cold"]:
-        sys.argv = ["pvt_exp.worker", sys.argv[2]]
-        runpy.run_module("pvt_exp.worker", run_name="__main__", alter_sys=True)
+        sys.argv = ["pvt_exp.train.worker", sys.argv[2]]
+        runpy.run_module("pvt_exp.train.worker", run_name="__main__", alter_sys=True)
 
 
 def attempts(folder: Path) -> Iterator[Path]:
     """Attempts of runs that differ in their seed, without end."""
     from pvt_exp import config, store
-    from pvt_exp.schema import Placement, Run
+    from pvt_exp.config.placement import Placement
+    from pvt_exp.config.run import Run
 
     run = config.load(Run, ROOT / "experiments/quickstart/pvt.yaml")
     store.create(folder)

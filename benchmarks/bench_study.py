@@ -1,7 +1,7 @@
 """What a trial costs the driver: proposed, told, and shown, with 100 and 1,000 trials in the study.
 
-Ours (`pvt_exp.study`: on record in trials.jsonl before its run starts, then Optuna) and plain Optuna with the same sampler
-on the same storage take turns. "begun again" is what a driver pays that finds so many trials there; "mirror" is what the
+Ours (`pvt_exp.tune.study`: on record before its run starts, then Optuna) and plain Optuna with the same sampler on the same
+ storage take turns. "begun again" is what a driver pays that finds so many trials there; "mirror" is what the
 dashboard pays, in a process of its own, for each trial that it shows.
 """
 
@@ -28,7 +28,7 @@ blocks: [{{one_at_a_time: {{model: {{PVT: {{}}}}}}}}]
 
 
 def result(run: str, score: float) -> dict[str, Any]:
-    from pvt_exp import files
+    from pvt_exp.system import files
 
     data, cost = {"fingerprint": "f" * 16}, {"params": 1, "macs": 1}
     made = {"seconds": 1.0, "pretrained": None}
@@ -45,10 +45,11 @@ def result(run: str, score: float) -> dict[str, Any]:
 def measure(folder: Path, url: str, trials: int) -> None:
     import optuna
 
-    from pvt_exp import expand, store
-    from pvt_exp.mirror import Mirror
-    from pvt_exp.schema import Placement
-    from pvt_exp.study import Study
+    from pvt_exp import store
+    from pvt_exp.config.placement import Placement
+    from pvt_exp.plan import expand
+    from pvt_exp.tune.mirror import Mirror
+    from pvt_exp.tune.study import Study
 
     path = folder / "sweep.yaml"
     path.write_text(SWEEP.format(base=ROOT / "experiments/quickstart/pvt.yaml", trials=trials + ROUNDS))

@@ -27,8 +27,10 @@ LINE = {"train/loss_step": 1.25, "epoch": 3.0}
 
 def with_wandb(folder: Path, pictures: list[Path]) -> dict[str, float]:
     """Seconds of each part of one run."""
-    from pvt_exp import config, tracking
-    from pvt_exp.schema import Run, Tracking
+    from pvt_exp import config
+    from pvt_exp.config.placement import Tracking
+    from pvt_exp.config.run import Run
+    from pvt_exp.tracking import logger as tracking
 
     run = config.load(Run, ROOT / "experiments/quickstart/pvt.yaml")
     told = Tracking(name="benchmark", group="benchmark", tags=("depth = deep",))
@@ -63,7 +65,7 @@ def one_round(folder: Path) -> dict[str, float]:
     import wandb  # noqa: F401
     from PIL import Image
 
-    from pvt_exp import tracking, train  # noqa: F401
+    from pvt_exp.train import fit  # noqa: F401
 
     pictures = [folder / f"{i}.png" for i in range(8)]
     for path in pictures:

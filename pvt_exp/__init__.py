@@ -8,7 +8,7 @@ __all__ = ["results"]
 
 def __getattr__(name: str) -> Any:
     if name == "results":  # when it is asked for: the commands that look import little
-        from pvt_exp.frame import results
+        from pvt_exp.report.frame import results
 
         return results
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.bench_scale import result
-from pvt_exp import provenance
+from pvt_exp.store import provenance
 
 TRAIN = """
 import json
@@ -35,9 +35,9 @@ def make(folder: Path) -> Path:
     """A copy of the package in a folder, for ``PYTHONPATH``."""
     package = folder / "pvt_exp"
     shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "train.py").write_text(TRAIN)
-    (package / "preload.py").write_text("from pvt_exp import train, worker\n")
+    (package / "train/fit.py").write_text(TRAIN)
+    (package / "train/preload.py").write_text("from pvt_exp.train import fit, worker\n")
     made = result("", {})
     made["best"] = {"epoch": 1, "metrics": {"top1": 1.0, "loss": 1.0}}
-    (package / "no_op.json").write_text(json.dumps(made))
+    (package / "train/no_op.json").write_text(json.dumps(made))
     return folder

@@ -29,8 +29,10 @@ from typing import Any, NamedTuple
 import typer
 from PIL import Image
 
-from pvt_exp import attempts, cli, expand, stages, store
-from pvt_exp.schema import Placement
+from pvt_exp import cli, store
+from pvt_exp.config.placement import Placement
+from pvt_exp.plan import expand, pretraining
+from pvt_exp.store import attempts
 
 
 @dataclass
@@ -262,15 +264,15 @@ def names(folder: Path) -> dict[str, str]:
     """What stands in the words for ``{run}``: the ids of the sweep's runs, and of some that are typed as changed."""
     planned = expand.load(folder / "sweep.yaml")[1]
     runs = {(row.name, run.seed): run.id for row in planned.variants for run in row.runs}
-    changed = [stages.experiment(folder / "base.yaml", [f"optim.lr={lr}"]).id for lr in ("1e-3", "3e-3", "4e-3")]
+    changed = [pretraining.experiment(folder / "base.yaml", [f"optim.lr={lr}"]).id for lr in ("1e-3", "3e-3", "4e-3")]
     found = {"run": runs["base", 0], "deeper": runs["depth deeper", 0], "pending": runs["base", 1]}
-    first = stages.experiment(folder / "first.yaml").id
+    first = pretraining.experiment(folder / "first.yaml").id
     return {**found, "single": changed[0], "of_wandb": changed[1], "failed": changed[2], "first": first}
 
 
 def finish_elsewhere(folder: Path) -> None:
     """Have the run of ``pets.yaml`` be one that was trained on other pets."""
-    run = stages.experiment(folder / "pet.yaml")
+    run = pretraining.experiment(folder / "pet.yaml")
     made = {
         "metrics": {"top1": 50.0, "loss": 1.0},
         "epoch": 1,
@@ -285,7 +287,7 @@ def finish_elsewhere(folder: Path) -> None:
 
 def fail(folder: Path, run: str, *overrides: str) -> None:
     """Have a run be one that has failed once."""
-    found = stages.experiment(folder / "base.yaml", overrides)
+    found = pretraining.experiment(folder / "base.yaml", overrides)
     assert found.id == run
     attempt = store.attempt(store.create(folder / "runs"), found, Placement(), "earlier")
     attempts.end(attempt, "failed", "RuntimeError: the disk was away")

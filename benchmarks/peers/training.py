@@ -1,4 +1,4 @@
-"""The training that `bench_peers.py` has everybody do: `pvt_exp.train.fit` of one run, in the process that calls it.
+"""The training that `bench_peers.py` has everybody do: `pvt_exp.train.fit.fit` of one run, in the process that calls it.
 
 As a program, ``python training.py FOLDER RATE SEED``, it is what a shell's loop starts.
 """
@@ -9,9 +9,11 @@ from pathlib import Path
 
 def train(folder: Path, rate: float, seed: int) -> float:
     """Train one run of the folder's base.yaml into its own store; the accuracy in percent."""
-    from pvt_exp import config, files, store
-    from pvt_exp.schema import Placement, Run, Tracking
-    from pvt_exp.train import fit
+    from pvt_exp import config, store
+    from pvt_exp.config.placement import Placement, Tracking
+    from pvt_exp.config.run import Run
+    from pvt_exp.system import files
+    from pvt_exp.train.fit import fit
 
     run = config.load(Run, folder / "base.yaml", [f"optim.lr={rate}", f"seed={seed}"])
     threads = int((folder / "threads").read_text())

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args, 
 
 from pydantic import Field, model_validator
 
-from pvt_exp.component import Component
 from pvt_exp.config import Frozen, or_text
+from pvt_exp.config.component import Component
 
 if TYPE_CHECKING:
     from torch import nn

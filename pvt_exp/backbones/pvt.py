@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from pvt_exp.backbones import Backbone, Width
-from pvt_exp.component import Component
 from pvt_exp.config import merge
+from pvt_exp.config.component import Component
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.pvt import PVT
+    from pvt_exp.nn.backbones.pvt import PVT
 
 Positive = Annotated[int, Field(ge=1)]
 PerStage = Annotated[tuple[Positive, ...], Field(min_length=1)]
@@ -235,6 +235,6 @@ class Settings(Backbone):
                 )
 
     def build(self, image_px: int, maps: bool = False) -> "PVT":
-        from pvt_exp.nn.pvt import PVT
+        from pvt_exp.nn.backbones.pvt import PVT
 
         return PVT(self, image_px, maps)

@@ -13,7 +13,7 @@ from pvt_exp.backbones import Backbone, Width, require_timm_model
 from pvt_exp.config import Frozen
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.timm import TimmBackbone
+    from pvt_exp.nn.backbones.timm import TimmBackbone
 
 Scalar = bool | int | float | str
 # What the harness says itself, or what would load weights past the report of how they fit.
@@ -99,7 +99,7 @@ class Settings(Backbone):
             raise ValueError(f"{self.name} cuts patches of {side}, which do not divide an image of {height} x {width}")
 
     def width(self, image_px: int) -> Width:
-        from pvt_exp.nn.timm_width import width
+        from pvt_exp.nn.backbones.timm_width import width
 
         return width(self, image_px)
 
@@ -110,6 +110,6 @@ class Settings(Backbone):
             ValueError: if the model has no such option, no stochastic depth where `drop_path` asks for it, no maps, or no
                 such stages or BatchNorm as `frozen` says.
         """
-        from pvt_exp.nn.timm import TimmBackbone
+        from pvt_exp.nn.backbones.timm import TimmBackbone
 
         return TimmBackbone(self, image_px, maps)

@@ -9,12 +9,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pvt_exp import component, files, lacking
 from pvt_exp.cli import again, look, tables, tidy, train, use
 from pvt_exp.cli import wandb as wandb_verbs
-from pvt_exp.config import ConfigError
-from pvt_exp.datasets import DataError
-from pvt_exp.streams import CLOSED, abandon, prepare
+from pvt_exp.config import ConfigError, DataError, component, lacking
+from pvt_exp.system import files
+from pvt_exp.system.streams import CLOSED, abandon, prepare
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pvt_exp import site, store
+from pvt_exp import store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -25,10 +25,11 @@ from pvt_exp.cli.options import (
     Workers,
 )
 from pvt_exp.config import ConfigError
-from pvt_exp.live import several
-from pvt_exp.plan import Plan, Variant
-from pvt_exp.schema import Policy, Run
-from pvt_exp.states import ENDED
+from pvt_exp.config.run import Run
+from pvt_exp.config.sweep import Policy
+from pvt_exp.drive.live import several
+from pvt_exp.plan import Plan, Variant, site
+from pvt_exp.store.states import ENDED
 
 Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or how they begin.")]
 
@@ -50,8 +51,9 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Train runs again from the beginning, finished ones too; the old result stays beside the new one."""
-    from pvt_exp import session, views
-    from pvt_exp.component import kinds
+    from pvt_exp.cli import views
+    from pvt_exp.config.component import kinds
+    from pvt_exp.drive import session
 
     store.check(store_)
     runs = [store.load(store_ / run_id) for run_id in _found(store_, run_ids)]
@@ -84,7 +86,8 @@ def runs_remove(
     as_json: Json = False,
 ) -> None:
     """Remove runs with their results and checkpoints; not one that is being trained, nor one that others start from."""
-    from pvt_exp import cleaning, views
+    from pvt_exp.cli import views
+    from pvt_exp.drive import cleaning
 
     store.check(store_)
     say = console(beside=as_json).print

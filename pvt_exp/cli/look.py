@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pvt_exp import cost as pricing
-from pvt_exp import site, store
+from pvt_exp import store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -26,7 +26,7 @@ from pvt_exp.cli.options import (
 )
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
-from pvt_exp.plan import Plan
+from pvt_exp.plan import Plan, site
 
 
 def plan(
@@ -53,7 +53,9 @@ def plan(
     micro_batch: MicroBatch = None,
 ) -> None:
     """What a sweep would train: its rows, runs, and what is done already. Trains nothing, or a few steps to calibrate."""
-    from pvt_exp import estimate, session, tuning, views
+    from pvt_exp.cli import views
+    from pvt_exp.cost import estimate
+    from pvt_exp.drive import session, tuning
 
     if gpus is not None:
         options.gpu_numbers(gpus)  # also where nothing is counted, which is what they are for
@@ -101,7 +103,8 @@ def status(
     as_json: Json = False,
 ) -> None:
     """How the runs of a sweep, or of the whole store, stand."""
-    from pvt_exp import tuning, views
+    from pvt_exp.cli import views
+    from pvt_exp.drive import tuning
 
     store.check(store_)
     if sweep is None:
@@ -120,7 +123,7 @@ def runs_show(
     as_json: Json = False,
 ) -> None:
     """Everything about one run: settings, attempts, result, where its files lie."""
-    from pvt_exp import views
+    from pvt_exp.cli import views
 
     store.check(store_)
     found = views.run_json(store_, store.find(store_, run_id))
@@ -133,9 +136,9 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Why a run is pending, failed or whatever it is, how it came to that, and what to do."""
-    from pvt_exp import views
-    from pvt_exp.views.why import why as in_lines
-    from pvt_exp.views.why import why_json
+    from pvt_exp.cli import views
+    from pvt_exp.cli.views.why import why as in_lines
+    from pvt_exp.cli.views.why import why_json
 
     store.check(store_)
     found = why_json(store_, store.find(store_, run_id, begun=False))
@@ -151,7 +154,7 @@ def runs_list(
     as_json: Json = False,
 ) -> None:
     """Every run in the store with its state and metrics."""
-    from pvt_exp import views
+    from pvt_exp.cli import views
 
     store.check(store_)
     found = views.store_json(store_)
@@ -172,8 +175,8 @@ def dashboard(
     as_json: Json = False,
 ) -> None:
     """A sweep in the browser while it runs and after: curves, history, the importance of each axis (optuna-dashboard)."""
-    from pvt_exp import dashboard as page
-    from pvt_exp import views
+    from pvt_exp.cli import views
+    from pvt_exp.tune import dashboard as page
 
     store.check(store_)
 
@@ -194,7 +197,7 @@ def dashboard(
 
 def models(as_json: Json = False) -> None:
     """All presets, those of other packages too, with parameters and multiply-accumulates at 224 px."""
-    from pvt_exp import views
+    from pvt_exp.cli import views
 
     found = views.models_json(pricing.each)
     views.print_json(found) if as_json else views.print_models(console(), found)
@@ -207,7 +210,7 @@ def published(
     as_json: Json = False,
 ) -> None:
     """What papers, READMEs and others print, by the references that a sweep's ``published`` takes."""
-    from pvt_exp import views
+    from pvt_exp.cli import views
 
     found = views.published_figures(beginning)
     views.print_json(views.published_json(found)) if as_json else views.print_published(console(), found)
@@ -218,7 +221,7 @@ def schema(
     as_json: Json = False,
 ) -> None:
     """Write the JSON Schemas with which editors complete and check the YAML files."""
-    from pvt_exp import json_schema, views
+    from pvt_exp.cli import json_schema, views
 
     out.mkdir(parents=True, exist_ok=True)
     texts = {out / name: text for name, text in json_schema.texts().items()}

@@ -9,15 +9,20 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from pvt_exp import cost, expand, machine, site, standing, store, tuned, wandb_settings
-from pvt_exp import part as naming
-from pvt_exp.component import kinds
+from pvt_exp import cost, store
 from pvt_exp.config import ConfigError
+from pvt_exp.config.component import kinds
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.config.sweep import Sweep
 from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.launchers import Slot, threads_of, workers_of
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Run, Sweep
-from pvt_exp.stages import Find
+from pvt_exp.plan import Plan, expand, site
+from pvt_exp.plan import part as naming
+from pvt_exp.plan.pretraining import Find
+from pvt_exp.store import status, tuned
+from pvt_exp.system import machine
+from pvt_exp.tracking import settings as wandb_settings
 
 # readable=False: what cannot be read is told by us, as all else is
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", readable=False, help="The sweep's file.")]
@@ -217,5 +222,5 @@ def look(planned: Plan, store_: Path, data: Sequence[str]) -> Looked:
     """Look at a plan's runs, and at its data where they are at hand; ``data`` are the words after ``--data``."""
     roots, facts, problems = site.inspect(planned, site.places(data), site.load())
     unfit = [line for each, told in problems.items() if each.name in roots for line in told]
-    found = standing.outcomes(store_, planned, site.fingerprints(facts))
+    found = status.outcomes(store_, planned, site.fingerprints(facts))
     return Looked(found, facts, {"data": site.as_json(roots, facts), "unfit": unfit})

@@ -52,9 +52,10 @@ def report(
     Exit status 1: no run of a sweep is finished yet, or of --figures one cannot be drawn; with --check: a table is not as
     the store has it.
     """
-    from pvt_exp import committed, views
-    from pvt_exp import figures as drawing
     from pvt_exp import report as writer
+    from pvt_exp.cli import views
+    from pvt_exp.report import committed
+    from pvt_exp.report import figures as drawing
 
     store.check(store_)
     document = config.read(file)
@@ -129,14 +130,14 @@ def _figures(
     folder: Path,
     part: str,
 ) -> tuple[list[Path], list[str]]:
-    from pvt_exp import figures
+    from pvt_exp.report import figures
 
     _, planned = options.read_plan(file, overrides, seeds, only, store_)
     return figures.write(planned, options.outcomes(planned, store_, data or ()), store_, folder, part)
 
 
 def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | None) -> Made:
-    from pvt_exp.page import Report
+    from pvt_exp.report.page import Report
 
     page = config.validate(Report, document)
     tables, read, unfinished, told_of = [], dict[str, Source](), list[str](), set[str]()
@@ -161,7 +162,8 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
 
 
 def _with_costs(source: Source, store_: Path) -> Source:
-    from pvt_exp import calibration, cost
+    from pvt_exp import cost
+    from pvt_exp.cost import calibration
 
     rows = {variant.name: variant.first for variant in source.plan.variants}
     costs = dict(zip(rows, cost.each(list(rows.values())), strict=True))
@@ -191,7 +193,7 @@ def _placed(problem: str, document: Document, number: int, sweep: str | None) ->
 
 
 def _show(console: Console, tables: Sequence[Table], paths: Sequence[Path]) -> None:
-    from pvt_exp import terminal
+    from pvt_exp.report import terminal
 
     width = console.width if console.file.isatty() else None
     for table in tables:
@@ -203,7 +205,8 @@ def _show(console: Console, tables: Sequence[Table], paths: Sequence[Path]) -> N
 
 def standing(planned: Plan, store_: Path, data: Sequence[str] | None) -> dict[str, Any]:
     """How the runs of a sweep stand: the fields of ``status SWEEP --json``."""
-    from pvt_exp import tuning, views
+    from pvt_exp.cli import views
+    from pvt_exp.drive import tuning
 
     looked = options.look(planned, store_, data or ())
     return {**views.status_json(planned, store_, looked.outcomes, tuning.progress(planned, store_)), **looked.data}

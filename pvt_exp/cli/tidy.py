@@ -9,7 +9,7 @@ from pvt_exp import store
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import Json, Store
 from pvt_exp.config import ConfigError
-from pvt_exp.live import several
+from pvt_exp.drive.live import several
 
 STOPPING_S = 40.0
 """How long ``stop`` waits: more than runs may take to write their checkpoints."""
@@ -21,30 +21,31 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """Stop a sweep that runs elsewhere: its runs write a checkpoint and end; the same command goes on with them."""
-    from pvt_exp import drivers, views
+    from pvt_exp.cli import views
+    from pvt_exp.drive import registry
 
     store.check(store_)
     say = console(beside=as_json).print
     path = Path(sweep)
     name = path.stem if path.suffix.lower() in (".yaml", ".yml") or path.is_file() else sweep
-    asked = drivers.of(store_, name, path)
+    asked = registry.of(store_, name, path)
     if not path.is_file() and len(files := {each.of for each in asked}) > 1:
         raise ConfigError(f"{name}: which one? Several sweeps are called so: {', '.join(sorted(map(str, files)))}")
     if not asked:
-        others = sorted({each.sweep for each in drivers.of(store_)})
+        others = sorted({each.sweep for each in registry.of(store_)})
         raise ConfigError(
             f"{name}: nobody drives it in {store_}" + (f"; driven are {', '.join(others)}" if others else "")
         )
     for each in asked:
         say(f"asked process {each.process} on {each.host} to stop", highlight=False)
-    left = drivers.stop(asked, STOPPING_S)
+    left = registry.stop(asked, STOPPING_S)
     for each in left:
         where = "has not stopped yet" if each.here else "is on another machine: it stops when it looks, twice a second"
         say(f"process {each.process} on {each.host} {where}", highlight=False)
     if not left:
         say(f"{name} is stopped; the same command goes on with it", highlight=False)
     if as_json:
-        views.print_json(drivers.stopped_json(name, asked, left))
+        views.print_json(registry.stopped_json(name, asked, left))
     raise SystemExit(1 if any(each.here for each in left) else 0)
 
 
@@ -61,7 +62,8 @@ def clean(
     as_json: Json = False,
 ) -> None:
     """Show the runs that no sweep or experiment names any more, whatever their seed; with --remove, remove them."""
-    from pvt_exp import cleaning, views
+    from pvt_exp.cli import views
+    from pvt_exp.drive import cleaning
 
     store.check(store_)
     say = console(beside=as_json).print

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pvt_exp import plan, stages
+from pvt_exp import plan
 from pvt_exp.cli import options, tables
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -31,8 +31,9 @@ from pvt_exp.cli.options import (
     Workers,
 )
 from pvt_exp.config import ConfigError
-from pvt_exp.schema import Policy
-from pvt_exp.tuning import undecided
+from pvt_exp.config.sweep import Policy
+from pvt_exp.drive.tuning import undecided
+from pvt_exp.plan import pretraining
 
 
 def sweep(
@@ -64,8 +65,11 @@ def sweep(
 
     A part of a sweep (--only, --seeds, changes) has a table of its own beside that of the whole: table.only-depth.tex.
     """
-    from pvt_exp import report, session, views, wandb_report
+    from pvt_exp import report
+    from pvt_exp.cli import views
+    from pvt_exp.drive import session
     from pvt_exp.tables.ablation import Settings as Ablation
+    from pvt_exp.tracking import report as wandb_report
 
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     launcher = options.choose_launcher(settings.launcher, gpus, slots, memory_gb, gpus_per_run, threads)
@@ -122,10 +126,11 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train one experiment; trained already, it is only shown."""
-    from pvt_exp import session, views
-    from pvt_exp.component import kinds
+    from pvt_exp.cli import views
+    from pvt_exp.config.component import kinds
+    from pvt_exp.drive import session
 
-    single = stages.experiment(experiment, overrides or (), options.finder(store_))
+    single = pretraining.experiment(experiment, overrides or (), options.finder(store_))
     launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run, threads)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from pvt_exp import stages
 from pvt_exp.cli import options
 from pvt_exp.cli.options import Data, Gpus, Json, Overrides, Store, Threads, Workers
 from pvt_exp.config import ConfigError
+from pvt_exp.plan import pretraining
 
 OF_OBJECTS = ("detection", "instance")
 """Kinds of tasks that find objects, each with a score."""
@@ -29,18 +29,18 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """What a finished run finds on images: a picture each, and predictions.json."""
-    from pvt_exp import meant, trained
+    from pvt_exp.use import meant, requests
 
-    found = trained.find(store_, run_id)
+    found = requests.find(store_, run_id)
     if score is not None and found.run.task.kind not in OF_OBJECTS:
         raise ConfigError(f"--score {score:g}: is for objects, and {found.run.task.kind} finds none")
     files, told = meant.images(images)
     out = out or Path("predictions", found.run.id)
-    trained.room(out)
+    requests.room(out)
     slot = options.one_slot(gpus)
     for line in told:
         print(line, file=sys.stderr)
-    raise SystemExit(trained.predict(found, files, out, 0.5 if score is None else score, slot, as_json))
+    raise SystemExit(requests.predict(found, files, out, 0.5 if score is None else score, slot, as_json))
 
 
 def evaluate(
@@ -57,7 +57,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Metrics of a finished run, or of published weights in an experiment's set-up. Trains nothing, writes nothing."""
-    from pvt_exp import trained
+    from pvt_exp.use import requests
 
     slot = options.one_slot(gpus, threads)
     if not what.endswith((".yaml", ".yml")):
@@ -65,11 +65,11 @@ def evaluate(
             raise ConfigError(
                 f"{what}: a run has its own weights and settings; --weights and overrides go with a YAML file"
             )
-        found = trained.find(store_, what)
+        found = requests.find(store_, what)
         loading = options.choose_workers(workers, [slot], [found.run])
-        raise SystemExit(trained.evaluate_run(found, data or (), slot, loading, as_json, threads is not None))
+        raise SystemExit(requests.evaluate_run(found, data or (), slot, loading, as_json, threads is not None))
     if weights is None:
         raise ConfigError(f"{what}: which weights? Say --weights FILE or --weights timm:TAG")
-    experiment = stages.experiment(Path(what), overrides or ())
+    experiment = pretraining.experiment(Path(what), overrides or ())
     loading = options.choose_workers(workers, [slot], [experiment])
-    raise SystemExit(trained.evaluate_weights(experiment, weights, data or (), slot, loading, as_json))
+    raise SystemExit(requests.evaluate_weights(experiment, weights, data or (), slot, loading, as_json))

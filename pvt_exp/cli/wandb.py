@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pvt_exp import site, store, wandb_settings
+from pvt_exp import store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -27,9 +27,10 @@ from pvt_exp.cli.options import (
     Workers,
 )
 from pvt_exp.config import ConfigError
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Policy
-from pvt_exp.tuning import undecided
+from pvt_exp.config.sweep import Policy
+from pvt_exp.drive.tuning import undecided
+from pvt_exp.plan import Plan, site
+from pvt_exp.tracking import settings as wandb_settings
 
 
 def sync(
@@ -40,7 +41,9 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Upload what W&B was told offline. What is uploaded already is passed over. Exit status 1: some runs failed."""
-    from pvt_exp import views, wandb_server, wandb_sync
+    from pvt_exp.cli import views
+    from pvt_exp.tracking import server
+    from pvt_exp.tracking import sync as wandb_sync
 
     store.check(store_)
     say = partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
@@ -56,8 +59,8 @@ def sync(
         for each in todo:
             say(f"{each.name}: {', '.join(map(str, each.parts))}")
         say(f"{len(todo)} runs to upload{left}")
-    elif (why := wandb_server.problem()) is not None:
-        if wandb_server.api_key() is None:
+    elif (why := server.problem()) is not None:
+        if server.api_key() is None:
             raise ConfigError(why)
         say(f"nothing is uploaded: {why}")
         ended = dict.fromkeys(todo, why)
@@ -87,7 +90,8 @@ def sweep(
     as_json: Json = False,
 ) -> None:
     """Register a sweep with W&B, whose agents then train the runs that are left to do; results land in the store."""
-    from pvt_exp import views, wandb_sweep
+    from pvt_exp.cli import views
+    from pvt_exp.tracking import sweep as wandb_sweep
 
     _, planned = options.read_plan(sweep, overrides, seeds, None, store_)
     asked = planned.only(only) if only else planned
@@ -139,7 +143,9 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train one planned run of a sweep: what the agents of `wandb sweep` start."""
-    from pvt_exp import session, views, wandb_sweep
+    from pvt_exp.cli import views
+    from pvt_exp.drive import session
+    from pvt_exp.tracking import sweep as wandb_sweep
 
     wanted = [word.removeprefix("run=") for word in words if word.startswith("run=")]
     if len(wanted) != 1:

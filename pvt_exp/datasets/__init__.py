@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from pvt_exp import files
-from pvt_exp.component import Component
-from pvt_exp.left_out import LeftOut
+from pvt_exp.config.component import Component
+from pvt_exp.config.errors import DataError
+from pvt_exp.config.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +26,6 @@ SUFFIXES = frozenset(
     """.split()  # noqa: SIM905
 )
 """Of the files that are taken for images: what Pillow opens, but icons, drawings, films, and formats of one program."""
-
-
-class DataError(ValueError):
-    """The data at hand cannot serve the run. The message, one line, says what, where, and what to do."""
-
-    def __str__(self) -> str:
-        return files.shown(super().__str__())
 
 
 class Facts(NamedTuple):

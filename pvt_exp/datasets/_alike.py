@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pvt_exp import left_out
+from pvt_exp.config import left_out
+from pvt_exp.config.left_out import LeftOut
 from pvt_exp.datasets import some
 from pvt_exp.datasets._pictures import kept
-from pvt_exp.left_out import LeftOut
 
 MOST_FILES = 20_000
 """Files of one size in several classes that are compared."""

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pvt_exp import left_out
-from pvt_exp.datasets import DataError
+from pvt_exp.config import DataError, left_out
+from pvt_exp.config.left_out import LeftOut
 from pvt_exp.datasets._pictures import kept
-from pvt_exp.left_out import LeftOut
 
 LEARNT = "the score would be of what was learnt"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pvt_exp import left_out
-from pvt_exp.datasets import SUFFIXES, DataError, listing, some
-from pvt_exp.left_out import LeftOut
+from pvt_exp.config import DataError, left_out
+from pvt_exp.config.left_out import LeftOut
+from pvt_exp.datasets import SUFFIXES, listing, some
 
 NUMBER = re.compile(r"[+-]?[0-9]+")
 File = tuple[str, int]

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp import files, machine
+from pvt_exp.config.left_out import EXAMPLES, LeftOut
 from pvt_exp.datasets import Dataset
 from pvt_exp.datasets._sizes import Size, refuse
-from pvt_exp.left_out import EXAMPLES, LeftOut
+from pvt_exp.system import files, machine
 
 FORMAT = 3  # of what is kept of a look; raised with each change of what `nn.look` finds
 FLAT = 32
@@ -52,7 +52,7 @@ class Pictures(Dataset):
         """
 
         def look() -> dict[str, Any]:
-            from pvt_exp.nn.look import pictures
+            from pvt_exp.nn.data.look import pictures
 
             return pictures(root, images, self.exif == "turn", self.range, sizes)
 

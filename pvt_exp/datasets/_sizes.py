@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pvt_exp.datasets import DataError
+from pvt_exp.config import DataError
 
 Size = tuple[int, int]
 """Width and height."""

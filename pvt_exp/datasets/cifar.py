@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp.datasets import DataError, Dataset, Facts, Split, fingerprint, scan
+from pvt_exp.config import DataError
+from pvt_exp.datasets import Dataset, Facts, Split, fingerprint, scan
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.cifar import Cifar
+    from pvt_exp.nn.data.cifar import Cifar
 
 FOLDERS = {10: "cifar-10-batches-py", 100: "cifar-100-python"}
 FILES = {
@@ -77,6 +78,6 @@ class Settings(Dataset):
         return f'to download it: python -c "{call}"'
 
     def open(self, root: Path, split: Split, task: str) -> "Cifar":
-        from pvt_exp.nn.cifar import Cifar
+        from pvt_exp.nn.data.cifar import Cifar
 
         return Cifar(self.folder(root), self.classes, split)

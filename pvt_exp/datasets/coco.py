@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from pvt_exp import files, left_out, machine
-from pvt_exp.datasets import DataError, Facts, Split, _alike, fingerprint, listing, scan, some
+from pvt_exp.config import DataError, left_out
+from pvt_exp.config.left_out import LeftOut
+from pvt_exp.datasets import Facts, Split, _alike, fingerprint, listing, scan, some
 from pvt_exp.datasets._coco_categories import Classes, choose, follow
 from pvt_exp.datasets._coco_names import nearest
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 from pvt_exp.datasets._sizes import Size
-from pvt_exp.left_out import LeftOut
+from pvt_exp.system import files, machine
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.coco import Coco
+    from pvt_exp.nn.data.coco import Coco
 
 FORMAT = 3  # of the index on disk; raised with each change of what `nn.coco_index` writes
 SPLITS: tuple[Split, Split] = ("train", "val")
@@ -118,7 +119,7 @@ class Settings(Pictures):
         )
 
     def open(self, root: Path, split: Split, task: str) -> "Coco":
-        from pvt_exp.nn.coco import Coco
+        from pvt_exp.nn.data.coco import Coco
 
         if task == "instance" and (why := self._told(root, split)["unmasked"]):
             raise DataError(why)
@@ -146,7 +147,7 @@ class Settings(Pictures):
 
     def _due(self, root: Path, split: Split, names: list[str]) -> dict[str, Size]:
         """Width and height of each image of a split by its path, as its annotations say."""
-        from pvt_exp.nn.coco_rows import Rows
+        from pvt_exp.nn.data.coco_rows import Rows
 
         images, folder = Rows(self._index(root, split), None).images, self._at(split)[1]
         due = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
@@ -178,7 +179,7 @@ class Settings(Pictures):
 
     def _look(self, root: Path, split: Split) -> "Look":
         """What a split holds of the classes."""
-        from pvt_exp.nn.coco_rows import Rows
+        from pvt_exp.nn.data.coco_rows import Rows
 
         facts, folder, classes = self._told(root, split), self._index(root, split), self._classes(root, split)
         rows = Rows(folder, classes.of if self.categories is not None else None)
@@ -271,7 +272,7 @@ def index(annotations: Path, field: str) -> Path:
     folder = cache / hashlib.sha256(repr(told).encode()).hexdigest()[:24]
     try:
         if not folder.exists():
-            from pvt_exp.nn.coco_index import write
+            from pvt_exp.nn.data.coco_index import write
 
             files.make_folder(folder, lambda part: write(annotations, part))
     except OSError as error:

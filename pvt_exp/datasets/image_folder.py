@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp import left_out
-from pvt_exp.datasets import SUFFIXES, DataError, Facts, Split, _alike, fingerprint, listing, scan, some
+from pvt_exp.config import DataError, left_out
+from pvt_exp.datasets import SUFFIXES, Facts, Split, _alike, fingerprint, listing, scan, some
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.image_folder import ImageFolder
+    from pvt_exp.nn.data.image_folder import ImageFolder
 
 
 class Settings(Pictures):
@@ -73,7 +73,7 @@ class Settings(Pictures):
         return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val)
 
     def open(self, root: Path, split: Split, task: str) -> "ImageFolder":
-        from pvt_exp.nn.image_folder import ImageFolder
+        from pvt_exp.nn.data.image_folder import ImageFolder
 
         return ImageFolder(self, root, split)
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp import left_out
-from pvt_exp.datasets import DataError, Facts, Split, _alike, fingerprint, scan, some
+from pvt_exp.config import DataError, left_out
+from pvt_exp.config.left_out import LeftOut
+from pvt_exp.datasets import Facts, Split, _alike, fingerprint, scan, some
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pairs import Folders, Pairs, find
 from pvt_exp.datasets._pictures import Pictures, kept
-from pvt_exp.left_out import LeftOut
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.semantic_folder import SemanticFolder
+    from pvt_exp.nn.data.semantic_folder import SemanticFolder
 
 MOST_CLASSES = 254  # a label is a byte, and 254 marks a value that is no class
 SPLITS: tuple[Split, Split] = ("train", "val")
@@ -180,7 +180,7 @@ class Settings(Pictures):
         """
 
         def look() -> dict[str, Any]:
-            from pvt_exp.nn.look import masks
+            from pvt_exp.nn.data.look import masks
 
             return masks(self.open(root, split, "semantic"))
 
@@ -222,7 +222,7 @@ class Settings(Pictures):
         )
 
     def open(self, root: Path, split: Split, task: str) -> "SemanticFolder":
-        from pvt_exp.nn.semantic_folder import SemanticFolder
+        from pvt_exp.nn.data.semantic_folder import SemanticFolder
 
         return SemanticFolder(self, root, split)
 

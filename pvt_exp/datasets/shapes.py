@@ -1,6 +1,6 @@
 """Rotated shapes on cluttered ground, drawn on this machine on first use: data for trying things without a download.
 
-Everything follows from the settings: the same settings give the same bytes on every machine (`pvt_exp.nn.draw_shapes`
+Everything follows from the settings: the same settings give the same bytes on every machine (`pvt_exp.nn.data.draw_shapes`
 says how), so the fingerprint is as good as that of downloaded data.
 """
 
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from pvt_exp import files
-from pvt_exp.datasets import DataError, Dataset, Facts, Split
+from pvt_exp.config import DataError
+from pvt_exp.datasets import Dataset, Facts, Split
+from pvt_exp.system import files
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.shapes import Shapes
+    from pvt_exp.nn.data.shapes import Shapes
 
 SHAPES = ("disc", "square", "triangle", "star", "cross", "ring", "crescent", "heart", "hexagon", "arrow")
 GROUND = "ground"
@@ -88,7 +89,7 @@ class Settings(Dataset):
     def _draw(self, part: Path) -> None:
         import numpy as np
 
-        from pvt_exp.nn.draw_shapes import draw
+        from pvt_exp.nn.data.draw_shapes import draw
 
         digest = hashlib.sha256()
         for split, images in (("train", self.train_images), ("val", self.val_images)):
@@ -109,6 +110,6 @@ class Settings(Dataset):
 
     def open(self, root: Path, split: Split, task: str) -> "Shapes":
         """The reader; makes the data first where that has not been done."""
-        from pvt_exp.nn.shapes import Shapes
+        from pvt_exp.nn.data.shapes import Shapes
 
         return Shapes(self.make(root) / split, SHAPES[: self.num_classes], task)

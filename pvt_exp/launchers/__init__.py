@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from pvt_exp.component import Component
+from pvt_exp.config.component import Component
 
 
 class Slot(NamedTuple):
@@ -83,6 +83,8 @@ class Work:
     """Attempts that are to be killed with all their processes; asked often."""
     code: Callable[[], Path]
     """A folder with the package ``pvt_exp`` that runs are to import, and not another."""
+    on_stop: Callable[[Path, str], None] = lambda attempt, by: None
+    """Called with each attempt that is asked to stop, and who stops it, before it is asked."""
 
 
 class Launcher(Component):

@@ -22,8 +22,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pvt_exp import attempts, children, inherited, machine, stopping
 from pvt_exp.launchers import Ended, Launcher, Slot, Work, threads_of
+from pvt_exp.system import children, inherited, machine, signals
 
 PATIENCE_S = 30.0
 """How long a run that was asked to stop may take before it is made to."""
@@ -60,7 +60,7 @@ class Settings(Launcher):
     def launch(self, work: Work) -> Iterator[Ended | None]:
         children.make_room()
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["pvt_exp.preload"])
+        context.set_forkserver_preload(["pvt_exp.train.preload"])
         home = str(work.code())
         _serve_from(home)
         free = self.slots()
@@ -99,7 +99,7 @@ class Settings(Launcher):
                 yield None
         except KeyboardInterrupt as asked:
             for attempt in running:
-                attempts.stop(attempt, stopping.by(asked))
+                work.on_stop(attempt, signals.by(asked))
             raise
         finally:
             _stop([process for ranks, _ in running.values() for process in ranks])
@@ -189,12 +189,12 @@ def _set(variables: Mapping[str, str | None]) -> None:
 
 def _run(attempt: str, rank: int = 0) -> None:
     """In the forked process: become a group of its own that ends with the driver, then train."""
-    stopping.heed()
+    signals.heed()
     os.setsid()
     driver = multiprocessing.parent_process()
     assert driver is not None
     threading.Thread(target=_end_with, args=(driver.sentinel,), daemon=True).start()
-    from pvt_exp import worker
+    from pvt_exp.train import worker
 
     raise SystemExit(worker.main(Path(attempt), rank))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pvt_exp.component import Component
+from pvt_exp.config.component import Component
 
 if TYPE_CHECKING:
     from torch import nn

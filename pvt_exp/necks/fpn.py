@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from pvt_exp.necks import Neck, Strides
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.fpn import FPN
+    from pvt_exp.nn.dense.fpn import FPN
 
 
 class Settings(Neck):
@@ -24,7 +24,7 @@ class Settings(Neck):
             raise ValueError(f"fpn needs strides that double from map to map and the backbone's are {_list(strides)}")
 
     def build(self, channels: tuple[int, ...], strides: Strides, finest: int = 4) -> "FPN":
-        from pvt_exp.nn.fpn import FPN
+        from pvt_exp.nn.dense.fpn import FPN
 
         self.check(strides)
         return FPN(channels, strides, self.width, finest)

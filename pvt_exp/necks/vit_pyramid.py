@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pvt_exp.necks import Neck, Strides
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.vit_pyramid import ViTPyramid
+    from pvt_exp.nn.dense.vit_pyramid import ViTPyramid
 
 PATCHES = (4, 8, 16, 32)
 
@@ -28,7 +28,7 @@ class Settings(Neck):
             )
 
     def build(self, channels: tuple[int, ...], strides: Strides, finest: int = 4) -> "ViTPyramid":
-        from pvt_exp.nn.vit_pyramid import ViTPyramid
+        from pvt_exp.nn.dense.vit_pyramid import ViTPyramid
 
         self.check(strides)
         return ViTPyramid(channels[-1], strides[-1], self.width, finest)

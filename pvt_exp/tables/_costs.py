@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pvt_exp import units
+from pvt_exp.cost import units
 from pvt_exp.tables import Cell
 from pvt_exp.tables._digits import fixed, of_costs
 from pvt_exp.tables._rows import Line, Notes, some

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from pvt_exp.statistics import Difference, Stat, difference, holm, seeds_to_see
+from pvt_exp.statistics.differences import Difference, difference
+from pvt_exp.statistics.holm import holm
+from pvt_exp.statistics.power import seeds_to_see
+from pvt_exp.statistics.scores import Stat
 from pvt_exp.tables import Cell, Verdict
 from pvt_exp.tables._digits import fixed, least_of, most_of, spread, warranted
 from pvt_exp.tables._metrics import NO_SPREAD, Measured

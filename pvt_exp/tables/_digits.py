@@ -12,7 +12,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from pvt_exp.metrics import MOST_DIGITS, Metric, number
+from pvt_exp.config.metrics import MOST_DIGITS, Metric, number
 
 
 def fixed(value: float, digits: int, sign: str = "-") -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp import codes, left_out
+from pvt_exp.config import left_out
+from pvt_exp.store import codes
 from pvt_exp.tables import Cell, Group, Row
 from pvt_exp.tables._rows import Line, Notes, some
 from pvt_exp.tables._starts import about_starts

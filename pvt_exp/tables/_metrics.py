@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pvt_exp.metrics import Metric, number, undeclared, unscored
-from pvt_exp.statistics import Stat, half_width, intervals, over_seeds
+from pvt_exp.config.metrics import Metric, number, undeclared, unscored
+from pvt_exp.statistics.scores import Stat, half_width, intervals, over_seeds
 from pvt_exp.tables import Cell
 from pvt_exp.tables._digits import apart, fixed, least_of, most_of, spread, warranted
 from pvt_exp.tables._rows import Line, Notes

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pvt_exp import units
-from pvt_exp.metrics import Metric, as_printed
-from pvt_exp.published import Figure
-from pvt_exp.statistics import Difference, difference
+from pvt_exp.config.metrics import Metric, as_printed
+from pvt_exp.cost import units
+from pvt_exp.plan.published import Figure
+from pvt_exp.statistics.differences import Difference, difference
 from pvt_exp.tables import Cell, Column
 from pvt_exp.tables._costs import COUNTS
 from pvt_exp.tables._digits import fixed, least_of, most_of, warranted

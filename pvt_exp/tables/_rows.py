@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp import files
+from pvt_exp.system import files
 from pvt_exp.tables import Cell, Note, Replicate
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pvt_exp.tables._rows import Line, Notes
 
 if TYPE_CHECKING:
-    from pvt_exp.schema import Pretrain, Run
+    from pvt_exp.config.run import Pretrain, Run
 
 
 def about_starts(lines: Sequence[Line], notes: Notes) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pvt_exp.space import at_edge, edge_in_words, in_words
+from pvt_exp.config.space import at_edge, edge_in_words, in_words
 from pvt_exp.tables._rows import Line, Notes
 
 if TYPE_CHECKING:
+    from pvt_exp.config.space import Values
     from pvt_exp.plan import Plan
-    from pvt_exp.space import Values
 
 
 def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost, NoCost
+from pvt_exp.cost.units import BYTES, COUNTS, Ladder, Unit, fitting
 from pvt_exp.tables import Cell, Column, Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, fill
 from pvt_exp.tables._digits import of_costs
 from pvt_exp.tables._marks import about, by_axis
 from pvt_exp.tables._metrics import found_in, usual
 from pvt_exp.tables._rows import Line, Notes, collect, some
-from pvt_exp.units import BYTES, COUNTS, Ladder, Unit, fitting
 
 if TYPE_CHECKING:
-    from pvt_exp.calibration import Pace
+    from pvt_exp.cost.calibration import Pace
 
 GROUP = "the images of a group"
 

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import model_validator
 
-from pvt_exp.component import Component, in_words, of_package
+from pvt_exp.config.component import Component, in_words, of_package
+from pvt_exp.config.metrics import Metric, undeclared, wrong_in
 from pvt_exp.datasets import Facts
-from pvt_exp.metrics import Metric, undeclared, wrong_in
 
 if TYPE_CHECKING:
     from pvt_exp.backbones import Backbone
-    from pvt_exp.nn.loader import Pipeline
-    from pvt_exp.nn.training import Training
-    from pvt_exp.schema import Run
+    from pvt_exp.config.run import Run
+    from pvt_exp.nn.data.loader import Pipeline
+    from pvt_exp.nn.tasks.training import Training
 
 
 class Task(Component):
@@ -109,5 +109,5 @@ class Task(Component):
         raise NotImplementedError
 
     def pipeline(self) -> "Pipeline":
-        """From what a reader gives to batches; see `pvt_exp.nn.loader`."""
+        """From what a reader gives to batches; see `pvt_exp.nn.data.loader`."""
         raise NotImplementedError

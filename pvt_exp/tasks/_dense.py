@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from pvt_exp.component import one_of
-from pvt_exp.datasets import DataError, Facts
+from pvt_exp.config import DataError
+from pvt_exp.config.component import one_of
+from pvt_exp.datasets import Facts
 from pvt_exp.necks.fpn import Settings as Fpn
 from pvt_exp.tasks import Task
 

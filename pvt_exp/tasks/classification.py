@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp.config import Frozen
-from pvt_exp.datasets import DataError, Facts
-from pvt_exp.metrics import LOSS, Metric
+from pvt_exp.config import DataError, Frozen
+from pvt_exp.config.metrics import LOSS, Metric
+from pvt_exp.datasets import Facts
 from pvt_exp.tasks import Task
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.classification import Classifier
-    from pvt_exp.nn.loader import Pipeline
-    from pvt_exp.schema import Run
+    from pvt_exp.config.run import Run
+    from pvt_exp.nn.data.loader import Pipeline
+    from pvt_exp.nn.tasks.classification import Classifier
 
 
 METRICS = (Metric("top1", "top-1", "%", True), LOSS, Metric("top5", "top-5", "%", True))
@@ -97,11 +97,11 @@ class Settings(Task):
             )
 
     def build(self, run: "Run") -> "Classifier":
-        from pvt_exp.nn.classification import Classifier
+        from pvt_exp.nn.tasks.classification import Classifier
 
         return Classifier(run)
 
     def pipeline(self) -> "Pipeline":
-        from pvt_exp.nn.augment import pipeline
+        from pvt_exp.nn.data.augment import pipeline
 
         return pipeline(self)

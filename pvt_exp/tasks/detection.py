@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from pvt_exp.config import Frozen
-from pvt_exp.metrics import Metric
+from pvt_exp.config.metrics import Metric
 from pvt_exp.tasks._dense import Dense, Px, whole
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.detection import Detector
-    from pvt_exp.nn.loader import Pipeline
-    from pvt_exp.schema import Run
+    from pvt_exp.config.run import Run
+    from pvt_exp.nn.data.loader import Pipeline
+    from pvt_exp.nn.tasks.detection import Detector
 
 
 class Found(Frozen):
@@ -105,12 +105,12 @@ class Boxes(Dense):
         return whole(min(self.test_short_px, self.test_long_px)), whole(max(self.test_short_px, self.test_long_px))
 
     def build(self, run: "Run") -> "Detector":
-        from pvt_exp.nn.detection import Detector
+        from pvt_exp.nn.tasks.detection import Detector
 
         return Detector(run)
 
     def pipeline(self) -> "Pipeline":
-        from pvt_exp.nn.augment_boxes import pipeline
+        from pvt_exp.nn.data.augment_boxes import pipeline
 
         return pipeline(self)
 
@@ -130,11 +130,11 @@ class Settings(Boxes):
         """The detector over a built backbone."""
         settings = self.detector.model_dump(exclude={"kind"})
         if self.detector.kind == "retinanet":
-            from pvt_exp.nn.retinanet import RetinaNet as OneStage
+            from pvt_exp.nn.dense.retinanet import RetinaNet as OneStage
 
             return OneStage(
                 backbone, self.neck.build(backbone.channels, backbone.strides, 8), self.num_classes, **settings
             )
-        from pvt_exp.nn.mask_rcnn import FasterRCNN as BoxesOnly
+        from pvt_exp.nn.dense.mask_rcnn import FasterRCNN as BoxesOnly
 
         return BoxesOnly(backbone, self.neck.build(backbone.channels, backbone.strides), self.num_classes, **settings)

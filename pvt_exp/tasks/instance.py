@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pvt_exp.metrics import Metric
+from pvt_exp.config.metrics import Metric
 from pvt_exp.tasks.detection import Boxes, TwoStage, average_precisions
 
 
@@ -32,7 +32,7 @@ class Settings(Boxes):
 
     def model(self, backbone: Any) -> Any:
         """The detector over a built backbone."""
-        from pvt_exp.nn.mask_rcnn import MaskRCNN as Model
+        from pvt_exp.nn.dense.mask_rcnn import MaskRCNN as Model
 
         neck = self.neck.build(backbone.channels, backbone.strides)
         return Model(backbone, neck, self.num_classes, **self.detector.model_dump(exclude={"kind"}))

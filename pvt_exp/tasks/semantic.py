@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from pvt_exp.metrics import Metric
+from pvt_exp.config.metrics import Metric
 from pvt_exp.tasks._dense import Dense, Px, Side, whole
 
 if TYPE_CHECKING:
-    from pvt_exp.nn.loader import Pipeline
-    from pvt_exp.nn.semantic import Segmenter
-    from pvt_exp.schema import Run
+    from pvt_exp.config.run import Run
+    from pvt_exp.nn.data.loader import Pipeline
+    from pvt_exp.nn.tasks.semantic import Segmenter
 
 
 class Settings(Dense):
@@ -54,17 +54,17 @@ class Settings(Dense):
 
     def model(self, backbone: Any) -> Any:
         """The network over a built backbone."""
-        from pvt_exp.nn.semantic_fpn import SemanticFPN
+        from pvt_exp.nn.dense.semantic_fpn import SemanticFPN
 
         neck = self.neck.build(backbone.channels, backbone.strides)
         return SemanticFPN(backbone, neck, self.num_classes, head_width=self.head_width, dropout=self.dropout)
 
     def build(self, run: "Run") -> "Segmenter":
-        from pvt_exp.nn.semantic import Segmenter
+        from pvt_exp.nn.tasks.semantic import Segmenter
 
         return Segmenter(run)
 
     def pipeline(self) -> "Pipeline":
-        from pvt_exp.nn.augment_semantic import pipeline
+        from pvt_exp.nn.data.augment_semantic import pipeline
 
         return pipeline(self)

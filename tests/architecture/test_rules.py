@@ -1,5 +1,6 @@
 """The shape of the code, as tests: what is light stays light, a kind is a file, words and schemas are kept."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -7,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import json_schema
-from pvt_exp.component import kinds
+from pvt_exp.cli import json_schema
+from pvt_exp.config.component import kinds
 from tests.conftest import ROOT, environment
 
 GROUPS = ("backbones", "datasets", "launchers", "necks", "tables", "tasks")
@@ -85,22 +86,31 @@ def test_nothing_names_a_place_of_one_machine() -> None:
             assert not pattern.search(path.read_text(errors="replace")), name
 
 
-def test_the_layout_names_every_file_or_its_folder() -> None:
-    text = (ROOT / "docs/architecture.md").read_text().split("\n## Layout\n")[1].split("\n## ")[0]
-    told = {word for cell in re.findall(r"^\| (.*?) \|", text, re.MULTILINE) for word in re.findall(r"`([^`]+)`", cell)}
-    told = {word for each in told for word in each.split()}
-    there = {str(path.relative_to(ROOT / "pvt_exp")) for path in (ROOT / "pvt_exp").rglob("*.py")}
-    folders = {f"{name.partition('/')[0]}/" for name in there if "/" in name}
-    assert told - there - folders == set(), "named, and not there"
-    covered = {name for name in there if name in told or f"{name.partition('/')[0]}/" in told}
-    assert there - covered == {"__init__.py", "__main__.py", "launchers/__init__.py"}
+def test_the_architecture_has_a_line_and_a_picture_of_every_package() -> None:
+    text = (ROOT / "docs/architecture.md").read_text().split("\n## Packages\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    told = [word for cell in cells for word in re.findall(r"`([^`]+)`", cell)]
+    there = {path.parent.name for path in (ROOT / "pvt_exp").glob("*/__init__.py")}
+    assert sorted(told) == sorted(there)
+    drawn = set(re.findall(r"\w+", text.split("```mermaid")[1].split("```")[0]))
+    assert there - drawn == set()
+
+
+def test_no_module_lies_beside_the_packages() -> None:
+    assert {path.name for path in (ROOT / "pvt_exp").glob("*.py")} == {"__init__.py", "__main__.py"}
+
+
+def test_every_package_says_what_it_is_about() -> None:
+    for path in (ROOT / "pvt_exp").rglob("__init__.py"):
+        tree = ast.parse(path.read_text())
+        assert len(ast.get_docstring(tree) or "") > 20, path
 
 
 MAY_START = {
-    "children": "Python",
+    "system/children": "Python",
     "launchers/local": "its server of forks; nvidia-smi",
-    "provenance": "git; it records the path of Python",
-    "calibration": "nvidia-smi",
+    "store/provenance": "git; it records the path of Python",
+    "cost/calibration": "nvidia-smi",
 }
 """Modules that start processes, and which."""
 STARTED = re.compile(
@@ -117,5 +127,5 @@ def test_python_is_started_in_one_way() -> None:
         if STARTED.search(path.read_text())
     }
     assert found == set(MAY_START)
-    for name in ("launchers/local", "calibration"):
+    for name in ("launchers/local", "cost/calibration"):
         assert "sys.executable" not in (ROOT / "pvt_exp" / f"{name}.py").read_text()

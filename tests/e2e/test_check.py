@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import expand, store
-from pvt_exp.schema import Placement
+from pvt_exp import store
+from pvt_exp.config.placement import Placement
+from pvt_exp.plan import expand
 from tests.conftest import Cli
 
 FOLDER = "reports/out/sweep"

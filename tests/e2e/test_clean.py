@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import expand, locks, stages, store
-from pvt_exp.schema import Placement, Run
+from pvt_exp import store
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.plan import expand, pretraining
+from pvt_exp.system import locks
 from tests.conftest import Cli
 from tests.unit.test_recovery import SWEEP
 
@@ -22,7 +25,7 @@ def filled(experiment: Path, tmp_path: Path) -> list[Run]:
     )
     runs = [
         *expand.load(tmp_path / "sweeps/mine.yaml", seeds=[0, 5])[1].runs,
-        stages.experiment(tmp_path / "experiments/other.yaml"),
+        pretraining.experiment(tmp_path / "experiments/other.yaml"),
     ]
     store.create(tmp_path / "runs")
     for run in runs:

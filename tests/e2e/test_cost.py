@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, cost, expand
-from pvt_exp.schema import Sweep
+from pvt_exp import config, cost
+from pvt_exp.config.sweep import Sweep
+from pvt_exp.plan import expand
 from tests.conftest import ROOT, Cli
 
 

@@ -15,10 +15,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from pvt_exp import config, cost, expand, published
+from pvt_exp import config, cost
 from pvt_exp.config import ConfigError
-from pvt_exp.matching import Solution
-from pvt_exp.schema import Site, Sweep
+from pvt_exp.config.placement import Site
+from pvt_exp.config.sweep import Sweep
+from pvt_exp.plan import expand, published
+from pvt_exp.plan.matching import Solution
 from tests import docs
 from tests.conftest import ROOT, environment
 from tests.verbs import Said, find, type_here
@@ -116,12 +118,14 @@ def words_of(command: docs.Command, run: str) -> list[str]:
 @contextlib.contextmanager
 def stubs(changes: pytest.MonkeyPatch, seen: list[Any], is_real: bool) -> Iterator[None]:
     """Nothing is counted; with ``is_real`` what trains does, else it is noted what would."""
-    from pvt_exp import dashboard, session, trained
+    from pvt_exp.drive import session
+    from pvt_exp.tune import dashboard
+    from pvt_exp.use import requests
 
     one = cost.Cost(1, 1, 1, 1, (32, 32), 1, (32, 32), 1)
     changes.setattr(cost, "each", lambda runs, memory=True: [one] * len(runs))
     changes.setattr(cost, "solve", lambda problems: [Solution(each.value, 1, 1) for each in problems])
-    changes.setattr(trained, "compute", lambda module, slot, request, beside=False: seen.append(request) or 0)
+    changes.setattr(requests, "compute", lambda module, slot, request, beside=False: seen.append(request) or 0)
     changes.setattr(dashboard, "serve", lambda read, *rest: seen.append(read()))
     if not is_real:
 

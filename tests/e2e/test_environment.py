@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import inherited
+from pvt_exp.system import inherited
 from tests.conftest import EXPERIMENT, PATIENCE_S, Cli, environment
 
 FOREIGN = {

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pvt_exp import expand, figures, store
-from pvt_exp.schema import Placement
+from pvt_exp import store
+from pvt_exp.config.placement import Placement
+from pvt_exp.plan import expand
+from pvt_exp.report import figures
 from tests.conftest import Cli
 from tests.unit.test_plan import make
 

@@ -11,11 +11,14 @@ import pytest
 import timm
 from PIL import Image
 
-from pvt_exp import attempts, config, expand, store, train
-from pvt_exp.matching import Solution
-from pvt_exp.nn import pretrained
-from pvt_exp.plan import Tuning
-from pvt_exp.schema import Placement, Run, Tracking
+from pvt_exp import config, store
+from pvt_exp.config.placement import Placement, Tracking
+from pvt_exp.config.run import Run
+from pvt_exp.nn.weights import pretrained
+from pvt_exp.plan import Tuning, expand
+from pvt_exp.plan.matching import Solution
+from pvt_exp.store import attempts
+from pvt_exp.train import fit
 from tests.conftest import ROOT
 
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
@@ -143,7 +146,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> None:
 def trained(run: Run, data: Path, tmp_path: Path) -> None:
     placement = Placement(data=str(data), keep="none", tracking=Tracking(mode="disabled"))
     attempt = store.attempt(tmp_path / "runs", run, placement, "test")
-    assert train.fit(run, placement, attempt)
+    assert fit.fit(run, placement, attempt)
     result = json.loads((attempts.run_folder(attempt) / "result.json").read_text())
     assert result["run"] == run.id
     assert result["provenance"]["samples_seen"] == run.batch_size

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import provenance
+from pvt_exp.store import provenance
 from tests.conftest import PATIENCE_S
 from tests.e2e.test_sweep import Driver, driver, longer, processes_with, results, wait_for
 
@@ -28,7 +28,7 @@ def test_runs_execute_the_code_that_stood_when_the_sweep_was_launched(
     longer(sweep)
     process = driver("sweep", "sweep.yaml", "--slots", "1", PYTHONPATH=str(package.parent))
     wait_for(lambda: bool(results(tmp_path)))
-    for path in (*package.glob("nn/*.py"), package / "train.py", package / "record.py", package / "checkpoints.py"):
+    for path in (*package.glob("nn/**/*.py"), *package.glob("train/*.py")):
         path.write_text("raise RuntimeError('edited')\n")
     said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import expand
+from pvt_exp.plan import expand
 from tests.conftest import Cli
 from tests.e2e.test_bad_input import contents, leave, lines, small_disk
 from tests.e2e.test_check import finish

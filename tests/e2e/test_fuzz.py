@@ -11,14 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from pvt_exp import cli as commands
-from pvt_exp import config, expand, stages
-from pvt_exp.budget import Problem
+from pvt_exp import config
 from pvt_exp.cli.console import typed
-from pvt_exp.config import ConfigError
+from pvt_exp.config import ConfigError, DataError
+from pvt_exp.config.run import Run
 from pvt_exp.cost import Cost
-from pvt_exp.datasets import DataError
-from pvt_exp.page import Report
-from pvt_exp.schema import Run
+from pvt_exp.plan import expand, pretraining
+from pvt_exp.plan.budget import Problem
+from pvt_exp.report.page import Report
 from tests.conftest import ROOT, Cli
 from tests.e2e.test_check import contents, finish
 
@@ -110,7 +110,7 @@ def read_report(path: Path) -> Any:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    "experiments": stages.experiment,
+    "experiments": pretraining.experiment,
     "sweeps": read_sweep,
     "reports": read_report,
 }

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import attempts, stages, store, train
-from pvt_exp.schema import Placement, Run
+from pvt_exp import store
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.plan import pretraining
+from pvt_exp.store import attempts
+from pvt_exp.train import fit
 from tests.conftest import Cli
 
 
 @pytest.fixture
 def run(experiment: Path, tmp_path: Path) -> Run:
     """A finished run, as far as the store can tell; ``shapes`` is not made, so its data are not looked at."""
-    run = stages.experiment(experiment)
+    run = pretraining.experiment(experiment)
     attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(), "base")
     provenance = {"attempt": 1, "seconds": 1.0, "git": {"sha": "a", "dirty": False, "files_sha256": "b" * 64}}
     cost = {"params": 1, "trainable_params": 1, "macs": 1, "input_px": [32, 32]}
@@ -69,7 +73,7 @@ def test_checkpoints_behind_a_link_are_neither_read_nor_removed(run: Run, tmp_pa
     (folder / "attempts/2").symlink_to(outside)
     assert attempts.all_checkpoints(folder) == []
     store.tidy(folder)
-    train._clean(folder / "attempts/1", "none")
+    fit._clean(folder / "attempts/1", "none")
     assert len(list(outside.rglob("*=*"))) == 3
 
 

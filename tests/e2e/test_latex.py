@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, expand, report
-from pvt_exp.page import Report
+from pvt_exp import config, report
+from pvt_exp.plan import expand
+from pvt_exp.report.page import Report
 from pvt_exp.tables import Source, Table
 from tests.conftest import ROOT
 from tests.unit.test_comparison import folder, of_both, of_matrix  # noqa: F401 - a fixture

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import attempts, config, locks, store
-from pvt_exp.component import kinds
+from pvt_exp import config, store
+from pvt_exp.config.component import kinds
+from pvt_exp.config.placement import Placement, Tracking
+from pvt_exp.config.run import Run
 from pvt_exp.launchers import Launcher, Slot, Work
-from pvt_exp.schema import Placement, Run, Tracking
+from pvt_exp.store import attempts
+from pvt_exp.system import locks
 from tests.conftest import PATIENCE_S, ROOT
 from tests.e2e.test_sweep import _holders
 

@@ -15,8 +15,10 @@ import yaml
 from PIL import Image
 from pycocotools import mask as rle
 
-from pvt_exp import config, store, train
-from pvt_exp.schema import Placement, Run
+from pvt_exp import config, store
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.train import fit
 from tests.conftest import EXPERIMENT, Cli
 from tests.e2e.test_bad_input import lines
 
@@ -51,7 +53,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     placement = Placement.model_validate({"data": str(folder / "data/shapes"), "tracking": {"mode": "disabled"}})
     for task in TASKS:
         run = run_of(task, folder)
-        assert train.fit(run, placement, store.attempt(runs, run, placement, task))
+        assert fit.fit(run, placement, store.attempt(runs, run, placement, task))
         found[task] = run.id
     (folder / "images/more").mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -296,7 +298,7 @@ def test_evaluate_a_run_on_other_data(cli: Cli, tmp_path: Path) -> None:
     path.write_text(PHOTOS.replace("batch_size: 16", "batch_size: 2").replace("epochs: 2", "epochs: 1"))
     run, data = config.load(Run, path), photos(tmp_path / "photos", ("a", "b", "c", "d"))
     placement = Placement.model_validate({"data": str(data), "tracking": {"mode": "disabled"}})
-    train.fit(run, placement, store.attempt(store.create(tmp_path / "runs"), run, placement, "base"))
+    fit.fit(run, placement, store.attempt(store.create(tmp_path / "runs"), run, placement, "base"))
     other = photos(tmp_path / "other", ("a", "b", "c", "d"))
     Image.new("RGB", (32, 32)).save(other / "val/a/1.png")
     said = cli("evaluate", run.id, "--data", f"photos={other}", "--gpus", "none").stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import children
+from pvt_exp.system import children
 from tests.conftest import PATIENCE_S, SWEEP, Cli, environment
 from tests.e2e.test_check import finish
 
@@ -93,7 +93,7 @@ def test_sockets_find_room_where_tmpdir_is_too_long(tmp_path: Path, monkeypatch:
     long = tmp_path / ("x" * 110)
     long.mkdir()
     code = (
-        "import multiprocessing, multiprocessing.util, os, sys; from pvt_exp import children; children.make_room();"
+        "import multiprocessing, multiprocessing.util, os, sys; from pvt_exp.system import children; children.make_room();"
         "context = multiprocessing.get_context('forkserver'); process = context.Process(target=os.getpid);"
         "process.start(); process.join(); print(process.exitcode, multiprocessing.util.get_temp_dir())"
     )

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import expand, tuned
 from pvt_exp.config import ConfigError
-from pvt_exp.plan import Tuning
-from pvt_exp.storage import Database
-from pvt_exp.store import Outcome
-from pvt_exp.study import Study
-from pvt_exp.tuned import Trial
+from pvt_exp.plan import Tuning, expand
+from pvt_exp.store import Outcome, tuned
+from pvt_exp.store.tuned import Trial
+from pvt_exp.tune.storage import Database
+from pvt_exp.tune.study import Study
 from tests.conftest import EXPERIMENT
 
 SWEEP = """\

@@ -292,7 +292,7 @@ def test_a_worker_can_be_typed_by_a_person(sweep: Path, cli: Cli, tmp_path: Path
     (attempt.parents[1] / "result.json").unlink()
     (attempt / "end.json").unlink()
     done = subprocess.run(
-        [sys.executable, "-m", "pvt_exp.worker", str(attempt)],
+        [sys.executable, "-m", "pvt_exp.train.worker", str(attempt)],
         env=environment(),
         capture_output=True,
         text=True,

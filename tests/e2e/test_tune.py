@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import attempts, config, store
-from pvt_exp.schema import Placement, Run
+from pvt_exp import config, store
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.store import attempts
 from tests.conftest import EXPERIMENT, Cli, environment
 from tests.e2e.test_sweep import Driver, driver, wait_for  # noqa: F401 - a fixture
 
@@ -174,7 +176,7 @@ def test_a_run_that_is_asked_to_end_does_after_its_epoch(tuned: Path, tmp_path: 
     attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(data=str(data)), "sweep")
     attempts.prune(attempt, "it does badly")
     subprocess.run(
-        [sys.executable, "-m", "pvt_exp.worker", attempt], env=environment(), check=False, capture_output=True
+        [sys.executable, "-m", "pvt_exp.train.worker", attempt], env=environment(), check=False, capture_output=True
     )
     seen = store.outcome(tmp_path / "runs", run.id)
     assert (seen.state, seen.reason) == ("pruned", "it does badly")

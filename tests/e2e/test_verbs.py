@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import locks
 from pvt_exp.launchers import local
+from pvt_exp.system import locks
 from tests import (
     json_fields,
     typed,  # the rows
@@ -28,7 +28,7 @@ __all__ = ["typed"]
 DRIVES = """
 import sys, time
 from pathlib import Path
-from pvt_exp import drivers, store
+from pvt_exp.drive import registry as drivers; from pvt_exp import store
 with drivers.driving(store.create(Path("driven")), "sweep", ("pvt-exp", "sweep")) as asked:
     print("driving", flush=True)
     while not asked:

@@ -100,7 +100,7 @@ def test_a_server_that_is_lost_on_the_way(sweep: Path, cli: Cli, tmp_path: Path)
 TELLS = """
 import sys, time
 from pathlib import Path
-from pvt_exp import wandb_client
+from pvt_exp.tracking import client as wandb_client
 begun = time.monotonic()
 run = wandb_client.start(Path.cwd(), "online", project="p", id="abc")
 print("start", time.monotonic() - begun, flush=True)

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import published
-from pvt_exp.count import count
-from pvt_exp.plan import Variant
-from pvt_exp.schema import Run
+from pvt_exp.config.run import Run
+from pvt_exp.plan import Variant, published
+from pvt_exp.train.count import count
 from tests.nn import golden
 from tests.unit.test_papers_ablations import plan
 

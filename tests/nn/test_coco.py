@@ -12,14 +12,15 @@ from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from pvt_exp.datasets import DataError, Split
+from pvt_exp.config import DataError
+from pvt_exp.config.space import Holdout
+from pvt_exp.datasets import Split
 from pvt_exp.datasets.coco import Settings
-from pvt_exp.nn import holdout
-from pvt_exp.nn.coco_eval import evaluate
-from pvt_exp.nn.detection import Detector
-from pvt_exp.nn.detections import Detections
-from pvt_exp.nn.images import BadImage
-from pvt_exp.space import Holdout
+from pvt_exp.nn.data import holdout
+from pvt_exp.nn.data.images import BadImage
+from pvt_exp.nn.scores.coco_eval import evaluate
+from pvt_exp.nn.scores.detections import Detections
+from pvt_exp.nn.tasks.detection import Detector
 from tests.conftest import real_data
 from tests.examples.coco import box, put, train, val
 from tests.nn.test_coco_eval import check, peer

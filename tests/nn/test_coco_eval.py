@@ -14,8 +14,8 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pvt_exp.nn.coco_eval import Engine, Kind, Scores, evaluate
-from pvt_exp.nn.detections import Detections, encode
+from pvt_exp.nn.scores.coco_eval import Engine, Kind, Scores, evaluate
+from pvt_exp.nn.scores.detections import Detections, encode
 from tests.conftest import real_data
 
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")

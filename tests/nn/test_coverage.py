@@ -5,7 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special
 
-from pvt_exp import statistics
+from pvt_exp.statistics.differences import difference
+from pvt_exp.statistics.power import seeds_to_see
+from pvt_exp.statistics.scores import intervals
 
 Scores = NDArray[np.float64]
 DRAWS = 40_000
@@ -27,14 +29,14 @@ def accuracy(random: np.random.Generator, rows: int, n: int, mean: float = 0.93)
 
 
 def student(scores: Scores) -> tuple[Scores, Scores]:
-    """Mean and half width, a row each, as `statistics.intervals` has them."""
+    """Mean and half width, a row each, as `intervals` has them."""
     n = scores.shape[1]
     half = special.stdtrit(n - 1, 0.975) * scores.std(axis=1, ddof=1) / np.sqrt(n)
     return scores.mean(axis=1), half
 
 
 def welch(ours: Scores, base: Scores) -> tuple[Scores, Scores]:
-    """Likewise, as `statistics.difference` has it without shared seeds."""
+    """Likewise, as `difference` has it without shared seeds."""
     va, vb = (each.var(axis=1, ddof=1) / each.shape[1] for each in (ours, base))
     freedom = (va + vb) ** 2 / (va**2 / (ours.shape[1] - 1) + vb**2 / (base.shape[1] - 1))
     return ours.mean(axis=1) - base.mean(axis=1), special.stdtrit(freedom, 0.975) * np.sqrt(va + vb)
@@ -61,7 +63,7 @@ def coverage(means: Scores, halves: Scores, true: float) -> float:
 
 def check_means(scores: Scores) -> None:
     means, halves = student(scores[:COMPARED])
-    found = np.array(statistics.intervals(scores[:COMPARED].tolist()))
+    found = np.array(intervals(scores[:COMPARED].tolist()))
     assert np.allclose(found, np.stack([means - halves, means + halves], axis=1), rtol=1e-12)
 
 
@@ -71,7 +73,7 @@ def check_differences(ours: Scores, base: Scores, means: Scores, halves: Scores,
         a, b = ours[i].tolist(), base[i].tolist()
         if not paired:
             a, b = [*a, *[None] * len(b)], [*[None] * len(a), *b]
-        found = statistics.difference(a, b)
+        found = difference(a, b)
         assert found is not None
         assert found.half is not None
         assert found.mean == pytest.approx(means[i], abs=1e-9)
@@ -145,7 +147,7 @@ def test_seeds_have_the_power_that_is_said() -> None:
 
     error = 4 * np.sqrt(0.8 * 0.2 / DRAWS)
     for effect in np.geomspace(0.05, 40, 146).tolist():
-        n = statistics.seeds_to_see(effect, 1.0)
+        n = seeds_to_see(effect, 1.0)
         assert n is not None
         assert power(effect, n) > 0.8 - error, (effect, n)
         assert n == 2 or power(effect, n - 1) < 0.8 + error, (effect, n)

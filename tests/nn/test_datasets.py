@@ -10,14 +10,15 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from pvt_exp.component import kinds
-from pvt_exp.datasets import DataError, Dataset
+from pvt_exp.config import DataError
+from pvt_exp.config.component import kinds
+from pvt_exp.datasets import Dataset
 from pvt_exp.datasets.cifar import FILES, FOLDERS
 from pvt_exp.datasets.cifar import Settings as Cifar
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.datasets.shapes import GROUND, SHAPES
 from pvt_exp.datasets.shapes import Settings as Shapes
-from pvt_exp.nn.images import BadImage
+from pvt_exp.nn.data.images import BadImage
 from tests.conftest import real_data
 from tests.examples.cifar import write as write_cifar
 

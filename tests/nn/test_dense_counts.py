@@ -16,12 +16,12 @@ from pvt_exp import config
 from pvt_exp.backbones.pvt import PRESETS
 from pvt_exp.backbones.pvt import Settings as Pvt
 from pvt_exp.backbones.timm import Settings as Timm
+from pvt_exp.config.run import Run
 from pvt_exp.necks.fpn import Settings as Fpn
-from pvt_exp.nn import macs
-from pvt_exp.nn.mask_rcnn import MaskRCNN
-from pvt_exp.nn.retinanet import RetinaNet
-from pvt_exp.nn.semantic_fpn import SemanticFPN
-from pvt_exp.schema import Run
+from pvt_exp.nn.counting import macs
+from pvt_exp.nn.dense.mask_rcnn import MaskRCNN
+from pvt_exp.nn.dense.retinanet import RetinaNet
+from pvt_exp.nn.dense.semantic_fpn import SemanticFPN
 from tests.nn import golden
 
 COUNTS = json.loads((golden.DATA / "keys/_counts_dense.json").read_text())

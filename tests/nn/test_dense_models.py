@@ -16,11 +16,11 @@ from pvt_exp.backbones.pvt import Settings as Pvt
 from pvt_exp.backbones.timm import Settings as Timm
 from pvt_exp.necks.fpn import Settings as Fpn
 from pvt_exp.necks.vit_pyramid import Settings as ViTPyramid
-from pvt_exp.nn.boxes import Anchors
-from pvt_exp.nn.mask_rcnn import FasterRCNN, MaskRCNN, RegionAlign, box_loss
-from pvt_exp.nn.masks import cut, paste
-from pvt_exp.nn.retinanet import RetinaNet
-from pvt_exp.nn.semantic_fpn import SemanticFPN
+from pvt_exp.nn.dense.boxes import Anchors
+from pvt_exp.nn.dense.mask_rcnn import FasterRCNN, MaskRCNN, RegionAlign, box_loss
+from pvt_exp.nn.dense.masks import cut, paste
+from pvt_exp.nn.dense.retinanet import RetinaNet
+from pvt_exp.nn.dense.semantic_fpn import SemanticFPN
 
 SMALL: dict[str, Any] = {"embed_dims": (8, 16, 24, 32), "heads": (1, 2, 3, 4), "depths": (1, 1, 1, 1), "drop_path": 0.0}
 BACKBONES: dict[str, Any] = {

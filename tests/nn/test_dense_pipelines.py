@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from pvt_exp.datasets import DataError
+from pvt_exp.config import DataError
+from pvt_exp.config.placement import Placement
 from pvt_exp.datasets.shapes import Settings as Shapes
-from pvt_exp.nn.augment_boxes import fit
-from pvt_exp.nn.loader import Loader, loaders
-from pvt_exp.nn.order import Order
+from pvt_exp.nn.data.augment_boxes import fit
+from pvt_exp.nn.data.loader import Loader, loaders
+from pvt_exp.nn.data.order import Order
 from pvt_exp.nn.seeding import draw_from
-from pvt_exp.schema import Placement
 from pvt_exp.tasks.detection import Crop
 from pvt_exp.tasks.detection import Settings as Detection
 from pvt_exp.tasks.instance import Settings as Instance

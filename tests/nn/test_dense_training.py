@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from pvt_exp import config, files, store, train
-from pvt_exp.component import kinds
-from pvt_exp.schema import Placement, Run
+from pvt_exp import config, store
+from pvt_exp.config.component import kinds
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.system import files
+from pvt_exp.train import fit as train
 
 NARROW = {
     "detection": {

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pvt_exp import attempts, config, store, train
-from pvt_exp.datasets import DataError
+from pvt_exp import config, store
+from pvt_exp.config import DataError
+from pvt_exp.config.run import Run
+from pvt_exp.config.space import Holdout
 from pvt_exp.datasets.shapes import Settings as Shapes
-from pvt_exp.nn.holdout import Part, places
-from pvt_exp.schema import Run
-from pvt_exp.space import Holdout
+from pvt_exp.nn.data.holdout import Part, places
+from pvt_exp.store import attempts
+from pvt_exp.train import fit
 from tests.nn.test_datasets import check_ground_truth, check_objects
 from tests.nn.test_train import attempt
 
@@ -50,10 +52,10 @@ def test_a_run_is_scored_on_what_it_does_not_learn_from(
     run = config.load(Run, experiment, ["epochs=1", "holdout={share: 0.25, seed: 3}"])
     assert run.id != config.load(Run, experiment, ["epochs=1"]).id
     seen: list[Any] = []
-    loaders = train.loaders
-    monkeypatch.setattr(train, "loaders", lambda *given, **where: seen.extend(given[2:4]) or loaders(*given, **where))
+    loaders = fit.loaders
+    monkeypatch.setattr(fit, "loaders", lambda *given, **where: seen.extend(given[2:4]) or loaders(*given, **where))
     placed = attempt(tmp_path, run)
-    assert train.fit(*placed)
+    assert fit.fit(*placed)
     learnt, scored = (set(part.chosen.tolist()) for part in seen)
     assert learnt | scored == set(range(96))
     assert not learnt & scored

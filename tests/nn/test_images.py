@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from pvt_exp.datasets import SUFFIXES, DataError
-from pvt_exp.nn import look
-from pvt_exp.nn.images import BadImage, open_rgb, orientation, size_of
+from pvt_exp.config import DataError
+from pvt_exp.datasets import SUFFIXES
+from pvt_exp.nn.data import look
+from pvt_exp.nn.data.images import BadImage, open_rgb, orientation, size_of
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 

@@ -15,14 +15,14 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 
-from pvt_exp import inherited
-from pvt_exp.datasets import DataError
-from pvt_exp.nn.augment import test_transform as centred  # a name that pytest does not collect
-from pvt_exp.nn.augment import train_transform
-from pvt_exp.nn.images import BadImage
-from pvt_exp.nn.loader import Loader, loaders
-from pvt_exp.nn.order import InOrder, Order
-from pvt_exp.schema import Placement
+from pvt_exp.config import DataError
+from pvt_exp.config.placement import Placement
+from pvt_exp.nn.data.augment import test_transform as centred  # a name that pytest does not collect
+from pvt_exp.nn.data.augment import train_transform
+from pvt_exp.nn.data.images import BadImage
+from pvt_exp.nn.data.loader import Loader, loaders
+from pvt_exp.nn.data.order import InOrder, Order
+from pvt_exp.system import inherited
 from pvt_exp.tasks.classification import Augment, Mixing
 from pvt_exp.tasks.classification import Settings as Classification
 

@@ -16,8 +16,10 @@ from torch.nn.functional import grid_sample
 from torchvision import tv_tensors
 
 from pvt_exp.datasets.coco import Settings
-from pvt_exp.nn import augment_boxes, masks, pictures
-from pvt_exp.nn.detections import Detections, encode
+from pvt_exp.nn.data import augment_boxes
+from pvt_exp.nn.dense import masks
+from pvt_exp.nn.pictures import draw
+from pvt_exp.nn.scores.detections import Detections, encode
 from pvt_exp.nn.seeding import draw_from
 from pvt_exp.tasks.detection import Crop
 from pvt_exp.tasks.instance import Settings as Instance
@@ -79,7 +81,7 @@ def test_pictures_are_the_same(found: tuple[Tensor, Tensor]) -> None:
     image = Image.new("RGB", SIZE[::-1], "gray")
     things = {"boxes": found[1], "scores": torch.rand(40), "labels": torch.arange(40) % 3}
     drawn = [
-        pictures.objects(image, "abc", {**things, "masks": each}, {**things, "scores": torch.ones(40), "masks": each})
+        draw.objects(image, "abc", {**things, "masks": each}, {**things, "scores": torch.ones(40), "masks": each})
         for each in (masks.Pasted(*found, SIZE), pasted_whole(*found, SIZE))
     ]
     assert drawn[0].tobytes() == drawn[1].tobytes()
@@ -136,9 +138,9 @@ import resource, sys
 from pathlib import Path
 import torch
 from pvt_exp.datasets.coco import Settings
-from pvt_exp.nn import masks
-from pvt_exp.nn.detections import encode
-from pvt_exp.nn.pictures import objects
+from pvt_exp.nn.dense import masks
+from pvt_exp.nn.scores.detections import encode
+from pvt_exp.nn.pictures.draw import objects
 from pvt_exp.tasks.instance import Settings as Instance
 
 torch.set_num_threads(1)

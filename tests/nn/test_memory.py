@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.bench_memory import PVT, forecast, make, measure
-from pvt_exp.nn.memory import Live, size
+from pvt_exp.nn.counting.memory import Live, size
 
 SMALL = {"task.image_px": 64, "batch_size": 8, "task.num_classes": 10}
 DENSE = {"batch_size": 2, "task.num_classes": 8, "task.neck": {"kind": "fpn", "width": 64}}

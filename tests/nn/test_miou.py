@@ -6,7 +6,7 @@ import torch
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 from torchmetrics.segmentation import MeanIoU as PerImageIoU
 
-from pvt_exp.nn.miou import MeanIoU
+from pvt_exp.nn.scores.miou import MeanIoU
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 

@@ -9,10 +9,13 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from pvt_exp import config, tracking
-from pvt_exp.nn import paint, pictures, samples
-from pvt_exp.nn.images import BadImage
-from pvt_exp.schema import Run
+from pvt_exp import config
+from pvt_exp.config.run import Run
+from pvt_exp.nn.data.images import BadImage
+from pvt_exp.nn.pictures import draw as pictures
+from pvt_exp.nn.pictures import paint
+from pvt_exp.nn.tasks import samples
+from pvt_exp.tracking import logger
 from tests.conftest import real_data
 
 NAMES = ("disc", "square", "a class with a long name")
@@ -213,8 +216,8 @@ def test_pictures_that_fail_fail_nothing(
 def test_w_and_b_is_told_the_pictures_and_the_table_of_classes(tmp_path: Path) -> None:
     path = samples.save(GREY, tmp_path / "000003.jpg")
     lines = [{"class": "disc", "instances": 3, "AP": 41.5}, {"class": "square", "instances": 0, "AP": None}]
-    told = tracking._shown([path], lines)
+    told = logger._shown([path], lines)
     assert [image._caption for image in told["val/pictures"]] == ["000003"]
     assert told["val/per_class"].columns == ["class", "instances", "AP"]
     assert told["val/per_class"].data == [["disc", 3, 41.5], ["square", 0, None]]
-    assert tracking._shown([], []) == {}
+    assert logger._shown([], []) == {}

@@ -17,7 +17,7 @@ from torch import nn
 from pvt_exp.backbones import Backbone, Pretrained
 from pvt_exp.backbones.pvt import Settings
 from pvt_exp.backbones.timm import Settings as Timm
-from pvt_exp.nn import pretrained
+from pvt_exp.nn.weights import pretrained
 from tests.nn import golden
 
 ONE: dict[str, Any] = {"depths": (1, 1, 1, 1)}

@@ -11,9 +11,9 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 
 from pvt_exp.backbones.pvt import Preset, Settings
-from pvt_exp.nn import macs
-from pvt_exp.nn.pretrained import pvt_name
-from pvt_exp.nn.pvt import PVT
+from pvt_exp.nn.backbones.pvt import PVT
+from pvt_exp.nn.counting import macs
+from pvt_exp.nn.weights.pretrained import pvt_name
 from tests.nn import golden
 
 PUBLISHED = json.loads((golden.DATA / "keys/_counts_official.json").read_text())

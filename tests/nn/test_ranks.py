@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from pvt_exp import attempts, locks, store
-from pvt_exp.component import kinds
+from pvt_exp import store
+from pvt_exp.config.component import kinds
+from pvt_exp.config.run import Run
 from pvt_exp.launchers import Ended, Work
 from pvt_exp.launchers.local import Settings
-from pvt_exp.schema import Run
+from pvt_exp.store import attempts
+from pvt_exp.system import locks
 from tests.conftest import ROOT
 from tests.nn.test_resume import end, fit, placement, small
 

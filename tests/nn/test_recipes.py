@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from pvt_exp.count import count
-from pvt_exp.nn.classification import Classifier
+from pvt_exp.nn.tasks.classification import Classifier
+from pvt_exp.train.count import count
 from tests.unit.test_papers import BY_SWEEP, PVTS
 
 ROWS = BY_SWEEP["v2_table2"]

@@ -12,14 +12,19 @@ from typing import Any
 import pytest
 import torch
 
-from pvt_exp import attempts, checkpoints, config, files, store, train
-from pvt_exp.checkpoints import Stopped
-from pvt_exp.component import kinds
+from pvt_exp import config, store
+from pvt_exp.config.component import kinds
+from pvt_exp.config.placement import Placement, Tracking
+from pvt_exp.config.run import Run
 from pvt_exp.launchers import local
-from pvt_exp.nn.classification import Classifier
-from pvt_exp.nn.training import Diverged, Training
-from pvt_exp.schema import Placement, Run, Tracking
-from pvt_exp.stopping import Stopping
+from pvt_exp.nn.tasks.classification import Classifier
+from pvt_exp.nn.tasks.training import Diverged, Training
+from pvt_exp.store import attempts
+from pvt_exp.system import files
+from pvt_exp.system.signals import Stopping
+from pvt_exp.train import checkpoints
+from pvt_exp.train import fit as train
+from pvt_exp.train.checkpoints import Stopped
 from tests.nn import test_dense_training as dense
 
 CHANGES: dict[str, Any] = {
@@ -121,7 +126,7 @@ def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tm
     """Real processes and real kill -9, with a checkpoint after each step; as the local launcher starts them."""
     run, draw = small(kind, experiment), random.Random(kind)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pvt_exp.preload"])
+    context.set_forkserver_preload(["pvt_exp.train.preload"])
 
     def start(runs: str) -> Any:
         attempt = store.attempt(tmp_path / runs, run, placement(run, tmp_path, 1e-9), "test")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvt_exp.datasets import DataError
+from pvt_exp.config import DataError
 from pvt_exp.datasets.semantic_folder import Settings
-from pvt_exp.nn.images import BadImage
+from pvt_exp.nn.data.images import BadImage
 from tests.conftest import real_data
 from tests.examples.semantic_folder import VALUES, put, write
 from tests.nn.test_datasets import check_readers

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pvt_exp.backbones import Backbone, Width, timm_models
 from pvt_exp.backbones.timm import Settings
-from pvt_exp.component import kinds
+from pvt_exp.config.component import kinds
 from pvt_exp.necks.vit_pyramid import Settings as VitPyramid
 
 # A kind that cannot be built from its defaults needs an entry; a new file whose defaults do is tested without one.

@@ -6,8 +6,12 @@ import pytest
 import torch
 import yaml
 
-from pvt_exp import attempts, checkpoints, config, stages, store, train
-from pvt_exp.schema import Placement, Run
+from pvt_exp import config, store
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.plan import pretraining
+from pvt_exp.store import attempts
+from pvt_exp.train import checkpoints, fit
 
 
 def attempt(tmp_path: Path, run: Run, **placement: object) -> tuple[Run, Placement, Path]:
@@ -25,7 +29,7 @@ def test_a_moving_average_starts_at_the_pretrained_weights(experiment: Path, tmp
         ["epochs=1", "ema_decay=0.999999", "optim.lr=1e-9", f"backbone.pretrained={tmp_path}/start.pth"],
     )
     placed = attempt(tmp_path, run, weights=str(tmp_path / "start.pth"))
-    assert train.fit(*placed)
+    assert fit.fit(*placed)
     (checkpoint,) = (placed[2] / "checkpoints").glob("*.ckpt")
     kept = torch.load(checkpoint, weights_only=True)["state_dict"]
     for name, tensor in state.items():
@@ -36,10 +40,10 @@ def test_one_that_comes_second_leaves_all_as_the_first_made_it(experiment: Path,
     """A process that was stopped and wakes after another has finished the run."""
     run, placed, late = attempt(tmp_path, config.load(Run, experiment, ["epochs=1"]))
     first = attempt(tmp_path, run)[2]
-    assert train.fit(run, placed, first)
+    assert fit.fit(run, placed, first)
     before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
     made = (attempts.run_folder(first) / "result.json").read_bytes()
-    assert not train.fit(run, placed, late)
+    assert not fit.fit(run, placed, late)
     assert (attempts.run_folder(first) / "result.json").read_bytes() == made
     assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == before
     assert store.weights(tmp_path / "runs", run.id) is not None
@@ -48,13 +52,13 @@ def test_one_that_comes_second_leaves_all_as_the_first_made_it(experiment: Path,
 def test_a_micro_batch_may_not_change_batchnorms_statistics(experiment: Path, tmp_path: Path) -> None:
     run = config.load(Run, experiment, ["epochs=1", "backbone={kind: timm, name: resnet10t}"])
     with pytest.raises(ValueError, match="BatchNorm takes its statistics"):
-        train.fit(*attempt(tmp_path, run, micro_batch=8))
+        fit.fit(*attempt(tmp_path, run, micro_batch=8))
 
 
 def test_a_checkpoint_of_other_data_is_passed_over(experiment: Path, tmp_path: Path) -> None:
     run = config.load(Run, experiment, ["epochs=1"])
     placed = attempt(tmp_path, run)
-    assert train.fit(*placed)
+    assert fit.fit(*placed)
     folder = attempts.run_folder(placed[2])
     fingerprint = (store.result(folder) or {})["data"]["fingerprint"]
     assert checkpoints.newest(folder, fingerprint) is not None
@@ -67,15 +71,17 @@ def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, t
     words = ["epochs=1", "ema_decay=0.5", "dataset.seed=7", "dataset.num_classes=6", "task.num_classes=6"]
     first = config.load(Run, experiment, words)
     placed = attempt(tmp_path, first)
-    assert train.fit(*placed)
+    assert fit.fit(*placed)
     (tmp_path / "first.yaml").write_text(yaml.safe_dump(first.model_dump(mode="json")))
     still = ["epochs=1", "optim.lr=1e-12", "schedule.min_lr=0", "schedule.warmup_lr=0"]
-    run = stages.experiment(experiment, [*still, f"pretrain={{experiment: {tmp_path}/first.yaml, weights: {weights}}}"])
+    run = pretraining.experiment(
+        experiment, [*still, f"pretrain={{experiment: {tmp_path}/first.yaml, weights: {weights}}}"]
+    )
     assert run.need == first
     kept = store.weights(tmp_path / "runs", first.id)
     assert kept is not None
     second = attempt(tmp_path, run, weights=str(kept))
-    assert train.fit(*second)
+    assert fit.fit(*second)
     before = torch.load(kept, weights_only=True)["state_dict"]
     after = torch.load(store.weights(tmp_path / "runs", run.id) or "", weights_only=True)["state_dict"]
     prefix = {"last": "network.", "ema": "ema.module."}
@@ -106,11 +112,11 @@ def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -
     task += "table_px: 64, neck: {kind: fpn, width: 16}, detector: {kind: retinanet, head_width: 16, head_convs: 1}}"
     experiment.write_text(text)
     words = ["epochs=1", f"task={task}", "dataset.train_images=16", "dataset.val_images=4"]
-    run = stages.experiment(experiment, [*words, f"pretrain={tmp_path}/first.yaml"])
+    run = pretraining.experiment(experiment, [*words, f"pretrain={tmp_path}/first.yaml"])
     assert run.need is not None
-    assert train.fit(*attempt(tmp_path, run.need))
+    assert fit.fit(*attempt(tmp_path, run.need))
     second = attempt(tmp_path, run, weights=str(store.weights(tmp_path / "runs", run.need.id)))
-    assert train.fit(*second)
+    assert fit.fit(*second)
     report = (store.result(attempts.run_folder(second[2])) or {})["provenance"]["pretrained"]
     assert report["missing"] == []
     assert report["resized"] == [f"stages.{stage}.position" for stage in range(4)]
@@ -121,11 +127,11 @@ def test_weights_that_runs_start_from_stay(experiment: Path, tmp_path: Path) -> 
     run = config.load(Run, experiment, ["epochs=1"])
     placed = attempt(tmp_path, run, keep="none")
     store.use(tmp_path / "runs", run.id, "other", start=True)
-    assert train.fit(*placed)
+    assert fit.fit(*placed)
     assert store.weights(tmp_path / "runs", run.id) is not None
 
 
 def test_a_first_stage_whose_weights_are_gone(experiment: Path, tmp_path: Path) -> None:
     run = config.load(Run, experiment, ["epochs=1", "backbone.pretrained=runs/0123456789ab"])
     with pytest.raises(ValueError, match="the checkpoint of run 0123456789ab, which this one starts from, is not in"):
-        train.fit(*attempt(tmp_path, run))
+        fit.fit(*attempt(tmp_path, run))

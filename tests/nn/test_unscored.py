@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvt_exp import attempts, config, store, train, worker
-from pvt_exp.metrics import described
-from pvt_exp.nn.holdout import places
-from pvt_exp.schema import Run
+from pvt_exp import config, store
+from pvt_exp.config.metrics import described
+from pvt_exp.config.run import Run
+from pvt_exp.nn.data.holdout import places
+from pvt_exp.store import attempts
+from pvt_exp.train import fit, worker
 from tests.conftest import EXPERIMENT
 from tests.examples.semantic_folder import put
 from tests.nn.test_train import attempt
@@ -43,7 +45,7 @@ def test_a_held_out_part_without_a_pixel_to_score_gives_no_metric_and_says_so(tm
         values = np.full((32, 32), 255, np.uint8) if n in held else np.tile(np.arange(2, dtype=np.uint8), (32, 16))
         put(tmp_path / f"data/train/images/{n}.png", tmp_path / f"data/train/masks/{n}.png", values)
     _, placement, placed = attempt(tmp_path, run)
-    assert train.fit(run, placement.model_copy(update={"data": str(tmp_path / "data")}), placed)
+    assert fit.fit(run, placement.model_copy(update={"data": str(tmp_path / "data")}), placed)
     result = store.result(attempts.run_folder(placed)) or {}
     why = "no pixel of the images that are scored is of a class"
     assert result["metrics"] == {}

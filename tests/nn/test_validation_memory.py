@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-from pvt_exp.nn import miou, semantic
-from pvt_exp.nn.miou import MeanIoU
+from pvt_exp.nn.scores import miou
+from pvt_exp.nn.scores.miou import MeanIoU
+from pvt_exp.nn.tasks import semantic
 from tests.conftest import ROOT, environment
 
 HEIGHT, WIDTH = 4000, 6000
@@ -24,10 +25,11 @@ CHILD = """
 import json, resource, sys
 from pathlib import Path
 import pytorch_lightning as pl
-from pvt_exp import config, train
-from pvt_exp.nn import holdout
-from pvt_exp.nn.loader import val_loader
-from pvt_exp.schema import Placement, Run
+from pvt_exp import config
+from pvt_exp.train import fit as train
+from pvt_exp.nn.data import holdout
+from pvt_exp.nn.data.loader import val_loader
+from pvt_exp.config.placement import Placement; from pvt_exp.config.run import Run
 
 root = Path(sys.argv[1])
 run, placement = config.make(Run, json.loads(sys.argv[2])), Placement(data=str(root), threads=1, workers=0)

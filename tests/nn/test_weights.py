@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pvt_exp import config
-from pvt_exp.nn import weights
-from pvt_exp.schema import Run
+from pvt_exp.config.run import Run
+from pvt_exp.nn.weights import network as weights
 
 PX = 32
 

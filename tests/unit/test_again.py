@@ -7,9 +7,12 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pvt_exp import attempts, cli, config, drivers, expand, locks, store
+from pvt_exp import cli, config, store
 from pvt_exp.cli import options
-from pvt_exp.plan import Plan
+from pvt_exp.drive import registry
+from pvt_exp.plan import Plan, expand
+from pvt_exp.store import attempts
+from pvt_exp.system import locks
 from tests.unit.test_recovery import SCRIPT, Scripted, planned, train
 
 __all__ = ["planned"]
@@ -154,9 +157,9 @@ def test_two_sweeps_of_one_name_are_told_apart(planned: Plan) -> None:
     assert "another sweep of this store is called sweep" in typed("report", "other/sweep.yaml").stderr
     assert store.files_of(Path("runs") / planned.runs[0].id) == [planned.file, other.file]
     runs = Path("runs")
-    with drivers.driving(runs, "sweep", ("pvt-exp",), planned.file) as asked:
-        assert drivers.of(runs, "sweep", Path("other/sweep.yaml")) == []
-        assert len(drivers.of(runs, "sweep", Path("sweep.yaml"))) == len(drivers.of(runs, "sweep")) == 1
+    with registry.driving(runs, "sweep", ("pvt-exp",), planned.file) as asked:
+        assert registry.of(runs, "sweep", Path("other/sweep.yaml")) == []
+        assert len(registry.of(runs, "sweep", Path("sweep.yaml"))) == len(registry.of(runs, "sweep")) == 1
         assert "nobody drives it" in str(typed("stop", "other/sweep.yaml", ok=2).exception)
         assert not asked
     Path("other/sweep.yaml").unlink()

@@ -12,8 +12,8 @@ from pvt_exp import config
 from pvt_exp.backbones import Backbone, Pretrained, timm_models
 from pvt_exp.backbones.pvt import PRESETS, Preset, Settings
 from pvt_exp.backbones.timm import Settings as Timm
-from pvt_exp.component import kinds
-from pvt_exp.json_schema import WithHover
+from pvt_exp.cli.json_schema import WithHover
+from pvt_exp.config.component import kinds
 
 KINDS = kinds("backbones")
 
@@ -202,7 +202,7 @@ def test_architecture_is_all_that_a_run_counts_but_what_is_named() -> None:
 
 def test_settings_import_nothing_heavy() -> None:
     code = (
-        "import sys; from pvt_exp.component import kinds; kinds('backbones')['timm'](name='resnet18');"
+        "import sys; from pvt_exp.config.component import kinds; kinds('backbones')['timm'](name='resnet18');"
         "print({'torch', 'timm', 'numpy'} & set(sys.modules))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

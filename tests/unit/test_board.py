@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from pvt_exp import live
-from pvt_exp.board import Board
+from pvt_exp.drive import live
+from pvt_exp.drive.board import Board
 from pvt_exp.plan import Plan
 from pvt_exp.store import Outcome
 

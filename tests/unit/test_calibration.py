@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import calibration
+from pvt_exp.cost import calibration
 
 ENDS = {"kill -9 $$": "ended by SIGKILL", "echo 'RuntimeError: no' >&2; exit 1": "RuntimeError: no", "exit 1": "failed"}
 

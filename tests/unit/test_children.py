@@ -1,13 +1,15 @@
 """Children run this package and the installed libraries, whatever lies in the folder where one types."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pvt_exp import children, provenance
+from pvt_exp.store import provenance
+from pvt_exp.system import children
 from tests.conftest import ROOT, SWEEP, Cli, environment
 
 HOSTILE = ("torch", "yaml", "argparse", "pydantic", "numpy")
@@ -16,19 +18,21 @@ HOSTILE = ("torch", "yaml", "argparse", "pydantic", "numpy")
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
     """A folder with files named as libraries are, and with another `pvt_exp`; whoever imports one of them ends."""
-    for name in (*HOSTILE, "pvt_exp/__init__", "pvt_exp/document", "pvt_exp/cli"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (*HOSTILE, "pvt_exp/__init__", "pvt_exp/config/__init__", "pvt_exp/config/document", "pvt_exp/cli"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the current folder')\n")
     return tmp_path
 
 
 def test_the_folder_is_hostile(hostile: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "pvt_exp.document"], cwd=hostile, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pvt_exp.config.document"], cwd=hostile, capture_output=True, text=True
+    )
     assert "of the current folder" in done.stderr
 
 
 @pytest.mark.parametrize("python_path", [None, "", os.pathsep, "{}:elsewhere"])
-@pytest.mark.parametrize("module", ["pvt_exp.document", "pvt_exp.config"])
+@pytest.mark.parametrize("module", ["pvt_exp.config.recipe", "pvt_exp.drive.session"])
 def test_a_child_imports_nothing_of_the_current_folder(
     module: str, python_path: str | None, hostile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,13 +52,16 @@ def test_nor_does_a_module_of_a_library(hostile: Path) -> None:
 def test_a_child_is_of_the_package_that_started_it(hostile: Path, tmp_path: Path) -> None:
     """And not of another one that is installed, nor does it see what lies beside the package."""
     other = tmp_path / "checkout"
-    (other / "pvt_exp").mkdir(parents=True)
+    (other / "pvt_exp/system").mkdir(parents=True)
     (other / "yaml.py").write_text("raise SystemExit('beside the package')\n")
-    (other / "pvt_exp/__init__.py").touch()
-    (other / "pvt_exp/children.py").write_bytes((provenance.PACKAGE / "children.py").read_bytes())
+    for package in ("pvt_exp", "pvt_exp/system"):
+        (other / package / "__init__.py").touch()
+    for name in ("children", "inherited"):
+        path = f"system/{name}.py"
+        (other / "pvt_exp" / path).write_bytes((provenance.PACKAGE / path).read_bytes())
     (other / "pvt_exp/which.py").write_text("import sys, yaml; print(__file__, *sys.argv[1:])\n")
     asked = f"import sys; sys.path.insert(0, {str(other)!r})\n"
-    asked += "from pvt_exp import children; children.run('pvt_exp.which', 'a', 'b c')"
+    asked += "from pvt_exp.system import children; children.run('pvt_exp.which', 'a', 'b c')"
     done = subprocess.run(
         [sys.executable, "-c", asked],
         cwd=hostile,
@@ -76,9 +83,7 @@ def test_python_m_pvt_exp_reads_no_library_of_the_current_folder(hostile: Path, 
     """It is the checkout's own package there, as `python -m` says, but not its ``yaml.py``."""
     experiment.with_name("sweep.yaml").write_text(SWEEP)
     folder = hostile / "pvt_exp"
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     folder.symlink_to(ROOT / "pvt_exp")
     (hostile / "torch.py").unlink()  # the light half does not ask for it
     done = subprocess.run(

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from pycocotools import mask as rle
 
-from pvt_exp import expand, site
-from pvt_exp.datasets import DataError
+from pvt_exp.config import DataError
+from pvt_exp.config.placement import Site
 from pvt_exp.datasets.coco import Settings
-from pvt_exp.nn import coco_index
-from pvt_exp.schema import Site
+from pvt_exp.nn.data import coco_index
+from pvt_exp.plan import expand, site
 from tests.conftest import EXPERIMENT, ROOT, environment
 from tests.examples.coco import CATEGORIES, COMPRESSED, RUNS, box, images, put, train, val
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as rle
 
-from pvt_exp.datasets import DataError
+from pvt_exp.config import DataError
 from pvt_exp.datasets.coco import Settings
 from tests.examples.coco import CATEGORIES, box, put, val
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import calibration, codes, component, cost, expand, provenance
+from pvt_exp import cost
 from pvt_exp.backbones import pvt
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement
-from pvt_exp.store import Outcome
+from pvt_exp.config import component
+from pvt_exp.config.placement import Placement
+from pvt_exp.cost import calibration
+from pvt_exp.plan import Plan, expand
+from pvt_exp.store import Outcome, codes, provenance
 from tests.unit.test_tables import result, table
 
 

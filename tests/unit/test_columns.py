@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from pvt_exp import cli, expand, report
+from pvt_exp import cli, report
 from pvt_exp.config import ConfigError
-from pvt_exp.formats import plain
+from pvt_exp.plan import expand
+from pvt_exp.report.formats import plain
 from tests.unit.test_tables import BASE, built, cell, result, table
 
 ROWS = [(BASE, [70.0, 71.0, 72.5]), (({"a": "clear"},), [72.0, 73.1, 74.4]), (({"a": "vague"},), [71.0, 70.5, 74.5])]

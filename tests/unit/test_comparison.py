@@ -10,9 +10,10 @@ import pytest
 from scipy.stats import ttest_rel
 from typer.testing import CliRunner
 
-from pvt_exp import cli, config, expand, report
+from pvt_exp import cli, config, report
 from pvt_exp.config import ConfigError
-from pvt_exp.page import Report
+from pvt_exp.plan import expand
+from pvt_exp.report.page import Report
 from pvt_exp.tables import Source, Table
 from pvt_exp.tables.comparison import Part, Settings
 from tests.unit.test_report import Cells

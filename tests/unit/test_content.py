@@ -12,9 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 import pvt_exp
-from pvt_exp import cli, config, content, expand, mirror, store
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement
+from pvt_exp import cli, config, store
+from pvt_exp.config.placement import Placement
+from pvt_exp.plan import Plan, expand
+from pvt_exp.store import content
+from pvt_exp.tune import mirror
 
 WHOLE: dict[str, Any] = {
     "format": 1,

@@ -9,18 +9,19 @@ from typing import get_args
 import pytest
 from rich.console import Console
 
-from pvt_exp import calibration, cost, estimate, expand, report
-from pvt_exp.calibration import Pace
-from pvt_exp.component import kinds
+from pvt_exp import cost, report
+from pvt_exp.cli.views.estimate import estimate_json, print_estimate
 from pvt_exp.config import ConfigError
-from pvt_exp.cost import Cost, NoCost
+from pvt_exp.config.component import kinds
+from pvt_exp.config.placement import Placement
+from pvt_exp.cost import Cost, NoCost, calibration, estimate
+from pvt_exp.cost.calibration import Pace
 from pvt_exp.datasets import Facts
-from pvt_exp.formats import plain
-from pvt_exp.matching import Matched
-from pvt_exp.schema import Placement
+from pvt_exp.plan import expand
+from pvt_exp.plan.matching import Matched
+from pvt_exp.report.formats import plain
 from pvt_exp.tables import Source, Table
 from pvt_exp.tables.cost import Settings
-from pvt_exp.views.estimate import estimate_json, print_estimate
 from tests.unit.test_plan import make
 
 BLOCKS = "  - one_at_a_time:\n      depth:\n        deep: {backbone.depths: [2, 2, 2, 2]}\n"

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvt_exp import files
-from pvt_exp.datasets import DataError, Facts, fingerprint
+from pvt_exp.config import DataError
+from pvt_exp.datasets import Facts, fingerprint
 from pvt_exp.datasets.cifar import Settings as Cifar
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.datasets.shapes import GROUND, SHAPES
 from pvt_exp.datasets.shapes import Settings as Shapes
+from pvt_exp.system import files
 
 SMALL = {"image_px": 16, "train_images": 70, "val_images": 20}
 FEW = Shapes(**SMALL)
@@ -222,7 +223,7 @@ def test_three_processes_make_one_set(tmp_path: Path, start: Start) -> None:
 
 
 def test_a_killed_maker_leaves_nothing_that_looks_finished(tmp_path: Path, start: Start) -> None:
-    stuck = start("import pvt_exp.nn.draw_shapes as d; d.draw = lambda *_: __import__('time').sleep(60); " + CODE)
+    stuck = start("import pvt_exp.nn.data.draw_shapes as d; d.draw = lambda *_: __import__('time').sleep(60); " + CODE)
     for _ in range(600):
         if list(tmp_path.glob(".*.part/train")):
             break
@@ -262,7 +263,7 @@ def test_damage_is_said(tmp_path: Path) -> None:
 
 def test_looking_at_data_imports_no_torch(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from pvt_exp.component import kinds; kinds('datasets'); "
+        "import sys, pathlib; from pvt_exp.config.component import kinds; kinds('datasets'); "
         f"from tests.unit.test_datasets import FEW; FEW.make(pathlib.Path({str(tmp_path)!r})); "
         "assert not {'torch', 'torchvision', 'timm'} & set(sys.modules)"
     )

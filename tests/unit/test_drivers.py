@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import attempts, config, drivers, files, heartbeat, locks, store
-from pvt_exp.schema import Placement, Run
+from pvt_exp import config, store
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.drive import registry
+from pvt_exp.store import attempts
+from pvt_exp.system import files, heartbeat, locks
 
 RESULT = {
     "metrics": {"top1": 50.0},
@@ -36,20 +40,20 @@ def finished(runs: Path, experiment: Path) -> Path:
 
 
 def test_a_driver_is_seen_while_it_lives(runs: Path) -> None:
-    with drivers.driving(runs, "mine", ("pvt-exp",)) as asked:
-        (seen,) = drivers.of(runs, "mine")
+    with registry.driving(runs, "mine", ("pvt-exp",)) as asked:
+        (seen,) = registry.of(runs, "mine")
         assert (seen.process, seen.lives, bool(asked)) == (os.getpid(), True, False)
-        assert not drivers.of(runs, "another")
-        assert drivers.stop(drivers.of(runs, "mine"), 0) == [seen]
+        assert not registry.of(runs, "another")
+        assert registry.stop(registry.of(runs, "mine"), 0) == [seen]
         assert asked
     assert not list((runs / "drivers").iterdir())
 
 
 def test_after_one_that_was_killed_the_store_is_put_in_order(runs: Path, experiment: Path) -> None:
     finished(runs, experiment)
-    with drivers.driving(runs, "another", ()):
+    with registry.driving(runs, "another", ()):
         assert not list(runs.rglob(".*.tmp"))
-        assert [each.sweep for each in drivers.of(runs)] == ["another"]
+        assert [each.sweep for each in registry.of(runs)] == ["another"]
 
 
 def test_one_that_was_not_heard_for_long_is_gone_with_its_machine(runs: Path) -> None:
@@ -60,18 +64,18 @@ def test_one_that_was_not_heard_for_long_is_gone_with_its_machine(runs: Path) ->
     file = runs / "drivers/mine.here.1.json"
     told = {"sweep": "mine", "host": "here", "boot": "another", "process": 1, "started": "then"}
     files.write(file, files.dump(told))
-    assert [each.sweep for each in drivers.of(runs)] == ["mine"], "it was heard just now"
+    assert [each.sweep for each in registry.of(runs)] == ["mine"], "it was heard just now"
     os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 2 * heartbeat.GRACE_S))
-    assert not drivers.of(runs)
-    with drivers.driving(runs, "another", ()):
-        assert [each.sweep for each in drivers.of(runs)] == ["another"]
+    assert not registry.of(runs)
+    with registry.driving(runs, "another", ()):
+        assert [each.sweep for each in registry.of(runs)] == ["another"]
     assert not scratch.exists()
     assert not list((runs / "drivers").iterdir())
 
 
 def test_one_that_goes_on_is_heard(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "BEAT_S", 0.01)
-    with drivers.driving(runs, "mine", ()):
+    with registry.driving(runs, "mine", ()):
         (file,) = (runs / "drivers").iterdir()
         os.utime(file, (0, 0))
         deadline = time.monotonic() + 20
@@ -82,5 +86,5 @@ def test_one_that_goes_on_is_heard(runs: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_a_run_that_goes_writes_is_left(runs: Path, experiment: Path) -> None:
     folder = finished(runs, experiment)
-    with locks.lock(folder), drivers.driving(runs, "another", ()):
+    with locks.lock(folder), registry.driving(runs, "another", ()):
         assert len(list(runs.rglob(".*.tmp"))) == 2

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import attempts, expand, files, store
-from pvt_exp.schema import Placement
+from pvt_exp import store
+from pvt_exp.config.placement import Placement
+from pvt_exp.plan import expand
+from pvt_exp.store import attempts
+from pvt_exp.system import files
 from tests.conftest import environment
 from tests.unit.test_tables import result
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import expand
 from pvt_exp.config import ConfigError
+from pvt_exp.plan import expand
 from tests.unit.test_plan import make
 
 BLOCKS = """\

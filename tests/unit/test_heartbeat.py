@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import attempts, files, heartbeat, store
-from pvt_exp.heartbeat import NAME, Beat
+from pvt_exp import store
+from pvt_exp.config.placement import Placement
 from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement
+from pvt_exp.store import attempts
+from pvt_exp.system import files, heartbeat
+from pvt_exp.system.heartbeat import NAME, Beat
 from tests.unit.test_recovery import planned, train  # noqa: F401 - a fixture
 
 

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import machine, wandb_server
+from pvt_exp.system import machine
+from pvt_exp.tracking import server
 from tests.conftest import HOME, ROOT
 
 
 def test_tests_have_a_home_of_their_own(tmp_path: Path) -> None:
     assert Path.home() == HOME
     assert machine.cache_folder().is_relative_to(HOME)
-    script = "from tests import conftest; from pvt_exp import machine; print(machine.cache_folder(), machine.home())"
+    script = (
+        "from tests import conftest; from pvt_exp.system import machine; print(machine.cache_folder(), machine.home())"
+    )
     person = tmp_path / "person"
     person.mkdir()
     environment = {**os.environ, "HOME": str(person), "XDG_CACHE_HOME": str(person / "cache")}
@@ -54,7 +57,7 @@ def test_elsewhere_where_that_cannot_be_written(
     assert len(said) == 1
     assert str(folder) in said[0]
     assert ("Not a directory" if kind == "a file" else "there is no home folder") in said[0]
-    assert wandb_server.base_url() == wandb_server.CLOUD, "which looks into the home folder too"
+    assert server.base_url() == server.CLOUD, "which looks into the home folder too"
     machine._writable.cache_clear()
 
 

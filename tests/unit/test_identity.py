@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, identity, stages
-from pvt_exp.component import Component
-from pvt_exp.schema import Run
+from pvt_exp import config
+from pvt_exp.config import identity
+from pvt_exp.config.component import Component
+from pvt_exp.config.run import Run
+from pvt_exp.plan import pretraining
 from tests.conftest import ROOT
 
 GOLDEN = ROOT / "tests/data/golden_ids.json"
@@ -18,7 +20,7 @@ EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
 def test_ids_do_not_move(path: Path) -> None:
     """To accept a change on purpose: ``python -m tests.unit.test_identity`` writes the file anew."""
     golden = json.loads(GOLDEN.read_text())
-    assert stages.experiment(path).id == golden[str(path.relative_to(ROOT))]
+    assert pretraining.experiment(path).id == golden[str(path.relative_to(ROOT))]
 
 
 def test_every_field_counts(experiment: Path) -> None:
@@ -96,5 +98,5 @@ def test_a_field_added_later_is_left_out_while_neutral(experiment: Path, monkeyp
 
 
 if __name__ == "__main__":
-    ids = {str(path.relative_to(ROOT)): stages.experiment(path).id for path in EXPERIMENTS}
+    ids = {str(path.relative_to(ROOT)): pretraining.experiment(path).id for path in EXPERIMENTS}
     GOLDEN.write_text(json.dumps(ids, indent=1) + "\n")

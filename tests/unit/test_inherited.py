@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pvt_exp import inherited
+from pvt_exp.system import inherited
 
 FOREIGN = {
     "SLURM_PROCID": "3", "SLURM_NTASKS": "4", "SLURM_JOB_NAME": "pvt", "RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4",

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import attempts, cleaning, drivers, stages, store
-from pvt_exp.schema import Placement
-from pvt_exp.views.why import why_json
+from pvt_exp import store
+from pvt_exp.cli.views.why import why_json
+from pvt_exp.config.placement import Placement
+from pvt_exp.drive import cleaning, registry
+from pvt_exp.plan import pretraining
+from pvt_exp.store import attempts
 from tests import json_fields
 from tests.json_fields import Seen, differences
 from tests.verbs import parameters, verbs
@@ -25,10 +28,10 @@ def test_every_verb_has_json_and_its_fields_are_documented() -> None:
 
 
 def test_why(experiment: Path, tmp_path: Path) -> None:
-    run = stages.experiment(experiment)
+    run = pretraining.experiment(experiment)
     attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(), "mine")
     attempts.end(attempt, "failed", "RuntimeError: the disk was away")
-    with drivers.driving(tmp_path / "runs", "mine", ("pvt-exp", "sweep")):
+    with registry.driving(tmp_path / "runs", "mine", ("pvt-exp", "sweep")):
         found = why_json(tmp_path / "runs", run.id)
     assert found["attempts"][0]["reason"] == "RuntimeError: the disk was away"
     assert [each["sweep"] for each in found["drivers"]] == ["mine"]
@@ -37,11 +40,11 @@ def test_why(experiment: Path, tmp_path: Path) -> None:
 
 def test_stop(tmp_path: Path) -> None:
     runs = store.create(tmp_path / "runs")
-    with drivers.driving(runs, "mine", ("pvt-exp", "sweep")):
-        (one,) = asked = drivers.of(runs, "mine")
-    found = drivers.stopped_json("mine", asked, [])
+    with registry.driving(runs, "mine", ("pvt-exp", "sweep")):
+        (one,) = asked = registry.of(runs, "mine")
+    found = registry.stopped_json("mine", asked, [])
     assert found["drivers"] == [{"process": one.process, "host": one.host, "here": True, "stopped": True}]
-    assert drivers.stopped_json("mine", asked, asked)["stopped"] is False
+    assert registry.stopped_json("mine", asked, asked)["stopped"] is False
     assert not differences(["stop", "mine", "--json"], found)
 
 

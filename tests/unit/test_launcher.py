@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pvt_exp import cli, config, machine, provenance, session
+from pvt_exp import cli, config
 from pvt_exp.cli import options
 from pvt_exp.config import ConfigError
+from pvt_exp.config.run import Run
+from pvt_exp.drive import session
 from pvt_exp.launchers import Slot, Work, local, threads_of, visible, workers_of
 from pvt_exp.launchers.local import Settings
-from pvt_exp.schema import Run
+from pvt_exp.store import provenance
+from pvt_exp.system import machine
 
 CORES = machine.cores()
 
@@ -69,8 +72,8 @@ def test_each_launch_runs_its_own_copy_of_the_code(tmp_path: Path) -> None:
     for name in ("one", "other"):
         package = tmp_path / name / "pvt_exp"
         shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-        (package / "preload.py").write_text("")
-        (package / "worker.py").write_text(WORKER)
+        (package / "train/preload.py").write_text("")
+        (package / "train/worker.py").write_text(WORKER)
         attempts = [tmp_path / name]
         work = Work(lambda slot, left=attempts: left.pop() if left else None, tuple, lambda at=package.parent: at)  # type: ignore[misc]
         codes = [ended.code for ended in Settings(cpu_slots=1).launch(work) if ended]
@@ -78,7 +81,7 @@ def test_each_launch_runs_its_own_copy_of_the_code(tmp_path: Path) -> None:
         ran.append((tmp_path / name / "ran").read_text())
         shutil.rmtree(package)
     local.stop_server()
-    assert ran == [f"{tmp_path}/{name}/pvt_exp/worker.py" for name in ("one", "other")]
+    assert ran == [f"{tmp_path}/{name}/pvt_exp/train/worker.py" for name in ("one", "other")]
 
 
 def test_a_limit_of_memory_is_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

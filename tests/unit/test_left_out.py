@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvt_exp import files, left_out, site
-from pvt_exp.datasets import DataError, _alike
+from pvt_exp.config import DataError, left_out
+from pvt_exp.config.left_out import LeftOut
+from pvt_exp.datasets import _alike
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
-from pvt_exp.left_out import LeftOut
-from pvt_exp.nn import look
+from pvt_exp.nn.data import look
+from pvt_exp.plan import site
+from pvt_exp.system import files
 
 TEXTS = LeftOut("files ending in .txt", 2, "not taken", ("train/a/x.txt", "train/a/y.TXT"))
 

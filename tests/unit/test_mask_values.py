@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvt_exp import identity
-from pvt_exp.config import make
-from pvt_exp.datasets import DataError
+from pvt_exp.config import DataError, identity, make
 from pvt_exp.datasets.semantic_folder import Settings
 from tests.examples.semantic_folder import put
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import expand
 from pvt_exp.backbones import Width
-from pvt_exp.budget import Problem
 from pvt_exp.config import ConfigError
-from pvt_exp.matching import Solution, nearest
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Run
+from pvt_exp.config.run import Run
+from pvt_exp.plan import Plan, expand
+from pvt_exp.plan.budget import Problem
+from pvt_exp.plan.matching import Solution, nearest
 from tests.unit.test_plan import make
 
 

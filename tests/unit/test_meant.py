@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import meant
-from pvt_exp.datasets import DataError, listing
+from pvt_exp.config import DataError
+from pvt_exp.datasets import listing
+from pvt_exp.use import meant
 
 
 def test_a_link_that_leads_nowhere_is_an_image_like_the_others_or_told_by_its_suffix(tmp_path: Path) -> None:

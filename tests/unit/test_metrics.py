@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pvt_exp import config
-from pvt_exp.component import kinds
-from pvt_exp.metrics import LOSS, Metric, described, number
+from pvt_exp.config.component import kinds
+from pvt_exp.config.metrics import LOSS, Metric, described, number
 from pvt_exp.tables import Source, ablation
 from pvt_exp.tables._metrics import ranks
 from pvt_exp.tasks import Task
@@ -25,7 +25,7 @@ from tests.unit.test_tables import BASE, sweep
 DEPTH = '''
 """Depth of each pixel, as another package has it."""
 from typing import Literal
-from pvt_exp.metrics import Metric
+from pvt_exp.config.metrics import Metric
 from pvt_exp.tasks import Task
 
 class Settings(Task):
@@ -60,9 +60,13 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 import optuna
-from pvt_exp import board, expand, live, storage, store, study, tuned
-from pvt_exp.mirror import Mirror
-from pvt_exp.schema import Placement
+from pvt_exp.drive import board, live
+from pvt_exp.plan import expand
+from pvt_exp.tune import storage, study
+from pvt_exp import store
+from pvt_exp.store import tuned
+from pvt_exp.tune.mirror import Mirror
+from pvt_exp.config.placement import Placement
 optuna.logging.disable_default_handler()
 plan = expand.load(Path("sweep.yaml"))[1]
 for i, variant in enumerate(plan.variants):

@@ -6,11 +6,14 @@ from typing import Any
 import optuna
 import pytest
 
-from pvt_exp import attempts, expand, files, locks, progress, store
+from pvt_exp import store
 from pvt_exp.config import ConfigError
-from pvt_exp.mirror import Mirror
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Run
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.plan import Plan, expand
+from pvt_exp.store import attempts, progress
+from pvt_exp.system import files, locks
+from pvt_exp.tune.mirror import Mirror
 
 
 def result(run: Run, top1: float) -> dict[str, Any]:

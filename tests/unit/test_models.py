@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from pvt_exp.backbones import Backbone
+from pvt_exp.cli.views import models
+from pvt_exp.config.run import Run
 from pvt_exp.cost import Cost, NoCost
-from pvt_exp.schema import Run
-from pvt_exp.views import models
 
 
 class Named(Backbone):

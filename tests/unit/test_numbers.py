@@ -10,8 +10,9 @@ from typing import get_args
 import pytest
 from rich.console import Console
 
-from pvt_exp import committed, report, terminal
-from pvt_exp.formats import as_text, from_text, plain
+from pvt_exp import report
+from pvt_exp.report import committed, terminal
+from pvt_exp.report.formats import as_text, from_text, plain
 from pvt_exp.tables import Table
 from pvt_exp.tables._digits import apart, fixed, spread
 from tests.unit.test_tables import BASE, cell, result, sweep, table

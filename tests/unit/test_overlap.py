@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pvt_exp.datasets import DataError, Dataset, _overlap
+from pvt_exp.config import DataError
+from pvt_exp.datasets import Dataset, _overlap
 from pvt_exp.datasets.coco import Settings as Coco
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.datasets.semantic_folder import Settings as SemanticFolder

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import config, expand
-from pvt_exp.schema import Run
+from pvt_exp import config
+from pvt_exp.config.run import Run
+from pvt_exp.plan import expand
 
 ROOT = Path(__file__).parents[2]
 SWEEPS = ("v1_table2", "v2_table2")

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import expand
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Run
+from pvt_exp.config.run import Run
+from pvt_exp.plan import Plan, expand
 from tests.conftest import ROOT
 
 PAPERS = sorted((ROOT / "sweeps/papers").glob("*.yaml"))

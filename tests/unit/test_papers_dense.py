@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import config, expand
-from pvt_exp.schema import Run
+from pvt_exp import config
+from pvt_exp.config.run import Run
+from pvt_exp.plan import expand
 from tests.conftest import ROOT
 from tests.unit.test_papers import PVTS
 

@@ -1,7 +1,7 @@
 """The papers' ablations over two stages: which pretraining each row starts from."""
 
-from pvt_exp import expand
-from pvt_exp.schema import Run
+from pvt_exp.config.run import Run
+from pvt_exp.plan import expand
 from tests.conftest import ROOT
 
 

@@ -6,8 +6,10 @@ from typing import get_args
 
 import pytest
 
-from pvt_exp import part, report, wandb_report
-from pvt_exp.latex import in_label
+from pvt_exp import report
+from pvt_exp.plan import part
+from pvt_exp.report.latex import in_label
+from pvt_exp.tracking import report as wandb_report
 from tests.unit.test_tables import BASE, table
 
 ASKED = [

@@ -6,10 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pvt_exp import expand
 from pvt_exp.config import ConfigError
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Run
+from pvt_exp.config.run import Run
+from pvt_exp.plan import Plan, expand
 
 
 def make(folder: Path, blocks: str, head: str = "seeds: [0, 1]\n") -> Path:

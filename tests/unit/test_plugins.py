@@ -11,24 +11,23 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pvt_exp import component
 from pvt_exp.backbones import pvt, timm
-from pvt_exp.config import Frozen
-from pvt_exp.json_schema import WithHover
-from pvt_exp.metrics import Metric
+from pvt_exp.cli.json_schema import WithHover
+from pvt_exp.config import Frozen, component
+from pvt_exp.config.metrics import Metric
 from pvt_exp.tasks import classification
 from tests.conftest import EXPERIMENT, ROOT, SWEEP, environment
 from tests.plugin import WIDE, install
 
 PROBE = """
 import json
-from pvt_exp import cli, component, lacking, provenance
-from pvt_exp.page import Report
+from pvt_exp import cli; from pvt_exp.config import component, lacking; from pvt_exp.store import provenance
+from pvt_exp.report.page import Report
 found = {name: [each.version, each.files_sha256, sorted(each.roots)] for name, each in provenance.packages().items()}
 print(json.dumps({"lacking": lacking.every(), "slow": component.SLOW, "packages": found}))
 """
 OTHER = WIDE.replace("wide", "{}")
-COMPONENT = "from pvt_exp.component import Component\n"
+COMPONENT = "from pvt_exp.config.component import Component\n"
 
 
 def probe(folder: Path, **env: str) -> dict[str, Any]:
@@ -50,7 +49,11 @@ BROKEN = {
     "torn": ("torn", "def f(:\n", "SyntaxError: invalid syntax (torn.py, line 1)"),
     "ends": ("ends", "import sys\nsys.exit('no licence\\nfound')\n", "SystemExit: no licence found"),
     "bare": ("bare", "x = 1\n", "has no class Settings"),
-    "alien": ("alien", "class Settings:\n    kind = 'alien'\n", "its Settings is no pvt_exp.component.Component"),
+    "alien": (
+        "alien",
+        "class Settings:\n    kind = 'alien'\n",
+        "its Settings is no pvt_exp.config.component.Component",
+    ),
     "called": ("called", OTHER.format("other", "other"), 'its Settings must have kind: Literal["called"] = "called"'),
     "untyped": ("untyped", UNTYPED, 'must have kind: Literal["untyped"]'),
     "kindless": ("kindless", COMPONENT + "class Settings(Component):\n    x: int = 1\n", 'Literal["kindless"]'),
@@ -150,8 +153,8 @@ def test_the_code_of_a_package_is_hashed(where: str, tmp_path: Path) -> None:
 
 BEGIN = """
 from pathlib import Path
-from pvt_exp import expand, store
-from pvt_exp.schema import Placement
+from pvt_exp.plan import expand; from pvt_exp import store
+from pvt_exp.config.placement import Placement
 runs = expand.load(Path("sweep.yaml"))[1].runs
 store.create(Path("runs"))
 for run in runs[:2]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import progress
+from pvt_exp.store import progress
 
 TOLD = {"epoch": 2, "epochs": 5, "fraction": 0.3, "scored": 1, "metrics": {"top1": 20.5}, "best": {"top1": 20.5}}
 

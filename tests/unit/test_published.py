@@ -9,9 +9,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from pvt_exp import cli, expand, published
+from pvt_exp import cli
 from pvt_exp.config import ConfigError
-from pvt_exp.published import Figure
+from pvt_exp.plan import expand, published
+from pvt_exp.plan.published import Figure
 from tests.conftest import SHARED_DATA
 
 FIGURES = published.every()

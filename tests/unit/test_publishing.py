@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import files, frozen, store
+from pvt_exp import store
 from pvt_exp.config import ConfigError
+from pvt_exp.store import frozen
+from pvt_exp.system import files
 from tests.conftest import ROOT
 
 WRITERS, PATHS = 6, 30
@@ -28,7 +30,7 @@ int flock(int a, int b) { errno = 524; return -1; }
 SCRIPT = """\
 import sys
 from pathlib import Path
-from pvt_exp import files, locks, store
+from pvt_exp.system import files, locks; from pvt_exp import store
 runs = store.create(Path(sys.argv[1]))
 assert files.publish(runs / "x.json", "1") and not files.publish(runs / "x.json", "2")
 with locks.lock(runs) as mine:

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from pvt_exp import config, files, reading
-from pvt_exp.config import ConfigError, Frozen
-from pvt_exp.schema import Site
+from pvt_exp import config
+from pvt_exp.config import ConfigError, Frozen, reading
+from pvt_exp.config.placement import Site
+from pvt_exp.system import files
 
 
 class Options(Frozen):

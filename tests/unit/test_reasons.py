@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pvt_exp import attempts, cli, config, expand, files, store
-from pvt_exp.schema import Placement
+from pvt_exp import cli, config, store
+from pvt_exp.config.placement import Placement
+from pvt_exp.plan import expand
+from pvt_exp.store import attempts
+from pvt_exp.system import files
 
 REASON = "OSError: cannot read\n  the photograph\x1b[31m 'one\x1b]0;title\x07.jpg'"
 ONE_LINE = r"OSError: cannot read the photograph\x1b[31m 'one\x1b]0;title\x07.jpg'"

@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pvt_exp import attempts, config, drivers, expand, locks, session, store, wandb_client, worker
+from pvt_exp import config, store
 from pvt_exp.cli import console as cli
+from pvt_exp.config.placement import Placement, Tracking
+from pvt_exp.config.sweep import Policy
+from pvt_exp.drive import registry, session
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Policy, Tracking
+from pvt_exp.plan import Plan, expand
+from pvt_exp.store import attempts
+from pvt_exp.system import locks
+from pvt_exp.tracking import client
+from pvt_exp.train import worker
 
 SWEEP = """\
 base: base.yaml
@@ -206,7 +212,7 @@ def test_the_next_driver_goes_on_with_that(planned: Plan) -> None:
 
     def ends(attempt: Path) -> int:
         attempts.end(attempt, *OOM)
-        (driver,) = drivers.of(Path("runs"))
+        (driver,) = registry.of(Path("runs"))
         driver.stop()
         return 1
 
@@ -315,7 +321,7 @@ def test_what_w_and_b_was_not_told_is_said_at_the_end(planned: Plan) -> None:
     def untold(*whys: str) -> Callable[[Path], int]:
         def end_with(attempt: Path) -> int:
             for why in whys:
-                wandb_client.untold(attempt, why)
+                client.untold(attempt, why)
             return end(attempt)
 
         return end_with
@@ -424,7 +430,7 @@ def test_what_hangs_there_is_ended(planned: Plan) -> None:
 
 def test_it_can_be_stopped_there(planned: Plan) -> None:
     def ask(attempt: Path) -> int:
-        assert drivers.stop(drivers.of(Path("runs"), planned.name), 0)
+        assert registry.stop(registry.of(Path("runs"), planned.name), 0)
         return -9
 
     SCRIPT[planned.runs[0].id] = [ask]

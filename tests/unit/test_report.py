@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from pvt_exp import report
-from pvt_exp.escape import latex
-from pvt_exp.formats import from_text
-from pvt_exp.latex import breakable
-from pvt_exp.terminal import show
+from pvt_exp.report.escape import latex
+from pvt_exp.report.formats import from_text
+from pvt_exp.report.latex import breakable
+from pvt_exp.report.terminal import show
 from tests.unit.test_tables import BASE, table
 
 HOSTILE = [

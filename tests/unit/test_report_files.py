@@ -5,8 +5,9 @@ from typing import Any, get_args
 
 import pytest
 
-from pvt_exp import config, expand, report
-from pvt_exp.page import Report
+from pvt_exp import config, report
+from pvt_exp.plan import expand
+from pvt_exp.report.page import Report
 from pvt_exp.store import Outcome
 from pvt_exp.tables import Cell, Source
 from tests.conftest import ROOT

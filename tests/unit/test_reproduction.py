@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 from scipy import stats
 
-from pvt_exp import published, report
+from pvt_exp import report
 from pvt_exp.config import ConfigError
+from pvt_exp.plan import published
 from pvt_exp.tables import Source, Table, reproduction
 from tests.unit.test_tables import BASE, TASK, built, cell, result, row, sweep
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pvt_exp.cli.views.plan import plan_json, print_plan
 from pvt_exp.plan import alike
 from pvt_exp.store import Outcome
-from pvt_exp.views.plan import plan_json, print_plan
 from tests.unit.test_plan import expanded, problems
 
 OTHER = "{backbone.depths: [2, 1, 1, 1]}"

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pvt_exp import config
-from pvt_exp.schema import Run
+from pvt_exp.config.run import Run
 from tests import docs
 from tests.conftest import ROOT
 

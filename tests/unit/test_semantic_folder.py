@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvt_exp.datasets import DataError
+from pvt_exp.config import DataError
 from pvt_exp.datasets.semantic_folder import Settings
-from pvt_exp.nn import look
+from pvt_exp.nn.data import look
 from tests.conftest import ROOT
 from tests.examples.semantic_folder import VALUES, put, write
 

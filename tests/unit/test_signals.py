@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import stopping
+from pvt_exp.system import signals
 
 ALL = [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
 
 
 def _train(said: Any) -> None:
-    stopping.ignore()  # as the server of runs does
-    stopping.heed()
-    run = stopping.Stopping(lambda: os._exit(3))
+    signals.ignore()  # as the server of runs does
+    signals.heed()
+    run = signals.Stopping(lambda: os._exit(3))
     run.listen()
     run.training = True
     said.put("ready")
@@ -26,10 +26,10 @@ def _train(said: Any) -> None:
 
 
 def _drive(said: Any, ignored: bool) -> None:
-    stopping.heed()  # whatever the process of the tests was started with
+    signals.heed()  # whatever the process of the tests was started with
     signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     try:
-        with stopping.as_ctrl_c():
+        with signals.as_ctrl_c():
             said.put("ready")
             for _ in range(200 if ignored else 6000):  # a signal that comes just before a sleep is heard after it
                 time.sleep(0.01)
@@ -63,15 +63,15 @@ def _end(target: Any, number: int, *more: Any) -> int | None:
 
 def test_who_stopped_it_is_told_in_words() -> None:
     asked: list[str] = []
-    run = stopping.Stopping(lambda: asked.append(run.by))
-    run.ask(stopping.in_words(signal.SIGTERM))
+    run = signals.Stopping(lambda: asked.append(run.by))
+    run.ask(signals.in_words(signal.SIGTERM))
     run.ask("another")
     assert asked == ["SIGTERM (from a person or the machine)"]
-    assert stopping.in_words(signal.SIGHUP) == "SIGHUP (its terminal was closed)"
-    assert stopping.by(KeyboardInterrupt()) == "Ctrl-C"
-    assert stopping.by(KeyboardInterrupt(stopping.in_words(signal.SIGUSR1))).startswith("SIGUSR1 (")
+    assert signals.in_words(signal.SIGHUP) == "SIGHUP (its terminal was closed)"
+    assert signals.by(KeyboardInterrupt()) == "Ctrl-C"
+    assert signals.by(KeyboardInterrupt(signals.in_words(signal.SIGUSR1))).startswith("SIGUSR1 (")
 
 
 def test_signals_without_a_name() -> None:
-    assert stopping.name(signal.SIGKILL) == "SIGKILL"
-    assert stopping.name(signal.SIGRTMIN + 1) == f"signal {signal.SIGRTMIN + 1}"
+    assert signals.name(signal.SIGKILL) == "SIGKILL"
+    assert signals.name(signal.SIGRTMIN + 1) == f"signal {signal.SIGRTMIN + 1}"

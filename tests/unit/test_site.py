@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import site, wandb_settings
 from pvt_exp.config import ConfigError
+from pvt_exp.config.placement import Site, Tracking
 from pvt_exp.datasets.image_folder import Settings
 from pvt_exp.datasets.shapes import Settings as Shapes
-from pvt_exp.schema import Site, Tracking
+from pvt_exp.plan import site
+from pvt_exp.tracking import settings
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def test_the_sites_file(tmp_path: Path) -> None:
     assert site.load() == Site()
     (tmp_path / "site.yaml").write_text("data: {photos: /data/photos}\nwandb: {mode: disabled, project: mine}\n")
     assert site.load().data == {"photos": "/data/photos"}
-    assert wandb_settings.chosen(None, site.load()).mode == "disabled"
+    assert settings.chosen(None, site.load()).mode == "disabled"
     (tmp_path / "site.yaml").write_text("dat: {}\n")
     with pytest.raises(ConfigError, match="did you mean data"):
         site.load()
@@ -62,15 +63,15 @@ def test_a_sites_file_that_is_a_link_to_nothing_is_told(tmp_path: Path) -> None:
 
 
 def test_w_and_b_is_offline_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert wandb_settings.chosen(None, Site()).mode == "offline"
-    assert wandb_settings.chosen("online", Site()).mode == "online"
+    assert settings.chosen(None, Site()).mode == "offline"
+    assert settings.chosen("online", Site()).mode == "online"
     monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
-    assert wandb_settings.chosen(None, Site()).mode == "online"
-    assert wandb_settings.chosen(None, Site(wandb=Tracking(project="mine"))) == Tracking(mode="online", project="mine")
+    assert settings.chosen(None, Site()).mode == "online"
+    assert settings.chosen(None, Site(wandb=Tracking(project="mine"))) == Tracking(mode="online", project="mine")
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert wandb_settings.chosen(None, Site()).mode == "disabled"
+    assert settings.chosen(None, Site()).mode == "disabled"
     with pytest.raises(ConfigError, match="one of online, offline, disabled"):
-        wandb_settings.chosen("of", Site())
+        settings.chosen("of", Site())
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_project_of_w_and_b_with_a_slash_is_of_an_entity(
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     if named:
         monkeypatch.setenv("WANDB_PROJECT", named)
-    found = wandb_settings.chosen("offline", Site(wandb=written))
+    found = settings.chosen("offline", Site(wandb=written))
     assert (found.entity, found.project) == (entity, project)
 
 
@@ -97,5 +98,5 @@ def test_a_project_of_w_and_b_with_a_slash_is_of_an_entity(
 def test_a_project_that_w_and_b_would_refuse(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.setenv("WANDB_PROJECT", wrong)
     with pytest.raises(ConfigError, match="write PROJECT or ENTITY/PROJECT"):
-        wandb_settings.chosen("online", Site())
-    assert wandb_settings.chosen("disabled", Site()).mode == "disabled"
+        settings.chosen("online", Site())
+    assert settings.chosen("disabled", Site()).mode == "disabled"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import expand, site, store
-from pvt_exp.schema import Placement, Site
+from pvt_exp import store
+from pvt_exp.config.placement import Placement, Site
+from pvt_exp.plan import expand, site
 
 
 def test_two_settings_of_one_data_set(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:

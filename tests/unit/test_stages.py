@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pvt_exp import config, expand, stages
+from pvt_exp import config
 from pvt_exp.config import ConfigError
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Run
+from pvt_exp.config.run import Run
+from pvt_exp.plan import Plan, expand, pretraining
 from tests.conftest import EXPERIMENT
 
 FIRST = EXPERIMENT.replace("epochs: 2", "epochs: 1").replace(
@@ -37,7 +37,7 @@ def problem(base: Path, text: str | None = None, *overrides: str) -> str:
     if text is not None:
         base.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        stages.experiment(base, overrides)
+        pretraining.experiment(base, overrides)
     (line,) = caught.value.problems
     return line.replace(f"{base.parent}/", "")
 
@@ -84,7 +84,7 @@ def test_what_is_frozen_is_frozen_in_the_second_stage_only(base: Path) -> None:
 
 
 def test_the_command_line_changes_both_stages_too(base: Path) -> None:
-    run = stages.experiment(base, ["backbone.depths=[2, 2, 2, 2]"])
+    run = pretraining.experiment(base, ["backbone.depths=[2, 2, 2, 2]"])
     assert run.need is not None
     assert run.need.backbone.depths == (2, 2, 2, 2)
     assert expanded(base, DEPTH, "backbone.depths=[2, 2, 2, 2]").variants[0].runs[0].need.id == run.need.id  # type: ignore[union-attr]
@@ -131,11 +131,11 @@ def test_runs_are_ordered_seed_by_seed_with_what_they_need(base: Path) -> None:
 
 
 def test_weights_are_what_was_scored_unless_it_is_said(base: Path) -> None:
-    assert stages.experiment(base).pretrain.weights == "last"  # type: ignore[union-attr]
+    assert pretraining.experiment(base).pretrain.weights == "last"  # type: ignore[union-attr]
     (base.parent / "first/first.yaml").write_text(FIRST + "ema_decay: 0.9\n")
-    averaged, last = stages.experiment(base), stages.experiment(base, ["pretrain.weights=last"])
+    averaged, last = pretraining.experiment(base), pretraining.experiment(base, ["pretrain.weights=last"])
     assert averaged.pretrain.weights == "ema"  # type: ignore[union-attr]
-    assert averaged.id == stages.experiment(base, ["pretrain.weights=ema"]).id != last.id
+    assert averaged.id == pretraining.experiment(base, ["pretrain.weights=ema"]).id != last.id
 
 
 def test_a_choice_may_change_the_start(base: Path) -> None:
@@ -165,24 +165,24 @@ def test_a_choice_may_bring_a_first_stage_of_its_own_architecture(base: Path) ->
 
 
 def test_the_id_includes_that_of_the_first_stage(base: Path) -> None:
-    run = stages.experiment(base)
-    scratch = stages.experiment(base, ["pretrain=null"])
+    run = pretraining.experiment(base)
+    scratch = pretraining.experiment(base, ["pretrain=null"])
     first = base.parent / "first/first.yaml"
     assert run.need is not None
-    assert run.need.id == stages.experiment(first).id
+    assert run.need.id == pretraining.experiment(first).id
     first.write_text(FIRST.replace("lr: 2e-3", "lr: 1e-3"))
-    assert len({run.id, scratch.id, stages.experiment(base).id}) == 3
+    assert len({run.id, scratch.id, pretraining.experiment(base).id}) == 3
 
 
 def test_a_run_without_a_first_stage_is_what_it_was(base: Path, experiment: Path) -> None:
     base.write_text(EXPERIMENT)
     before = config.load(Run, base).id
     base.write_text(EXPERIMENT + "pretrain: null\n")
-    assert stages.experiment(base).id == before
+    assert pretraining.experiment(base).id == before
 
 
 def test_the_record_is_whole_by_itself(base: Path) -> None:
-    run = stages.experiment(base).with_seeds([0, 4])[1]
+    run = pretraining.experiment(base).with_seeds([0, 4])[1]
     text = run.model_dump_json()
     assert "yaml" not in text
     again = config.make(Run, json.loads(text))
@@ -191,10 +191,10 @@ def test_the_record_is_whole_by_itself(base: Path) -> None:
 
 
 def test_where_the_file_lies_does_not_count(base: Path) -> None:
-    before = stages.experiment(base).id
+    before = pretraining.experiment(base).id
     (base.parent / "first/first.yaml").rename(base.parent / "elsewhere.yaml")
     base.write_text(EXPERIMENT + "pretrain: {experiment: elsewhere.yaml}\n")
-    assert stages.experiment(base).id == before
+    assert pretraining.experiment(base).id == before
 
 
 # ---------------------------------------------------------------- what cannot be used
@@ -276,11 +276,11 @@ def test_runs_of_the_store_are_named_by_how_their_id_begins(experiment: Path) ->
             raise ConfigError(f"'{prefix}' matches no run in runs")
         return "0123456789ab"
 
-    run = stages.experiment(experiment, ["backbone.pretrained=runs/0123"], find)
+    run = pretraining.experiment(experiment, ["backbone.pretrained=runs/0123"], find)
     assert run.backbone.pretrained.run == "0123456789ab"
-    assert stages.experiment(experiment, ["backbone.pretrained=runs/0123456789ab"]).id == run.id
+    assert pretraining.experiment(experiment, ["backbone.pretrained=runs/0123456789ab"]).id == run.id
     with pytest.raises(ConfigError, match=r"override .*: backbone.pretrained: '45' matches no run in runs"):
-        stages.experiment(experiment, ["backbone.pretrained=runs/45"], find)
+        pretraining.experiment(experiment, ["backbone.pretrained=runs/45"], find)
     sweep = experiment.with_name("sweep.yaml")
     sweep.write_text("base: base.yaml\nblocks:\n  - variants:\n      a: {backbone.pretrained: runs/0123}\n")
     assert expand.load(sweep, find=find)[1].runs[0].id == run.id

@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pvt_exp import attempts, expand, session, standing, store
+from pvt_exp import store
 from pvt_exp.config import ConfigError
+from pvt_exp.config.placement import Placement, Tracking
+from pvt_exp.config.sweep import Policy
+from pvt_exp.drive import session
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Policy, Tracking
-from pvt_exp.states import State
+from pvt_exp.plan import Plan, expand
+from pvt_exp.store import attempts
+from pvt_exp.store import status as standing
+from pvt_exp.store.states import State
 from tests.conftest import EXPERIMENT
 
 FIRST = EXPERIMENT.replace("kind: shapes,", "kind: shapes, name: early, seed: 7,")

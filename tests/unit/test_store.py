@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import attempts, config, content, files, locks, store
+from pvt_exp import config, store
 from pvt_exp.config import ConfigError
-from pvt_exp.schema import Placement, Run
-from pvt_exp.states import ENDED, State
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.store import attempts, content
+from pvt_exp.store.states import ENDED, State
+from pvt_exp.system import files, locks
 
 RESULT = {
     "metrics": {"top1": 50.0},

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from pvt_exp.config import ConfigError
-from pvt_exp.formats import to_csv
+from pvt_exp.report.formats import to_csv
 from pvt_exp.tables import Cell, Row, Source, Table, ablation
 from pvt_exp.tasks.classification import Settings as Classification
 

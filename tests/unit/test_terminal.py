@@ -9,9 +9,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from pvt_exp.formats import about_runs, plain
+from pvt_exp.report.formats import about_runs, plain
+from pvt_exp.report.terminal import SUPERSCRIPT, show
 from pvt_exp.tables import Cell, Column, Group, Note, Replicate, Row, Table
-from pvt_exp.terminal import SUPERSCRIPT, show
 
 WORDS = (
     "top-1 (%)",

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pvt_exp import expand, session, store, tuning, views
-from pvt_exp.schema import Placement, Policy, Tracking
-from pvt_exp.space import Values
+from pvt_exp import store
+from pvt_exp.cli import views
+from pvt_exp.config.placement import Placement, Tracking
+from pvt_exp.config.space import Values
+from pvt_exp.config.sweep import Policy
+from pvt_exp.drive import session, tuning
+from pvt_exp.plan import expand
 from pvt_exp.tables import Source
 from pvt_exp.tables.ablation import Settings as Ablation
 from tests.unit.test_recovery import SCRIPT, SEEN, Scripted

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from pvt_exp import units
-from pvt_exp.units import COUNTS, LEAST, MOST, fitting
+from pvt_exp.cost import units
+from pvt_exp.cost.units import COUNTS, LEAST, MOST, fitting
 
 
 @pytest.mark.parametrize(

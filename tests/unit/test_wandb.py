@@ -6,21 +6,14 @@ from typing import Any
 
 import pytest
 
-from pvt_exp import (
-    expand,
-    files,
-    locks,
-    store,
-    tracked,
-    wandb_file,
-    wandb_report,
-    wandb_server,
-    wandb_sweep,
-    wandb_sync,
-)
+from pvt_exp import store
 from pvt_exp.config import ConfigError
-from pvt_exp.plan import Plan
-from pvt_exp.schema import Placement, Tracking
+from pvt_exp.config.placement import Placement, Tracking
+from pvt_exp.plan import Plan, expand
+from pvt_exp.system import files, locks
+from pvt_exp.tracking import file, labels, server, sync
+from pvt_exp.tracking import report as wandb_report
+from pvt_exp.tracking import sweep as wandb_sweep
 
 
 @pytest.fixture(autouse=True)
@@ -38,21 +31,21 @@ def planned(sweep: Path) -> Plan:
 
 def test_a_run_is_told_with_its_axes(planned: Plan) -> None:
     base, deeper = (
-        tracked.tracking(Tracking(), planned, variant.runs[1], ["sweep", "other"]) for variant in planned.variants
+        labels.tracking(Tracking(), planned, variant.runs[1], ["sweep", "other"]) for variant in planned.variants
     )
     assert (base.group, base.name, base.job) == ("sweep", "base, seed 1", None)
     assert base.axes == {"depth": "same as the base"}
     assert deeper.tags == ("depth = deeper", "other", "sweep")
     assert deeper.axes == {"depth": "deeper"}
     part = planned.only(["deeper"])
-    assert tracked.tracking(Tracking(), part, part.runs[0], []).axes == {"depth": "deeper"}
+    assert labels.tracking(Tracking(), part, part.runs[0], []).axes == {"depth": "deeper"}
     assert planned.variants[1].runs[1].id in (deeper.notes or "")
 
 
 def test_a_tag_has_64_characters_at_most(sweep: Path) -> None:
     sweep.write_text(sweep.read_text().replace("deeper", "d" * 80))
     planned = expand.load(sweep)[1]
-    tags = tracked.tracking(Tracking(), planned, planned.variants[1].runs[0], ["s" * 70]).tags
+    tags = labels.tracking(Tracking(), planned, planned.variants[1].runs[0], ["s" * 70]).tags
     assert [len(tag) for tag in tags] == [64, 64]
 
 
@@ -84,7 +77,7 @@ def test_what_is_to_be_uploaded(planned: Plan, tmp_path: Path) -> None:
     report = part(runs / "reports" / "sweep", "offline-run-20260101_000000-report")
     killed = part(store.attempt(runs, planned.runs[2], Placement(), "sweep"), "offline-run-20260101_000000-x")
     (killed / "run-x.wandb").write_bytes(b"head...")
-    found, busy = wandb_sync.waiting(runs)
+    found, busy = sync.waiting(runs)
     assert busy == 0
     assert {each.name: list(each.parts) for each in found} == {
         one.id: parts,
@@ -94,32 +87,32 @@ def test_what_is_to_be_uploaded(planned: Plan, tmp_path: Path) -> None:
     (parts[0] / "run-x.wandb.synced").touch()
     (newest.parent / "unsent").unlink()
     with locks.lock(runs / one.id):
-        found, busy = wandb_sync.waiting(runs)
+        found, busy = sync.waiting(runs)
     assert ([each.name for each in found], busy) == (["report of sweep"], 1)
     shutil.rmtree(report)
-    assert [each.parts for each in wandb_sync.waiting(runs)[0]] == [(parts[1],)]
+    assert [each.parts for each in sync.waiting(runs)[0]] == [(parts[1],)]
 
 
 def chunk(kind: int, size: int) -> bytes:
-    return wandb_file.CHUNK_HEAD.pack(1, size, kind) + b"x" * size
+    return file.CHUNK_HEAD.pack(1, size, kind) + b"x" * size
 
 
 def test_a_torn_file_is_mended(tmp_path: Path) -> None:
-    head, block = b":W&B...", wandb_file.BLOCK_BYTES
+    head, block = b":W&B...", file.BLOCK_BYTES
     first = chunk(1, 100)
     gap = block - len(head + first) - 7 - 3  # the long record's first chunk leaves 3 bytes, which are filled with zeros
     long = chunk(2, gap) + bytes(3) + chunk(4, 50)
     whole = head + first + long
     assert len(head + first + chunk(2, gap)) == block - 3
     for torn in (b"", chunk(1, 60)[:-1], chunk(1, 60)[:5], bytes(40), chunk(2, 60)):
-        assert wandb_file.whole_bytes(whole + torn) == len(whole)
-    assert wandb_file.whole_bytes(whole[:-1]) == len(head + first)
+        assert file.whole_bytes(whole + torn) == len(whole)
+    assert file.whole_bytes(whole[:-1]) == len(head + first)
     path = tmp_path / "run-x.wandb"
     path.write_bytes(whole + chunk(1, 60)[:-1])
-    wandb_file.mend(path)
+    file.mend(path)
     assert path.read_bytes() == whole
     path.write_bytes(head)
-    assert not wandb_file.holds_records(path)
+    assert not file.holds_records(path)
 
 
 def test_a_table_for_w_and_b() -> None:
@@ -157,16 +150,16 @@ def test_the_report_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_servers_address_and_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert wandb_server.base_url() == "https://api.wandb.ai"
-    assert "no API key" in (wandb_server.problem() or "")
+    assert server.base_url() == "https://api.wandb.ai"
+    assert "no API key" in (server.problem() or "")
     (tmp_path / ".config/wandb").mkdir(parents=True)
     (tmp_path / ".config/wandb/settings").write_text("[default]\nbase_url = http://wandb.example:8080/\n")
     (tmp_path / ".netrc").write_text("machine wandb.example:8080\n login user\n password secret\n")
     (tmp_path / ".netrc").chmod(0o600)
-    assert wandb_server.base_url() == "http://wandb.example:8080"
-    assert wandb_server.api_key() == "secret"
+    assert server.base_url() == "http://wandb.example:8080"
+    assert server.api_key() == "secret"
     monkeypatch.setenv("WANDB_BASE_URL", "http://other.example")
-    assert wandb_server.api_key() is None
+    assert server.api_key() is None
     (tmp_path / ".config/wandb/settings").write_text("no settings")
     monkeypatch.delenv("WANDB_BASE_URL")
-    assert wandb_server.base_url() == "https://api.wandb.ai"
+    assert server.base_url() == "https://api.wandb.ai"

@@ -1,0 +1,138 @@
+"""What a plan costs, for `plan --cost`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from pvt_exp.cli.views.grid import Grid
+from pvt_exp.cost import Cost, NoCost
+from pvt_exp.cost.estimate import GIB, Estimate
+from pvt_exp.cost.units import BYTES, COUNTS, Unit, fitting
+from pvt_exp.drive.live import several
+from pvt_exp.plan import Plan
+
+NOTHING: dict[str, Any] = {**dict.fromkeys(Cost._fields), "uncounted": {}}
+"""In the place of a cost that there is not."""
+
+
+def estimate_json(plan: Plan, told: Estimate) -> dict[str, Any]:
+    """``costs``, a line a row, ``device``, and ``hours``."""
+    costs = [
+        {
+            "name": row.name,
+            **(each._asdict() if isinstance(each, Cost) else NOTHING),
+            "head_params": each.params - each.backbone_params if isinstance(each, Cost) else None,
+            "reason": each.reason if isinstance(each, NoCost) else None,
+            "pace": told.paces[row.name]._asdict() if row.name in told.paces else None,
+            "run_h": told.run_h.get(row.name),
+        }
+        for row, each in zip(plan.rows, told.costs, strict=True)
+    ]
+    device = {"name": told.device, "slots": told.slots, "room_bytes": told.room, "too_large": list(told.too_large)}
+    return {"costs": costs, "device": device, "hours": told.hours and told.hours._asdict()}
+
+
+def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | None) -> None:
+    """What each row costs, beside the base's; what does not fit; the hours."""
+    rows = list(zip(plan.rows, told.costs, strict=True))
+    base = next((each for row, each in rows if {} in row.labels and isinstance(each, Cost)), None)
+    counted = [each for each in told.costs if isinstance(each, Cost)]
+    larger = any(each.test_px != each.input_px for each in counted)
+    frozen = any(each.trainable_params != each.params for each in counted)
+    params = fitting((each.params for each in counted), COUNTS, "M")
+    params = params._replace(digits=max(3, params.digits))  # a head is small beside its model
+    macs = fitting((size for each in counted for size in (each.macs, each.test_macs)), COUNTS, "G")
+    memory = fitting((each.memory for each in counted), BYTES, "GiB")
+    table = Grid()
+    table.add_column("variant", overflow="fold")
+    titles = [params.head("parameters"), *(["trained"] if frozen else []), "backbone", "head", macs.head("MACs")]
+    titles += [*(["in testing"] if larger else []), memory.head("memory")]
+    beside = ["parameters, MACs to the base's"] if base else []
+    paced = ["s a step", "waiting", "held (GiB)", "h a run"] if told.paces else []
+    for title in (*titles, *beside, *paced):
+        table.add_column(title, justify="right")
+    for row, each in rows[:most]:
+        if isinstance(each, NoCost):
+            blank = [""] * (len(titles) + len(beside) + len(paced) - 1)
+            table.add_row(Text(row.name), Text("cannot be built", "dim"), *blank)
+            continue
+        counts = [each.params, *([each.trainable_params] if frozen else []), each.backbone_params]
+        cells = [params.text(count) for count in (*counts, each.params - each.backbone_params)]
+        cells += [_or_not(macs, count) for count in (each.macs, *([each.test_macs] if larger else []))]
+        cells += [_or_not(memory, each.memory)]
+        cells += [f"{_times(each.params, base.params)}, {_times(each.macs, base.macs)}"] if base else []
+        if told.paces:
+            cells += _pace(told, row.name)
+        table.add_row(Text(row.name), *cells)
+    console.print(table)
+    say = _Say(console)
+    in_testing = f", in testing of at most {_px(each.test_px for each in counted)} px" if larger else ""
+    say(
+        f"counted: MACs of one image of {_px(each.input_px for each in counted)} px{in_testing}; memory: the most that a "
+        "training step holds, less what CUDA and its libraries take; the head is all but the backbone, a neck too"
+    )
+    for row, each in rows:
+        for reason, names in _uncounted(each):
+            say(f"not counted: {names} of {row.name}: {reason}")
+    if told.paces:
+        say(
+            f"measured on {told.device}: a step with its loading, of which waiting for images, memory held, hours of one run"
+        )
+    if busy := [name for name, pace in told.paces.items() if not pace.was_idle]:
+        say(
+            f"not on an idle device: {', '.join(busy[:5])}{' ...' if len(busy) > 5 else ''}; calibrate again when it is"
+        )
+    for line in told.too_large:
+        say(line)
+    _say_hours(say, told)
+
+
+def _or_not(unit: Unit, value: float | None) -> str:
+    return "not counted" if value is None else unit.text(value)
+
+
+def _times(value: float | None, base: float | None) -> str:
+    return f"x {value / base:.2f}" if value is not None and base else "-"
+
+
+def _uncounted(cost: Cost | NoCost) -> Iterable[tuple[str, str]]:
+    """Why a part of a cost is not known, and which."""
+    found: dict[str, list[str]] = {}
+    for name, reason in (cost.uncounted if isinstance(cost, Cost) else {}).items():
+        found.setdefault(reason, []).append({"macs": "MACs", "test_macs": "MACs in testing"}.get(name, name))
+    return ((reason, " and ".join(names)) for reason, names in found.items())
+
+
+def _px(sizes: Iterable[tuple[int, int]]) -> str:
+    return " or ".join(sorted({" x ".join(map(str, size)) for size in sizes}))
+
+
+class _Say:
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def __call__(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+
+def _pace(told: Estimate, name: str) -> list[str]:
+    pace = told.paces.get(name)
+    if pace is None:
+        return ["-"] * 4
+    hours = f"{told.run_h[name]:.3g}" if name in told.run_h else "-"
+    return [f"{pace.step_s:.3g}", f"{100 * pace.waiting:.0f} %", f"{pace.peak_memory_bytes / GIB:.2f}", hours]
+
+
+def _say_hours(say: _Say, told: Estimate) -> None:
+    if told.hours is not None:
+        left = several(told.hours.left, "run")
+        say(
+            f"left to train: {left}, {told.hours.device_h:.3g} h one after another on {told.device}; about "
+            f"{told.hours.wall_h:.3g} h with {told.slots} at once"
+        )
+        return
+    if told.paces:
+        say(f"hours: not known of {', '.join(told.lacking[:5])}{' ...' if len(told.lacking) > 5 else ''}")
+    say("hours: pvt-exp plan SWEEP --calibrate measures a few steps of each row")

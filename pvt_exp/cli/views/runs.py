@@ -1,0 +1,166 @@
+"""The store, its runs, and one of them whole: `status`, `runs list`, `runs show`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from pvt_exp import store
+from pvt_exp.config.metrics import described
+from pvt_exp.cost import units
+from pvt_exp.drive.live import COLOURS, duration
+from pvt_exp.store import Outcome, attempts, progress
+from pvt_exp.system import files
+
+
+def standing(runs: Path, seen: Outcome) -> dict[str, Any]:
+    """What is told of every run: its state and why, metrics, and progress while it runs."""
+    result = seen.result or {}
+    found: dict[str, Any] = {
+        "state": seen.state,
+        "reason": seen.reason,
+        "attempts": seen.attempts,
+        "metrics": result.get("metrics"),
+        "metric_info": result.get("metric_info"),
+        "seconds": result.get("provenance", {}).get("seconds"),
+    }
+    if seen.state == "running":
+        latest = attempts.of(runs / seen.id)
+        found["progress"] = progress.read(latest[-1]) if latest else None
+    return found
+
+
+def store_json(runs: Path) -> dict[str, Any]:
+    """Fields of ``pvt-exp status --json`` and ``pvt-exp runs list --json``."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(runs) if (runs / entry.name / "run.yaml").exists())
+    except OSError:
+        names = []
+    listed = []
+    for name in filter(store.is_run, names):
+        seen = store.outcome(runs, name)
+        listed.append({"id": name, **standing(runs, seen), "sweeps": store.sweeps(runs / name)})
+    return {"store": str(runs), "runs": listed, "other_folders": [name for name in names if not store.is_run(name)]}
+
+
+def retrained_json(runs: Path, ids: Sequence[str]) -> dict[str, Any]:
+    """Fields of ``pvt-exp retrain --json``."""
+    listed = []
+    for name in ids:
+        seen, aside = store.outcome(runs, name), sorted((runs / name).glob("result.set-aside-*.json"))
+        told = {"sweeps": store.sweeps(runs / name), "set_aside": list(map(str, aside))}
+        listed.append({"id": name, **standing(runs, seen), **told})
+    return {"runs": listed}
+
+
+def _print_others(console: Console, found: dict[str, Any]) -> None:
+    if others := found["other_folders"]:
+        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        console.print(f"not called as runs are, so not counted: {shown} (copies?)", highlight=False, soft_wrap=True)
+
+
+def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
+    """How many runs each sweep has, by state."""
+    by_sweep: dict[str, dict[str, int]] = {}
+    for run in found["runs"]:
+        for sweep in run["sweeps"] or ["(no sweep)"]:
+            counts = by_sweep.setdefault(sweep, {})
+            counts[run["state"]] = counts.get(run["state"], 0) + 1
+    console.print(f"{runs}: {len(found['runs'])} runs", highlight=False)
+    for sweep, counts in by_sweep.items():
+        console.print(f"  {sweep}: {', '.join(f'{count} {state}' for state, count in counts.items())}", highlight=False)
+    _print_others(console, found)
+    for run in [run for run in found["runs"] if (run["reason"] or "").startswith(store.DOES_NOT_COUNT)][:20]:
+        console.print(f"  {run['id']}: {run['reason']}", highlight=False, soft_wrap=True, markup=False)
+
+
+def print_runs(console: Console, found: dict[str, Any]) -> None:
+    """A line a run."""
+    for run in found["runs"]:
+        line = Text.assemble(run["id"], "  ", (f"{run['state']:>13}", COLOURS[run["state"]]), "  ")
+        line.append("  ".join(described(run)) if run["metrics"] else "")
+        line.append(f"  {', '.join(run['sweeps'])}", "dim")
+        console.print(line, soft_wrap=True)
+    _print_others(console, found)
+
+
+def run_json(runs: Path, run_id: str) -> dict[str, Any]:
+    """Fields of ``pvt-exp runs show ID --json``."""
+    folder = runs / run_id
+    settings, problem = store.settings(folder)
+    seen = store.outcome(runs, run_id)
+    latest = attempts.of(folder)
+    return {
+        "id": run_id,
+        **standing(runs, seen),
+        "problem": problem,
+        "settings": settings,
+        "sweeps": store.sweeps(folder),
+        "folder": str(folder),
+        "log": str(latest[-1] / "log.txt") if latest else None,
+        "pictures": next((str(each / "pictures") for each in latest[::-1] if (each / "pictures").is_dir()), None),
+        "ends": [attempts.ended(each) for each in latest],
+        "result": seen.result,
+    }
+
+
+def single_json(runs: Path, run_id: str) -> dict[str, Any]:
+    """Fields of ``pvt-exp run --json``: all of a run, or how it stands where its first stage is not done."""
+    if (runs / run_id / "run.yaml").exists():
+        return run_json(runs, run_id)
+    return {"id": run_id, **standing(runs, store.outcome(runs, run_id))}
+
+
+def _sized(count: float) -> str:
+    """A count in the unit that fits it, ready for the noun: ``2.70 M ``."""
+    unit = units.fitting([count], units.COUNTS, "")
+    return f"{unit.text(count)} {unit.name} " if unit.name else f"{unit.text(count)} "
+
+
+def _or_unknown(value: Any) -> Any:
+    return "unknown" if value is None else value
+
+
+def print_run(console: Console, found: dict[str, Any]) -> None:
+    """One run, in words."""
+    head = Text.assemble((found["id"], "bold"), "  ", (found["state"], COLOURS[found["state"]]))
+    if found["sweeps"]:
+        head.append(f"  in {', '.join(found['sweeps'])}")
+    console.print(head)
+    if found["reason"]:
+        console.print(found["reason"], highlight=False, markup=False)
+    if found["problem"]:
+        console.print(f"it cannot be used here: {found['problem']}", highlight=False, markup=False, soft_wrap=True)
+    result = found["result"]
+    if result:
+        made, cost_ = result["provenance"], result["cost"]
+        console.print("  ".join(described(result)), highlight=False)
+        best, params, macs = (result.get("best") or {}).get("epoch"), cost_["params"], cost_["macs"]
+        size = "x".join(map(str, cost_["input_px"]))
+        counted = [f"{_sized(params)}parameters"] if params is not None else []
+        counted += [f"{_sized(macs)}MACs at {size}"] if macs is not None else []
+        epochs = f"best epoch {_or_unknown(best)} of {_or_unknown(result.get('epoch'))}"
+        console.print("; ".join([epochs, *([", ".join(counted)] if counted else [])]), highlight=False)
+        git = made["git"]
+        sha = (git["sha"] or f"files {git['files_sha256']}")[:18] + (
+            " with changes not committed" if git["dirty"] else ""
+        )
+        rate = "unknown" if made["lr"] is None else f"{made['lr']:.4g}"
+        console.print(
+            f"{duration(made['seconds'])}, {_or_unknown(made['samples_seen'])} images seen, batch "
+            f"{_or_unknown(made['batch_size'])}, learning rate {rate}, data {result['data']['name']} "
+            f"{result['data']['fingerprint']}, code {sha}",
+            highlight=False,
+        )
+    elif found["ends"] and found["ends"][-1]:
+        for line in found["ends"][-1].get("log") or []:
+            console.print(f"  | {line}", style="dim", highlight=False, markup=False)
+    console.print(f"files: {found['folder']}", highlight=False, soft_wrap=True)
+    if found["log"]:
+        console.print(f"log: {found['log']}", highlight=False, soft_wrap=True)
+    if found["pictures"]:
+        console.print(f"pictures of validation: {found['pictures']}", highlight=False, soft_wrap=True)
+    console.print(files.dump_yaml(found["settings"]), highlight=False, markup=False)

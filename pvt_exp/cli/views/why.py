@@ -1,0 +1,135 @@
+"""Why a run is where it is, in words, and what would move it: `pvt-exp why`."""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from pvt_exp import config, store
+from pvt_exp.config import ConfigError, DataError
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.datasets import Dataset
+from pvt_exp.drive import registry
+from pvt_exp.drive.live import duration
+from pvt_exp.store import Outcome, attempts, progress, status
+from pvt_exp.store.states import PASSES
+from pvt_exp.store.status import ENDED_AS
+from pvt_exp.system import files
+
+DO: dict[str, str] = {
+    "failed": "look at the log and mend what is wrong, then the same command with --retry failed",
+    "diverged": "this is its result. Another learning rate is another variant; --retry diverged tries the same again",
+    "out_of_memory": "make room, give a smaller --micro-batch or set group_size, then --retry out_of_memory",
+    "timed_out": "look at where it hung (the log's end), then --retry timed_out; stall_minutes says how long is too long",
+    "killed": "the same command goes on with it",
+    "pruned": "a trial that did worse than others; nothing",
+    "stale": "the same command with --retry stale trains it again; what it came to stays beside it",
+}
+
+
+def why_json(runs: Path, run_id: str) -> dict[str, Any]:
+    """Fields of ``pvt-exp why --json``: how a run of the store stands, how it came to that, and what a person can do."""
+    folder, seen = runs / run_id, store.outcome(runs, run_id)
+    run, problem = None, ""
+    if (folder / "run.yaml").exists():
+        try:
+            run = store.load(folder)
+        except ConfigError as error:
+            problem = str(error)
+    if run is not None and seen.state == "done":
+        at_hand = _at_hand(runs, run) | (_at_hand(runs, run.need) if run.need is not None else {})
+        seen = status.look(runs, run, at_hand, store.is_start(folder))
+    tries = attempts.of(folder)
+    sweeps = store.sweeps(folder)
+    alive = [driver for sweep in sweeps for driver in registry.of(runs, sweep)]
+    is_open = seen.state not in ("done", "running")
+    return {
+        "id": run_id,
+        "state": seen.state,
+        "reason": seen.reason,
+        "problem": problem or None,
+        "sweeps": sweeps,
+        "attempts": [_end(each) for each in tries],
+        "result_from": (seen.result or {}).get("provenance", {}).get("attempt") if seen.state == "done" else None,
+        "running": _running(tries[-1]) if seen.state == "running" else None,
+        "waits_for": _waits(runs, run, seen) if is_open else None,
+        "drivers": [
+            {"sweep": each.sweep, "process": each.process, "host": each.host, "started": each.started} for each in alive
+        ],
+        "do": _next(seen, sweeps, bool(alive)) if is_open else None,
+    }
+
+
+def why(found: dict[str, Any]) -> list[str]:
+    """The same in lines."""
+    sweeps, alive = found["sweeps"], found["drivers"]
+    lines = [f"{found['id']} is {found['state']}" + (f" (of {', '.join(sweeps)})" if sweeps else "")]
+    lines += [f"it cannot be used here: {found['problem']}"] if found["problem"] else []
+    lines += [_end_in_words(each) for each in found["attempts"]]
+    if found["state"] == "done":
+        lines.append(f"its result is from attempt {found['result_from']}; runs show {found['id']} has all of it")
+    if found["reason"] and (found["state"] == "stale" or found["reason"].startswith(store.DOES_NOT_COUNT)):
+        lines.append(found["reason"])
+    lines += filter(None, (found["running"], found["waits_for"]))
+    if found["do"]:
+        lines.append(found["do"])
+    elif alive and found["state"] in PASSES:
+        each = alive[0]
+        lines.append(
+            f"its turn comes: {each['sweep']} is driven by process {each['process']} on {each['host']} since "
+            f"{each['started']}"
+        )
+    return lines
+
+
+def _at_hand(runs: Path, run: Run) -> dict[Dataset, str]:
+    """The fingerprint of the data that its newest attempt was given, as they are now."""
+    tries = attempts.of(runs / run.id)
+    with contextlib.suppress(ConfigError, DataError, OSError):
+        root = config.load(Placement, tries[-1] / "placement.yaml").data if tries else None
+        found = run.dataset.inspect(Path(root)).fingerprint if root else None
+        return {run.dataset: found} if found else {}
+    return {}
+
+
+def _end(attempt: Path) -> dict[str, Any]:
+    """How an attempt ended; all but its number is null where it has not said so."""
+    told = attempts.ended(attempt) or {}
+    return {"attempt": int(attempt.name), **{name: told.get(name) for name in ("state", "reason", "ended")}}
+
+
+def _end_in_words(end: dict[str, Any]) -> str:
+    if end["state"] is None:
+        return f"attempt {end['attempt']}: no word of its end"
+    reason = f": {files.line(end['reason'])}" if end["reason"] else ""
+    return f"attempt {end['attempt']}: {end['state']}{reason} ({end['ended']})"
+
+
+def _running(attempt: Path) -> str:
+    now = progress.read(attempt)
+    if now is None:
+        return f"it has made no step yet; its log: {attempt / 'log.txt'}"
+    ago = duration(max(0.0, time.time() - (attempt / progress.NAME).stat().st_mtime))
+    return f"in epoch {now['epoch']} of {now['epochs']}, {100 * now['fraction']:.0f} % done; heard of {ago} ago"
+
+
+def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
+    """What a run waits for that comes before it."""
+    if run is None or run.need is None or seen.state not in PASSES:
+        return None
+    need = store.outcome(runs, run.need.id)
+    if need.state == "done":
+        return None
+    because = f": {files.line(need.reason)}" if need.reason else ""
+    return f"it starts from {need.id}, which {ENDED_AS.get(need.state, need.state)}{because}; pvt-exp why {need.id}"
+
+
+def _next(seen: Outcome, sweeps: list[str], is_driven: bool) -> str | None:
+    """What a person can do; None where its turn comes by itself."""
+    if seen.state in PASSES and is_driven:
+        return None
+    if seen.state == "pending":
+        which = f"pvt-exp sweep of {' or '.join(sweeps)}" if sweeps else "pvt-exp sweep or run"
+        return f"nobody drives it now: {which} does"
+    return f"what to do: {DO.get(seen.state, 'the same command')}"

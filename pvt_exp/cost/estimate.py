@@ -1,0 +1,187 @@
+"""What a plan costs: counted for every row, measured where it was calibrated, and in hours where all of it was."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pvt_exp import cost, store
+from pvt_exp.config import ConfigError
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.cost import Cost, NoCost, calibration
+from pvt_exp.cost.calibration import Hours, Pace
+from pvt_exp.launchers import Launcher, Slot
+from pvt_exp.plan import Plan, site
+from pvt_exp.store import Outcome, attempts, progress
+from pvt_exp.store.states import PASSES
+
+CUDA_BYTES = 600 << 20
+"""What CUDA's context and its libraries take of a GPU, about."""
+FEW = 30
+"""Models that are counted, in a second or two each, before a sweep starts on GPUs."""
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a plan on the slots at hand."""
+
+    costs: tuple[Cost | NoCost, ...]
+    """Of the plan's rows."""
+    paces: Mapping[str, Pace]
+    """By the names of rows and first stages, of those that were calibrated on such a device."""
+    run_h: Mapping[str, float]
+    """Hours of one run, likewise."""
+    room: int
+    """Bytes that a run can have."""
+    slots: int
+    device: str
+    hours: Hours | None = None
+    """None where something was not calibrated, or where data are not at hand."""
+    lacking: tuple[str, ...] = ()
+    """What the hours are not known of."""
+    too_large: tuple[str, ...] = ()
+    """Of each row that will not fit, why."""
+    failed: tuple[str, ...] = ()
+    """Of each row that cannot be built, or calibrated: where it is written, its name, and why."""
+
+
+def of(
+    plan: Plan,
+    outcomes: Mapping[str, Outcome],
+    tried: Sequence[dict[str, Any]],
+    runs: Path,
+    launcher: Launcher,
+    placement: Placement,
+    data: Sequence[str],
+    calibrate: bool,
+) -> Estimate:
+    """Count every row; calibrate what was not, if asked to; ``tried`` is `tuning.progress`. A row that fails is told.
+
+    Raises:
+        ConfigError: for data or a device that calibration lacks.
+    """
+    places = launcher.slots()
+    slot = places[0]
+    roots, facts, problems = site.inspect(plan, site.places(data), site.load())
+    groups = calibration.groups(plan)
+    costs = cost.each([_placed(row.first, placement) for row in plan.rows])
+    failed = {
+        row.name: f"cannot be built: {told.reason}"
+        for row, told in zip(plan.rows, costs, strict=True)
+        if isinstance(told, NoCost)
+    }
+    if calibrate:
+        if told := [problem for run in groups.values() for problem in problems.get(run.dataset, ())]:
+            raise ConfigError(dict.fromkeys(told))
+        left = {name: run for name, run in groups.items() if name not in failed}
+        failed |= _calibrate(left, runs, placement, roots, slot)
+    paces = {
+        name: pace
+        for name, run in groups.items()
+        if (pace := calibration.known(runs, run, placement, slot)) is not None
+    }
+    known = {run.dataset for run in groups.values() if run.dataset in facts and facts[run.dataset].images}
+    lacking = tuple(name for name, run in groups.items() if name not in paces or run.dataset not in known)
+    run_h = {
+        name: paces[name].run_s(run, facts[run.dataset]) / 3600 for name, run in groups.items() if name not in lacking
+    }
+    hours = None
+    if not lacking and groups:
+        ended = {each["name"]: len(each["tried"]) for each in tried}
+        begun = {run_id: part for run_id in outcomes if (part := _begun(runs, outcomes[run_id]))}
+        hours = calibration.hours(plan, outcomes, ended, paces, facts, begun, len(places))
+    room = room_of(places, launcher.memory_gb)
+    too_large = _too_large({row.name: each for row, each in zip(plan.rows, costs, strict=True)}, room)
+    origins = {row.name: f"{row.origin}: " for row in plan.rows if row.origin}
+    return Estimate(
+        tuple(costs),
+        paces,
+        run_h,
+        room,
+        len(places),
+        calibration.device(slot),
+        hours,
+        lacking,
+        tuple(too_large),
+        tuple(f"{origins.get(name, '')}{name}: {why}" for name, why in failed.items()),
+    )
+
+
+def room_of(places: Sequence[Slot], memory_gb: float | None) -> int:
+    """Bytes that each process of a run can have in the first of these places; on the CPU no more than its limit."""
+    slot = places[0]
+    whole = calibration.room(slot, sum(each.gpus == slot.gpus for each in places))
+    if slot.gpus:
+        return whole - CUDA_BYTES
+    return min(whole, int(memory_gb * 1e9 / slot.ranks)) if memory_gb else whole
+
+
+def foreseen(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) -> list[str]:
+    """Which rows will not fit, and why, as far as it is known at once: counted before or, on a GPU, of a few models. Those
+    too that cannot be built.
+    """
+    places = launcher.slots()
+    runs = [_placed(run, placement) for run in rows.values()]
+    costs: list[Cost | NoCost | None] = [*cost.known(runs)]
+    if places[0].gpus and 0 < costs.count(None) <= FEW:
+        costs = [*cost.each(runs)]
+    found = dict(zip(rows, costs, strict=True))
+    return [
+        *(f"cannot be built: {name}: {told.reason}" for name, told in found.items() if isinstance(told, NoCost)),
+        *_too_large(found, room_of(places, launcher.memory_gb)),
+    ]
+
+
+def _too_large(costs: Mapping[str, Cost | NoCost | None], room: int) -> list[str]:
+    return [
+        f"will not fit: a step of {name} takes {each.memory / GIB:.1f} GiB, and a run has {room / GIB:.1f} GiB here; "
+        "--micro-batch takes fewer images at once"
+        for name, each in costs.items()
+        if isinstance(each, Cost) and each.memory is not None and each.memory > room
+    ]
+
+
+def _placed(run: Run, placement: Placement) -> Run:
+    """The run with as many images at once as the placement says, for counting."""
+    return run.model_copy(update={"group_size": placement.micro_batch}) if placement.micro_batch else run
+
+
+def _calibrate(
+    groups: Mapping[str, Run],
+    runs: Path,
+    placement: Placement,
+    roots: Mapping[str, Path],
+    slot: Slot,
+) -> dict[str, str]:
+    """Measure what was not measured, or on a device that was busy; why that failed, of each row where it did."""
+    failed = {}
+    paces = {name: calibration.known(runs, run, placement, slot) for name, run in groups.items()}
+    missing = {name: groups[name] for name, pace in paces.items() if pace is None or not pace.was_idle}
+    store.create(runs)
+    console = Console(stderr=True, markup=False, emoji=False)
+    for count, (name, run) in enumerate(missing.items(), 1):
+        placed = placement.model_copy(update={"data": str(roots[run.dataset.name])})
+        try:
+            pace = calibration.measure(runs, run, placed, slot)
+        except ConfigError as error:
+            failed[name] = str(error)
+            continue
+        console.print(
+            f"calibrated {count} of {len(missing)}: {name}: {pace.step_s:.3g} s a step", highlight=False, soft_wrap=True
+        )
+    return failed
+
+
+def _begun(runs: Path, seen: Outcome) -> float:
+    """The part of a run that its newest checkpoint has, roughly: whole epochs."""
+    if seen.state == "done" or not seen.attempts:
+        return 0.0
+    latest = attempts.of(runs / seen.id)
+    told = progress.read(latest[-1]) if latest else None
+    if not told or seen.state not in ("running", *PASSES):
+        return 0.0
+    return float(told["fraction"]) if seen.state == "running" else float(told["scored"]) / max(1.0, told["epochs"])

@@ -1,0 +1,331 @@
+"""One call of ``sweep`` or ``run``: look at what is there, drive what is missing, say how it went."""
+
+import gc
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from pvt_exp import store
+from pvt_exp.config import ConfigError
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.config.sweep import Policy
+from pvt_exp.cost import estimate
+from pvt_exp.drive import registry, tuning
+from pvt_exp.drive import smoke as smoke_steps
+from pvt_exp.drive.board import Board
+from pvt_exp.drive.driver import NO_MORE, Halted, Source, Where, drive, place, start_of
+from pvt_exp.drive.live import View, duration, several
+from pvt_exp.launchers import Launcher
+from pvt_exp.plan import Plan, site
+from pvt_exp.store import Outcome, codes, tuned
+from pvt_exp.store import status as standing
+from pvt_exp.store.states import ENDED, PASSES, State
+from pvt_exp.system import files, machine, signals
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+HALTED = 3
+"""The trials were stopped by ``pvt-exp stop`` or ``on_error``; nothing more is to be trained."""
+
+
+@signals.as_ctrl_c()
+def train(
+    console: Console,
+    planned: Plan,
+    runs: Path,
+    launcher: Launcher,
+    placement: Placement,
+    data: Sequence[str],
+    retry: Sequence[str],
+    policy: Policy,
+    smoke: bool = False,
+) -> int:
+    """Train what a plan lacks and say how it went; ``data`` and ``retry`` are the words of the command line.
+
+    With ``smoke`` one step of each architecture comes first.
+
+    Returns:
+        0 if every run is done, 1 if some are not, `INTERRUPTED`.
+
+    Raises:
+        ConfigError: before anything is written, for words that cannot be used and for data that do not fit.
+    """
+    _refuse_elsewhere()
+    again = _states(retry)
+    _check_shares(planned, placement, launcher)
+    roots, facts, problems = site.inspect(planned, site.places(data), site.load())
+    store.check(runs)
+    outcomes = standing.outcomes(runs, planned, site.fingerprints(facts))
+    to_do = standing.to_do(planned, outcomes, (*PASSES, *again))
+    told = [problem for run in to_do for problem in (*problems.get(run.dataset, ()), *_lacks_weights(runs, run))]
+    if told:
+        raise ConfigError(dict.fromkeys(told))
+    for run in to_do:
+        if (why := outcomes[run.id].reason) and why.startswith(store.DOES_NOT_COUNT):
+            name = f"{planned.names[run.id]}, seed {run.seed} ({run.id})"
+            console.print(f"{name}: {why}; it is trained again", highlight=False, soft_wrap=True)
+    store.create(runs)
+    if planned.file is not None:
+        store.remember_name(runs, planned.name, planned.file)
+    if planned.file is not None and (others := store.same_name(runs, planned.name, planned.file)):
+        console.print(
+            f"note: another sweep of this store is called {planned.name}: {others[0]}; W&B groups both together, and a "
+            "table that both write into one --out folder is of whichever came last: rename one of the files",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for run in planned.order:
+        if run.id in outcomes:
+            store.use(runs, run.id, planned.name, file=planned.file)
+            if (start := start_of(run)) is not None and (runs / start).is_dir():
+                store.use(runs, start, planned.name, start=True)
+    if line := codes.in_words(planned, outcomes, codes.other(planned, outcomes)):
+        console.print(line, highlight=False, soft_wrap=True)
+    if not to_do:
+        return tell(console, planned, outcomes)
+    board = Board(planned, outcomes)
+    needs = sum(run.id in outcomes for run in planned.needs)
+    doing = {run.id for run in to_do}
+    blocked = sum(seen.state in PASSES and seen.id not in doing for seen in outcomes.values())
+    console.print(
+        f"{planned.name}: {several(len(planned.variants), 'variant')} x {several(len(planned.seeds), 'seed')} = "
+        f"{several(len(planned.runs), 'run')}, "
+        + (f"and {several(needs, 'pretraining run')} they start from, " if needs else "")
+        + f"{len(outcomes) - len(to_do) - blocked} known already, {len(to_do)} to train"
+        + (f", {blocked} that cannot start" if blocked else "")
+        + f"; at once: {at_once(launcher, placement.workers)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for line in site.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}):
+        console.print(line, highlight=False, soft_wrap=True)
+    rows = {planned.names[run.id]: run for run in to_do}
+    for line in estimate.foreseen(rows, launcher, placement):
+        console.print(line, highlight=False, soft_wrap=True)
+    where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement, policy)
+    try:
+        if smoke and _first_steps(console, planned, where, to_do) and policy.on_error == "stop":
+            console.print("stopped: on_error: stop; nothing was trained", highlight=False)
+            return tell(console, planned, outcomes)
+    except Halted as halted:
+        console.print(f"stopped: {halted}", highlight=False)
+        return tell(console, planned, outcomes)
+    except KeyboardInterrupt:
+        console.print("stopped; nothing was trained", highlight=False)
+        return INTERRUPTED
+    view = View(console)
+    if _drive(console, view, board, where, again) == INTERRUPTED:
+        return INTERRUPTED
+    console.print(f"trained {several(board.trained, 'run')} in {duration(view.seconds)}", highlight=False)
+    return tell(console, planned, board.outcomes)
+
+
+@signals.as_ctrl_c()
+def tune(
+    console: Console,
+    planned: Plan,
+    runs: Path,
+    launcher: Launcher,
+    placement: Placement,
+    data: Sequence[str],
+    retry: Sequence[str],
+    policy: Policy,
+) -> int:
+    """Run the trials of the variants whose values are not chosen yet, and choose; as `train` does for the runs.
+
+    Returns:
+        0 if all values are chosen now, 1 if some could not be, `HALTED`, or `INTERRUPTED`.
+    """
+    _refuse_elsewhere()
+    again = tuple(state for state in _states(retry) if state != "done")  # a trial is never done anew
+    tuning.check(planned, runs)
+    trials = tuning.first_trials(planned)
+    _check_shares(trials, placement, launcher)
+    roots, facts, problems = site.inspect(trials, site.places(data), site.load())
+    store.check(runs)
+    if told := [problem for run in trials.order for problem in problems.get(run.dataset, ())]:
+        raise ConfigError(dict.fromkeys(told))
+    store.create(runs)
+    with tuning.alone(planned, runs):
+        before = tuning.known(planned, runs)
+        fingerprints = site.fingerprints(facts)
+        board = Board(before, standing.outcomes(runs, before, fingerprints))
+        searches = tuning.Searches(planned, runs.resolve(), again)
+        board.expected, board.title = searches.budget, f"{planned.name}: trials"
+        ended = len(board.outcomes) - board.count(*PASSES, "running")
+        console.print(
+            f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
+            f"{ended} known already; at once: {at_once(launcher, placement.workers)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        for line in site.in_words(facts):
+            console.print(line, highlight=False, soft_wrap=True)
+        searches.look(board)
+        where = Where(runs.resolve(), launcher, roots, fingerprints, placement, policy)
+        if status := _drive(console, View(console), board, where, again, searches):
+            return status
+        for line in searches.decide(board):
+            console.print(line, highlight=False, soft_wrap=True)
+    return 1 if searches.undecided else 0
+
+
+def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence[str]) -> bool:
+    """Set aside what was tuned on other data than those at hand, if ``--retry stale`` says so; whether something was.
+
+    Raises:
+        ConfigError: if something should be, and it does not.
+    """
+    if all(each.chosen is None for each in planned.tunings):
+        return False
+    _, facts, _ = site.inspect(planned, site.places(data), site.load())
+    told = tuning.outdated(planned, runs, site.fingerprints(facts))
+    if told and "stale" not in retry:
+        raise ConfigError(f"{problem}; --retry stale chooses anew" for problem in told.values())
+    for each in planned.tunings:
+        if each.name in told:
+            tuned.set_aside_choice(runs, each)
+    return bool(told)
+
+
+def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[Run]) -> bool:
+    """Whether the first step of some architecture failed for good, which is told. Raises Halted where it is asked to stop.
+
+    One that was killed, or ran out of memory, is tried again by the sweep, alone and with fewer images at once.
+    """
+    tried = smoke_steps.chosen(where.store, to_do)
+    if tried:
+        console.print(
+            f"one step of each of {len(tried)} architectures first (--no-smoke leaves it out)", highlight=False
+        )
+
+    def told(failed: smoke_steps.Failed) -> None:
+        name, reason = planned.names[failed.run.id], files.line(failed.reason)
+        console.print(f"  {failed.state}  {name}: {reason}", highlight=False, soft_wrap=True)
+
+    placed = partial(place, where=where, plan=planned)
+    with registry.driving(where.store, planned.name, where.placement.command, planned.file) as asked:
+        minutes = where.policy.stall_minutes
+        failed = smoke_steps.try_out(where.store, where.launcher, tried, placed, told, minutes, lambda: bool(asked))
+        if asked:
+            raise Halted("as pvt-exp stop asks for; nothing was trained")
+    return any(each.state not in ("killed", "out_of_memory") for each in failed)
+
+
+def _drive(
+    console: Console,
+    view: View,
+    board: Board,
+    where: Where,
+    again: tuple[State, ...],
+    source: Source = NO_MORE,
+) -> int:
+    """Drive the board's plan and show it; 0, or `HALTED`, or `INTERRUPTED`."""
+    gc.enable()
+    try:
+        with view:
+            drive(board.plan, where, board, again, view.show, source)
+    except Halted as halted:
+        console.print(f"stopped: {halted}", highlight=False, soft_wrap=True)
+        return HALTED
+    except KeyboardInterrupt:
+        left = board.count(*PASSES, "running")
+        console.print(
+            f"stopped: {board.count('done')} of {len(board.outcomes)} runs are done, {left} are left. "
+            "What was under way goes on from its last checkpoint with the same command.",
+            highlight=False,
+        )
+        return INTERRUPTED
+    finally:
+        _say_untold(console, board)
+    return 0
+
+
+def _say_untold(console: Console, board: Board) -> None:
+    """What W&B was not told of runs that ended, by reason."""
+    whys = sorted(board.untold, key=lambda why: -len(board.untold[why]))
+    for why in whys[:3]:
+        console.print(
+            f"W&B, of {several(len(board.untold[why]), 'run')}: {why}", highlight=False, soft_wrap=True, markup=False
+        )
+    if len(whys) > 3:
+        console.print(f"W&B: and {len(whys) - 3} other problems; the logs of the attempts have them", highlight=False)
+
+
+def _refuse_elsewhere() -> None:
+    if (why := machine.lacks_for_training()) is not None:
+        raise ConfigError(why)
+
+
+def _states(retry: Sequence[str]) -> tuple[State, ...]:
+    """The words after ``--retry`` as states."""
+    known: tuple[State, ...] = (*ENDED, "stale", "done")
+    if unknown := sorted(set(retry) - set(known)):
+        raise ConfigError(f"--retry {unknown[0]}: one of {', '.join(known)}")
+    return tuple(state for state in known if state in retry)
+
+
+def _check_shares(planned: Plan, placement: Placement, launcher: Launcher) -> None:
+    """Raise ConfigError for a run whose groups cannot be cut, or shared by its GPUs, evenly."""
+    each = launcher.gpus_per_run
+    for run in (r for r in planned.order if r.batch_size // r.group_size % each):
+        images, groups = run.batch_size, run.batch_size // run.group_size
+        would = f"a group_size of {images // each} would do" if images % each == 0 else "another batch_size would"
+        raise ConfigError(
+            f"gpus_per_run {each}: a batch of {images} images is {groups} group{'s'[: groups > 1]} of {run.group_size} "
+            f"(group_size: images that are mixed, and over which BatchNorm takes its statistics), which {each} GPUs cannot "
+            f"share evenly; {would}"
+        )
+    if (size := placement.micro_batch) and (bad := next((r for r in planned.order if r.group_size % size), None)):
+        raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
+
+
+def at_once(launcher: Launcher, workers: int) -> str:
+    """How many runs go at once, on what, and with how many threads and loading processes each."""
+    slots = launcher.slots()
+    gpus = Counter(slot.gpus for slot in slots if slot.gpus)
+    on = [f"{runs} on GPU{'s'[: len(each) > 1]} {', '.join(map(str, each))}" for each, runs in gpus.items()]
+    ranks = f", {slots[0].ranks} processes each" if slots[0].ranks > 1 and not gpus else ""
+    placed = ("; " if slots[0].ranks > 1 else ", ").join(on) or f"{len(slots)} on the CPU{ranks}"
+    loading = f"{workers or 'no'} loading process{'es' if workers > 1 else ''}"
+    return f"{placed}; {several(slots[0].threads, 'thread')} and {loading} each"
+
+
+def _lacks_weights(runs: Path, run: Run) -> list[str]:
+    """Why a run cannot start from ``pretrained: runs/<id>``, if it cannot."""
+    start = None if run.need is not None else start_of(run)
+    if start is None or store.weights(runs, start) is not None:
+        return []
+    seen = store.outcome(runs, start)
+    why = "its weights were not kept" if seen.state == "done" else f"it is {seen.state}"
+    return [f"backbone.pretrained: runs/{start}: {why}; a run starts from one that is done, with its last checkpoint"]
+
+
+def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> int:
+    """Which runs are done, why the others are not, and how to go on. Returns 0 if all are done, else 1."""
+    bad = [seen for seen in outcomes.values() if seen.state != "done"]
+    total, done = len(planned.runs), sum(outcomes[run.id].state == "done" for run in planned.runs)
+    if not bad:
+        console.print(
+            f"{planned.name}: all {total} runs are done" if total > 1 else f"{planned.name}: the run is done",
+            highlight=False,
+        )
+        return 0
+    console.print(f"{planned.name}: {done} of {total} runs are done; not done:", highlight=False)
+    told, seeds = [seen for seen in bad if seen.reason], {run.id: run.seed for run in planned.order}
+    for seen in told[:20]:
+        reason = files.line(seen.reason) if seen.reason else ""
+        name = f"{planned.names[seen.id]}, seed {seeds[seen.id]} ({seen.id})"
+        console.print(f"  {name} {seen.state}: {reason}", highlight=False, soft_wrap=True)
+    if len(told) > 20:
+        console.print(f"  and {len(told) - 20} more", highlight=False)
+    if others := Counter(seen.state for seen in bad if not seen.reason):
+        console.print("  " + ", ".join(f"{count} {state}" for state, count in others.items()), highlight=False)
+    states = sorted({seen.state for seen in bad} - set(PASSES) - {"running"})
+    again = " ".join(f"--retry {state}" for state in states if state != "done")
+    console.print(f"try them again: the same command{' with ' + again if again else ''}", highlight=False)
+    return 1

@@ -1,0 +1,77 @@
+"""Opens the images that a run learns from and those that it is scored on: the data's splits, or parts of the first one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pvt_exp.config.run import Run
+from pvt_exp.config.space import Holdout
+from pvt_exp.datasets import Facts, Split
+from pvt_exp.nn.seeding import derive
+
+
+def open_split(run: Run, root: Path, split: Split) -> Sequence[Any]:
+    """The reader of what the run trains on, or of what it is scored on.
+
+    Raises:
+        DataError: if the data are not as the run says, or too few to hold some out.
+    """
+    whole: Sequence[Any] = run.dataset.open(root, "train" if run.holdout else split, run.task.kind)
+    if run.holdout is None:
+        return whole
+    kept, held = places(len(whole), run.holdout)
+    return Part(whole, kept if split == "train" else held)
+
+
+def facts_of(run: Run, facts: Facts) -> Facts:
+    """The same facts with the images of each split as the run sees them; the validation split's own count for nothing.
+
+    Raises:
+        DataError: if there is nothing to validate on.
+    """
+    facts.check_val(run.holdout is not None)
+    if run.holdout is None:
+        return facts
+    kept, held = places(facts.images["train"], run.holdout)
+    of_train = {"train": facts.left_out.get("train", ())}
+    return facts._replace(images={"train": len(kept), "val": len(held)}, left_out=of_train)
+
+
+def places(images: int, holdout: Holdout) -> tuple[list[int], list[int]]:
+    """The training images that stay and those that are held out, each in the data's order.
+
+    They follow from the number of images, the share and the holdout's own seed: runs of all seeds hold out the same.
+
+    Raises:
+        DataError: if one of the two is empty.
+    """
+    number = holdout.held(images)
+    order = np.random.default_rng(derive(holdout.seed, "holdout")).permutation(images)
+    return sorted(order[number:].tolist()), sorted(order[:number].tolist())
+
+
+class Part(Sequence[Any]):
+    """Some of a reader's images, with all else that the reader tells of them."""
+
+    def __init__(self, reader: Any, chosen: Sequence[int]) -> None:
+        self.reader, self.chosen = reader, np.array(chosen)  # an array, which forked workers share
+        if hasattr(reader, "category_ids"):
+            self.category_ids: tuple[int, ...] = reader.category_ids
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.reader[int(self.chosen[index])]
+
+    def sizes(self) -> list[tuple[int, int]]:
+        every = self.reader.sizes()
+        return [every[place] for place in self.chosen]
+
+    def ground_truth(self) -> dict[str, Any]:
+        truth = self.reader.ground_truth()
+        images = [truth["images"][place] for place in self.chosen]
+        here = {image["id"] for image in images}
+        return {**truth, "images": images, "annotations": [a for a in truth["annotations"] if a["image_id"] in here]}

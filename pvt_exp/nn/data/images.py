@@ -1,0 +1,146 @@
+"""Opens any image file as 8-bit RGB, the way up that a person sees it.
+
+What a plain ``Image.open(path).convert("RGB")`` gets wrong, and this does not: photographs that are turned by their
+EXIF tag stay lying on their side, and cannot be read for another tag; 16-bit greyscale is clipped to white; transparent
+pixels show whatever colour lies under them. Here transparency is composited on white, the paper that most cut-out
+pictures are meant for. Colour profiles are not applied, as in every reference implementation. Of an animation the first
+frame counts.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from pvt_exp.config import DataError
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by how it lies."""
+DEEP = (0, 65535)
+"""Black and white in grey of more than 8 bits, where nothing else is said."""
+BACK = {6: 8, 8: 6}
+"""What undoes it, where it is another way."""
+
+
+class BadImage(DataError):
+    """A file that cannot be decoded: ``path: why``. Takes one string, so that it passes through worker processes."""
+
+
+def open_rgb(path: str | os.PathLike[str], turn: bool = True, levels: tuple[float, float] | None = None) -> Image.Image:
+    """The image at ``path``, decoded.
+
+    Args:
+        path: Of the file.
+        turn: Upright, as its EXIF tag says; else the pixels as they are stored.
+        levels: Of grey of 16 bits or more and of floating-point grey: the values that become black and white.
+
+    Raises:
+        BadImage: if the file is no image, or broken, truncated or absurdly large.
+        OSError: if it cannot be read at all; a lost disk is no bad image, and must not be skipped like one.
+    """
+    with reading(path), Image.open(path) as image:
+        return to_rgb(decoded(image, turn), levels)
+
+
+def decoded(image: Image.Image, turn: bool) -> Image.Image:
+    """The pixels of an image that was opened, turned as its EXIF tag says or as they are stored."""
+    way, upright = orientation(image), image.format == "TIFF"  # Pillow's TIFF reader turns by itself
+    image.load()
+    if turn == upright:
+        return image
+    method = TURNS.get(way if turn else BACK.get(way, way))
+    return image if method is None else image.transpose(method)
+
+
+def size_of(image: Image.Image, turn: bool) -> tuple[int, int]:
+    """Width and height of what `decoded` makes of an opened image."""
+    lies = orientation(image) >= 5 and turn != (image.format == "TIFF")  # Pillow says of TIFF how large it is upright
+    return image.size[::-1] if lies else image.size
+
+
+def orientation(image: Image.Image) -> int:
+    """How an opened image lies, 1 to 8 as in EXIF 2.3, section 4.6.4; 1, upright, where no tag says so in a usable way.
+
+    Damage elsewhere in the tags is passed over: only this one matters for the pixels.
+    """
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Pillow raises whatever it stumbles over in the tags, as it does in pixels
+        value = _first_tag(image.info.get("exif"))
+    if isinstance(value, tuple | list) and value:
+        value = value[0]
+    if isinstance(value, str | bytes):
+        text = (value.decode("latin-1") if isinstance(value, bytes) else value).strip()
+        value = int(text) if text.isdecimal() and len(text) < 5 else 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _first_tag(block: object) -> int:
+    """The orientation in a block of EXIF whose other tags cannot be read."""
+    if not isinstance(block, bytes):
+        return 1
+    block = block.removeprefix(b"Exif\0\0")
+    order: Literal["little", "big"] = "little" if block.startswith(b"II") else "big"
+    start = int.from_bytes(block[4:8], order)
+    tags = int.from_bytes(block[start : start + 2], order)
+    for at in range(start + 2, min(start + 2 + 12 * tags, len(block) - 11), 12):  # a tag: id, type, number, value
+        if int.from_bytes(block[at : at + 2], order) == ExifTags.Base.Orientation:
+            return int.from_bytes(block[at + 8 : at + 10], order)
+    return 1
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever Pillow stumbles over at ``path`` as BadImage; an OSError of the system stays one."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise whatever they stumble over, SyntaxError and struct.error included
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        text = " ".join(str(error).replace(str(path), "the file").split())
+        raise BadImage(f"{os.fspath(path)}: not a readable image: {text or type(error).__name__}") from None
+
+
+def to_rgb(image: Image.Image, levels: tuple[float, float] | None = None) -> Image.Image:
+    """An image of any mode as RGB."""
+    if levels is not None and is_deep(image):
+        return Image.fromarray(_stretched(np.asarray(image), *levels)).convert("RGB")
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # 16 bits a pixel; formats that Pillow widens to 32 keep the range of 16
+        high = np.clip(np.asarray(image).astype(np.int64), *DEEP) >> 8
+        return Image.fromarray(high.astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("floating-point pixels; dataset.range: [low, high] says which are black and white")
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        paper = Image.new("RGBA", colours.size, "white")
+        return Image.alpha_composite(paper, colours).convert("RGB")
+    return image.convert("RGB")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether it is grey of more than 8 bits."""
+    return image.mode == "F" or image.mode.startswith("I")
+
+
+def _stretched(values_HW: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    part_HW = (np.nan_to_num(values_HW.astype(np.float64), nan=low) - low) / (high - low)
+    bytes_HW: NDArray[np.uint8] = np.rint(255 * part_HW.clip(0, 1)).astype(np.uint8)
+    return bytes_HW

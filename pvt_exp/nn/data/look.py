@@ -1,0 +1,201 @@
+"""Looks at image files before anything is launched: headers of many, pixels of few. Neither draws nor raises.
+
+Legend: H W pixels.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pvt_exp.config import DataError
+from pvt_exp.datasets._mask_values import IGNORED
+from pvt_exp.datasets._pictures import FLAT
+from pvt_exp.nn.data.images import DEEP, BadImage, is_deep, open_rgb, orientation, reading, size_of
+
+if TYPE_CHECKING:
+    from pvt_exp.nn.data.semantic_folder import SemanticFolder
+
+HEADERS = 2000
+"""Images whose header is read, spread evenly; all where there are fewer."""
+PIXELS = 8
+"""Images that are decoded."""
+MASKS, MASK_PIXELS = 500, 400_000_000
+"""Masks that are decoded, and their pixels together; of very large ones `PIXELS` at least."""
+MOST_VALUES = 1000
+"""Different values that are told."""
+WITH_TAGS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp")
+
+
+def pictures(
+    root: Path,
+    names: Sequence[str],
+    turn: bool,
+    levels: tuple[float, float] | None,
+    sizes: Mapping[str, tuple[int, int]] | None = None,
+) -> dict[str, Any]:
+    """``looked_at``, how many headers; ``turned``, the names of those with a tag that turns them.
+
+    ``of_other_size``: name, width and height, and those that ``sizes`` says, of the images that differ. ``decoded``, how
+    many; ``flat``, the names of those that come out nearly flat; ``values``, the range of the grey ones of more than 8 bits
+    among these, None where there are none; ``beyond``, the names of decoded images with values that are clipped,
+    ``clipped``, how many of their ``pixels``.
+    """
+    chosen = spread(names, HEADERS)
+    turned, of_other_size = list[str](), list[tuple[str, int, int, int, int]]()
+    for name in chosen:
+        way, found = _header(root / name, turn)
+        turned += [name] if way > 1 else []
+        if sizes and found and found != sizes[name]:
+            of_other_size.append((name, *found, *sizes[name]))
+    flat, spans, decoded = [], list[tuple[float, float]](), 0
+    beyond, clipped, pixels = list[str](), 0, 0
+    for name in spread(names, PIXELS):
+        try:
+            image = open_rgb(root / name, turn, levels)
+            low, high = np.percentile(np.asarray(image.convert("L")), (0.5, 99.5))
+        except (DataError, OSError):
+            continue
+        decoded += 1
+        if outside := _outside(root / name, levels):
+            beyond.append(name)
+            clipped, pixels = clipped + outside, pixels + image.width * image.height
+        if high - low < FLAT:
+            flat.append(name)
+            spans += _values(root / name)
+    values = [min(low for low, _ in spans), max(high for _, high in spans)] if spans else None
+    return {
+        "looked_at": len(chosen),
+        "turned": turned,
+        "of_other_size": of_other_size,
+        "decoded": decoded,
+        "flat": flat,
+        "values": values,
+        "beyond": beyond,
+        "clipped": clipped,
+        "pixels": pixels,
+    }
+
+
+def spread(names: Sequence[str], most: int) -> list[str]:
+    """So many of the names, spread evenly, or all of them."""
+    return [names[place] for place in _evenly(len(names), most)]
+
+
+def _header(path: Path, turn: bool) -> tuple[int, tuple[int, int] | None]:
+    """How an image lies, and its width and height as it is read; None where it cannot be."""
+    try:
+        with reading(path), Image.open(path) as image:
+            if image.format == "PNG" and not any(key in image.info for key in WITH_TAGS):
+                return 1, image.size  # Pillow would decode it to look behind the pixels, too
+            return orientation(image), size_of(image, turn)
+    except (DataError, OSError):
+        return 1, None
+
+
+def _outside(path: Path, levels: tuple[float, float] | None) -> int:
+    """Pixels of a grey image of more than 8 bits whose value is none or is not between black and white."""
+    with Image.open(path) as image:
+        if not is_deep(image):
+            return 0
+        values_HW, (low, high) = np.asarray(image), levels or DEEP
+        return int(values_HW.size - ((values_HW >= low) & (values_HW <= high)).sum())
+
+
+def _values(path: Path) -> list[tuple[float, float]]:
+    """The least and the greatest value of a grey image of more than 8 bits."""
+    with Image.open(path) as image:
+        if not is_deep(image):
+            return []
+        low, high = float(np.asarray(image).min()), float(np.asarray(image).max())
+    return [(low, high)] if low < high else []
+
+
+def masks(reader: "SemanticFolder") -> dict[str, Any]:
+    """What the masks of a split hold; ``looked_at`` of them, spread evenly, and more while these have not two classes.
+
+    ``values``: all that stand in them, none where they are colours or very many. ``classes``: the labels. ``pixels`` and
+    ``ignored``: how many. ``levels``: where there is a threshold, how many pixels have each value. ``empty``: masks in which
+    no pixel counts. ``bad``: why some cannot be read. ``wrong``: what is wrong with the first that has another flaw.
+    """
+    found = Found(reader)
+    first = _evenly(len(reader), _affordable(reader))
+    for index in first:
+        found.add(index)
+    rest = iter(sorted(set(range(len(reader))) - set(first)))
+    while len(found.classes) < 2 and (further := next(rest, None)) is not None:
+        found.add(further)
+    values = sorted(found.values) if len(found.values) <= MOST_VALUES and not reader.meaning.colours else []
+    return {
+        "looked_at": found.looked_at,
+        "values": values,
+        "classes": sorted(found.classes),
+        "pixels": found.pixels,
+        "ignored": found.ignored,
+        "levels": sorted(found.levels.items()),
+        "empty": found.empty,
+        "bad": found.bad,
+        "wrong": found.wrong,
+    }
+
+
+class Found:
+    """What was found in the masks so far."""
+
+    def __init__(self, reader: "SemanticFolder") -> None:
+        self.reader = reader
+        self.values, self.classes = set[int](), set[int]()
+        self.looked_at = self.pixels = self.ignored = 0
+        self.levels = Counter[int]()
+        self.empty, self.bad = list[str](), list[str]()
+        self.wrong: str | None = None
+
+    def add(self, index: int) -> None:
+        """Look at one more mask, and at the size of its image."""
+        self.looked_at += 1
+        try:
+            values_HW = self.reader.values(index, self.reader.size(index))
+            if len(self.values) <= MOST_VALUES:
+                self.values |= _counts(values_HW).keys()
+            labels_HW = self.reader.labels(index, values_HW)
+        except BadImage as error:
+            self.bad.append(str(error))
+        except DataError as error:
+            self.wrong = self.wrong or str(error)
+        else:
+            counts = np.bincount(labels_HW.ravel(), minlength=256)
+            self.pixels, self.ignored = self.pixels + labels_HW.size, self.ignored + int(counts[IGNORED])
+            self.classes |= set(np.flatnonzero(counts[:IGNORED]).tolist())
+            if self.reader.meaning.threshold is not None:
+                self.levels.update(_counts(values_HW))
+            if counts[IGNORED] == labels_HW.size:
+                self.empty.append(os.fsdecode(self.reader.masks[index]))
+
+
+def _affordable(reader: "SemanticFolder") -> int:
+    """Masks that are decoded: as many as take some seconds."""
+    try:
+        width, height = reader.size(0)
+    except (DataError, OSError):
+        return MASKS
+    return max(PIXELS, min(MASKS, MASK_PIXELS // (width * height)))
+
+
+def _evenly(length: int, most: int) -> list[int]:
+    number = min(most, length)
+    return [n * length // number for n in range(number)]
+
+
+def _counts(values_HW: NDArray[Any]) -> dict[int, int]:
+    """How many pixels have each value that there is."""
+    if values_HW.dtype.itemsize <= 2:  # a fraction of the time that sorting takes
+        counts = np.bincount(values_HW.ravel().astype(np.uint16))
+        values = np.flatnonzero(counts)
+        return dict(zip(values.tolist(), counts[values].tolist(), strict=True))
+    values, counts = np.unique(values_HW, return_counts=True)
+    return dict(zip(map(int, values), counts.tolist(), strict=True))

@@ -1,0 +1,125 @@
+"""Reads images and masks of class numbers.
+
+Legend: H W pixels.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pvt_exp.config import DataError
+from pvt_exp.datasets import Split
+from pvt_exp.nn.data.images import BadImage, decoded, open_rgb, reading, size_of
+
+if TYPE_CHECKING:
+    from pvt_exp.datasets.semantic_folder import Settings
+
+NO_CLASS = 254  # in the table of labels: a value that stands for nothing
+GREY = ("1", "L", "P")
+
+
+class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
+    """(image, labels [H, W]) by path."""
+
+    def __init__(self, settings: "Settings", root: Path, split: Split) -> None:
+        self.settings, self.root, self.split = settings, root, split
+        # Two arrays rather than lists of strings, whose reference counts would make forked workers copy their pages.
+        images, masks = zip(*settings.pairs(root, split), strict=True)
+        self.images, self.masks = (np.array([os.fsencode(path) for path in paths]) for paths in (images, masks))
+        self.classes, self.meaning = len(settings.names(root)), settings.meaning
+        known = [int(name[1:], 16) for name, _ in self.meaning.values or ()] if self.meaning.colours else range(2**16)
+        self.known = np.array(known)
+        """What may stand in a mask, by place: every number of 16 bits, or the packed colours that are named, sorted."""
+        labels = [self.meaning.label(value, self.classes) for value in known]
+        self.table = np.array([NO_CLASS if label is None else label for label in labels], dtype=np.uint8)
+
+    def __reduce__(self) -> tuple[type["SemanticFolder"], tuple["Settings", Path, Split]]:
+        return SemanticFolder, (self.settings, self.root, self.split)  # listing is faster than sending a long list
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> Any:
+        image = open_rgb(self._path(self.images, index), self._turn, self.settings.range)
+        return image, self.labels(index, self.values(index, image.size))
+
+    @property
+    def _turn(self) -> bool:
+        return self.settings.exif == "turn"
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Width and height of an image, which is not decoded; DataError as reading it would raise."""
+        path = self._path(self.images, index)
+        with reading(path), Image.open(path) as image:
+            return size_of(image, self._turn)
+
+    def _path(self, paths: Any, index: int) -> Path:
+        return self.root / os.fsdecode(paths[index])
+
+    def values(self, index: int, size: tuple[int, int]) -> NDArray[Any]:
+        """What stands in a mask [H, W], as numbers or packed colours; it must be as large as its image.
+
+        Raises:
+            DataError: if its pixels are of another kind than the settings say.
+        """
+        path = self._path(self.masks, index)
+        with reading(path), Image.open(path) as opened:
+            mask = decoded(opened, self._turn)
+        values_HW = self._in_numbers(mask, path)
+        if values_HW.shape[::-1] != size:
+            measured = "{} x {} pixels, and its image {} x {}".format(*values_HW.shape[::-1], *size)
+            raise BadImage(f"{path}: the mask has {measured}: {self._path(self.images, index)}")
+        return values_HW
+
+    def _in_numbers(self, mask: Image.Image, path: Path) -> NDArray[Any]:
+        if self.meaning.colours:
+            red, green, blue = np.moveaxis(np.asarray(mask.convert("RGB")).astype(np.int32), 2, 0)
+            packed_HW: NDArray[Any] = (red << 16) + (green << 8) + blue
+            return packed_HW
+        if mask.mode.startswith("I"):
+            return np.asarray(mask)
+        if self.meaning.threshold is not None and mask.mode != "F":
+            return np.asarray(
+                mask.convert("L")
+            )  # the brightness: of one bit 0 or 255, of a palette that of its colours
+        if mask.mode in GREY:
+            return np.asarray(mask)
+        if mask.mode in ("RGB", "RGBA", "LA"):
+            channels_HWC = np.asarray(mask)
+            colours = channels_HWC[..., : 3 if mask.mode != "LA" else 1]
+            clear = mask.mode != "RGB" and (channels_HWC[..., -1] != 255).any()
+            if not clear and (colours == colours[..., :1]).all():
+                return channels_HWC[..., 0]
+        due = "where a mask has one channel, whose values are class numbers"
+        way = "name the colours, as in dataset.values: {'#000000': 0, '#ff0000': 1}, or set dataset.threshold for JPEG"
+        raise DataError(f"{path}: pixels of mode {mask.mode}, {due}; {way}")
+
+    def labels(self, index: int, values_HW: NDArray[Any]) -> NDArray[np.uint8]:
+        """The labels [H, W] that the values of a mask stand for.
+
+        Raises:
+            DataError: for a value that is no class.
+        """
+        if self.meaning.threshold is not None:
+            return (values_HW >= self.meaning.threshold).astype(np.uint8)
+        labels_HW: NDArray[np.uint8]
+        if self.meaning.colours:
+            place_HW = np.searchsorted(self.known, values_HW).clip(0, len(self.known) - 1)
+            labels_HW = np.where(self.known[place_HW] == values_HW, self.table[place_HW], np.uint8(NO_CLASS))
+        else:
+            if values_HW.dtype.itemsize > 2 and not 0 <= values_HW.min() <= values_HW.max() < len(self.table):
+                raise self._no_class(index, max(values_HW.max(), values_HW.min(), key=abs))
+            labels_HW = self.table[values_HW.astype(np.uint16, copy=False)]
+        if (labels_HW == NO_CLASS).any():
+            raise self._no_class(index, values_HW[labels_HW == NO_CLASS].max())
+        return labels_HW
+
+    def _no_class(self, index: int, value: int) -> DataError:
+        shown = f"colour #{int(value):06x}" if self.meaning.colours else f"value {value}"
+        path = self._path(self.masks, index)
+        return DataError(f"{path}: has the {shown}; {self.meaning.due(self.classes)}")

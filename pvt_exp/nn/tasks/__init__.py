@@ -1,0 +1,1 @@
+"""The LightningModule of each task; `training` has what all of them share."""

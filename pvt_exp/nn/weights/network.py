@@ -1,0 +1,149 @@
+"""The weights of a whole network, head and all: out of a run's own checkpoint, or out of a published one.
+
+Nothing may be missing and nothing left over: a network that is scored is that of the checkpoint, or none.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+from torch import Tensor, nn
+
+from pvt_exp.config.run import Run
+from pvt_exp.nn.backbones.timm import TimmBackbone
+from pvt_exp.nn.tasks.classification import Classifier
+from pvt_exp.nn.tasks.training import Training
+from pvt_exp.nn.weights.checkpoint import content, refuse_bad_numbers
+from pvt_exp.nn.weights.pretrained import SHOWN, Report, fetch, fit_positions, meant, put, translator
+from pvt_exp.nn.weights.state_dict import choose
+
+
+def restore(run: Run, checkpoint: Path) -> Training:
+    """The module of a finished run, as it was at its end and ready for testing.
+
+    Raises:
+        ValueError: if the checkpoint cannot be read, is not of this run, or holds NaN.
+    """
+    module: Training = run.task.build(run)
+    kept = content(checkpoint)
+    try:
+        module.load_state_dict(kept["state_dict"])
+    except (RuntimeError, TypeError, LookupError):
+        raise ValueError(f"{checkpoint}: not a checkpoint of run {run.id}") from None
+    refuse_bad_numbers(module.scored.state_dict(), str(checkpoint))
+    return module.eval()
+
+
+def published(run: Run, words: str) -> tuple[Training, Report]:
+    """The module of an experiment with the weights of a file or of ``timm:<tag>``, and how they matched.
+
+    For classification a file is the authors', timm's or ours; for the other tasks it is ours. Of a checkpoint of ours the
+    moving average counts where there is one.
+
+    Raises:
+        ValueError: if the weights cannot be had, or are not those of exactly this network.
+    """
+    module: Any = run.task.build(run)
+    module.ema = None  # what is loaded is what is scored
+    if words.startswith("timm:"):
+        if not isinstance(module, Classifier):
+            raise ValueError(f"{words}: timm's models classify; for {run.task.kind} give a checkpoint of a run")
+        backbone: Any = module.network.backbone
+        return module.eval(), fill(module.network, fetch(words.removeprefix("timm:"), backbone), words)
+    taken = choose(content(Path(words)), _meant(module.network), words)
+    report = fill(module.network, taken.tensors, words, taken.others)
+    report.taken = taken.words
+    return module.eval(), report
+
+
+def _meant(network: Any) -> Callable[[str], str | None]:
+    """Gives the tensor of a network that a name in a checkpoint stands for: by our own name, or another's."""
+    own, translate = network.state_dict(), _translator(network)
+    return meant(own, lambda name: name if name in own else translate(name))
+
+
+def fill(network: Any, theirs: dict[str, Tensor], source: str, others: Sequence[str] = ()) -> Report:
+    """Put all of a checkpoint's tensors into all of a network's; the network stays as it was unless they fit.
+
+    ``others`` are names that the checkpoint has beside them.
+
+    Raises:
+        ValueError: listing what is missing, left over, or of another shape.
+    """
+    own, translate = network.state_dict(), _translator(network)
+    report, fitting, misshapen = Report(source, unexpected=list(others)), dict[str, Tensor](), list[str]()
+    for name, tensor in theirs.items():
+        ours = name if name in own else translate(name)
+        if ours not in own or ours in fitting:
+            report.unexpected.append(name)
+        elif tensor.is_floating_point() != own[ours].is_floating_point():
+            misshapen.append(f"{ours} {tensor.dtype} there and {own[ours].dtype} here")
+        elif tensor.shape == own[ours].shape:
+            fitting[ours] = tensor
+            report.matched.append(ours)
+        elif (table := _table(ours, tensor, own[ours])) is not None:
+            fitting[ours] = table
+            report.resized.append(ours)
+        else:
+            misshapen.append(f"{ours} {list(tensor.shape)} there and {list(own[ours].shape)} here")
+    shaped = {line.partition(" ")[0] for line in misshapen}
+    report.missing = [name for name in own if name not in fitting and name not in shaped]
+    wrong = {"missing": report.missing, "left over": report.unexpected, "of another shape": misshapen}
+    if any(wrong.values()):
+        raise ValueError(_complaint(source, wrong, len(fitting), len(own)))
+    refuse_bad_numbers(fitting, source)
+    put(network, fitting)
+    return report
+
+
+def _table(name: str, theirs: Tensor, ours: Tensor) -> Tensor | None:
+    """A table of positions at the size that is due, if it is one and can be brought there."""
+    is_table = name.endswith(("position", "pos_embed")) and theirs.ndim == 3 and theirs.shape[::2] == ours.shape[::2]
+    return fit_positions(theirs, ours.shape[1]) if is_table else None
+
+
+def _translator(network: Any) -> Callable[[str], str]:
+    """Our name of a tensor of a classifier from the authors' or timm's: the backbone's names, and those of the head."""
+    inner = translator(network.backbone)
+    head = f"{head_name(network.backbone)}."
+
+    def ours(name: str) -> str:
+        if name.startswith(head):
+            return f"head.{name.removeprefix(head)}"
+        return f"backbone.{inner(name.removeprefix('backbone.'))}"
+
+    return ours
+
+
+def head_name(backbone: nn.Module) -> str:
+    """What the linear classifier is called in a checkpoint of this architecture."""
+    if isinstance(backbone, TimmBackbone):
+        config: Any = getattr(backbone.model, "pretrained_cfg", None) or {}
+        named = config.get("classifier") or "head"
+        return named if isinstance(named, str) else str(named[0])
+    return "head"
+
+
+def recipe(tag: str) -> dict[str, Any]:
+    """How timm says that the weights of a tag want their images, by the fields of our task."""
+    config: Any = timm.models.get_pretrained_cfg(tag)
+    if config is None:
+        return {}
+    return {
+        "image_px": (config.test_input_size or config.input_size)[-1],
+        "crop_share": config.test_crop_pct or config.crop_pct,
+        "interpolation": config.interpolation,
+        "mean": tuple(config.mean),
+        "std": tuple(config.std),
+    }
+
+
+def _complaint(source: str, wrong: dict[str, list[str]], fit: int, of: int) -> str:
+    lines = [f"{source}: {fit} of the network's {of} tensors fit"]
+    for what, names in wrong.items():
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            lines.append(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}")
+    lines.append("to be scored a network needs all of its weights, the head's too, and a checkpoint must be used whole")
+    return "; ".join(lines)

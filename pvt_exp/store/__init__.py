@@ -1,0 +1,403 @@
+"""The run store: ``runs/<id>/run.yaml`` goes in, ``runs/<id>/result.json`` comes out.
+
+    runs/store.json                     the format of the store
+    runs/<id>/run.yaml                  the whole configuration
+    runs/<id>/lock                      held by the process that trains it
+    runs/<id>/packages.json             the other packages that its components are of, where there are some
+    runs/<id>/sweeps/<name>             the sweeps that use the run, and where their files lie, a line each
+    runs/<id>/starts/<name>             the sweeps whose runs start from its weights, which are then kept
+    runs/<id>/attempts/<n>/             one try: placement.yaml, log.txt, metrics.csv, progress.json, checkpoints/
+    runs/<id>/attempts/<n>/alive.json   a number that goes up while it lives, for other machines
+    runs/<id>/attempts/<n>/again.json   how it is tried again, where the try ran out of memory and that is not the end
+    runs/<id>/attempts/<n>/end.json     how the try ended, with the reason and the log's last lines
+    runs/<id>/result.json               published whole, and the first wins (files.publish)
+
+What state a run is in follows from these files; nothing else remembers it.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pvt_exp import config
+from pvt_exp.config import ConfigError, lacking, reading
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.datasets import Dataset
+from pvt_exp.store import attempts, content, provenance
+from pvt_exp.store.states import State
+from pvt_exp.system import files, heartbeat, locks
+
+FORMAT = 1
+DOES_NOT_COUNT = "its result.json does not count"
+"""Begins the reason of a run whose result was edited, or is not its own."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run."""
+
+    id: str
+    state: State
+    reason: str | None = None
+    """Why there is no result, in words."""
+    result: dict[str, Any] | None = None
+    """``result.json`` where the state is ``done`` (or ``stale``)."""
+    attempts: int = 0
+
+
+# ---------------------------------------------------------------- in
+
+
+def create(store: Path) -> Path:
+    """Make the folder, or check that what is there is a store that this version understands.
+
+    Raises:
+        ConfigError: for a store of a newer version, and for a folder that cannot be written to.
+    """
+    check(store)
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        if not (store / "store.json").exists():
+            files.publish(store / "store.json", files.dump({"format": FORMAT}))
+        files.check_publishing(store)
+    except OSError as error:
+        if error.errno in files.FULL:
+            raise
+        raise ConfigError(f"{store}: cannot keep runs here: {error.strerror}") from None
+    return store
+
+
+def check(store: Path) -> None:
+    """Raise ConfigError if a newer version made the store, or if it is no folder.
+
+    Kinds that are not installed here are told with their package from now on, where a run of this store has them.
+    """
+    lacking.ask_also("store", partial(package_of, store))
+    if store.exists() and not store.is_dir():
+        raise ConfigError(f"{store}: not a folder")
+    written = (files.read_json(store / "store.json") or {}).get("format", FORMAT)
+    if written != FORMAT:
+        raise ConfigError(f"{store}: made by a newer version of pvt_exp (format {written}, this one knows {FORMAT})")
+
+
+class Taken(Exception):
+    """Another driver has begun the run at this moment."""
+
+
+def attempt(store: Path, run: Run, placement: Placement, sweep: str, file: Path | None = None) -> Path:
+    """Make the folder of a new try: ``runs/<id>/attempts/<n>`` with its placement, and ``run.yaml`` if it is the first.
+
+    It appears whole, with a first sign of life, by which other machines know at once that somebody has begun.
+
+    Raises:
+        ConfigError: if the run's folder holds another run, so that two would share one id.
+        Taken: if another driver was quicker, of this machine or, on a store that they share, of another one.
+    """
+    folder = store / run.id
+    _refuse_links(folder)
+    (folder / "attempts").mkdir(parents=True, exist_ok=True)
+    use(store, run.id, sweep, file=file)
+    written = folder / "run.yaml"
+    if not written.exists() or not written.stat().st_size:
+        files.write(written, files.dump_yaml(run.model_dump(mode="json")))
+        if packages := provenance.of_packages(run):
+            files.write(folder / "packages.json", files.dump(packages))
+    elif (other := load(folder)).id != run.id:
+        raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
+    if os.path.lexists(folder / "result.json") and result(folder) is None:
+        set_aside_result(folder)  # torn: it counts as not finished, and must not keep the next one from being published
+    number = max((int(p.name) for p in (folder / "attempts").iterdir() if p.name.isdecimal()), default=0) + 1
+
+    def fill(part: Path) -> None:
+        files.write(part / "placement.yaml", files.dump_yaml(placement.model_dump(mode="json")))
+        heartbeat.give_sign(part)
+
+    path = folder / "attempts" / str(number)
+    if not files.claim_folder(path, fill):
+        raise Taken
+    return path
+
+
+def use(store: Path, run_id: str, sweep: str, start: bool = False, file: Path | None = None) -> None:
+    """Remember that a sweep uses the run, or that runs of it start from this one's weights; and the sweep's file.
+
+    Sweeps are names of files, so they can stand as names of files. Several files may have one name: each is a line.
+    """
+    folder = store / run_id / ("starts" if start else "sweeps")
+    if not (folder / sweep).exists():
+        _refuse_links(folder.parent, folder / sweep)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / sweep).touch()
+    line = "" if file is None else str(file)
+    if line.isprintable() and line and line not in (told := (folder / sweep).read_text(encoding="utf-8")).splitlines():
+        files.write(folder / sweep, f"{told}{line}\n")
+
+
+def remember_name(store: Path, sweep: str, file: Path) -> None:
+    """Note that a sweep of this name is written in this file; see `same_name`."""
+    folder, line = store / "names", str(file)
+    known = _files_called(store, sweep)
+    if line not in known and line.isprintable():
+        folder.mkdir(exist_ok=True)
+        files.write(folder / sweep, "".join(f"{each}\n" for each in (*known, line)))
+
+
+def same_name(store: Path, sweep: str, file: Path) -> list[Path]:
+    """Other files of this name whose runs are in the store, and that are there."""
+    others = [Path(each) for each in _files_called(store, sweep) if each != str(file)]
+    return [other for other in others if other.is_file() and not _equal(other, file)]
+
+
+def _files_called(store: Path, sweep: str) -> list[str]:
+    path = store / "names" / sweep
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
+def _equal(one: Path, other: Path) -> bool:
+    try:
+        return one.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
+
+
+def _refuse_links(folder: Path, *more: Path) -> None:
+    """Raise ConfigError where what is written into a run's folder would come to lie elsewhere."""
+    for each in (folder, *(folder / name for name in ("attempts", "sweeps", "starts", "lock")), *more):
+        if each.is_symlink():
+            raise ConfigError(
+                f"{each}: is a link, and runs are kept in folders; --store can name another place for all"
+            )
+
+
+def is_start(folder: Path) -> bool:
+    """Whether runs of some sweep start from this one's weights, so that these must stay."""
+    return (folder / "starts").is_dir()
+
+
+def load(folder: Path) -> Run:
+    """The configuration of the run in this folder."""
+    return config.load(Run, folder / "run.yaml")
+
+
+def settings(folder: Path) -> tuple[dict[str, Any], str | None]:
+    """What is written of the run in this folder, and why it cannot be used, if so: a package that is not there."""
+    try:
+        return load(folder).model_dump(mode="json"), None
+    except ConfigError as error:
+        try:
+            return reading.plain(config.read(folder / "run.yaml").value), str(error)
+        except ConfigError:
+            return {}, str(error)
+
+
+def package_of(store: Path, group: str, kind: str) -> str | None:
+    """Which package a kind is of, in words, as runs of the store remember it; asked for kinds that are not known."""
+    for path in sorted(store.glob("*/packages.json")):
+        for name, told in (files.read_json(path) or {}).items():
+            if isinstance(told, dict) and f"{group}/{kind}" in (told.get("kinds") or ()):
+                return f"it is of the package {name} {told.get('version')}, which is not installed"
+    return None
+
+
+def set_aside_result(folder: Path) -> None:
+    """Make room for a new result where the old one is torn or of other data; it stays beside it under another name."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "result.json").replace(folder / f"result.set-aside-{time.time_ns()}.json")
+
+
+# ---------------------------------------------------------------- out
+
+
+def finish(attempt: Path, content: dict[str, Any]) -> bool:
+    """Publish the result of an attempt; False if another attempt was first, whose result stays."""
+    first = files.publish(attempts.run_folder(attempt) / "result.json", files.dump({"format": FORMAT, **content}))
+    attempts.end(attempt, "done" if first else "killed", None if first else "another attempt finished first")
+    return first
+
+
+def scratch(store: Path, host: str, process: int) -> Path:
+    """Where a driver tries the first steps of runs, of which nothing is kept."""
+    return store / "smoke" / f"{host}.{process}"
+
+
+def tidy(folder: Path) -> None:
+    """Remove what was being written when attempts at a run were killed; of a run that is done, so nobody writes there."""
+    for left in folder.glob(".*.tmp"):
+        left.unlink(missing_ok=True)
+    for attempt in attempts.of(folder):
+        parts = () if (attempt / "checkpoints").is_symlink() else attempt.glob("checkpoints/*.part")
+        for left in (*attempt.glob(".*.tmp"), *parts, attempt / "ranks"):
+            left.unlink(missing_ok=True)
+        for part in (*attempt.glob(".*.part"), *attempt.glob(f".*{files.IN_HAND}")):
+            shutil.rmtree(part, ignore_errors=True)
+    within = () if (folder / "attempts").is_symlink() else folder.glob("attempts/.*.part")
+    for part in (*within, *folder.glob(".*.part"), *folder.glob(f".*{files.IN_HAND}")):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def tidy_all(store: Path) -> None:
+    """Do so for all runs that are done, as some may have ended while no driver looked; for none that is trained again."""
+    for left in store.glob(".*.tmp"):
+        left.unlink(missing_ok=True)
+    for made in store.glob("*/result.json"):
+        if not made.parent.is_symlink() and not locks.is_locked(made.parent):
+            tidy(made.parent)
+
+
+def _tried(result: dict[str, Any]) -> int:
+    """How many attempts it took to come to a result, which names the one that did; 0: it does not say."""
+    made = result.get("provenance")
+    number = made.get("attempt") if isinstance(made, dict) else None
+    return number if type(number) is int else 0
+
+
+def outcome(store: Path, run_id: str) -> Outcome:
+    """What became of a run, from its files."""
+    folder = f"{store}/{run_id}"
+    found, wrong = _read_result(folder, run_id)
+    if found is not None:
+        return Outcome(run_id, "done", result=found, attempts=_tried(found))
+    wrong = wrong and f"{DOES_NOT_COUNT}: {files.line(wrong)}"
+    latest = attempts.of(Path(folder))
+    if not latest:
+        return Outcome(run_id, "pending", wrong)
+    count = len(latest)
+    if locks.is_locked(Path(folder)) or locks.is_held(latest[-1] / "placement.yaml"):
+        return Outcome(run_id, "running", attempts=count)
+    newest = _newest(latest)
+    told = attempts.ended(newest)
+    if told is None and (beat := heartbeat.of(newest)) is not None and not beat.here:
+        return Outcome(run_id, "running", f"on {beat.host}, process {beat.process}", attempts=count)
+    if told is None or told["state"] == "done":
+        torn = told is not None
+        if torn and (found := result(folder)) is not None:  # it was published while we looked
+            return Outcome(run_id, "done", result=found)
+        why = wrong or "it went away without a word: killed, or its machine lost"
+        if torn and wrong is None:
+            why = "its result is gone"
+        return Outcome(run_id, "killed", why, attempts=count)
+    if told["state"] == "out_of_memory" and (left := attempts.again(newest)) is not None:
+        return Outcome(run_id, "killed", f"{left['why']}; it is to be tried {left['words']}", attempts=count)
+    return Outcome(run_id, told["state"], told["reason"], attempts=count)
+
+
+def _newest(tries: Sequence[Path]) -> Path:
+    """The newest that was begun; a driver of this machine that died before its process was may have left a later one."""
+
+    def is_begun(attempt: Path) -> bool:
+        if (attempt / "end.json").exists() or (attempt / "log.txt").exists():
+            return True
+        beat = heartbeat.of(attempt)
+        return beat is not None and not beat.here  # its machine knows
+
+    return next(filter(is_begun, reversed(tries)), tries[-1])
+
+
+def result(folder: Path | str) -> dict[str, Any] | None:
+    """The result in a run's folder; None where there is none, or none that can be read.
+
+    Raises:
+        ConfigError: if a newer version wrote it.
+    """
+    return _read_result(folder, Path(folder).name)[0]
+
+
+def _read_result(folder: Path | str, run_id: str) -> tuple[dict[str, Any] | None, str | None]:
+    """The result, or what is wrong with the file: it was edited, is of another run, or of another program."""
+    path = f"{folder}/result.json"
+    found = files.read_json(path)
+    if found is None:
+        return None, "cannot be read" if os.path.lexists(path) else None
+    if (why := content.problem(found, run_id)) is not None:
+        return None, why
+    if found.get("format") != FORMAT:
+        raise ConfigError(f"{path}: format {found.get('format')} is not of this version ({FORMAT})")
+    return content.complete(found), None
+
+
+def weights(store: Path, run_id: str) -> Path | None:
+    """The checkpoint of the attempt that a finished run's result is from; None where it was not kept."""
+    made = result(store / run_id) or {}
+    number = made.get("provenance", {}).get("attempt")
+    kept = attempts.checkpoints(store / run_id / "attempts" / str(number))
+    return kept[-1] if kept else None
+
+
+def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, str] | None = None) -> dict[str, Outcome]:
+    """What became of each run. One of other data than those at hand, or whose first stage is, is ``stale``."""
+    found, asked = {}, tuple(runs)
+    many = len(asked) > 100  # then it is quicker to list the store than to look for each, and else slower
+    there: set[str] = set()
+    if store.is_dir():
+        with os.scandir(store) as entries:  # an error where it may not be read
+            there = {entry.name for entry in entries} if many else there
+    for run in asked:
+        begun = run.id in there if many else (store / run.id).is_dir()
+        seen = outcome(store, run.id) if begun else Outcome(run.id, "pending")
+        for dataset, word, trained_on in _data(run, seen.result) if fingerprints and seen.result else ():
+            at_hand = (fingerprints or {}).get(dataset)
+            if at_hand and trained_on and trained_on != at_hand:
+                seen = replace(seen, state="stale", reason=f"{word} on data {trained_on}; at hand are {at_hand}")
+        found[run.id] = seen
+    return found
+
+
+def _data(run: Run, result: dict[str, Any]) -> Iterator[tuple[Dataset, str, str | None]]:
+    """The data sets that a result follows from, and the fingerprints that they had."""
+    yield run.dataset, "trained", (result.get("data") or {}).get("fingerprint")
+    if run.need is not None:
+        start = result.get("provenance", {}).get("pretrained") or {}
+        yield run.need.dataset, "its first stage was trained", start.get("data")
+
+
+def find(store: Path, prefix: str, begun: bool = True) -> str:
+    """The whole id of the run that starts with ``prefix``, of those that were ``begun`` or of all that a sweep has named.
+
+    Raises:
+        ConfigError: if there is none, or more than one.
+    """
+    if not re.fullmatch(r"[0-9a-f]{1,12}", prefix):
+        raise ConfigError(f"'{prefix}' is no id of a run: up to 12 digits of 0-9 and a-f")
+    there = (p for p in store.glob(f"{prefix}*") if is_run(p.name))
+    found = sorted(p.name for p in there if (p / ("run.yaml" if begun else "sweeps")).exists())
+    if len(found) != 1:
+        which = f"matches {len(found)} runs: {', '.join(found[:8])}" if found else f"matches no run in {store}"
+        raise ConfigError(f"'{prefix}' {which}")
+    return found[0]
+
+
+def is_run(name: str) -> bool:
+    """Whether a folder of the store is called as runs are; another one that holds a run is a copy."""
+    return re.fullmatch(r"[0-9a-f]{12}", name) is not None
+
+
+def data_of(folder: Path) -> str | None:
+    """Where the data were for the newest attempt at a run, if they are still there."""
+    for each in reversed(attempts.of(folder)):
+        with contextlib.suppress(ConfigError):
+            place = config.load(Placement, each / "placement.yaml").data
+            if place and Path(place).exists():
+                return place
+    return None
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of the sweeps that use the run, where they were when it was trained for them."""
+    found = []
+    for path in sorted((folder / "sweeps").glob("*")):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found += [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return found
+
+
+def sweeps(folder: Path) -> list[str]:
+    """Names of the sweeps that use the run."""
+    return sorted(p.name for p in (folder / "sweeps").glob("*"))

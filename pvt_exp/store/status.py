@@ -1,0 +1,94 @@
+"""How the runs of a plan stand: what became of each, what it waits for, and so what is to be trained now.
+
+A first stage stands here with the runs that start from it: it is to be trained only if one of them is, and then its
+weights must be there as well as its result.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pvt_exp import store
+from pvt_exp.config.run import Run
+from pvt_exp.datasets import Dataset
+from pvt_exp.plan import Plan
+from pvt_exp.store import Outcome
+from pvt_exp.store.states import PASSES, State
+
+ENDED_AS: dict[State, str] = {
+    "killed": "was killed", "out_of_memory": "ran out of memory", "timed_out": "timed out", "stale": "is stale",
+    "pending": "is pending", "running": "is running",
+}  # fmt: skip
+
+
+def outcomes(runs: Path, plan: Plan, fingerprints: Mapping[Dataset, str]) -> dict[str, Outcome]:
+    """What became of each run of a plan, in the order of training, and of the runs that they start from.
+
+    A first stage that is not there, and that nothing waits for any more, is left out.
+    """
+    found = store.outcomes(runs, plan.runs, fingerprints)
+    if all(variant.runs[0].need is None for variant in plan.variants):
+        return found
+    wanted = {run.need.id for run in plan.runs if run.need is not None and found[run.id].state != "done"}
+    found |= store.outcomes(runs, plan.needs, fingerprints)
+    for run in reversed(plan.order):  # those that start from others before the others
+        if run.id in wanted:
+            found[run.id] = _with_weights(runs, found[run.id])
+            if run.need is not None and found[run.id].state != "done":
+                wanted.add(run.need.id)
+    own = {run.id for run in plan.runs}
+    ordered = {
+        run.id: found[run.id]
+        for run in plan.order
+        if run.id in own or run.id in wanted or found[run.id].state == "done"
+    }
+    for run in plan.order:
+        if run.id in ordered:
+            ordered[run.id] = waiting(ordered[run.id], run, ordered)
+    return ordered
+
+
+def look(runs: Path, run: Run, fingerprints: Mapping[Dataset, str], is_start: bool) -> Outcome:
+    """What became of one run; one that others start from is ``stale`` without its weights."""
+    seen = store.outcomes(runs, [run], fingerprints)[run.id]
+    return _with_weights(runs, seen) if is_start else seen
+
+
+def _with_weights(runs: Path, seen: Outcome) -> Outcome:
+    if seen.state != "done" or store.weights(runs, seen.id) is not None:
+        return seen
+    why = "it is done, but its weights, which runs start from, were not kept; --retry stale trains it again"
+    return replace(seen, state="stale", reason=why)
+
+
+def waiting(seen: Outcome, run: Run, others: Mapping[str, Outcome]) -> Outcome:
+    """The outcome with the reason why the run cannot start, where it cannot: what became of its first stage."""
+    need = others.get(run.need.id) if run.need is not None else None
+    if need is None or seen.state not in PASSES or need.state == "done":
+        return seen
+    if need.state in ("pending", "running") and need.reason is None:
+        return seen  # its turn comes
+    why = f": {need.reason}" if need.reason else ""
+    return replace(seen, reason=f"waits for {need.id}, which {ENDED_AS.get(need.state, need.state)}{why}")
+
+
+def to_do(plan: Plan, found: Mapping[str, Outcome], tried: Sequence[State]) -> list[Run]:
+    """The runs to train now, in order, those that another process trains among them.
+
+    That is what is in one of the states ``tried`` and can start, and the first stages of these, if they are not done.
+    """
+    own = {run.id for run in plan.runs}
+    asked = set(own)
+    chosen: set[str] = set()
+    for run in reversed(plan.order):
+        going = {*tried, "running"} if run.id in own else {*tried, "running"} - {"done"}
+        if run.id in asked and run.id in found and found[run.id].state in going:
+            chosen.add(run.id)
+            if run.need is not None:
+                asked.add(run.need.id)
+    for run in plan.order:
+        if run.id in chosen and run.need is not None and found[run.id].state != "running":
+            need = found.get(run.need.id)
+            if run.need.id not in chosen and (need is None or need.state != "done"):
+                chosen.remove(run.id)
+    return [run for run in plan.order if run.id in chosen]

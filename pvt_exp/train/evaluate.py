@@ -1,0 +1,167 @@
+"""The process of ``pvt-exp evaluate``: scores a finished run, or published weights, and prints. Writes nothing.
+
+The data, the loader, the scoring and their order are those of training's own validation, so that the figures are too.
+"""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+
+from pvt_exp import config
+from pvt_exp.config import left_out
+from pvt_exp.config.metrics import described, number
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.datasets import Facts
+from pvt_exp.nn.data import holdout
+from pvt_exp.nn.data.loader import val_loader
+from pvt_exp.nn.tasks.training import Training
+from pvt_exp.nn.weights import network
+from pvt_exp.nn.weights.pretrained import Report
+from pvt_exp.store import provenance
+from pvt_exp.train import fit as train
+from pvt_exp.train import record
+from pvt_exp.use import requests as trained
+
+
+def main(request: dict[str, Any]) -> None:
+    """Score what the request names, and print it."""
+    run = config.make(Run, request["run"])
+    placement = config.make(Placement, request["placement"])
+    train.set_up(run, placement)
+    root = Path(placement.data or "")
+    if run.dataset.made:
+        run.dataset.make(root)
+    facts = holdout.facts_of(run, run.dataset.inspect(root))
+    run.task.check_data(facts)
+    match: Report | None = None
+    if request["weights"] is None:
+        module = network.restore(run, Path(request["checkpoint"]))
+    else:
+        module, match = network.published(run, request["weights"])
+    module.classes = facts.class_names(run.task.kind)
+    print_as = _print_json if request["json"] else _print
+    print_as(_score(run, placement, module, facts, root, request, match))
+
+
+def _score(
+    run: Run, placement: Placement, module: Training, facts: Facts, root: Path, request: dict[str, Any], match: Any
+) -> dict[str, Any]:
+    """Fields of ``pvt-exp evaluate --json``; see docs/json.md."""
+    reader = holdout.open_split(run, root, "val")
+    loader = val_loader(run, run.task.pipeline(), reader, placement)
+    pace = Pace(len(reader), show=not request["json"])
+    trainer = pl.Trainer(
+        accelerator="gpu" if placement.gpus else "cpu",
+        devices=1,
+        precision=train.PRECISION[run.precision],
+        logger=False,
+        callbacks=[pace],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    trainer.validate(module, loader, verbose=False)
+    scores, unscored = record.scored(trainer, module)
+    told = (
+        network.recipe(request["weights"].removeprefix("timm:")) if str(request["weights"]).startswith("timm:") else {}
+    )
+    return {
+        "run": run.id if request["weights"] is None else None,
+        "task": run.task.kind,
+        "weights": request["weights"] or request["checkpoint"],
+        "metrics": scores,
+        "unscored": unscored,
+        "metric_info": {name: each.info() for name in scores if (each := run.task.describe(name)).is_declared},
+        "per_class": module.per_class,
+        "data": {
+            "name": run.dataset.name,
+            "folder": str(root),
+            "fingerprint": facts.fingerprint,
+            "trained_on": request.get("fingerprint"),
+            "images": pace.images,
+            "left_out": left_out.as_json(
+                {"val": (*facts.left_out.get("val", ()), *left_out.unreadable("val", pace.unread))}
+            ),
+        },
+        "match": None if match is None else asdict(match),
+        "recipe": {
+            name: {"weights": value, "experiment": getattr(run.task, name)}
+            for name, value in told.items()
+            if value != getattr(run.task, name)
+        },
+        "images_per_second": round(pace.images / pace.seconds, 1),
+        "threads": torch.get_num_threads(),
+        "workers": loader.groups.num_workers,
+        "gpus": list(placement.gpus),
+        "device": torch.cuda.get_device_name() if placement.gpus else provenance.machine()["processor"],
+    }
+
+
+class Pace(pl.Callback):
+    """How many images were scored and how long that took, loading included; the scores' own computing is not."""
+
+    def __init__(self, length: int, show: bool) -> None:
+        self.length, self.images, self.unread = length, 0, list[str]()
+        self.console = Console(stderr=True, markup=False, emoji=False) if show and sys.stderr.isatty() else None
+        self.seconds = 0.0
+
+    def on_validation_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self._begun = time.monotonic()
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self.images += len(batch["target"])
+        self.unread += batch["skipped"]
+        if self.console:
+            self.console.print(f"{self.images} of {self.length} images", end="\r", highlight=False)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        if trainer.strategy.root_device.type == "cuda":
+            torch.cuda.synchronize()
+        self.seconds = time.monotonic() - self._begun
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    print(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+def _print(found: dict[str, Any]) -> None:
+    """For a person."""
+    say = Console(
+        width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, emoji=False, soft_wrap=True
+    ).print
+    if (match := found["match"]) is not None:
+        resized = f", {len(match['resized'])} of them resized" if match["resized"] else ""
+        fit = len(match["matched"]) + len(match["resized"])
+        say(f"{match['source']}: {fit} tensors matched{resized}, 0 missing, 0 unexpected")
+        if match["taken"]:
+            say(f"taken from {match['taken']}")
+    for name, values in found["recipe"].items():
+        say(
+            f"note: timm scores these weights with {name} {values['weights']}, the experiment has {values['experiment']}"
+        )
+    say("  ".join(described(found)))
+    for line in found["per_class"]:
+        scores = (f"{name} {number(value, 2)}" for name, value in line.items() if isinstance(value, float))
+        say(f"  {line['class']}: {'  '.join(scores) or 'not there'}")
+    data = found["data"]
+    other = data["trained_on"] and data["trained_on"] != data["fingerprint"]
+    trained = f", trained on {data['trained_on']}" if other else ""
+    say(f"data {data['name']} {data['fingerprint']}{trained}: {data['images']} images in {data['folder']}")
+    for line in left_out.in_words(left_out.of_result(found)):
+        say(f"  {line}")
+    say(f"{found['images_per_second']:.4g} images/s on {found['device']}")
+
+
+if __name__ == "__main__":
+    trained.answer(main)
