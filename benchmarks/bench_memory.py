@@ -40,7 +40,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
 def make(experiment: str, changes: dict[str, Any]) -> Run:
     """A run of an experiment without weights to start from."""
     value = config.read(ROOT / f"experiments/{experiment}.yaml").value
-    for field in ("group_size", "pretrain", "ema_decay"):
+    for field in ("ghost_batch_size", "pretrain", "ema_decay"):
         value.pop(field, None)
     for dotted, change in {"precision": "32", **changes}.items():
         value = config.put(value, dotted, change)

@@ -184,7 +184,7 @@ optim: {kind: adamw, lr: 2e-3}
 schedule: {kind: cosine, warmup_epochs: 0}
 epochs: 1
 batch_size: 16
-group_size: 8
+ghost_batch_size: 8
 """
 SWEEP = """\
 base: base.yaml
@@ -226,7 +226,7 @@ COMPARED = (
 TUNED = """\
 base: base.yaml
 seeds: [0]
-tune: {space: {optim.lr: {low: 1e-4, high: 1e-2, log: true}}, trials: 1, holdout: {share: 0.5}}
+tune: {space: {optim.lr: {low: 1e-4, high: 1e-2, log: true}}, trials: 1, holdout: {fraction: 0.5}}
 blocks:
   - variants: {all: {}}
 """

@@ -180,7 +180,7 @@ def worker_number(asked: str) -> int:
 def _batch_bytes(run: Run) -> int:
     """Of the images of a group, about, as a loading process hands them over."""
     height, width = run.task.train_px
-    size: int = run.group_size * 3 * height * width * 4
+    size: int = run.ghost_batch_size * 3 * height * width * 4
     return size
 
 

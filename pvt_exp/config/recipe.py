@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config.component import Component
 
-Spare = Literal["vectors", "norms", "nothing"]
+NoDecay = Literal["vectors", "norms", "nothing"]
 
 
 class AdamW(Component):
@@ -18,7 +18,7 @@ class AdamW(Component):
     lr_batch: int | None = Field(None, ge=1)
     """The batch size that `lr` is meant for: the rate used is ``lr * batch_size / lr_batch``. None: `lr` as it stands."""
     weight_decay: float = Field(0.05, ge=0)
-    spare: Spare = "vectors"
+    no_decay: NoDecay = "vectors"
     """What is not decayed: ``vectors`` (biases, norms) and what the backbone exempts, or ``norms`` alone, or ``nothing``."""
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = Field(1e-8, gt=0)
@@ -35,7 +35,7 @@ class SGD(Component):
     lr_batch: int | None = Field(None, ge=1)
     """The batch size that `lr` is meant for: the rate used is ``lr * batch_size / lr_batch``. None: `lr` as it stands."""
     weight_decay: float = Field(1e-4, ge=0)
-    spare: Spare = "nothing"
+    no_decay: NoDecay = "nothing"
     """What is not decayed: ``vectors`` (biases, norms) and what the backbone exempts, or ``norms`` alone, or ``nothing``."""
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False

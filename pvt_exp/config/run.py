@@ -63,7 +63,7 @@ class Run(Frozen):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     """Images an optimizer step, over all GPUs and accumulated parts."""
-    group_size: int = Field(default_factory=lambda said: said["batch_size"], ge=1, json_schema_extra=or_null)
+    ghost_batch_size: int = Field(default_factory=lambda said: said["batch_size"], ge=1, json_schema_extra=or_null)
     """Images a BatchNorm statistic and a mixup draw are taken over; the whole batch where it is left out."""
     ema_decay: float | None = Field(None, gt=0, lt=1)
     """Decay of the moving average of the weights, which is then what is scored; none: the weights themselves."""
@@ -80,15 +80,15 @@ class Run(Frozen):
     def _a_word(cls, value: Any) -> Any:
         return "32" if value == 32 else value
 
-    @field_validator("group_size", mode="before")
+    @field_validator("ghost_batch_size", mode="before")
     @classmethod
     def _whole_batch(cls, value: Any, info: ValidationInfo) -> Any:
         return info.data.get("batch_size", 1) if value is None else value  # else batch_size is told
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Run":
-        if self.batch_size % self.group_size:
-            raise ValueError(f"group_size {self.group_size} does not divide batch_size {self.batch_size}")
+        if self.batch_size % self.ghost_batch_size:
+            raise ValueError(f"ghost_batch_size {self.ghost_batch_size} does not divide batch_size {self.batch_size}")
         if self.task.kind not in self.dataset.tasks:
             serves = ", ".join(sorted(self.dataset.tasks))
             raise ValueError(
@@ -99,8 +99,8 @@ class Run(Frozen):
                 f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves none of {self.epochs} epochs"
             )
         mixing = getattr(self.task, "mixing", None)
-        if mixing is not None and self.group_size % 2:
-            raise ValueError(f"task.mixing pairs images, so group_size must be even, not {self.group_size}")
+        if mixing is not None and self.ghost_batch_size % 2:
+            raise ValueError(f"task.mixing pairs images, so ghost_batch_size must be even, not {self.ghost_batch_size}")
         self.task.check_backbone(self.backbone)
         if self.pretrain is not None and self.backbone.pretrained is not None:
             raise ValueError("pretrain and backbone.pretrained are two starts: leave one out")

@@ -97,7 +97,7 @@ class Values(Frozen):
 class Holdout(Frozen):
     """A part of the training images that the run does not learn from and is scored on, in place of the validation split."""
 
-    share: float = Field(0.1, gt=0, lt=1)
+    fraction: float = Field(0.1, gt=0, lt=1)
     """Of the training images."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Of the choice; it is not the run's, so that all seeds are scored on the same images."""
@@ -108,9 +108,9 @@ class Holdout(Frozen):
         Raises:
             DataError: if that is none or all.
         """
-        number = round(images * self.share)
+        number = round(images * self.fraction)
         if not 0 < number < images:
-            raise DataError(f"holdout.share {self.share} of {images} training images leaves a part without any")
+            raise DataError(f"holdout.fraction {self.fraction} of {images} training images leaves a part without any")
         return number
 
 

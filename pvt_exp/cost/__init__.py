@@ -19,7 +19,7 @@ from pvt_exp.plan.matching import Solution
 from pvt_exp.store import provenance
 from pvt_exp.system import children, files, machine, signals
 
-STEP = ("batch_size", "group_size", "precision")
+STEP = ("batch_size", "ghost_batch_size", "precision")
 """Fields of a run that the memory of a step depends on, besides its model, its optimizer and whether it keeps an average."""
 
 

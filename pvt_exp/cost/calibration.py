@@ -196,7 +196,7 @@ def _path(runs: Path, run: Run, placement: Placement, slot: Slot) -> Path:
 
 def _counts(run: Run, placement: Placement) -> dict[str, Any]:
     """What the speed of a step depends on, besides the device."""
-    fields = {"task", "dataset", "backbone", "batch_size", "group_size", "precision"}
+    fields = {"task", "dataset", "backbone", "batch_size", "ghost_batch_size", "precision"}
     own = {**run.model_dump(mode="json", include=fields), "optim": run.optim.kind, "ema": run.ema_decay is not None}
     own |= provenance.of_components(run)
     return {"run": own, "placement": {"workers": placement.workers, "micro_batch": placement.micro_batch}}

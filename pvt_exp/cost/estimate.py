@@ -147,7 +147,7 @@ def _too_large(costs: Mapping[str, Cost | NoCost | None], room: int) -> list[str
 
 def _placed(run: Run, placement: Placement) -> Run:
     """The run with as many images at once as the placement says, for counting."""
-    return run.model_copy(update={"group_size": placement.micro_batch}) if placement.micro_batch else run
+    return run.model_copy(update={"ghost_batch_size": placement.micro_batch}) if placement.micro_batch else run
 
 
 def _calibrate(

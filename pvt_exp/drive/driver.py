@@ -271,7 +271,7 @@ class _Driver:
         if (told := attempts.ended(attempt)) is not None and told["state"] == "done":
             got_on = False  # it came to a result that cannot be read, and would come to it again and again
         shared = sum(_share(slot, other) for other in self.slots) > 1
-        micro_batch = placement.micro_batch or run.group_size
+        micro_batch = placement.micro_batch or run.ghost_batch_size
         again = self.recovery.next(run, seen, got_on, shared, micro_batch)
         if again is None:
             board.again.pop(run.id, None)

@@ -82,7 +82,7 @@ class Recovery:
         if shared and not self.how.get(run.id, AS_BEFORE).alone:
             self.how[run.id] = Again(True, None, f"{why} beside others")
             return self.how[run.id]
-        smaller = [size for size in range(1, micro_batch // 2 + 1) if run.group_size % size == 0]
+        smaller = [size for size in range(1, micro_batch // 2 + 1) if run.ghost_batch_size % size == 0]
         self.halved[run.id] = self.halved.get(run.id, 0) + 1
         if not smaller or self.halved[run.id] > HALVINGS:
             return None

@@ -272,16 +272,16 @@ def _states(retry: Sequence[str]) -> tuple[State, ...]:
 def _check_shares(planned: Plan, placement: Placement, launcher: Launcher) -> None:
     """Raise ConfigError for a run whose groups cannot be cut, or shared by its GPUs, evenly."""
     each = launcher.gpus_per_run
-    for run in (r for r in planned.order if r.batch_size // r.group_size % each):
-        images, groups = run.batch_size, run.batch_size // run.group_size
-        would = f"a group_size of {images // each} would do" if images % each == 0 else "another batch_size would"
+    for run in (r for r in planned.order if r.batch_size // r.ghost_batch_size % each):
+        images, groups = run.batch_size, run.batch_size // run.ghost_batch_size
+        would = f"a ghost_batch_size of {images // each} would do" if images % each == 0 else "another batch_size would"
         raise ConfigError(
-            f"gpus_per_run {each}: a batch of {images} images is {groups} group{'s'[: groups > 1]} of {run.group_size} "
-            f"(group_size: images that are mixed, and over which BatchNorm takes its statistics), which {each} GPUs cannot "
-            f"share evenly; {would}"
+            f"gpus_per_run {each}: a batch of {images} images is {groups} group{'s'[: groups > 1]} of "
+            f"{run.ghost_batch_size} (ghost_batch_size: images that are mixed, and over which BatchNorm takes its "
+            f"statistics), which {each} GPUs cannot share evenly; {would}"
         )
-    if (size := placement.micro_batch) and (bad := next((r for r in planned.order if r.group_size % size), None)):
-        raise ConfigError(f"--micro-batch {size}: does not divide the run's group_size {bad.group_size}")
+    if (size := placement.micro_batch) and (bad := next((r for r in planned.order if r.ghost_batch_size % size), None)):
+        raise ConfigError(f"--micro-batch {size}: does not divide the run's ghost_batch_size {bad.ghost_batch_size}")
 
 
 def at_once(launcher: Launcher, workers: int) -> str:

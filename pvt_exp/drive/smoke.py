@@ -16,7 +16,7 @@ from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.store import attempts, frozen
 from pvt_exp.system import heartbeat
 
-MATTERS = ("task", "dataset", "backbone", "group_size", "batch_size", "precision", "ema_decay")
+MATTERS = ("task", "dataset", "backbone", "ghost_batch_size", "batch_size", "precision", "ema_decay")
 """Fields of a run that decide whether a step of it works, or its memory."""
 
 

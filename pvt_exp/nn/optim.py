@@ -13,23 +13,23 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
 def parameter_groups(model: nn.Module, optim: Any, exempt: set[str]) -> list[dict[str, Any]]:
-    """Parameters with and without weight decay, as ``optim.spare`` says; those without a gradient are in neither.
+    """Parameters with and without weight decay, as ``optim.no_decay`` says; those without a gradient are in neither.
 
     ``vectors`` spares biases, norms and the ``exempt`` names, the rule of the released PVT code (that of DeiT, arXiv
     2012.12877); ``norms`` is mmdetection's ``norm_decay_mult: 0``.
     """
     norms = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
     decayed: list[nn.Parameter] = []
-    spared: list[nn.Parameter] = []
+    exempted: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            spare = {
+            is_exempt = {
                 "vectors": parameter.ndim <= 1 or name in exempt,
                 "norms": id(parameter) in norms,
                 "nothing": False,
-            }[optim.spare]
-            (spared if spare else decayed).append(parameter)
-    groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": spared, "weight_decay": 0.0}]
+            }[optim.no_decay]
+            (exempted if is_exempt else decayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": exempted, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 

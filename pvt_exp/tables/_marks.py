@@ -110,7 +110,7 @@ def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
     told: dict[str, list[Line]] = {}
     for line in lines:
         if (holdout := line.variant.runs[0].holdout) is not None:
-            share = f"{100 * holdout.share:g} % of the training images, held out (seed {holdout.seed})"
+            share = f"{100 * holdout.fraction:g} % of the training images, held out (seed {holdout.seed})"
             told.setdefault(f"scored on {share}, not on the validation split", []).append(line)
     if len(told) == 1 and len(next(iter(told.values()))) == len(lines):
         (text,) = told

@@ -23,7 +23,7 @@ def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> tuple[lis
     said = [
         f"Tuned for each row: {space}; {tune.trials} trials each ({tune.sampler}"
         f"{f', pruned by {tune.pruner}' if tune.pruner else ''}), with seed {tune.seed}, scored on "
-        f"{100 * tune.holdout.share:g} % of the training images that trials did not learn from."
+        f"{100 * tune.holdout.fraction:g} % of the training images that trials did not learn from."
     ]
     for tuning in plan.tunings:
         if told := edge_in_words(values := tuning.chosen or {}, at_edge(tuning.tune.space, values)):

@@ -214,7 +214,9 @@ def _about_counts(words: Sequence[str], lines: Sequence[Line], costs: "Mapping[s
         size = _one_of(counted, lambda line: " × ".join(map(str, costs[line.variant.name].input_px)), "at {} px", notes)
         said.append(f"MACs of one image{f' of {size} px' if size else ', of the size that is noted'}, counted.")
     if "memory" in words and counted:
-        images = _one_of(counted, lambda line: str(line.variant.first.group_size), "a step of {} images at once", notes)
+        images = _one_of(
+            counted, lambda line: str(line.variant.first.ghost_batch_size), "a step of {} images at once", notes
+        )
         of = f"of {images} images" if images else "of the images that are noted"
         said.append(f"Step memory: the most that a training step {of} holds, counted.")
     return said

@@ -31,7 +31,7 @@ class Dense(Task):
     """Checked against the data before anything is launched; for ``semantic``, with the background where it is a class."""
     neck: one_of("necks") = Fpn()  # type: ignore[valid-type]
     """What makes a pyramid of the backbone's maps."""
-    table_px: int = Field(224, ge=16, le=4096)
+    pos_embed_px: int = Field(224, ge=16, le=4096)
     """Side of the images that tables of positions are made for, as in pretraining; they are interpolated to others."""
     macs_px: tuple[Side, Side] | None = None
     """Height and width that multiply-accumulates are counted at; none: those of training."""

@@ -46,7 +46,7 @@ class Augment(Frozen):
 
 
 class Mixing(Frozen):
-    """Mixup (arXiv 1710.09412) and CutMix (1905.04899), drawn once for each group of `Run.group_size` images."""
+    """Mixup (arXiv 1710.09412) and CutMix (1905.04899), drawn once for each group of `Run.ghost_batch_size` images."""
 
     mixup: float = Field(0.8, ge=0)
     """Alpha of mixup's Beta distribution; 0 is off."""
@@ -72,8 +72,8 @@ class Settings(Task):
     """Checked against the data before anything is launched."""
     image_px: int = Field(224, ge=16, le=4096)
     """Side of the square that is trained and tested on."""
-    crop_share: float = Field(0.875, gt=0, le=1)
-    """In testing the short side is resized to ``image_px / crop_share``, then the centre is cropped."""
+    crop_pct: float = Field(0.875, gt=0, le=1)
+    """In testing the short side is resized to ``image_px / crop_pct``, then the centre is cropped."""
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     """Of R, G, B in 0 to 1; the default is ImageNet's."""

@@ -62,7 +62,7 @@ class TwoStage(Found):
     """Most proposals of an image."""
     sampled_regions: int = Field(512, ge=1)
     """Proposals of an image that the head is trained on, a quarter of them objects where there are so many."""
-    box_knee: float = Field(1 / 9, ge=0)
+    smooth_l1_beta: float = Field(1 / 9, ge=0)
     """Error of an offset below which its loss is square (smooth L1), as torchvision has it; 0: L1, as mmdetection 2 has."""
 
 

@@ -27,7 +27,7 @@ def answer(question: dict[str, Any]) -> Any:
     """
     if "width_of" in question:
         run = config.make(Run, question["width_of"])
-        return run.backbone.width(getattr(run.task, "table_px", run.task.train_px[0]))._asdict()
+        return run.backbone.width(getattr(run.task, "pos_embed_px", run.task.train_px[0]))._asdict()
     return solve(**question) if "field" in question else count(**question)
 
 

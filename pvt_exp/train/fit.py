@@ -65,8 +65,8 @@ def fit(
     module.parts = ready.train_loader.parts
     module.category_ids = tuple(getattr(ready.val, "category_ids", ()))
     cost = module.cost()
-    micro_batch = placement.micro_batch or run.group_size
-    _refuse_other_statistics(module, micro_batch, run.group_size, placement.recovering)
+    micro_batch = placement.micro_batch or run.ghost_batch_size
+    _refuse_other_statistics(module, micro_batch, run.ghost_batch_size, placement.recovering)
     checkpoint = ranks.of_first(
         checkpoints.newest(attempts.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
     )
@@ -160,7 +160,7 @@ def get_ready(run: Run, placement: Placement) -> Ready:
 
 def accumulated(run: Run, placement: Placement) -> int:
     """Micro-batches that a rank takes for a step."""
-    return run.batch_size // (placement.micro_batch or run.group_size) // placement.ranks
+    return run.batch_size // (placement.micro_batch or run.ghost_batch_size) // placement.ranks
 
 
 def trainer(run: Run, placement: Placement, **more: Any) -> pl.Trainer:
@@ -189,22 +189,22 @@ def _flat(best: dict[str, Any]) -> dict[str, Any]:
     return {"epoch": best.get("epoch"), **best.get("metrics", {})}
 
 
-def _refuse_other_statistics(module: Any, micro_batch: int, group_size: int, recovering: str | None) -> None:
+def _refuse_other_statistics(module: Any, micro_batch: int, ghost_batch_size: int, recovering: str | None) -> None:
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules()):
         what = "BatchNorm takes its statistics"
     elif getattr(module.network, "joint_loss", False):
         what = "losses are means of all regions"
     else:
         return
-    if micro_batch < group_size and recovering:
+    if micro_batch < ghost_batch_size and recovering:
         raise MemoryError(
-            f"{recovering}; {NO_LESS}, as this model's {what} over the run's group_size of {group_size}: "
-            "set group_size in the experiment, or choose a smaller model"
+            f"{recovering}; {NO_LESS}, as this model's {what} over the run's ghost_batch_size of {ghost_batch_size}: "
+            "set ghost_batch_size in the experiment, or choose a smaller model"
         )
-    if micro_batch < group_size:
+    if micro_batch < ghost_batch_size:
         raise ValueError(
-            f"--micro-batch {micro_batch} is less than the run's group_size {group_size}, over which this model's {what}: "
-            "that would be another run"
+            f"--micro-batch {micro_batch} is less than the run's ghost_batch_size {ghost_batch_size}, over which "
+            f"this model's {what}: that would be another run"
         )
 
 

@@ -189,7 +189,7 @@ class Record(pl.Callback):
                 "seconds": round(self.seconds, 3),
                 "samples_seen": self.samples,
                 "batch_size": self.run.batch_size,
-                "micro_batch": placement.micro_batch or self.run.group_size,
+                "micro_batch": placement.micro_batch or self.run.ghost_batch_size,
                 "ranks": placement.ranks,
                 "recovered": placement.recovering,
                 "lr": self.run.lr,

@@ -131,7 +131,10 @@ def _memory(attempt: Path) -> dict[str, Any]:
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
     placement, run = config.load(Placement, attempt / "placement.yaml"), store.load(attempts.run_folder(attempt))
-    held: dict[str, Any] = {"micro_batch": placement.micro_batch or run.group_size, "memory_gb": placement.memory_gb}
+    held: dict[str, Any] = {
+        "micro_batch": placement.micro_batch or run.ghost_batch_size,
+        "memory_gb": placement.memory_gb,
+    }
     held["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if placement.gpus and (torch := sys.modules.get("torch")) is not None:
         held |= {"gpu_peak_bytes": torch.cuda.max_memory_allocated(), "gpu_bytes": torch.cuda.mem_get_info()[1]}

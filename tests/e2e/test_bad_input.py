@@ -100,8 +100,8 @@ CASES = [
         "base.yaml:3: backbone: an image of 16 x 16 gives stage 1 a map of 4 x 4, of which "
         "attention.ratios 8 leaves nothing to attend to",
     )),
-    Bad("a group that does not divide", {}, f"{RUN} group_size=5", (
-        "override 'group_size=5': group_size 5 does not divide batch_size 16",
+    Bad("a group that does not divide", {}, f"{RUN} ghost_batch_size=5", (
+        "override 'ghost_batch_size=5': ghost_batch_size 5 does not divide batch_size 16",
     )),
     Bad("a warm-up without end", experiment("warmup_epochs: 0", "warmup_epochs: 2"), RUN, (
         "base.yaml:11: schedule.warmup_epochs 2 leaves none of 2 epochs",
@@ -173,7 +173,7 @@ CASES = [
     Bad("a GPU that is not there", {}, f"{DRIVE} --gpus 97", ("--gpus 97: no GPU 97 here; there are",)),
     Bad("only what is not there", {}, f"{DRIVE} --only depht", ("--only depht: no variant, axis, choice or run of sweep",)),
     Bad("a state", {}, f"{DRIVE} --retry broken", ("--retry broken: one of failed, diverged, out_of_memory",)),
-    Bad("a micro-batch", {}, f"{DRIVE} --micro-batch 5", ("--micro-batch 5: does not divide the run's group_size 16",)),
+    Bad("a micro-batch", {}, f"{DRIVE} --micro-batch 5", ("--micro-batch 5: does not divide the run's ghost_",)),
     Bad("W&B", {}, f"{DRIVE} --wandb on", ("--wandb on: one of online, offline, disabled",)),
     Bad("a W&B sweep of no file", {}, "wandb sweep sweep.yml", ("sweep.yml: no such file; did you mean sweep.yaml",)),
     Bad("a run of no id", {}, "wandb run sweep.yaml optim.lr=1", ("run=ID: which run? It is said 0 times",)),

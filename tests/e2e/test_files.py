@@ -57,7 +57,7 @@ def small(run: Run, *more: str) -> Run:
     task = run.task.kind
     images = IMAGES if task == "classification" else FEW
     words = [*SMALL[task], "schedule.warmup_epochs=0", "epochs=1"]
-    words += [f"batch_size={images}", f"group_size={min(run.group_size, images)}"]
+    words += [f"batch_size={images}", f"ghost_batch_size={min(run.ghost_batch_size, images)}"]
     if run.schedule.kind == "step":
         words.append("schedule.milestones=[1]")  # none is reached
     if getattr(run.task, "crop", None) is not None:

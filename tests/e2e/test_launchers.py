@@ -79,7 +79,7 @@ def test_a_run_can_be_ended_from_without(launcher: Launcher, experiment: Path, t
 def test_a_run_can_have_several_processes(launcher: Launcher, experiment: Path, tmp_path: Path) -> None:
     launcher = launcher.model_copy(update={"gpus_per_run": 2})
     runs = store.create(tmp_path / "runs")
-    run = config.load(Run, experiment, ["group_size=8"])
+    run = config.load(Run, experiment, ["ghost_batch_size=8"])
     waiting = [store.attempt(runs, run, placement(tmp_path).model_copy(update={"ranks": 2}), "test")]
     assert {slot.ranks for slot in launcher.slots()} == {2}
     ended = list(launcher.launch(Work(lambda slot: waiting.pop() if waiting else None, tuple, lambda: ROOT)))

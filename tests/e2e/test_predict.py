@@ -318,7 +318,7 @@ def test_evaluate_published_weights(cli: Cli, tmp_path: Path) -> None:
     document = yaml.safe_load(PHOTOS)
     document["backbone"] = {"kind": "pvt", "preset": "pvt_v2_b0"}
     document["optim"]["lr"] = 0.002
-    document["task"] |= {"image_px": 32, "crop_share": 1.0, "mean": [0.5] * 3, "std": [0.5] * 3}
+    document["task"] |= {"image_px": 32, "crop_pct": 1.0, "mean": [0.5] * 3, "std": [0.5] * 3}
     (tmp_path / "b0.yaml").write_text(yaml.safe_dump(document))
     data = photos(tmp_path / "photos", ("a", "b", "c", "d"))
     words = ("evaluate", "b0.yaml", "--data", f"photos={data}", "--gpus", "none", "--weights")

@@ -16,7 +16,7 @@ WORDS = ("sweep", "sweep.yaml", "--gpus", "none", "--slots", "1", "--gpus-per-ru
 def halved(sweep: Path) -> None:
     """Batches of two groups."""
     base = longer(sweep).with_name("base.yaml")
-    base.write_text(base.read_text() + "group_size: 8\n")
+    base.write_text(base.read_text() + "ghost_batch_size: 8\n")
 
 
 @pytest.mark.slow
@@ -44,4 +44,4 @@ def test_a_sweep_goes_on_when_one_of_two_is_killed_or_all_are_stopped(
 def test_batches_that_cannot_be_shared(sweep: Path, cli: Cli) -> None:
     said = cli(*WORDS, ok=2).stderr
     assert said.startswith("error: gpus_per_run 2: a batch of 16 images is 1 group of 16 ")
-    assert said.endswith("which 2 GPUs cannot share evenly; a group_size of 8 would do\n")
+    assert said.endswith("which 2 GPUs cannot share evenly; a ghost_batch_size of 8 would do\n")

@@ -206,7 +206,7 @@ def test_equal_variants_of_two_sweeps_share_their_trials(tmp_path: Path, tuning:
         key(space=("high: 1e-2", "high: 2e-2")),
         key(pruner=("pruner: median", "sampler: random")),
         key(seed=("trials: 5", "trials: 5\n  seed: 7")),
-        key(share=("trials: 5", "trials: 5\n  holdout: {share: 0.3}")),
+        key(share=("trials: 5", "trials: 5\n  holdout: {fraction: 0.3}")),
     }
     assert len(changed | {tuning.key}) == 5
 

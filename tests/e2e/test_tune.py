@@ -22,7 +22,7 @@ seeds: [0, 1]
 tune:
   space: {optim.lr: {low: 1e-4, high: 1e-2, log: true}, backbone.drop_path: {choices: [0.0, 0.1]}}
   trials: 4
-  holdout: {share: 0.25}
+  holdout: {fraction: 0.25}
 blocks:
   - one_at_a_time:
       depth: {deeper: {backbone.depths: [2, 1, 1, 1]}}
@@ -155,7 +155,7 @@ def test_every_cell_of_a_grid_is_tried_once(cli: Cli, tuned: Path, tmp_path: Pat
         ("trials: 4", "trials: 4\n  seed: 1", "tune.seed 1 is one of the sweep's seeds"),
         ("trials: 4", "trials: 4\n  storage: sqlite:////nowhere/x.db", "the storage sqlite:////nowhere/x.db cannot be used"),
         ("trials: 4", "trials: 4\n  storage: oracle://x", "tune: the storage oracle://x cannot be used"),
-        ("share: 0.25", "share: 0.001", "holdout.share 0.001 of 96 training images leaves a part without any"),
+        ("fraction: 0.25", "fraction: 0.001", "holdout.fraction 0.001 of 96 training images leaves a part without any"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_tuned(old: str, new: str, said: str, cli: Cli, tuned: Path, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_annotations_of_the_other_kind_are_told_by_their_size(tmp_path: Path, ex
 def test_a_part_that_is_held_out_needs_no_validation_split(tmp_path: Path) -> None:
     root = put(tmp_path, train=train())
     settings = Settings()
-    run: Any = SimpleNamespace(dataset=settings, task=SimpleNamespace(kind="detection"), holdout=Holdout(share=0.34))
+    run: Any = SimpleNamespace(dataset=settings, task=SimpleNamespace(kind="detection"), holdout=Holdout(fraction=0.34))
     facts = holdout.facts_of(run, settings.inspect(root))
     assert facts.images == {"train": 2, "val": 1}
     assert [len(holdout.open_split(run, root, split)) for split in ("train", "val")] == [2, 1]

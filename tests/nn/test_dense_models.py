@@ -287,8 +287,8 @@ def test_padding_is_not_trained_on(name: str, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("knee", [0.0, 1 / 9, 2.0])
 def test_the_loss_of_boxes_is_square_below_the_knee(knee: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """And torchvision's at its own knee: the same model, the same draws."""
-    model: Any = detector("faster_rcnn", Local(), box_knee=knee).train()
-    assert model.proposals.box_knee == model.regions.box_knee == knee
+    model: Any = detector("faster_rcnn", Local(), smooth_l1_beta=knee).train()
+    assert model.proposals.smooth_l1_beta == model.regions.smooth_l1_beta == knee
     offsets, wanted = torch.tensor([[0.05, -0.5, 3.0, 0.0]]), torch.zeros(1, 4)
     due = sum(abs(x) - knee / 2 if abs(x) >= knee else x * x / (2 * knee) for x in offsets[0].tolist())
     assert float(box_loss(offsets, wanted, knee)) == pytest.approx(due)

@@ -57,7 +57,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Mixed:
 
 
 def made(task: Any, reader: Any, *, batch: int = 8, group: int = 4, **placement: Any) -> tuple[Loader, Loader]:
-    run: Any = SimpleNamespace(batch_size=batch, group_size=group, seed=3, dataset=SimpleNamespace())
+    run: Any = SimpleNamespace(batch_size=batch, ghost_batch_size=group, seed=3, dataset=SimpleNamespace())
     return loaders(run, task.pipeline(), reader, reader, Placement(**placement))
 
 

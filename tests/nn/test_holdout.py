@@ -19,14 +19,14 @@ from tests.nn.test_train import attempt
 
 
 def test_the_parts_are_one_whole_and_follow_from_the_seed() -> None:
-    kept, held = places(50, Holdout(share=0.3, seed=4))
+    kept, held = places(50, Holdout(fraction=0.3, seed=4))
     assert len(held) == 15
     assert sorted(kept + held) == list(range(50))
-    assert (kept, held) == places(50, Holdout(share=0.3, seed=4))
-    assert held != places(50, Holdout(share=0.3, seed=5))[1]
+    assert (kept, held) == places(50, Holdout(fraction=0.3, seed=4))
+    assert held != places(50, Holdout(fraction=0.3, seed=5))[1]
     for share in (0.001, 0.999):
         with pytest.raises(DataError, match="leaves a part without any"):
-            places(50, Holdout(share=share))
+            places(50, Holdout(fraction=share))
 
 
 @pytest.mark.parametrize("task", ["classification", "detection", "instance", "semantic"])
@@ -49,7 +49,7 @@ def test_a_part_is_a_reader(task: str, tmp_path: Path) -> None:
 def test_a_run_is_scored_on_what_it_does_not_learn_from(
     experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = config.load(Run, experiment, ["epochs=1", "holdout={share: 0.25, seed: 3}"])
+    run = config.load(Run, experiment, ["epochs=1", "holdout={fraction: 0.25, seed: 3}"])
     assert run.id != config.load(Run, experiment, ["epochs=1"]).id
     seen: list[Any] = []
     loaders = fit.loaders

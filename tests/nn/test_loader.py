@@ -60,7 +60,7 @@ def made(
     dataset = SimpleNamespace(on_bad_image=on_bad)
     task = {"num_classes": 4, "image_px": 16, "augment": EVERYTHING, **task}
     return loaders(
-        SimpleNamespace(batch_size=16, group_size=8, seed=seed, dataset=dataset),  # type: ignore[arg-type]
+        SimpleNamespace(batch_size=16, ghost_batch_size=8, seed=seed, dataset=dataset),  # type: ignore[arg-type]
         Classification(**task).pipeline(),
         Noise(number, bad),
         Noise(number, bad),
@@ -138,7 +138,7 @@ def test_ranks_share_what_one_process_would_load() -> None:
     _, half = made(number=40, rank=1, world=2)
     assert [len(batch["target"]) for batch in half] == [20], "each has some to score"
     with pytest.raises(
-        ValueError, match="4 processes cannot share a batch of 16 in groups of 8 evenly; a group_size of 4"
+        ValueError, match="4 processes cannot share a batch of 16 in groups of 8 evenly; a ghost_batch_size of 4"
     ):
         made(world=4)
     with pytest.raises(ValueError, match="nor can any groups"):
@@ -205,7 +205,7 @@ def test_mixing_is_of_a_group_and_micro_batches_are_cut_after_it() -> None:
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="micro-batch of 3 images does not divide the run's group_size 8"):
+    with pytest.raises(ValueError, match="micro-batch of 3 images does not divide the run's ghost_batch_size 8"):
         made(micro=3)
     with pytest.raises(ValueError, match="mixup and cutmix are both 0"):
         made(mixing=Mixing(mixup=0.0, cutmix=0.0))

@@ -33,7 +33,7 @@ def test_the_forecast_is_within_15_percent_of_the_measured_peak(name: str) -> No
 
 def test_narrow_types_and_small_groups_take_less() -> None:
     wide = make(*CASES["PVT v2"])
-    few = make("imagenet/pvt", {**CASES["PVT v2"][1], "group_size": 4})
+    few = make("imagenet/pvt", {**CASES["PVT v2"][1], "ghost_batch_size": 4})
     narrow = make("imagenet/pvt", {**CASES["PVT v2"][1], "precision": "bf16-mixed"})
     assert forecast(few) < forecast(wide)
     assert forecast(narrow) < forecast(wide)

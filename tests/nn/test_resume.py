@@ -31,7 +31,7 @@ CHANGES: dict[str, Any] = {
     "dataset": {"kind": "shapes", "num_classes": 3, "train_images": 20, "val_images": 6, "image_px": 48},
     "epochs": 3,
     "batch_size": 4,
-    "group_size": 2,
+    "ghost_batch_size": 2,
     "ema_decay": 0.9,
 }
 

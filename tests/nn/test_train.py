@@ -109,7 +109,9 @@ def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -
     text = experiment.read_text().replace("preset: pvt_v2_b0", "preset: pvt_tiny")
     (tmp_path / "first.yaml").write_text(text)
     task = "{kind: detection, num_classes: 4, short_px: [64], long_px: 64, test_short_px: 64, test_long_px: 64, "
-    task += "table_px: 64, neck: {kind: fpn, width: 16}, detector: {kind: retinanet, head_width: 16, head_convs: 1}}"
+    task += (
+        "pos_embed_px: 64, neck: {kind: fpn, width: 16}, detector: {kind: retinanet, head_width: 16, head_convs: 1}}"
+    )
     experiment.write_text(text)
     words = ["epochs=1", f"task={task}", "dataset.train_images=16", "dataset.val_images=4"]
     run = pretraining.experiment(experiment, [*words, f"pretrain={tmp_path}/first.yaml"])

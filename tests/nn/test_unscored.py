@@ -22,7 +22,7 @@ SEMANTIC = """
 task: {kind: semantic, num_classes: 2, neck: {kind: fpn, width: 16}, head_width: 16, short_px: 32, long_px: 32,
        crop_px: [32, 32], crop_most: 1.0, photometric: false}
 dataset: {kind: semantic_folder, name: d, classes: 2}
-holdout: {share: 0.25, seed: 0}
+holdout: {fraction: 0.25, seed: 0}
 """
 PHOTOS = """
 task: {kind: classification, num_classes: 2, image_px: 32}

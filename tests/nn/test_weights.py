@@ -117,7 +117,7 @@ def test_the_moving_average_of_ours_is_what_counts(experiment: Path, tmp_path: P
 
 def test_timms_own_words_on_a_tag() -> None:
     said = weights.recipe("pvt_v2_b0.in1k")
-    assert (said["image_px"], said["crop_share"], said["interpolation"]) == (224, 0.9, "bicubic")
+    assert (said["image_px"], said["crop_pct"], said["interpolation"]) == (224, 0.9, "bicubic")
 
 
 @pytest.mark.parametrize("wrap", [lambda t: {"model_state_dict": {f"module.{n}": x for n, x in t.items()}},

@@ -139,7 +139,9 @@ def test_marks_are_at_the_row_where_all_its_cells_have_them_and_else_at_the_cell
     alone = [{note.mark: note.text for note in made.notes} for made in (of_both(folder), of_matrix(folder))]
     made = of_both(folder)
     marked = cell(made, "deep", "Second: top1").marks
-    assert "its recipe differs from the base's: batch_size 8 (16); group_size 8 (16)" in [alone[0][m] for m in marked]
+    assert "its recipe differs from the base's: batch_size 8 (16); ghost_batch_size 8 (16)" in [
+        alone[0][m] for m in marked
+    ]
     assert not row(made, "deep").marks
     assert row(made, "huge").marks == marked, "it has no other cells"
     assert not any("recipe" in text for text in alone[1].values()), "epochs are what the schedule studies"

@@ -116,7 +116,7 @@ def test_what_rows_do_not_share_is_marked_at_each(experiment: Path) -> None:
     made = source(experiment, base=[PACE], deep=[PACE._replace(micro_batch=2, workers=3, code="another")])
     base, deep = made.plan.variants
     costs = {**made.costs, deep.name: COST._replace(input_px=(448, 448))}
-    other = replace(deep, runs=tuple(run.model_copy(update={"group_size": 8}) for run in deep.runs))
+    other = replace(deep, runs=tuple(run.model_copy(update={"ghost_batch_size": 8}) for run in deep.runs))
     plan = replace(made.plan, variants=(base, other))
     table = Settings(sweep="x.yaml").build([made._replace(costs=costs, plan=plan)])
     texts_ = {note.mark: note.text for note in table.notes}
@@ -208,7 +208,7 @@ def test_what_will_not_fit_is_said_as_far_as_it_is_known(experiment: Path, monke
     asked = []
     monkeypatch.setattr(cost, "known", lambda runs: asked.extend(runs) or [None, None])
     assert estimate.foreseen(rows, launcher, Placement(micro_batch=2)) == [], "on a CPU nothing is counted for it"
-    assert {run.group_size for run in asked} == {2}
+    assert {run.ghost_batch_size for run in asked} == {2}
 
 
 # ------------------------------------------------------------ plan --cost

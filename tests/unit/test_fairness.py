@@ -30,7 +30,7 @@ def test_what_is_studied_is_what_every_choice_of_the_axis_changes(experiment: Pa
         "depth three": ("optim.lr 0.0001 (0.002)",),
         "rate low": (),
         "rate high": (),
-        "batch small": ("group_size 8 (16)",),
+        "batch small": ("ghost_batch_size 8 (16)",),
         "dropped": ("epochs 3 (2)", "backbone.drop_path 0.2 (0.1)"),
         "sgd": ("optim sgd (adamw)",),
     }
@@ -71,7 +71,7 @@ def test_an_axis_that_changes_the_model_studies_no_recipe_beside_it(experiment: 
 
 def test_steps_that_change_the_model_likewise(experiment: Path) -> None:
     deep = "{backbone.depths: [2, 1, 1, 1], epochs: 3}"
-    steps = f"  - cumulative: {{first: {{}}, deep: {deep}, batch: {{batch_size: 8, group_size: 8}}}}\n"
+    steps = f"  - cumulative: {{first: {{}}, deep: {deep}, batch: {{batch_size: 8, ghost_batch_size: 8}}}}\n"
     assert told(make(experiment.parent, steps))["deep"] == ("epochs 3 (2)",)
 
 
@@ -121,5 +121,5 @@ def test_strict_refuses(experiment: Path) -> None:
 
 def test_a_rate_that_follows_the_batch_is_told(experiment: Path) -> None:
     experiment.write_text(experiment.read_text().replace("lr: 2e-3", "lr: 2e-3, lr_batch: 16"))
-    path = make(experiment.parent, "  - product: {batch: {small: {batch_size: 8, group_size: 8}}}\n")
+    path = make(experiment.parent, "  - product: {batch: {small: {batch_size: 8, ghost_batch_size: 8}}}\n")
     assert told(path) == {"batch small": ("learning rate for its batch 0.001 (0.002)",)}

@@ -29,8 +29,8 @@ def test_every_field_counts(experiment: Path) -> None:
     changed = {
         "task.label_smoothing": 0.1, "task.augment.flip": 0.0, "dataset.seed": 1, "backbone.drop_path": 0.5,
         "backbone.attention.ratios": [1, 1, 1, 1], "optim.eps": 1e-7, "schedule.min_lr": 0.0, "epochs": 3,
-        "batch_size": 32, "group_size": 8, "ema_decay": 0.9, "precision": "tf32", "seed": 1,
-        "holdout": {"share": 0.1},
+        "batch_size": 32, "ghost_batch_size": 8, "ema_decay": 0.9, "precision": "tf32", "seed": 1,
+        "holdout": {"fraction": 0.1},
     }  # fmt: skip
     ids = {run.id}
     for dotted, value in changed.items():
@@ -73,8 +73,8 @@ def test_a_size_in_testing_that_is_left_out_counts_as_the_one_of_training(left_o
 
 
 def test_a_group_that_is_left_out_is_the_batch() -> None:
-    for words in ("", "group_size: null\n"):
-        assert config.validate(Run, config.parse(f"{DETECTION % ''}{words}", "")).group_size == 4
+    for words in ("", "ghost_batch_size: null\n"):
+        assert config.validate(Run, config.parse(f"{DETECTION % ''}{words}", "")).ghost_batch_size == 4
     with pytest.raises(config.ConfigError) as refused:
         config.validate(Run, config.parse(DETECTION.replace("batch_size: 4", "batch_size: x") % ", short_px: [x]", "a"))
     assert [line.split(": ")[1] for line in refused.value.problems] == ["task.short_px.0", "batch_size"]

@@ -120,7 +120,9 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "base.yaml").write_text(f"task: {{kind: depth}}\ndataset: {{kind: scenes, name: scenes}}\n{rest}")
     blocks = "blocks:\n  - one_at_a_time: {depth: {deeper: {backbone.depths: [2, 1, 1, 1]}}}\n"
     (folder / "sweep.yaml").write_text(f"base: base.yaml\nseeds: [0, 1, 2]\n{blocks}")
-    tune = "tune: {space: {optim.lr: {low: 1.0e-3, high: 1.0e-2}}, trials: 3, sampler: random, holdout: {share: 0.2}}\n"
+    tune = (
+        "tune: {space: {optim.lr: {low: 1.0e-3, high: 1.0e-2}}, trials: 3, sampler: random, holdout: {fraction: 0.2}}\n"
+    )
     (folder / "tuned.yaml").write_text(f"base: base.yaml\nseeds: [0]\n{tune}blocks:\n  - variants: {{one: {{}}}}\n")
 
     def python(*words: str) -> str:

@@ -49,7 +49,7 @@ def decay_of(recipe: str, name: str) -> float:
 
 def optim_of(recipe: str, name: str) -> dict[str, Any]:
     kind = {"kind": "sgd", **SGD} if name in CNNS else {"kind": "adamw", **ADAMW}
-    same = {"lr_batch": None, "spare": "nothing", "clip_norm": None}
+    same = {"lr_batch": None, "no_decay": "nothing", "clip_norm": None}
     return {**kind, "lr": pytest.approx(rate_of(recipe, name)), "weight_decay": decay_of(recipe, name), **same}
 
 
@@ -72,7 +72,7 @@ def backbone_of(recipe: str, name: str) -> dict[str, Any]:
 SHARED = {"ema_decay": None, "seed": 0, "pretrain": None, "holdout": None}
 DENSE = {
     "neck": {"kind": "fpn", "width": 256},
-    "table_px": 224,
+    "pos_embed_px": 224,
     "flip": 0.5,
     "mean": [0.485, 0.456, 0.406],
     "std": [0.229, 0.224, 0.225],
@@ -88,7 +88,7 @@ MASK_RCNN = {
     "sampled_regions": 512,
     "mask_width": 256,
     "mask_convs": 4,
-    "box_knee": 0.0,
+    "smooth_l1_beta": 0.0,
 }
 COCO = {
     "kind": "coco",
@@ -182,9 +182,13 @@ def due(recipe: str, name: str, schedule: str) -> dict[str, Any]:
     optim = {"optim": optim_of(recipe, name)}
     if recipe == "semantic_fpn":
         how: dict[str, Any] = {"task": SEMANTIC, "dataset": ADE20K, "schedule": POLY, "epochs": 64, "batch_size": 32}
-        return {**SHARED, **optim, **how, "group_size": 32, "precision": "32"}
+        return {**SHARED, **optim, **how, "ghost_batch_size": 32, "precision": "32"}
     epochs, short_px = {"1x": (12, [800]), "3x": (36, EVERY_32ND)}[schedule]
-    batch = {"batch_size": 8, "group_size": 1} if name in HALVED[recipe] else {"batch_size": 16, "group_size": 2}
+    batch = (
+        {"batch_size": 8, "ghost_batch_size": 1}
+        if name in HALVED[recipe]
+        else {"batch_size": 16, "ghost_batch_size": 2}
+    )
     how = {"task": boxes(recipe, short_px), "dataset": COCO, "schedule": steps(epochs, rate_of(recipe, name))}
     half = recipe == "retinanet" and name == "PVT-Large"  # apex' O1 there
     return {**SHARED, **optim, **how, **batch, "epochs": epochs, "precision": "16-mixed" if half else "32"}
@@ -253,7 +257,7 @@ def test_mask_rcnn_3x_is_the_released_one(name: str, overrides: list[str], preci
     """No row of a table: the README has it. The overrides are those that the file's header names."""
     run = config.load(Run, ROOT / "experiments/coco/mask_rcnn_3x.yaml", overrides)
     crop = {"short_px": [400, 500, 600], "side_px": [384, 600]}
-    optim = {"kind": "adamw", **ADAMW, "lr": 1e-4, "lr_batch": None, "weight_decay": 0.05, "spare": "norms"}
+    optim = {"kind": "adamw", **ADAMW, "lr": 1e-4, "lr_batch": None, "weight_decay": 0.05, "no_decay": "norms"}
     assert run.model_dump(mode="json") == {
         **SHARED,
         "task": boxes("mask_rcnn", DETR_SCALES, crop),
@@ -262,7 +266,7 @@ def test_mask_rcnn_3x_is_the_released_one(name: str, overrides: list[str], preci
         "optim": {**optim, "clip_norm": None},
         "epochs": 36,
         "batch_size": 16,
-        "group_size": 2,
+        "ghost_batch_size": 2,
         "backbone": backbone_of("mask_rcnn", name),
         "precision": precision,
     }

@@ -186,9 +186,10 @@ RIGHT = [
     "backbone.attention: {pool: 5}", "backbone.attention.pool: 5", "backbone.attention.ratios.0: 1", "precision: 32",
     "backbone: {attention: {ratios: [1, 1, 1, 1]}}", "pretrain: null", "pretrain: other.yaml", "pretrain.seed: 0",
     "pretrain: {experiment: a.yaml, seed: same}", "task.mixing: null", "task.mixing: {mixup: 0.2}", "task.mean.0: 0.5",
-    "task: {augment: {flip: 0}}", "backbone.pretrained: timm:pvt_v2_b0.in1k", "backbone.frozen: {}", "group_size: null",
+    "task: {augment: {flip: 0}}", "backbone.pretrained: timm:pvt_v2_b0.in1k", "backbone.frozen: {}",
+    "ghost_batch_size: null",
     "dataset: {kind: cifar, name: cifar10}", "optim: {kind: sgd, lr: 0.1}", "task.detector: {kind: faster_rcnn}",
-    "task.neck.width: 64", "holdout: {share: 0.2}", "ema_decay: null", "backbone.depths: [2, 2, 2]",
+    "task.neck.width: 64", "holdout: {fraction: 0.2}", "ema_decay: null", "backbone.depths: [2, 2, 2]",
 ]  # fmt: skip
 
 

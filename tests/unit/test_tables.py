@@ -313,7 +313,7 @@ def test_many_reasons_become_a_note_a_state():
 
 
 def test_what_is_scored_is_said_where_it_is_not_the_validation_split():
-    held = {**RANDOM, "holdout": SimpleNamespace(share=0.2, seed=1)}
+    held = {**RANDOM, "holdout": SimpleNamespace(fraction=0.2, seed=1)}
     rows = [(BASE, [70.0, 71.0]), (({"depth": "deep"},), [72.0, 73.0])]
     text = "cored on 20 % of the training images, held out (seed 1), not on the validation split"
     assert f"S{text}." in [note.text for note in of_starts(rows, [held, held]).notes]

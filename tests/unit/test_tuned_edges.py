@@ -25,7 +25,7 @@ tune:
   space: {optim.lr: {choices: [1.0e-3, 2.0e-3, 3.0e-3]}, epochs: {low: 2, high: 4}}
   sampler: grid
   trials: 9
-  holdout: {share: 0.25}
+  holdout: {fraction: 0.25}
 blocks: [{variants: {one: {}}}]
 """
 

@@ -20,7 +20,7 @@ from pvt_exp.system import files
 DO: dict[str, str] = {
     "failed": "look at the log and mend what is wrong, then the same command with --retry failed",
     "diverged": "this is its result. Another learning rate is another variant; --retry diverged tries the same again",
-    "out_of_memory": "make room, give a smaller --micro-batch or set group_size, then --retry out_of_memory",
+    "out_of_memory": "make room, give a smaller --micro-batch or set ghost_batch_size, then --retry out_of_memory",
     "timed_out": "look at where it hung (the log's end), then --retry timed_out; stall_minutes says how long is too long",
     "killed": "the same command goes on with it",
     "pruned": "a trial that did worse than others; nothing",

@@ -78,7 +78,7 @@ class ToNormalTensor:
 
 
 def test_transform(task: "Settings") -> Transform:
-    """Short side to ``image_px / crop_share``, then the centre; a smaller image is enlarged."""
+    """Short side to ``image_px / crop_pct``, then the centre; a smaller image is enlarged."""
     transform: Transform = v2.Compose([*_centre(task), ToNormalTensor(task.mean, task.std)])
     return transform
 
@@ -131,7 +131,7 @@ def mixup(task: "Settings") -> Mixup | None:
 
 
 def _centre(task: "Settings") -> list[Any]:
-    short_px = round(task.image_px / task.crop_share)
+    short_px = round(task.image_px / task.crop_pct)
     mode = InterpolationMode(task.interpolation)
     return [v2.Resize(short_px, interpolation=mode, antialias=True), v2.CenterCrop(task.image_px)]
 

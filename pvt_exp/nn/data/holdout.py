@@ -42,7 +42,7 @@ def facts_of(run: Run, facts: Facts) -> Facts:
 def places(images: int, holdout: Holdout) -> tuple[list[int], list[int]]:
     """The training images that stay and those that are held out, each in the data's order.
 
-    They follow from the number of images, the share and the holdout's own seed: runs of all seeds hold out the same.
+    They follow from the number of images, the fraction and the holdout's own seed: runs of all seeds hold out the same.
 
     Raises:
         DataError: if one of the two is empty.

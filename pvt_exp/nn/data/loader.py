@@ -69,9 +69,9 @@ def loaders(
         ValueError: if the batch does not fit the data, or its parts do not fit one another.
     """
     skip = getattr(run.dataset, "on_bad_image", "fail") == "skip"
-    group, micro = run.group_size, placement.micro_batch or run.group_size
+    group, micro = run.ghost_batch_size, placement.micro_batch or run.ghost_batch_size
     if group % micro:
-        raise ValueError(f"a micro-batch of {micro} images does not divide the run's group_size {group}")
+        raise ValueError(f"a micro-batch of {micro} images does not divide the run's ghost_batch_size {group}")
     shapes = pipeline.shapes(train) if pipeline.shapes else None
     order = Order(
         len(train),
@@ -85,7 +85,7 @@ def loaders(
     )
     groups = Groups(train, pipeline.train, pipeline.collate, pipeline.mix, run.seed, "next" if skip else "fail")
     tests = val_loader(run, pipeline, val, placement, rank=rank, world=world)
-    return Loader(groups, order, placement, micro, order.group_size), tests
+    return Loader(groups, order, placement, micro, order.ghost_batch_size), tests
 
 
 def val_loader(
@@ -96,7 +96,7 @@ def val_loader(
     if len(val) < world:
         raise DataError(f"{world} processes cannot share {len(val)} validation images")
     # Validating holds far less for an image than training does, so only a micro-batch that was asked for binds it.
-    size = placement.micro_batch or max(run.group_size, pipeline.val_images)
+    size = placement.micro_batch or max(run.ghost_batch_size, pipeline.val_images)
     if world > 1:  # each has some, else it would not take part in scoring
         size = min(size, len(val) // world)
     tests = Groups(val, pipeline.test, pipeline.collate, None, None, "leave out" if skip else "fail")
@@ -183,7 +183,7 @@ class Loader:
         self.parts = group // micro if group and micro and micro < group else 1
         self._given = self._start = 0
         workers = min(placement.workers, len(sampler))
-        big = sampler.group_size >= 256  # a worker that is two groups ahead would hold a gigabyte at 224 pixels
+        big = sampler.ghost_batch_size >= 256  # a worker that is two groups ahead would hold a gigabyte at 224 pixels
         self.groups: DataLoader[Batch] = DataLoader(
             groups,
             sampler=sampler,

@@ -23,7 +23,7 @@ class Key(NamedTuple):
     repeat: int
     """How often it has been drawn before in this epoch."""
     position: int
-    """Its place in the epoch, over all ranks; a group's number is ``position // group_size``."""
+    """Its place in the epoch, over all ranks; a group's number is ``position // ghost_batch_size``."""
 
 
 class Order(Sampler[list[Key]]):
@@ -39,7 +39,7 @@ class Order(Sampler[list[Key]]):
         self,
         images: int,
         batch_size: int,
-        group_size: int,
+        ghost_batch_size: int,
         *,
         repeats: int = 1,
         seed: int,
@@ -49,15 +49,22 @@ class Order(Sampler[list[Key]]):
     ) -> None:
         if images < batch_size:
             raise DataError(f"batch_size is {batch_size}, and there are only {images} training images")
-        self.per_batch = batch_size // group_size
+        self.per_batch = batch_size // ghost_batch_size
         if self.per_batch % world:
             would = (
-                f"a group_size of {batch_size // world} would do" if batch_size % world == 0 else "nor can any groups"
+                f"a ghost_batch_size of {batch_size // world} would do"
+                if batch_size % world == 0
+                else "nor can any groups"
             )
             raise ValueError(
-                f"{world} processes cannot share a batch of {batch_size} in groups of {group_size} evenly; {would}"
+                f"{world} processes cannot share a batch of {batch_size} in groups of {ghost_batch_size} evenly; {would}"
             )
-        self.images, self.batch_size, self.group_size, self.repeats = images, batch_size, group_size, repeats
+        self.images, self.batch_size, self.ghost_batch_size, self.repeats = (
+            images,
+            batch_size,
+            ghost_batch_size,
+            repeats,
+        )
         self.seed, self.rank, self.world, self.epoch = seed, rank, world, 0
         self.start = 0
         """Groups of this rank that the next iteration leaves out, as they were seen before a resume."""
@@ -66,9 +73,11 @@ class Order(Sampler[list[Key]]):
         batches = images // batch_size
         if self.shapes is not None:
             each = np.unique(self.shapes, return_counts=True)[1]
-            batches = int((each // group_size).sum()) // self.per_batch
+            batches = int((each // ghost_batch_size).sum()) // self.per_batch
         if not batches:
-            raise DataError(f"no batch of {batch_size} can be filled with groups of {group_size} images of one shape")
+            raise DataError(
+                f"no batch of {batch_size} can be filled with groups of {ghost_batch_size} images of one shape"
+            )
         self._groups = batches * self.per_batch
 
     def set_epoch(self, epoch: int) -> None:
@@ -86,14 +95,14 @@ class Order(Sampler[list[Key]]):
         alike = None if self.shapes is None else self._alike(shuffled, self.shapes[shuffled])
         for group in range(self.rank + start * self.world, self._groups, self.world):
             drawn = self._turn(group, shuffled) if alike is None else [(image, 0) for image in alike[group]]
-            first = group * self.group_size
+            first = group * self.ghost_batch_size
             yield [Key(epoch, image, repeat, first + n) for n, (image, repeat) in enumerate(drawn)]
 
     def _turn(self, group: int, shuffled: Any) -> list[tuple[int, int]]:
         """The images of a group, and how often each was drawn before."""
         batch, turn = divmod(group, self.per_batch)
         first = batch * self.batch_size + turn
-        places = (divmod(first + n * self.per_batch, self.repeats) for n in range(self.group_size))
+        places = (divmod(first + n * self.per_batch, self.repeats) for n in range(self.ghost_batch_size))
         return [(int(shuffled[place]), repeat) for place, repeat in places]
 
     def _alike(self, shuffled: Any, shapes: Any) -> list[list[int]]:
@@ -103,7 +112,7 @@ class Order(Sampler[list[Key]]):
         for image, shape in zip(shuffled.tolist(), shapes.tolist(), strict=True):
             group = waiting.setdefault(shape, [])
             group.append(image)
-            if len(group) == self.group_size:
+            if len(group) == self.ghost_batch_size:
                 full.append(waiting.pop(shape))
         return full
 
@@ -111,12 +120,12 @@ class Order(Sampler[list[Key]]):
 class InOrder(Sampler[list[Key]]):
     """Every image once, from the first to the last; the last group may be smaller."""
 
-    def __init__(self, images: int, group_size: int, rank: int = 0, world: int = 1) -> None:
-        self.images, self.group_size, self.rank, self.world = images, group_size, rank, world
+    def __init__(self, images: int, ghost_batch_size: int, rank: int = 0, world: int = 1) -> None:
+        self.images, self.ghost_batch_size, self.rank, self.world = images, ghost_batch_size, rank, world
 
     def __len__(self) -> int:
-        return len(range(self.rank * self.group_size, self.images, self.world * self.group_size))
+        return len(range(self.rank * self.ghost_batch_size, self.images, self.world * self.ghost_batch_size))
 
     def __iter__(self) -> Iterator[list[Key]]:
-        for start in range(self.rank * self.group_size, self.images, self.world * self.group_size):
-            yield [Key(0, n, 0, n) for n in range(start, min(start + self.group_size, self.images))]
+        for start in range(self.rank * self.ghost_batch_size, self.images, self.world * self.ghost_batch_size):
+            yield [Key(0, n, 0, n) for n in range(start, min(start + self.ghost_batch_size, self.images))]

@@ -29,12 +29,12 @@ TINY = torch.finfo(torch.float32).tiny
 class Proposals(RegionProposalNetwork):  # type: ignore[misc]
     """Regions that may hold an object, and the losses (``rpn_class``, ``rpn_box``) of saying so."""
 
-    def __init__(self, anchors: Anchors, width: int, most: int, box_knee: float) -> None:
+    def __init__(self, anchors: Anchors, width: int, most: int, smooth_l1_beta: float) -> None:
         before = {"training": 2000, "testing": 1000}  # of one map, before NMS
         after = {"training": most, "testing": most}
         # the score that is too low is that of anchors in the padding, which is 0
         super().__init__(anchors, RPNHead(width, anchors.per_cell), 0.7, 0.3, 256, 0.5, before, after, 0.7, TINY)
-        self.box_knee = box_knee
+        self.smooth_l1_beta = smooth_l1_beta
 
     def forward(
         self, levels: list[Tensor], sizes: Sizes, targets: list[Target] | None
@@ -61,7 +61,7 @@ class Proposals(RegionProposalNetwork):  # type: ignore[misc]
         """Of a sample of all images' anchors: whether they hold an object, and the offsets of those that do."""
         held, empty = (torch.cat(chosen).nonzero()[:, 0] for chosen in self.fg_bg_sampler(labels))
         sample = torch.cat([held, empty])
-        box = box_loss(offsets[held], torch.cat(wanted)[held], self.box_knee) / len(sample)
+        box = box_loss(offsets[held], torch.cat(wanted)[held], self.smooth_l1_beta) / len(sample)
         return binary_cross_entropy_with_logits(logits.flatten()[sample], torch.cat(labels)[sample]), box
 
 
@@ -111,7 +111,7 @@ class BoxPredictor(nn.Module):
 class Regions(RoIHeads):  # type: ignore[misc]
     """What is in each proposal: its class, its box and, if there is a mask head, its mask."""
 
-    box_knee: float
+    smooth_l1_beta: float
 
     def forward(
         self, levels: list[Tensor], proposals: list[Tensor], sizes: Sizes, targets: list[Target] | None
@@ -136,7 +136,7 @@ class Regions(RoIHeads):  # type: ignore[misc]
         labels_P = torch.cat(labels)
         objects_P = labels_P.nonzero()[:, 0]
         own_P4 = predicted.view(len(labels_P), -1, 4)[objects_P, labels_P[objects_P]]  # those of the object's class
-        box = box_loss(own_P4, torch.cat(offsets)[objects_P], self.box_knee) / len(labels_P)
+        box = box_loss(own_P4, torch.cat(offsets)[objects_P], self.smooth_l1_beta) / len(labels_P)
         losses = {"class": cross_entropy(logits, labels_P), "box": box}
         if not self.has_mask():
             return losses
@@ -175,7 +175,7 @@ class FasterRCNN(nn.Module):
         anchor_scale: float = 8.0,
         max_proposals: int = 1000,
         sampled_regions: int = 512,
-        box_knee: float = 1 / 9,
+        smooth_l1_beta: float = 1 / 9,
         score_threshold: float = 0.05,
         nms_threshold: float = 0.5,
         max_detections: int = 100,
@@ -186,7 +186,7 @@ class FasterRCNN(nn.Module):
         pyramid: Any = neck
         self.width, self.strides = int(pyramid.width), tuple(pyramid.strides)
         anchors = Anchors((*self.strides, 2 * self.strides[-1]), [anchor_scale])
-        self.proposals = Proposals(anchors, self.width, max_proposals, box_knee)
+        self.proposals = Proposals(anchors, self.width, max_proposals, smooth_l1_beta)
         box_head = TwoMLPHead(self.width * BOX_SIDE**2, head_width)
         for layer in (box_head.fc6, box_head.fc7):
             nn.init.xavier_uniform_(layer.weight)
@@ -195,7 +195,7 @@ class FasterRCNN(nn.Module):
             RegionAlign(self.strides, BOX_SIDE), box_head, BoxPredictor(head_width, num_classes),
             0.5, 0.5, sampled_regions, 0.25, None, score_threshold, nms_threshold, max_detections,
         )  # fmt: skip
-        self.regions.box_knee = box_knee
+        self.regions.smooth_l1_beta = smooth_l1_beta
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """The neck's maps and P6."""

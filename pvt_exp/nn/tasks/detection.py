@@ -36,7 +36,7 @@ class Detector(Training):
     """Trains any detector of `pvt_exp.nn` over any backbone; average precisions are in percent."""
 
     def __init__(self, run: Run) -> None:
-        backbone = run.backbone.build(run.task.table_px, maps=True).to(memory_format=torch.channels_last)
+        backbone = run.backbone.build(run.task.pos_embed_px, maps=True).to(memory_format=torch.channels_last)
         super().__init__(run, run.task.model(backbone))
         self.prefixes = PREFIXES[run.task.kind]
         self.found: Detections | None = None

@@ -43,7 +43,7 @@ class Segmenter(Training):
     """Trains a network that gives logits at a fourth of the image; scores are in percent."""
 
     def __init__(self, run: Run) -> None:
-        backbone = run.backbone.build(run.task.table_px, maps=True).to(memory_format=torch.channels_last)
+        backbone = run.backbone.build(run.task.pos_embed_px, maps=True).to(memory_format=torch.channels_last)
         super().__init__(run, run.task.model(backbone))
         self.overlap = MeanIoU(run.task.num_classes, IGNORED)
 

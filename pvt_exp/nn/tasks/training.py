@@ -114,10 +114,10 @@ class Training(pl.LightningModule):
     def step_memory(self) -> int:
         """Most bytes that a training step of the run takes, a group of images at a time; of a module on the meta device."""
         run = self.run
-        parts, ema = run.batch_size // run.group_size, run.ema_decay is not None
+        parts, ema = run.batch_size // run.ghost_batch_size, run.ema_decay is not None
         self.network.train()
         return memory.of_step(
-            self.network, lambda: self.shaped_loss(run.group_size), run.optim.kind, run.precision, parts, ema
+            self.network, lambda: self.shaped_loss(run.ghost_batch_size), run.optim.kind, run.precision, parts, ema
         )
 
     def shaped_images(self, count: int) -> Tensor:

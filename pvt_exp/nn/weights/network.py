@@ -132,7 +132,7 @@ def recipe(tag: str) -> dict[str, Any]:
         return {}
     return {
         "image_px": (config.test_input_size or config.input_size)[-1],
-        "crop_share": config.test_crop_pct or config.crop_pct,
+        "crop_pct": config.test_crop_pct or config.crop_pct,
         "interpolation": config.interpolation,
         "mean": tuple(config.mean),
         "std": tuple(config.std),
