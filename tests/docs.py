@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
 
@@ -93,7 +93,7 @@ def options() -> dict[str, set[str]]:
         for word in command.words:
             if (option := re.fullmatch(r"(--[a-z][a-z-]*)(=.*)?", word)) is not None:
                 found.setdefault(option[1], set()).add(command.place)
-    for page, line, text in _spans():
+    for page, line, text in spans():
         for option in re.findall(r"(?:^|[\s|/])(--[a-z][a-z-]*)", text):
             found.setdefault(option, set()).add(f"{page}:{line}")
     return found
@@ -111,12 +111,12 @@ def _in_blocks() -> Iterator[Command]:
     for block in blocks():
         if block.language not in ("", "sh", "bash", "console"):
             continue
-        for at, line in _whole_lines(block.text):
+        for at, line in whole_lines(block.text):
             if (found := re.match(r"(?:\$ )?(?:\S+=\S+ )*pvt-exp (.*)", line, re.DOTALL)) is not None:
                 yield Command(block.page, block.line + 1 + at, tuple(shlex.split(found[1], comments=True)), False)
 
 
-def _whole_lines(text: str) -> Iterator[tuple[int, str]]:
+def whole_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines of a block with those that end in a backslash joined to the next one."""
     begun, at = "", 0
     for number, line in enumerate(text.splitlines()):
@@ -129,16 +129,29 @@ def _whole_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _in_sentences() -> Iterator[Command]:
-    for page, line, text in _spans():
+    for page, line, text in spans():
         if (found := re.match(r"pvt-exp (.*)", text, re.DOTALL)) is not None:
             words = shlex.split(" ".join(found[1].split()).replace(r"\|", "|"))
             yield Command(page, line, tuple(words), True)
 
 
-def _spans() -> Iterator[tuple[str, int, str]]:
+def spans() -> Iterator[tuple[str, int, str]]:
     """Page, line and text of what stands between backticks."""
+    for page, line, child in _inside():
+        if child.type == "code_inline":
+            yield page, line, child.content
+
+
+def links() -> Iterator[tuple[str, int, str]]:
+    """Page, line and target of each link and picture."""
+    for page, line, child in _inside():
+        if target := child.attrs.get("href") or child.attrs.get("src"):
+            yield page, line, str(target)
+
+
+def _inside() -> Iterator[tuple[str, int, Any]]:
+    """Page, line and each part of what stands in sentences, headings and tables."""
     for page in PAGES:
         for token in _parsed(page):
             for child in token.children or () if token.type == "inline" and token.map else ():
-                if child.type == "code_inline":
-                    yield _name(page), token.map[0] + 1, child.content
+                yield _name(page), token.map[0] + 1, child

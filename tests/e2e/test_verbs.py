@@ -29,7 +29,8 @@ DRIVES = """
 import sys, time
 from pathlib import Path
 from pvt_exp.drive import registry as drivers; from pvt_exp import store
-with drivers.driving(store.create(Path("driven")), "sweep", ("pvt-exp", "sweep")) as asked:
+sweep, runs = sys.argv[1:]
+with drivers.driving(store.create(Path(runs)), sweep, ("pvt-exp", "sweep")) as asked:
     print("driving", flush=True)
     while not asked:
         time.sleep(0.05)
@@ -116,9 +117,10 @@ def type_row(row: Row, folder: Path, found: dict[str, str], changes: pytest.Monk
 
 
 @contextlib.contextmanager
-def driven(folder: Path) -> Iterator[None]:
-    """A process that drives ``sweep`` in the store ``driven``, and ends when it is asked to."""
-    with subprocess.Popen([sys.executable, "-c", DRIVES], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+def driven(folder: Path, sweep: str = "sweep", runs: str = "driven") -> Iterator[None]:
+    """A process that drives a sweep of a store, and ends when it is asked to."""
+    command = [sys.executable, "-c", DRIVES, sweep, runs]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "driving\n"
         try:
