@@ -176,7 +176,7 @@ def compute(module: str, slot: Slot, request: dict[str, Any], beside: bool = Fal
     }
     asked = json.dumps(request)
     return children.run(
-        f"pvt_exp.{module}", changes=changes, input=asked, stdout=sys.stderr if beside else None
+        f"pvt_exp.train.{module}", changes=changes, input=asked, stdout=sys.stderr if beside else None
     ).returncode
 
 
