@@ -70,6 +70,8 @@ class Settings(Pictures):
         if "val" in found:
             learnt, scored = ([(name, size) for _, name, size in found[split][1]] for split in ("train", "val"))
             told["val"] += in_both(root, (self.train, self.val), learnt, scored, print_id)
+            lacking = sorted(set(classes) - set(found["val"][0]))
+            told["val"] += left_out.count("classes without an image", "never scored", lacking)
         return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val)
 
     def open(self, root: Path, split: Split, task: str) -> "ImageFolder":

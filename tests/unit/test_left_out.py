@@ -43,6 +43,18 @@ def test_files_that_are_not_taken_are_told_by_suffix(tmp_path: Path) -> None:
     assert told["val"] == ()
 
 
+def test_a_class_that_validation_lacks_is_told(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "val/b/0.png").unlink()
+    (root / "val/b").rmdir()
+    dataset = ImageFolder(name="x")
+    facts = {dataset: dataset.inspect(root)}
+    assert site.in_words(facts) == [
+        "data x: 2 images in train, 1 images in val; left out or changed:",
+        "  val: classes without an image: 1 never scored (b)",
+    ]
+
+
 def test_many_suffixes_are_told_in_few_lines_and_none_is_lost() -> None:
     lines = left_out.by_suffix(f"{n}.s{n}" for n in range(20))
     assert len(lines) == left_out.MOST + 1
