@@ -69,9 +69,10 @@ def train(
             name = f"{planned.names[run.id]}, seed {run.seed} ({run.id})"
             console.print(f"{name}: {why}; it is trained again", highlight=False, soft_wrap=True)
     store.create(runs)
-    if planned.file is not None:
-        store.remember_name(runs, planned.name, planned.file)
-    if planned.file is not None and (others := store.same_name(runs, planned.name, planned.file)):
+    sweep_file = planned.file if planned.verb == "sweep" else None  # an experiment has no table, and no name to share
+    if sweep_file is not None:
+        store.remember_name(runs, planned.name, sweep_file)
+    if sweep_file is not None and (others := store.same_name(runs, planned.name, sweep_file)):
         console.print(
             f"note: another sweep of this store is called {planned.name}: {others[0]}; W&B groups both together, and a "
             "table that both write into one --out folder is of whichever came last: rename one of the files",

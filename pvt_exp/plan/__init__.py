@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
@@ -144,6 +144,8 @@ class Plan:
     """What is tried first, one a variant. A variant is among `variants` once its values are chosen."""
     file: Path | None = None
     """The file that it is the plan of, whole; none: it is of none."""
+    verb: Literal["sweep", "run"] = "sweep"
+    """What trains that file: ``pvt-exp sweep FILE``, or of one experiment ``pvt-exp run FILE``."""
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -276,4 +278,4 @@ def _named(each: Variant | Tuning, word: str) -> bool:
 
 def single(run: Run, name: str, file: Path | None = None) -> Plan:
     """The plan of one run."""
-    return Plan(name, (run.seed,), (Variant(({},), (run,)),), file=file)
+    return Plan(name, (run.seed,), (Variant(({},), (run,)),), file=file, verb="run")

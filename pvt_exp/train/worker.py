@@ -28,8 +28,8 @@ NO_MEMORY = (
 """What torch, the system and CUDA's libraries say where memory ran out, besides errors of a kind of their own."""
 PARTED_S = 10.0
 """How long a process of several waits before it says that it lost the others: whoever knows why says so first."""
-TOGETHER = ("Stopped", "Pruned")
-"""What all ranks of a run raise at once."""
+ASKED_FOR = ("Stopped", "Pruned")
+"""What a run raises that ends as it was asked to; all its ranks do at once."""
 TELLING_S = 5.0
 """How long a run that is stopped may take to tell W&B; less than the launcher's patience."""
 
@@ -55,16 +55,20 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
         except BaseException as error:
             if rank and not attempt.exists():
                 return launchers.BUSY  # another process trains the run, as the first rank has seen
-            traceback.print_exc()
-            sys.stderr.flush()
+            asked_for = type(error).__name__ in ASKED_FOR
+            if not asked_for:
+                traceback.print_exc()
+                sys.stderr.flush()
             if "DistBackendError" in type(error).__name__ or "gloo" in str(error):
                 time.sleep(PARTED_S)  # another rank went away: it says why, or the launcher does, which ends this one
             state, reason, numbers = _told(error, attempt, stopping.by)
+            if asked_for and not rank:
+                print(f"{state}: {reason}", file=sys.stderr, flush=True)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
                 attempts.end(attempt, state, reason, **numbers)
             done = store.result(folder) is not None  # what failed came after the result
             _tell(at_end, "done" if done else state, "" if done else reason)
-            if rank and type(error).__name__ in TOGETHER:
+            if rank and asked_for:
                 return 0  # the first rank says how the run ended, and may still tell W&B
             if rank:
                 time.sleep(PARTED_S)  # likewise, if it ends by itself

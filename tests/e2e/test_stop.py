@@ -29,6 +29,10 @@ def test_a_sweep_is_stopped_from_elsewhere_and_goes_on(sweep: Path, cli: Cli, dr
     ends = {path.parents[2].name: json.loads(path.read_text()) for path in tmp_path.glob("runs/*/attempts/1/end.json")}
     (stopped,) = (name for name, end in ends.items() if end["state"] == "killed")
     assert "killed: stopped by its driver, as pvt-exp stop asks for" in cli("why", stopped).stdout
+    log = (tmp_path / "runs" / stopped / "attempts/1/log.txt").read_text()
+    assert "killed: stopped by its driver, as pvt-exp stop asks for; it goes on from epoch" in log
+    assert "Traceback" not in log
+    assert "Traceback" not in cli("runs", "show", stopped).stdout
     assert len(results(tmp_path)) < 4
     assert "nobody drives it now: pvt-exp sweep of sweep does" in cli("why", last).stdout
     assert not list((tmp_path / "runs/drivers").iterdir())

@@ -11,7 +11,7 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.plan import pretraining
 from pvt_exp.store import attempts
-from pvt_exp.train import checkpoints, fit
+from pvt_exp.train import checkpoints, fit, worker
 
 
 def attempt(tmp_path: Path, run: Run, **placement: object) -> tuple[Run, Placement, Path]:
@@ -137,3 +137,15 @@ def test_a_first_stage_whose_weights_are_gone(experiment: Path, tmp_path: Path) 
     run = config.load(Run, experiment, ["epochs=1", "backbone.pretrained=runs/0123456789ab"])
     with pytest.raises(ValueError, match="the checkpoint of run 0123456789ab, which this one starts from, is not in"):
         fit.fit(*attempt(tmp_path, run))
+
+
+def test_an_end_that_was_asked_for_is_told_in_a_sentence(
+    experiment: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    placed = attempt(tmp_path, config.load(Run, experiment, ["epochs=2"]))[2]
+    attempts.prune(placed, "other trials were better at epoch 1")
+    assert worker.main(placed, to_log=False) == 1
+    assert (attempts.ended(placed) or {})["state"] == "pruned"
+    said = capsys.readouterr().err
+    assert "pruned: other trials were better at epoch 1" in said.splitlines()
+    assert "Traceback" not in said

@@ -164,3 +164,12 @@ def test_two_sweeps_of_one_name_are_told_apart(planned: Plan) -> None:
         assert not asked
     Path("other/sweep.yaml").unlink()
     assert "another sweep of this store" not in train(planned)[1], "the other is gone"
+
+
+def test_an_experiment_is_no_sweep_though_its_file_is_called_so(planned: Plan) -> None:
+    Path("experiments").mkdir()
+    Path("experiments/sweep.yaml").write_text(Path("base.yaml").read_text())
+    assert "another sweep" not in typed("run", "experiments/sweep.yaml").stdout
+    assert "another sweep" not in train(planned)[1]
+    assert "another sweep" not in typed("report", "sweep.yaml").stderr
+    assert "another sweep" not in typed("run", "experiments/sweep.yaml").stdout
