@@ -38,6 +38,8 @@ from pvt_exp.system import files, heartbeat, locks
 FORMAT = 1
 DOES_NOT_COUNT = "its result.json does not count"
 """Begins the reason of a run whose result was edited, or is not its own."""
+WENT_AWAY = "it went away without a word: killed, or its machine lost"
+"""The reason of an attempt that has ended and did not say so."""
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,7 @@ def outcome(store: Path, run_id: str) -> Outcome:
         torn = told is not None
         if torn and (found := result(folder)) is not None:  # it was published while we looked
             return Outcome(run_id, "done", result=found)
-        why = wrong or "it went away without a word: killed, or its machine lost"
+        why = wrong or WENT_AWAY
         if torn and wrong is None:
             why = "its result is gone"
         return Outcome(run_id, "killed", why, attempts=count)

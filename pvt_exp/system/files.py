@@ -334,7 +334,12 @@ def any_name(stream: Any) -> None:
 
 def now() -> str:
     """The time as records have it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_of(time.time())
+
+
+def time_of(seconds: float) -> str:
+    """The same of a time in seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def tail(path: Path, lines: int = 20, most_bytes: int = 20_000) -> list[str]:

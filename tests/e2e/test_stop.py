@@ -34,7 +34,7 @@ def test_a_sweep_is_stopped_from_elsewhere_and_goes_on(sweep: Path, cli: Cli, dr
     assert "Traceback" not in log
     assert "Traceback" not in cli("runs", "show", stopped).stdout
     assert len(results(tmp_path)) < 4
-    assert "nobody drives it now: pvt-exp sweep of sweep does" in cli("why", last).stdout
+    assert "nobody drives it now; to train it: pvt-exp sweep sweep.yaml" in cli("why", last).stdout
     assert not list((tmp_path / "runs/drivers").iterdir())
     assert "all 4 runs are done" in cli("sweep", sweep).stdout
     assert "its result is from attempt" in cli("why", first).stdout

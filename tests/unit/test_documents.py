@@ -65,7 +65,9 @@ def test_every_block_that_shows_output_is_compared() -> None:
 
 def test_why(experiment: Path, tmp_path: Path) -> None:
     run = pretraining.experiment(experiment)
-    attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(), "sweep")
+    (tmp_path / "sweep.yaml").write_text(f"base: {experiment.name}\n")
+    runs = store.create(tmp_path / "runs")
+    attempt = store.attempt(runs, run, Placement(), "sweep", tmp_path / "sweep.yaml")
     attempts.end(attempt, "failed", "KeyError: 'x'")
     command, _, shown = printed_blocks()["docs/running.md"].text.partition("\n")
     said = type_here(["why", run.id[:6]], tmp_path)

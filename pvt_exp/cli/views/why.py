@@ -1,6 +1,7 @@
 """Why a run is where it is, in words, and what would move it: `pvt-exp why`."""
 
 import contextlib
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,19 @@ from pvt_exp.drive.live import duration
 from pvt_exp.store import Outcome, attempts, progress, status
 from pvt_exp.store.states import PASSES
 from pvt_exp.store.status import ENDED_AS
-from pvt_exp.system import files
+from pvt_exp.system import files, heartbeat
 
 DO: dict[str, str] = {
-    "failed": "look at the log and mend what is wrong, then the same command with --retry failed",
-    "diverged": "this is its result. Another learning rate is another variant; --retry diverged tries the same again",
-    "out_of_memory": "make room, give a smaller --micro-batch or set ghost_batch_size, then --retry out_of_memory",
-    "timed_out": "look at where it hung (the log's end), then --retry timed_out; stall_minutes says how long is too long",
-    "killed": "the same command goes on with it",
+    "failed": "look at the log and mend what is wrong, then {again} --retry failed",
+    "diverged": "this is its result. Another learning rate is another variant; the same again: {again} --retry diverged",
+    "out_of_memory": "make room, give a smaller --micro-batch or set ghost_batch_size, then {again} --retry out_of_memory",
+    "timed_out": "look at where it hung (the log's end), then {again} --retry timed_out; stall_minutes says how long is "
+    "too long",
+    "killed": "{again} goes on with it",
     "pruned": "a trial that did worse than others; nothing",
-    "stale": "the same command with --retry stale trains it again; what it came to stays beside it",
+    "stale": "{again} --retry stale trains it again; what it came to stays beside it",
 }
+"""What a person can do, with the command that trains the run in the place of ``{again}``."""
 
 
 def why_json(runs: Path, run_id: str) -> dict[str, Any]:
@@ -43,6 +46,7 @@ def why_json(runs: Path, run_id: str) -> dict[str, Any]:
     tries = attempts.of(folder)
     sweeps = store.sweeps(folder)
     alive = [driver for sweep in sweeps for driver in registry.of(runs, sweep)]
+    made = (seen.result or {}).get("provenance", {}).get("attempt") if seen.state == "done" else None
     is_open = seen.state not in ("done", "running")
     return {
         "id": run_id,
@@ -50,14 +54,14 @@ def why_json(runs: Path, run_id: str) -> dict[str, Any]:
         "reason": seen.reason,
         "problem": problem or None,
         "sweeps": sweeps,
-        "attempts": [_end(each) for each in tries],
-        "result_from": (seen.result or {}).get("provenance", {}).get("attempt") if seen.state == "done" else None,
+        "attempts": [_end(each, made) for each in (tries[:-1] if seen.state == "running" else tries)],
+        "result_from": made,
         "running": _running(tries[-1]) if seen.state == "running" else None,
         "waits_for": _waits(runs, run, seen) if is_open else None,
         "drivers": [
             {"sweep": each.sweep, "process": each.process, "host": each.host, "started": each.started} for each in alive
         ],
-        "do": _next(seen, sweeps, bool(alive)) if is_open else None,
+        "do": _next(seen, _command(runs, folder), bool(alive)) if is_open else None,
     }
 
 
@@ -93,17 +97,25 @@ def _at_hand(runs: Path, run: Run) -> dict[Dataset, str]:
     return {}
 
 
-def _end(attempt: Path) -> dict[str, Any]:
-    """How an attempt ended; all but its number is null where it has not said so."""
-    told = attempts.ended(attempt) or {}
-    return {"attempt": int(attempt.name), **{name: told.get(name) for name in ("state", "reason", "ended")}}
+def _end(attempt: Path, made: int | None) -> dict[str, Any]:
+    """How an attempt ended. One that has not said so, and has not ``made`` the result, went away without a word."""
+    log = attempt / "log.txt"
+    heard = [each.stat().st_mtime for each in (log, attempt / heartbeat.NAME) if each.exists()]
+    silent = {"state": "done"} if attempt.name == str(made) else {"state": "killed", "reason": store.WENT_AWAY}
+    told = attempts.ended(attempt) or silent
+    return {
+        "attempt": int(attempt.name),
+        **{name: told.get(name) for name in ("state", "reason", "ended")},
+        "heard": files.time_of(max(heard)) if heard else None,
+        "log": str(log) if log.exists() else None,
+    }
 
 
 def _end_in_words(end: dict[str, Any]) -> str:
-    if end["state"] is None:
-        return f"attempt {end['attempt']}: no word of its end"
     reason = f": {files.line(end['reason'])}" if end["reason"] else ""
-    return f"attempt {end['attempt']}: {end['state']}{reason} ({end['ended']})"
+    when = end["ended"] or (f"last heard of at {end['heard']}" if end["heard"] else "never heard of")
+    log = f"; its log: {end['log']}" if end["log"] and end["ended"] is None else ""
+    return f"attempt {end['attempt']}: {end['state']}{reason} ({when}){log}"
 
 
 def _running(attempt: Path) -> str:
@@ -125,11 +137,22 @@ def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
     return f"it starts from {need.id}, which {ENDED_AS.get(need.state, need.state)}{because}; pvt-exp why {need.id}"
 
 
-def _next(seen: Outcome, sweeps: list[str], is_driven: bool) -> str | None:
+def _command(runs: Path, folder: Path) -> str:
+    """What trains a run, as it can be typed here: the command of a file that it was trained for and that is still there."""
+    words = ["pvt-exp", "sweep", "SWEEP.yaml"]
+    for path in store.files_of(folder):
+        with contextlib.suppress(ConfigError, OSError):
+            verb = "sweep" if "base" in config.read(path).value else "run"
+            shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            words = ["pvt-exp", verb, str(shown)]
+            break
+    return shlex.join([*words, *([] if runs == Path("runs") else ["--store", str(runs)])])
+
+
+def _next(seen: Outcome, command: str, is_driven: bool) -> str | None:
     """What a person can do; None where its turn comes by itself."""
     if seen.state in PASSES and is_driven:
         return None
     if seen.state == "pending":
-        which = f"pvt-exp sweep of {' or '.join(sweeps)}" if sweeps else "pvt-exp sweep or run"
-        return f"nobody drives it now: {which} does"
-    return f"what to do: {DO.get(seen.state, 'the same command')}"
+        return f"nobody drives it now; to train it: {command}"
+    return f"what to do: {DO.get(seen.state, '{again}').format(again=command)}"

@@ -1,0 +1,68 @@
+"""`why` names the command to type, and says of a lost attempt what `status` says."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pvt_exp import store
+from pvt_exp.cli.views.why import why, why_json
+from pvt_exp.config.placement import Placement
+from pvt_exp.config.run import Run
+from pvt_exp.plan import pretraining
+from pvt_exp.store import attempts
+from pvt_exp.system import heartbeat
+
+RUNS = Path("runs")
+
+
+@pytest.fixture
+def run(experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    store.create(RUNS)
+    Path("sweeps").mkdir()
+    Path("sweeps/my clothes.yaml").write_text("base: ../base.yaml\n")
+    Path("experiments").mkdir()
+    Path("experiments/mine.yaml").write_text(experiment.read_text())
+    return pretraining.experiment(experiment)
+
+
+def begun(run: Run, file: str) -> Path:
+    return store.attempt(RUNS, run, Placement(), Path(file).stem, Path(file).absolute())
+
+
+def test_an_attempt_that_was_lost(run: Run) -> None:
+    attempt = begun(run, "sweeps/my clothes.yaml")
+    (attempt / "log.txt").write_text("epoch 1\n")
+    for each, seconds in ((attempt / "log.txt", 1_790_000_000), (attempt / heartbeat.NAME, 1_790_000_009)):
+        each.touch()
+        os.utime(each, (seconds, seconds))
+    (end,) = why_json(RUNS, run.id)["attempts"]
+    assert (end["state"], end["reason"]) == ("killed", store.outcome(RUNS, run.id).reason)
+    lines = why(why_json(RUNS, run.id))
+    assert (
+        f"attempt 1: killed: {store.WENT_AWAY} (last heard of at 2026-09-21T14:13:29Z); its log: {attempt}/log.txt"
+        in lines
+    )
+    assert lines[-1] == "what to do: pvt-exp sweep 'sweeps/my clothes.yaml' goes on with it"
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("sweeps/my clothes.yaml", "pvt-exp sweep 'sweeps/my clothes.yaml'"),
+        ("experiments/mine.yaml", "pvt-exp run experiments/mine.yaml"),
+        ("gone.yaml", "pvt-exp sweep SWEEP.yaml"),
+    ],
+)
+def test_the_command_of_a_run_that_failed(run: Run, file: str, command: str) -> None:
+    attempts.end(begun(run, file), "failed", "RuntimeError: the disk was away")
+    assert why_json(RUNS, run.id)["do"].endswith(f"then {command} --retry failed")
+    elsewhere = Path("../") / Path.cwd().name / "runs"
+    assert f"{command} --store {elsewhere} --retry failed" in str(why_json(elsewhere, run.id)["do"])
+
+
+def test_one_that_nobody_drives(run: Run) -> None:
+    (RUNS / run.id).mkdir()
+    store.use(RUNS, run.id, "mine", file=Path("experiments/mine.yaml").absolute())
+    assert why_json(RUNS, run.id)["do"] == "nobody drives it now; to train it: pvt-exp run experiments/mine.yaml"
