@@ -67,6 +67,11 @@ def by_suffix(paths: Iterable[str]) -> tuple[LeftOut, ...]:
     return tuple(line for found_ in lines for line in found_)
 
 
+def hidden(paths: Iterable[str]) -> tuple[LeftOut, ...]:
+    """The line for images that are hidden."""
+    return count("hidden images (a name that begins with a dot)", NOT_TAKEN, paths)
+
+
 def suffix(path: str) -> str:
     """How a file's name ends, from its last dot on, in lower case; empty where it has none."""
     name = path[path.rfind("/") + 1 :]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from pvt_exp.config import left_out
 from pvt_exp.config.component import Component
 from pvt_exp.config.errors import DataError
 from pvt_exp.config.left_out import LeftOut
@@ -124,13 +125,16 @@ def fingerprint(root: Path, files: Iterable[tuple[str, int]], read: int = 64) ->
     return digest.hexdigest()[:16]
 
 
-def listing(root: Path, folder: str, dead_links: bool = False) -> list[tuple[str, int]]:
+def listing(
+    root: Path, folder: str, dead_links: bool = False, hidden: list[str] | None = None
+) -> list[tuple[str, int]]:
     """Path relative to ``root`` and size of every file under ``root/folder``, hidden ones left out.
 
     Args:
         root: What paths are relative to.
         folder: Relative to it.
         dead_links: Whether links that lead nowhere are listed too, as files of 0 bytes.
+        hidden: Gets the paths of the `hidden_images`.
 
     Raises:
         DataError: if a folder cannot be read, or a link leads nowhere.
@@ -138,7 +142,10 @@ def listing(root: Path, folder: str, dead_links: bool = False) -> list[tuple[str
     found, waiting = [], [folder]
     while waiting:
         here = waiting.pop()
-        for entry in scan(root / here):
+        every = _entries(root / here)
+        if hidden is not None:
+            hidden += _hidden_images(here, every)
+        for entry in filter(_is_shown, every):
             try:
                 if entry.is_dir():
                     waiting.append(f"{here}/{entry.name}")
@@ -157,12 +164,43 @@ def scan(folder: Path) -> "list[os.DirEntry[str]]":
     Raises:
         DataError: if it is missing, no folder, or cannot be read.
     """
+    return list(filter(_is_shown, _entries(folder)))
+
+
+def hidden_images(root: Path, folder: str) -> list[str]:
+    """The hidden image files directly in ``root/folder``, and all in hidden folders there, relative to ``root``.
+
+    Hidden is what has a name that begins with a dot; ``._*``, in which macOS keeps what belongs to a file, is no image.
+    """
+    return _hidden_images(folder, _entries(root / folder))
+
+
+def _hidden_images(folder: str, entries: "Iterable[os.DirEntry[str]]") -> list[str]:
+    found = []
+    for entry in entries:
+        if _is_shown(entry) or entry.name.startswith("._"):
+            continue
+        path = f"{folder}/{entry.name}"
+        if not entry.is_dir():
+            found.append(path)
+            continue
+        for here, _, names in os.walk(entry.path):  # what cannot be read in there is not needed
+            below = os.path.relpath(here, entry.path)
+            inside = path if below == "." else f"{path}/{below}"
+            found += [f"{inside}/{name}" for name in names if not name.startswith("._")]
+    return sorted(path for path in found if left_out.suffix(path) in SUFFIXES)
+
+
+def _is_shown(entry: "os.DirEntry[str]") -> bool:
+    return not entry.name.startswith(".")
+
+
+def _entries(folder: Path) -> "list[os.DirEntry[str]]":
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         raise DataError(f"{folder}: no such folder") from None
     except NotADirectoryError:
         raise DataError(f"{folder}: a file, where a folder is due") from None
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from None
-    return [entry for entry in entries if not entry.name.startswith(".")]

@@ -41,8 +41,9 @@ def find(root: Path, where: Folders, leave_out: bool) -> Pairs:
     Raises:
         DataError: if there are none; if one lacks the other, unless they may be left out; if a listed name lacks one.
     """
-    images, no_images = _by_stem(root, where.images, where.image_suffix, where.fields[0])
-    masks, no_masks = _by_stem(root, where.masks, where.mask_suffix, where.fields[1])
+    hidden: list[str] = []
+    images, no_images = _by_stem(root, where.images, where.image_suffix, where.fields[0], hidden)
+    masks, no_masks = _by_stem(root, where.masks, where.mask_suffix, where.fields[1], hidden)
     if not images:
         ending = where.image_suffix or " ".join(sorted(SUFFIXES))
         raise DataError(f"{root / where.images}: no images in it; they end in: {ending}{_other(no_images, 'image')}")
@@ -60,6 +61,7 @@ def find(root: Path, where: Folders, leave_out: bool) -> Pairs:
         *left_out.by_suffix(path for path in no_images if where.image_suffix is None),
         *left_out.count("images without a mask", "left out", (images[s][0] for s in sorted(images) if s not in masks)),
         *left_out.count("masks without an image", "left out", (masks[s][0] for s in sorted(masks) if s not in images)),
+        *left_out.hidden(dict.fromkeys(hidden)),  # images and masks may lie in one folder
     )
     return Pairs([(images[stem], masks[stem]) for stem in both], told)
 
@@ -103,14 +105,18 @@ def _other(names: list[str], what: str) -> str:
     return f"; there are {ends[most]} that end in {most}: set dataset.{what}_suffix: {most}"
 
 
-def _by_stem(root: Path, folder: str, suffix: str | None, field: str) -> tuple[dict[str, File], list[str]]:
+def _by_stem(
+    root: Path, folder: str, suffix: str | None, field: str, hidden: list[str]
+) -> tuple[dict[str, File], list[str]]:
     """Path and size of the files that end so, by their path below the folder without that; and the other files.
+
+    Those that are `datasets.hidden_images` are added to ``hidden``.
 
     Without a suffix: of every image.
     """
     found: dict[str, File] = {}
     others = []
-    for path, size in _files(root, folder, field):
+    for path, size in _files(root, folder, field, hidden):
         ending = path[len(path) - len(left_out.suffix(path)) :] if suffix is None else suffix
         if not (path.endswith(ending) and (suffix or ending.lower() in SUFFIXES)):
             others.append(path)
@@ -122,9 +128,9 @@ def _by_stem(root: Path, folder: str, suffix: str | None, field: str) -> tuple[d
     return found, others
 
 
-def _files(root: Path, folder: str, field: str) -> list[File]:
+def _files(root: Path, folder: str, field: str, hidden: list[str]) -> list[File]:
     if (root / folder).exists() or not root.is_dir():
-        return listing(root, folder)
+        return listing(root, folder, hidden=hidden)
     above = next(place for place in (root / folder).parents if place.is_dir())
     there = sorted(entry.name for entry in above.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     has = f"{above} has {some(there)}" if there else f"{above} has no folders"

@@ -90,7 +90,8 @@ class Settings(Pictures):
             no_val = told.pop("val").nothing
         if not told["train"].objects:
             raise DataError(told["train"].nothing)
-        present = {split: dict(listing(root, self._at(split)[1])) for split in told}
+        hidden: dict[Split, list[str]] = {split: [] for split in told}
+        present = {split: dict(listing(root, self._at(split)[1], hidden=hidden[split])) for split in told}
         sizes = {split: self._images(root, split, told[split].names, present[split]) for split in told}
         content = [fingerprint(root, {n: s for each in sizes.values() for n, s in each.items()}.items())]
         content += [look.facts["digest"] for look in told.values()]
@@ -99,7 +100,7 @@ class Settings(Pictures):
         lines: dict[str, tuple[LeftOut, ...]] = {
             split: (
                 *look.lines,
-                *self._unlisted(split, present, sizes),
+                *self._unlisted(split, present, sizes, hidden[split]),
                 *self.pictures(root, split, list(sizes[split]), state, self._due(root, split, look.names)),
             )
             for split, look in told.items()
@@ -223,7 +224,11 @@ class Settings(Pictures):
         return {name: size for name, size in found.items() if size is not None}
 
     def _unlisted(
-        self, split: Split, present: dict[Split, dict[str, int]], listed: dict[Split, dict[str, int]]
+        self,
+        split: Split,
+        present: dict[Split, dict[str, int]],
+        listed: dict[Split, dict[str, int]],
+        hidden: list[str],
     ) -> tuple[LeftOut, ...]:
         """The files in a split's folder that no annotation file names; of a folder of both splits they are training's."""
         if split == "val" and same_words(self.train_image_folder, self.val_image_folder):
@@ -231,7 +236,7 @@ class Settings(Pictures):
         due = {os.path.normpath(name) for each in listed.values() for name in each}
         due |= {os.path.normpath(name) for name in (self.train_annotations, self.val_annotations)}
         rest = [name for name in present[split] if os.path.normpath(name) not in due]
-        return left_out.count("files that are not listed", left_out.NOT_TAKEN, rest)
+        return (*left_out.count("files that are not listed", left_out.NOT_TAKEN, rest), *left_out.hidden(hidden))
 
 
 class Look(NamedTuple):

@@ -1,12 +1,16 @@
-"""Images in one folder a class, the layout of ImageNet (arXiv 1409.0575): ``train/<class>/*`` and ``val/<class>/*``."""
+"""Images in one folder a class, the layout of ImageNet (arXiv 1409.0575): ``train/<class>/*`` and ``val/<class>/*``.
+
+Images in folders below a class's are of that class too.
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError, left_out
-from pvt_exp.datasets import SUFFIXES, Facts, Split, _alike, fingerprint, listing, scan, some
+from pvt_exp.config.left_out import LeftOut
+from pvt_exp.datasets import SUFFIXES, Facts, Split, _alike, fingerprint, hidden_images, listing, scan, some
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 
@@ -45,7 +49,7 @@ class Settings(Pictures):
         for split, (classes, files, _) in found.items():
             where = root / (self.train if split == "train" else self.val)
             if not classes:
-                raise DataError(f"{where}: empty; a folder for each class is due here, with images in it")
+                raise DataError(f"{where}: no folders in it; a folder for each class is due here, with images in it")
             filled = {classes[n] for n, _, _ in files}
             if bare := [name for name in classes if name not in filled]:
                 raise DataError(f"{where}: no images in the class folder {some(bare)}; known suffixes: {_suffixes()}")
@@ -60,11 +64,11 @@ class Settings(Pictures):
         numbers = {split: len(files) for split, (_, files, _) in found.items()}
         told = {
             split: (
-                *left_out.by_suffix(rest),
+                *lines,
                 *self.pictures(root, split, [name for _, name, _ in files], print_id),
                 *_alike.pictures(root, files, f"{split} {print_id}"),
             )
-            for split, (_, files, rest) in found.items()
+            for split, (_, files, lines) in found.items()
         }
         told["train"] += _alike.names(classes)
         if "val" in found:
@@ -80,22 +84,40 @@ class Settings(Pictures):
         return ImageFolder(self, root, split)
 
 
-def images(root: Path, folder: str) -> tuple[list[str], list[tuple[int, str, int]], list[str]]:
-    """The classes of ``root/folder`` by name; (class, path relative to root, bytes) of every image in them; other files.
+class Images(NamedTuple):
+    """What a split's folder holds."""
+
+    classes: list[str]
+    """By name."""
+    files: list[tuple[int, str, int]]
+    """Class, path relative to the data's folder, and bytes of every image."""
+    told: tuple[LeftOut, ...]
+    """What is not taken."""
+
+
+def images(root: Path, folder: str) -> Images:
+    """The images of ``root/folder``, in its class folders and the folders below those.
 
     Raises:
         DataError: if a folder cannot be read, or a class has a name that is not UTF-8.
     """
     classes = classes_of(root / folder)
-    files = []
-    rest = [f"{folder}/{entry.name}" for entry in scan(root / folder) if not entry.is_dir()]
+    files, rest, hidden = [], [], hidden_images(root, folder)
+    loose = [f"{folder}/{entry.name}" for entry in scan(root / folder) if not entry.is_dir()]
     for number, name in enumerate(classes):
-        for path, size in sorted(listing(root, f"{folder}/{name}")):
+        for path, size in sorted(listing(root, f"{folder}/{name}", hidden=hidden)):
             if left_out.suffix(path) in SUFFIXES:
                 files.append((number, path, size))
             else:
                 rest.append(path)
-    return classes, files, rest
+    told = (
+        *left_out.by_suffix(path for path in (*loose, *rest) if left_out.suffix(path) not in SUFFIXES),
+        *left_out.count(
+            "images in no class's folder", left_out.NOT_TAKEN, (p for p in loose if left_out.suffix(p) in SUFFIXES)
+        ),
+        *left_out.hidden(hidden),
+    )
+    return Images(classes, files, told)
 
 
 def classes_of(folder: Path) -> list[str]:

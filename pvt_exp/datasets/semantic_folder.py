@@ -244,7 +244,9 @@ class Settings(Pictures):
         try:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
-            raise DataError(f"{path}: no such file; write it, or say dataset.classes (names, or how many)") from None
+            raise DataError(
+                f"{path}: no such file; write it (docs/data.md), or say dataset.classes (names, or how many)"
+            ) from None
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}") from None
         except (ValueError, RecursionError) as error:

@@ -164,6 +164,8 @@ def about_noise(of: Differences) -> list[str]:
     if wanted:
         known = sorted((n, name) for n, name in wanted if n is not None)
         words = [f"{n} ({name})" for n, name in dict.fromkeys((known[0], known[-1]))] if known else []
+        if len(words) == 2 and known[0][0] == known[-1][0]:
+            words = [f"{known[0][0]} for each"]
         words += ["more than 10,000"] if len(known) < len(wanted) else []
         said.append(
             f"Seeds that it would take to see a difference like those marked {MARKS['noise']}: {' to '.join(words)}."

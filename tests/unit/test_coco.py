@@ -305,7 +305,11 @@ def test_files_that_are_not_listed_are_told(tmp_path: Path) -> None:
     put(tmp_path, train=train(), val=val())
     (tmp_path / "train2017/more").mkdir()
     (tmp_path / "train2017/more/extra.png").touch()
-    assert "files that are not listed: 1 not taken (train2017/more/extra.png)" in told(tmp_path, train())
+    (tmp_path / "train2017/.trash").mkdir()
+    (tmp_path / "train2017/.trash/old.png").touch()
+    found = told(tmp_path, train())
+    assert "files that are not listed: 1 not taken (train2017/more/extra.png)" in found
+    assert "hidden images (a name that begins with a dot): 1 not taken (train2017/.trash/old.png)" in found
     document = {**val(), "images": [{**image, "file_name": f"v{image['file_name']}"} for image in val()["images"]]}
     shared = Settings(train_image_folder="all", val_image_folder="all")
     put(tmp_path, train=train(), val=document)

@@ -41,9 +41,22 @@ def folder(root: Path, **splits: dict[str, int]) -> Path:
 def test_a_folder_of_images_is_counted(tmp_path: Path) -> None:
     root = folder(tmp_path, train={"dog": 2, "cat": 3}, val={"cat": 1})
     (root / "train/cat/notes.txt").write_text("no image")
-    (root / "train/cat/.hidden.png").write_text("no image")
+    hidden = ("train/.loose.jpg", "train/cat/.hidden.png", "train/cat/.cache/deep/0.jpg", "train/.bin/dog/9.png")
+    no_images = ("train/cat/._0.png", "train/.DS_Store", "train/dog/.cache/x.txt", "train/dog/.cache/._1.png")
+    for name in (*hidden, *no_images):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("no image")
     (root / "train/README").write_text("no class")
+    (root / "train/loose.jpg").write_text("of no class")
+    (root / "train/cat/below").mkdir()
+    (root / "train/cat/0.png").rename(root / "train/cat/below/0.png")
     facts = ImageFolder(name="pets").inspect(root)
+    told = {line.what: (line.number, line.effect, set(line.examples)) for line in facts.left_out["train"]}
+    assert told["images in no class's folder"] == (1, "not taken", {"train/loose.jpg"})
+    number, effect, shown = told["hidden images (a name that begins with a dot)"]
+    assert (number, effect) == (4, "not taken")
+    assert shown < set(hidden), "three of them; what macOS keeps beside files is no image"
+    assert "files ending in .jpg" not in told
     assert facts.classes == ("cat", "dog")
     assert facts.images == {"train": 5, "val": 1}
     assert facts == ImageFolder(name="pets").inspect(root)
@@ -91,7 +104,7 @@ def test_an_empty_split_missing_root_file_root_and_dead_link_are_said(tmp_path: 
         pets.inspect(tmp_path / "file")
     (tmp_path / "train").mkdir()
     (tmp_path / "val").mkdir()
-    with pytest.raises(DataError, match="train: empty; a folder for each class is due"):
+    with pytest.raises(DataError, match="train: no folders in it; a folder for each class is due"):
         pets.inspect(tmp_path)
     root = folder(tmp_path / "linked", train={"a": 1, "b": 1}, val={"a": 1})
     (root / "val/a/dead.png").symlink_to(root / "gone.png")

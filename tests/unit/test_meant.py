@@ -11,7 +11,7 @@ from pvt_exp.use import meant
 
 def test_a_link_that_leads_nowhere_is_an_image_like_the_others_or_told_by_its_suffix(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
-    for name in ("a.png", "more/b.png", "notes.txt"):
+    for name in ("a.png", "more/b.png", "notes.txt", "more/.c.png"):
         (tmp_path / name).touch()
     for name in ("dead.png", "more/self.png", "dead.txt", "folder"):
         (tmp_path / name).symlink_to("self.png")
@@ -23,6 +23,7 @@ def test_a_link_that_leads_nowhere_is_an_image_like_the_others_or_told_by_its_su
     assert told == {
         "files ending in .txt": (2, ("dead.txt", "notes.txt")),
         "files without a suffix": (1, ("folder",)),
+        "hidden images (a name that begins with a dot)": (1, ("more/.c.png",)),
     }
     with pytest.raises(DataError, match=r"(dead|self|folder).*: (No such file|Too many levels)"):
         listing(tmp_path, ".")  # data that are trained on are refused

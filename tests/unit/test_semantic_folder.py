@@ -29,7 +29,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_pairs_are_counted(root: Path) -> None:
     (root / "train/masks/oslo/notes.txt").write_text("no mask")
     (root / "train/images/.hidden.png").write_text("no image")
+    (root / "train/masks/._1.png").write_text("what macOS keeps beside a file")
     facts = Settings(name="x", classes=("sea", "land", "sky"), ignore_index=9).inspect(root)
+    hidden = [line for line in facts.left_out["train"] if line.what.startswith("hidden")]
+    assert [(line.number, line.examples) for line in hidden] == [(1, ("train/images/.hidden.png",))]
     assert facts.classes == facts.class_names("semantic") == ("sea", "land", "sky")
     assert facts.images == {"train": 3, "val": 1}
     assert THREE.inspect(root).classes == ("0", "1", "2")

@@ -233,6 +233,17 @@ def test_differences_have_paired_intervals_and_corrected_ps():
     assert float(row["difference_p"]) == pytest.approx(3 * due.pvalue)
 
 
+def test_seeds_that_it_would_take_are_one_number_where_all_rows_need_as_many():
+    def said(*rows: list[float]) -> list[str]:
+        made = table([(BASE, [70.0, 71.0, 72.5]), *((({"a": f"r{n}"},), row) for n, row in enumerate(rows))])
+        return [note.text.partition("†: ")[2] for note in made.notes if note.text.startswith("Seeds that")]
+
+    vague = [71.0, 70.5, 74.5]
+    assert said(vague) == ["20 (r0)."]
+    assert said(vague, vague) == ["20 for each."]
+    assert said(vague, vague, [72.0, 70.0, 73.0]) == ["20 (r0) to 73 (r2)."]
+
+
 def test_no_column_of_differences_without_a_base_and_none_made_up_where_it_failed():
     assert "difference" not in [c.key for c in table([(({"a": "b"},), [1.0] * 3)]).columns]
     made = table([(BASE, [None] * 3), (({"a": "b"},), [1.0] * 3)])
