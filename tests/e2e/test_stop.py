@@ -10,7 +10,7 @@ __all__ = ["driver"]
 
 
 def test_a_sweep_is_stopped_from_elsewhere_and_goes_on(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
-    longer(sweep)
+    longer(sweep, 20)
     planned = json.loads(cli("plan", sweep, "--json").stdout)
     last = planned["variants"][-1]["runs"][-1]
     last = last["id"] if isinstance(last, dict) else last

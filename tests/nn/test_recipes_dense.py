@@ -8,8 +8,8 @@ import timm
 import torch
 
 from pvt_exp import config
+from pvt_exp.config.recipe import Step
 from pvt_exp.config.run import Run
-from pvt_exp.config.sweep import Step
 from pvt_exp.nn import optim
 from tests.conftest import ROOT
 from tests.unit.test_papers_dense import BY_SWEEP, CNNS
