@@ -16,6 +16,7 @@ from pvt_exp.cli import options
 from pvt_exp.cli.console import console, typed
 from pvt_exp.cli.options import Data, Json, Latex, Only, Overrides, Seeds, Store
 from pvt_exp.config import ConfigError, Document, Keys, split
+from pvt_exp.drive.live import several
 from pvt_exp.plan import Plan
 from pvt_exp.tables import Source, Table, TableOf
 
@@ -111,9 +112,12 @@ def _sweep(
     from pvt_exp.tables.ablation import Settings as Ablation
 
     settings, planned = options.read_plan(file, overrides, seeds, only, store_)
-    source = Source(planned, options.outcomes(planned, store_, data or ()))
+    looked = options.look(planned, store_, data or ())
+    source = Source(planned, looked.outcomes)
     table = Ablation(sweep=str(file), epoch="best" if best else "last").build([source])
     part = options.part(settings, planned, overrides, seeds, only, best)
+    if told := stale(planned, looked, store_):
+        print(f"note: {told}", file=sys.stderr)
     if planned.file is not None and (others := store.same_name(store_, planned.name, planned.file)):
         told = f"another sweep of this store is called {planned.name}: {others[0]}"
         print(f"note: {told}; a table that both write into one --out folder is of whichever came last", file=sys.stderr)
@@ -147,7 +151,10 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
             for reading in shown.sweeps:
                 if reading not in read:
                     _, planned = options.read_plan(file.parent / reading, None, None, None, store_)
-                    read[reading] = Source(planned, options.outcomes(planned, store_, data or ()))
+                    looked = options.look(planned, store_, data or ())
+                    read[reading] = Source(planned, looked.outcomes)
+                    if line := stale(planned, looked, store_):
+                        print(f"note: {line}", file=sys.stderr)
                 if not shown.wants_costs and reading not in told_of:  # costs can be told of what nobody trains
                     told_of.add(reading)
                     told = _unfinished(read[reading], Path(os.path.normpath(file.parent / reading)), store_)
@@ -222,10 +229,30 @@ def write(
     latex: "WrittenAs" = "plain",
     part: str = "",
 ) -> tuple[Table, list[Path]]:
-    """A sweep's table, into its folder and onto the terminal; and its files."""
+    """A sweep's table, into its folder and onto the terminal; and its files. With stale runs the files stay as they are."""
     from pvt_exp import report as writer
 
-    table = shown.build([Source(planned, options.outcomes(planned, store_, data or ()))])
-    paths = writer.write(table, out, typed(), latex=latex, part=part)
+    looked = options.look(planned, store_, data or ())
+    table = shown.build([Source(planned, looked.outcomes)])
+    told = stale(planned, looked, store_)
+    paths = [] if told else writer.write(table, out, typed(), latex=latex, part=part)
     _show(terminal, [table], paths)
+    if told:
+        line = f"{told}. No table is written, {out} stays as it is; pvt-exp report with the same --data writes it"
+        terminal.print(line, highlight=False, soft_wrap=True)
     return table, paths
+
+
+def stale(planned: Plan, looked: options.Looked, store_: Path) -> str | None:
+    """How many results do not count, on what data they were trained, and which are at hand; None where all count."""
+    runs = [run for run in planned.runs if looked.outcomes[run.id].state == "stale"]
+    if not runs:
+        return None
+    reason = looked.outcomes[runs[0].id].reason or ""
+    said = f"{len(runs)} of {several(len(planned.runs), 'run')} of {planned.name} are stale: {reason}"
+    places = [(each["name"], each["folder"]) for each in looked.data["data"] if str(each["fingerprint"]) in reason]
+    for name, folder in places[:1]:
+        was = store.data_of(store_ / runs[0].id)
+        said += f" in {folder}, and the run's were in {was}" if was not in (None, folder) else f" in {folder}"
+        said += f"; if that is not the folder that is meant, --data {name}=PATH is to be mended"
+    return said

@@ -63,6 +63,8 @@ def sweep(
 ) -> None:
     """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing.
 
+    Where results are stale, of other data than those at hand, no table is written; `pvt-exp report` writes it.
+
     A part of a sweep (--only, --seeds, changes) has a table of its own beside that of the whole: table.only-depth.tex.
     """
     from pvt_exp import report
@@ -101,7 +103,8 @@ def sweep(
         part = options.part(settings, planned, overrides, seeds, only)
         shown = Ablation(sweep=str(sweep))
         table, paths = tables.write(terminal, planned, store_, out / planned.name, shown, data, latex, part)
-        wandb_report.tell(report.as_json(table), paths, placement.tracking, store_, part)
+        if paths:
+            wandb_report.tell(report.as_json(table), paths, placement.tracking, store_, part)
     if as_json:
         views.print_json(tables.standing(planned, store_, data))
     raise SystemExit(status)

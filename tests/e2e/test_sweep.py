@@ -388,6 +388,9 @@ def test_data_that_changed_are_told_and_never_mixed(sweep: Path, cli: Cli, tmp_p
     assert "--retry stale" in reasons
     assert '"stale": 1' in cli("plan", sweep, *words, "--json").stdout
     (table,) = (tmp_path / "reports/out/sweep").glob("table.only-base.seeds-0*.md")
+    assert "No table is written, reports/out/sweep stays as it is" in said
+    assert "stale" not in table.read_text()
+    assert "are stale: trained on data" in cli("report", sweep, *words, ok=1).stderr
     assert "stale" in table.read_text()
     cli("sweep", sweep, *words, "--retry", "stale")
     new = results(tmp_path)[run_id]

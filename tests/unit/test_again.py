@@ -173,3 +173,19 @@ def test_an_experiment_is_no_sweep_though_its_file_is_called_so(planned: Plan) -
     assert "another sweep" not in train(planned)[1]
     assert "another sweep" not in typed("report", "sweep.yaml").stderr
     assert "another sweep" not in typed("run", "experiments/sweep.yaml").stdout
+
+
+def test_a_finished_table_stays_where_other_data_are_at_hand(planned: Plan) -> None:
+    typed("sweep", "sweep.yaml", "--no-smoke")
+    written = {path: path.read_bytes() for path in Path("reports/out/sweep").iterdir()}
+    assert len(written) == 5
+    planned.runs[0].dataset.make(Path("other"))
+    words = ("sweep.yaml", "--data", "shapes=other")
+    said = typed("sweep", *words, "--no-smoke", ok=1).stdout
+    assert "4 of 4 runs of sweep are stale: trained on data aa; at hand are" in said
+    assert f"in {Path('other').resolve()}; if that is not the folder that is meant, --data shapes=PATH" in said
+    assert {path: path.read_bytes() for path in Path("reports/out/sweep").iterdir()} == written
+    assert "note: 4 of 4 runs of sweep are stale" in typed("report", *words, ok=1).stderr
+    assert "stale" in Path("reports/out/sweep/table.md").read_text()
+    typed("sweep", "sweep.yaml", "--no-smoke")
+    assert "stale" not in Path("reports/out/sweep/table.md").read_text()
