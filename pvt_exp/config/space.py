@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from pvt_exp.config import DOTTED, DataError, Frozen
+from pvt_exp.system.seeds import derive
 
 Number = int | float
 EDGE = 0.05
@@ -112,6 +113,20 @@ class Holdout(Frozen):
         if not 0 < number < images:
             raise DataError(f"holdout.fraction {self.fraction} of {images} training images leaves a part without any")
         return number
+
+    def places(self, images: int) -> tuple[list[int], list[int]]:
+        """The training images that stay and those that are held out, each in the data's order.
+
+        They follow from the number of images, the fraction and the seed: runs of all seeds hold out the same.
+
+        Raises:
+            DataError: if one of the two is empty.
+        """
+        import numpy as np
+
+        number = self.held(images)
+        order = np.random.default_rng(derive(self.seed, "holdout")).permutation(images)
+        return sorted(order[number:].tolist()), sorted(order[:number].tolist())
 
 
 class Tune(Frozen):

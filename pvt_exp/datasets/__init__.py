@@ -15,6 +15,7 @@ from pvt_exp.config import left_out
 from pvt_exp.config.component import Component
 from pvt_exp.config.errors import DataError
 from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config.space import Holdout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ SUFFIXES = frozenset(
     """.split()  # noqa: SIM905
 )
 """Of the files that are taken for images: what Pillow opens, but icons, drawings, films, and formats of one program."""
+NO_IMAGE = "classes without an image"
 
 
 class Facts(NamedTuple):
@@ -47,6 +49,25 @@ class Facts(NamedTuple):
     """By task: why these data cannot serve it though their kind can."""
     no_val: str | None = None
     """Why there is nothing to validate on, which only a run with `holdout` can do without."""
+
+    labels: "Sequence[int]" = ()
+    """The class of each training image in the reader's order, where each has one and it is known without opening them."""
+
+    def parted(self, holdout: Holdout) -> "Facts":
+        """The facts of the two parts of the training images; the validation split's own count for nothing.
+
+        Raises:
+            DataError: if one part is empty.
+        """
+        kept, held = holdout.places(self.images["train"])
+        own = self.left_out.get("train", ())
+        told = {"train": (*own, *self._lacking(kept, "never learnt")), "val": self._lacking(held, "never scored")}
+        return self._replace(images={"train": len(kept), "val": len(held)}, left_out=told, labels=())
+
+    def _lacking(self, places: list[int], effect: str) -> tuple[LeftOut, ...]:
+        """The line for the classes of which a part of the training images has none, where that is known."""
+        there = {self.labels[place] for place in places} if self.labels else set(range(len(self.classes)))
+        return left_out.count(NO_IMAGE, effect, (name for n, name in enumerate(self.classes) if n not in there))
 
     def check_val(self, held_out: bool) -> None:
         """Raise DataError if there is nothing to validate on, unless a part of the training images is held out for it."""

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError, left_out
 from pvt_exp.config.left_out import LeftOut
-from pvt_exp.datasets import SUFFIXES, Facts, Split, _alike, fingerprint, hidden_images, listing, scan, some
+from pvt_exp.datasets import NO_IMAGE, SUFFIXES, Facts, Split, _alike, fingerprint, hidden_images, listing, scan, some
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 
@@ -75,8 +75,9 @@ class Settings(Pictures):
             learnt, scored = ([(name, size) for _, name, size in found[split][1]] for split in ("train", "val"))
             told["val"] += in_both(root, (self.train, self.val), learnt, scored, print_id)
             lacking = sorted(set(classes) - set(found["val"][0]))
-            told["val"] += left_out.count("classes without an image", "never scored", lacking)
-        return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val)
+            told["val"] += left_out.count(NO_IMAGE, "never scored", lacking)
+        labels = [number for number, _, _ in found["train"][1]]
+        return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val, labels=labels)
 
     def open(self, root: Path, split: Split, task: str) -> "ImageFolder":
         from pvt_exp.nn.data.image_folder import ImageFolder

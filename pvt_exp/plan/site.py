@@ -7,9 +7,13 @@ from pathlib import Path
 from pvt_exp import config
 from pvt_exp.config import ConfigError, DataError, left_out
 from pvt_exp.config.placement import Site
+from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.plan import Plan
 from pvt_exp.system import machine
+
+PARTS = {"train": "not held out", "val": "held out"}
+"""What the parts of the training images are called, beside the data's own splits, where runs have a `holdout`."""
 
 
 def load() -> Site:
@@ -66,7 +70,7 @@ def inspect(
         raise ConfigError(f"--data {unknown[0]}: {plan.name} uses no such data set; it uses {', '.join(sorted(used))}")
     looked: set[tuple[object, ...]] = set()
     for run in runs:
-        name, key = run.dataset.name, (run.dataset, run.task, run.batch_size, run.holdout is not None)
+        name, key = run.dataset.name, (run.dataset, run.task, run.batch_size, run.holdout)
         if key in looked:
             continue
         looked.add(key)
@@ -88,8 +92,19 @@ def inspect(
         except DataError as error:
             problems.setdefault(run.dataset, []).append(f"data set {name}: {error}")
         else:
-            facts[run.dataset] = found
+            facts[run.dataset] = _with_parts(facts.get(run.dataset, found), found, run.holdout)
     return roots, facts, problems
+
+
+def _with_parts(known: Facts, found: Facts, holdout: Holdout | None) -> Facts:
+    """What is known of a data set, with what is told of the two parts that a run makes of its training images."""
+    if holdout is None:
+        return known
+    parts, told = found.parted(holdout).left_out, dict(known.left_out)
+    for split, name in PARTS.items():
+        own = [line for line in parts[split] if line not in found.left_out.get(split, ())]
+        told[name] = tuple(dict.fromkeys((*told.get(name, ()), *own)))
+    return known._replace(left_out=told)
 
 
 def fingerprints(facts: dict[Dataset, Facts]) -> dict[Dataset, str]:

@@ -11,7 +11,7 @@ from pvt_exp.config import DataError
 from pvt_exp.config.run import Run
 from pvt_exp.config.space import Holdout
 from pvt_exp.datasets.shapes import Settings as Shapes
-from pvt_exp.nn.data.holdout import Part, places
+from pvt_exp.nn.data.holdout import Part
 from pvt_exp.store import attempts
 from pvt_exp.train import fit
 from tests.nn.test_datasets import check_ground_truth, check_objects
@@ -19,14 +19,14 @@ from tests.nn.test_train import attempt
 
 
 def test_the_parts_are_one_whole_and_follow_from_the_seed() -> None:
-    kept, held = places(50, Holdout(fraction=0.3, seed=4))
+    kept, held = Holdout(fraction=0.3, seed=4).places(50)
     assert len(held) == 15
     assert sorted(kept + held) == list(range(50))
-    assert (kept, held) == places(50, Holdout(fraction=0.3, seed=4))
-    assert held != places(50, Holdout(fraction=0.3, seed=5))[1]
+    assert (kept, held) == Holdout(fraction=0.3, seed=4).places(50)
+    assert held != Holdout(fraction=0.3, seed=5).places(50)[1]
     for share in (0.001, 0.999):
         with pytest.raises(DataError, match="leaves a part without any"):
-            places(50, Holdout(fraction=share))
+            Holdout(fraction=share).places(50)
 
 
 @pytest.mark.parametrize("task", ["classification", "detection", "instance", "semantic"])

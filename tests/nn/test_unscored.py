@@ -11,7 +11,6 @@ from PIL import Image
 from pvt_exp import config, store
 from pvt_exp.config.metrics import described
 from pvt_exp.config.run import Run
-from pvt_exp.nn.data.holdout import places
 from pvt_exp.store import attempts
 from pvt_exp.train import fit, worker
 from tests.conftest import EXPERIMENT
@@ -40,7 +39,7 @@ def run_of(folder: Path, text: str) -> Run:
 def test_a_held_out_part_without_a_pixel_to_score_gives_no_metric_and_says_so(tmp_path: Path) -> None:
     run = run_of(tmp_path, SEMANTIC)
     assert run.holdout is not None
-    held = places(8, run.holdout)[1]
+    held = run.holdout.places(8)[1]
     for n in range(8):
         values = np.full((32, 32), 255, np.uint8) if n in held else np.tile(np.arange(2, dtype=np.uint8), (32, 16))
         put(tmp_path / f"data/train/images/{n}.png", tmp_path / f"data/train/masks/{n}.png", values)

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pvt_exp import config, plan
 from pvt_exp.config import DataError, left_out
 from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config.run import Run
+from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import _alike
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.nn.data import look
@@ -53,6 +56,35 @@ def test_a_class_that_validation_lacks_is_told(tmp_path: Path) -> None:
         "data x: 2 images in train, 1 images in val; left out or changed:",
         "  val: classes without an image: 1 never scored (b)",
     ]
+
+
+@pytest.mark.parametrize("held", ["a", "b"])
+def test_a_class_that_a_holdout_misses_is_told(experiment: Path, tmp_path: Path, held: str) -> None:
+    """Of three images of a and one of b, one is held out; which, is the seed's."""
+    root = folder(tmp_path)
+    for n in (1, 2):
+        Image.linear_gradient("L").resize((50 + n, 50)).save(root / f"train/a/{n}.png")
+    holdout = next(
+        each
+        for each in (Holdout(fraction=0.25, seed=seed) for seed in range(100))
+        if (each.places(4)[1] == [3]) == (held == "b")
+    )
+    words = ["dataset={kind: image_folder, name: x}", f"holdout={{fraction: 0.25, seed: {holdout.seed}}}"]
+    run = config.load(Run, experiment, [*words, "task.num_classes=2", "batch_size=1", "ghost_batch_size=1"])
+    _, facts, problems = site.inspect(plan.single(run, "x"), {"x": str(root)}, site.load())
+    assert not problems
+    lines = {
+        "a": ["  held out: classes without an image: 1 never scored (b)"],
+        "b": [
+            "  not held out: classes without an image: 1 never learnt (b)",
+            "  held out: classes without an image: 1 never scored (a)",
+        ],
+    }
+    assert site.in_words(facts)[1:] == lines[held]
+    of_run = run.dataset.inspect(root).parted(holdout)
+    assert of_run.images == {"train": 3, "val": 1}
+    assert [line.number for line in of_run.left_out["val"]] == [1]
+    assert [line.number for line in of_run.left_out["train"]] == [1] * (held == "b")
 
 
 def test_many_suffixes_are_told_in_few_lines_and_none_is_lost() -> None:

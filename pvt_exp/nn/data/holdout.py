@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from pvt_exp.config.run import Run
-from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import Facts, Split
-from pvt_exp.nn.seeding import derive
 
 
 def open_split(run: Run, root: Path, split: Split) -> Sequence[Any]:
@@ -21,35 +19,18 @@ def open_split(run: Run, root: Path, split: Split) -> Sequence[Any]:
     whole: Sequence[Any] = run.dataset.open(root, "train" if run.holdout else split, run.task.kind)
     if run.holdout is None:
         return whole
-    kept, held = places(len(whole), run.holdout)
+    kept, held = run.holdout.places(len(whole))
     return Part(whole, kept if split == "train" else held)
 
 
 def facts_of(run: Run, facts: Facts) -> Facts:
-    """The same facts with the images of each split as the run sees them; the validation split's own count for nothing.
+    """The facts of what the run trains on and is scored on.
 
     Raises:
         DataError: if there is nothing to validate on.
     """
     facts.check_val(run.holdout is not None)
-    if run.holdout is None:
-        return facts
-    kept, held = places(facts.images["train"], run.holdout)
-    of_train = {"train": facts.left_out.get("train", ())}
-    return facts._replace(images={"train": len(kept), "val": len(held)}, left_out=of_train)
-
-
-def places(images: int, holdout: Holdout) -> tuple[list[int], list[int]]:
-    """The training images that stay and those that are held out, each in the data's order.
-
-    They follow from the number of images, the fraction and the holdout's own seed: runs of all seeds hold out the same.
-
-    Raises:
-        DataError: if one of the two is empty.
-    """
-    number = holdout.held(images)
-    order = np.random.default_rng(derive(holdout.seed, "holdout")).permutation(images)
-    return sorted(order[number:].tolist()), sorted(order[:number].tolist())
+    return facts if run.holdout is None else facts.parted(run.holdout)
 
 
 class Part(Sequence[Any]):

@@ -21,8 +21,9 @@ from torch.utils.data import DataLoader, Dataset
 from pvt_exp.config import DataError
 from pvt_exp.nn.data.images import BadImage
 from pvt_exp.nn.data.order import InOrder, Key, Order
-from pvt_exp.nn.seeding import derive, draw_from, generators_kept
+from pvt_exp.nn.seeding import draw_from, generators_kept
 from pvt_exp.system import machine, signals
+from pvt_exp.system.seeds import derive
 
 if TYPE_CHECKING:
     from pvt_exp.config.placement import Placement

@@ -11,7 +11,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from pvt_exp.config import DataError
-from pvt_exp.nn.seeding import derive
+from pvt_exp.system.seeds import derive
 
 
 class Key(NamedTuple):

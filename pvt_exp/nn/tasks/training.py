@@ -14,7 +14,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.nn import optim, ranks
 from pvt_exp.nn.batchnorm import Statistics
 from pvt_exp.nn.counting import memory
-from pvt_exp.nn.seeding import derive
+from pvt_exp.system.seeds import derive
 
 
 class Diverged(RuntimeError):
