@@ -31,7 +31,7 @@ from pvt_exp.config import ConfigError, lacking, reading
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset
-from pvt_exp.store import attempts, content, provenance
+from pvt_exp.store import attempts, bounds, content, provenance
 from pvt_exp.store.states import State
 from pvt_exp.system import files, heartbeat, locks
 
@@ -322,6 +322,8 @@ def _read_result(folder: Path | str, run_id: str) -> tuple[dict[str, Any] | None
         return None, why
     if found.get("format") != FORMAT:
         raise ConfigError(f"{path}: format {found.get('format')} is not of this version ({FORMAT})")
+    if (why := bounds.problem(found, Path(folder))) is not None:
+        return None, why
     return content.complete(found), None
 
 

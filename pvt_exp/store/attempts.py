@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pvt_exp.store import content
+from pvt_exp.store import bounds, content
 from pvt_exp.store.states import ENDED, State
 from pvt_exp.system import files
 
@@ -120,5 +120,9 @@ def all_checkpoints(folder: Path) -> list[Path]:
 def _set_aside(folder: Path) -> int:
     """The newest attempt whose result counted and was set aside; 0 where there is none."""
     told = (files.read_json(path) for path in folder.glob("result.set-aside-*.json"))
-    good = [each for each in told if each is not None and content.problem(each, folder.name) is None]
+    good = [
+        each
+        for each in told
+        if each is not None and content.problem(each, folder.name) is None and bounds.problem(each, folder) is None
+    ]
     return max((each["provenance"].get("attempt") or 0 for each in good), default=0)

@@ -51,6 +51,10 @@ def _counts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_count, value))
 
 
+def _numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_count, value.values()))
+
+
 def _infos(value: Any) -> bool:
     return isinstance(value, dict) and all(
         isinstance(each, dict) and _text(each.get("unit")) for each in value.values()
@@ -82,6 +86,7 @@ WORDS: dict[Callable[[Any], bool], str] = {
     _list: "a list",
     _texts: "a list of texts",
     _counts: "a list of whole numbers",
+    _numbers: "a mapping of whole numbers from 0 on",
     _packages: "a mapping of packages",
     _infos: "a mapping of what each metric is",
     _date: "a date and time",
@@ -105,13 +110,14 @@ SHAPE: dict[str, Any] = {
     "data": {
         **_all(_text, "name fingerprint"),
         **_all(_count, "classes skipped"),
-        **_all(_mapping, "images counts left_out"),
+        "images": _numbers,
+        **_all(_mapping, "counts left_out"),
         "class_names": _texts,
         "category_ids": _list,
     },
     "provenance": {
         "git": {**_all(_text, "sha told diff_sha256 files_sha256 computes_sha256"), "dirty": _flag},
-        **_all(_number, "seconds lr"),
+        **_all(_amount, "seconds lr"),
         **_all(_count, "samples_seen batch_size micro_batch ranks attempt resumed"),
         **_all(_text, "precision recovered"),
         "hardware": {"gpus": _texts, "peak_memory_bytes": _amount, "threads": _count, "processor": _text},
