@@ -72,6 +72,11 @@ def hidden(paths: Iterable[str]) -> tuple[LeftOut, ...]:
     return count("hidden images (a name that begins with a dot)", NOT_TAKEN, paths)
 
 
+def special(paths: Iterable[str]) -> tuple[LeftOut, ...]:
+    """The line for what lies among the files and is none."""
+    return count("named pipes, sockets or devices", NOT_TAKEN, sorted(paths))
+
+
 def suffix(path: str) -> str:
     """How a file's name ends, from its last dot on, in lower case; empty where it has none."""
     name = path[path.rfind("/") + 1 :]

@@ -22,6 +22,7 @@ from pvt_exp.config.errors import ConfigError
 MOST_BYTES = 2_000_000
 MOST_NODES = 100_000  # a file of a few lines can expand to billions of nodes through aliases
 MOST_DIGITS = 4_000
+ODD = "a character that no text has"
 
 
 class Doubtful(str):
@@ -68,6 +69,7 @@ _FIRST = {
 for _tag, _pattern in _PATTERNS.items():
     _Loader.add_implicit_resolver(f"{_STANDARD}{_tag}", re.compile(_pattern), _FIRST[_tag])
 _DOUBTFUL = re.compile(r"^(?:[yYnN]|None|NONE|[-+]?(?:inf|Inf|INF|infinity|Infinity)|nan|NaN|NAN)$")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # of which no file's name, and no other text, is made
 _OLDER: Any = Resolver()  # YAML 1.1's words, as PyYAML reads them
 
 
@@ -82,6 +84,8 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     """Its value; raises ValueError for a tag that does not fit it, and for one that is not known here."""
     kind, text = node.tag.removeprefix(_STANDARD), node.value
     if kind == "str":
+        if odd := _NO_TEXT.search(text):
+            raise ValueError(f"{ODD}: {odd[0]!r}")
         return Doubtful(text) if _is_doubtful(node) else text
     shown = f"!!{kind}" if node.tag.startswith(_STANDARD) else node.tag
     if kind not in _PATTERNS:
@@ -148,6 +152,8 @@ class _Reader:
             where = self.at(key.start_mark)
             if not isinstance(key, yaml.ScalarNode):
                 self.problems.append(f"{where}: a key must be a plain word")
+            elif odd := _NO_TEXT.search(key.value):
+                self.problems.append(f"{where}: {ODD}: {odd[0]!r}")
             elif key.value == "<<" and key.style is None:
                 merged += self._merged(child, where)
             elif key.value in value:
@@ -187,7 +193,7 @@ def parse(text: str, name: str, lines: bool = True) -> Document:
     reader = _Reader(name, lines)
     if odd := yaml.reader.Reader.NON_PRINTABLE.search(text):
         place = f"{name}:{text.count(chr(10), 0, odd.start()) + 1}" if lines else name
-        raise ConfigError(f"{place}: a character that no text has: {odd[0]!r}")
+        raise ConfigError(f"{place}: {ODD}: {odd[0]!r}")
     try:
         root = yaml.compose(text, Loader=_Loader)
         value = None if root is None else reader.read(root, (), reader.at(root.start_mark))

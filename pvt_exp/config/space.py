@@ -1,7 +1,7 @@
 """What is tuned inside each variant of a sweep, and with what budget: the same for all of them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, Literal
 
@@ -11,6 +11,9 @@ from pvt_exp.config import DOTTED, DataError, Frozen
 from pvt_exp.system.seeds import derive
 
 Number = int | float
+FINEST = 1e-15
+"""Of a range, the least step: finer ones give numbers that cannot be told apart."""
+MOST_TRIALS = 100_000
 EDGE = 0.05
 """The part of a range, on the scale it is drawn on, that counts as its end."""
 
@@ -53,6 +56,10 @@ class Values(Frozen):
             raise ValueError(f"a logarithmic scale has no {self.low}: low must be above 0")
         if self.log and self.step is not None:
             raise ValueError("log and step exclude each other")
+        if self.step is not None and self.step / FINEST < self.high - self.low:
+            raise ValueError(
+                f"step {self.step:g} is too small: nothing tells its values from {self.low} to {self.high} apart"
+            )
         return self
 
     @property
@@ -70,14 +77,16 @@ class Values(Frozen):
 
         None for a value in between, and for choices that are no numbers or only two, which have no range.
         """
-        cells = self.cells
+        least = most = None
         if self.choices:
             numbers = [each for each in self.choices if isinstance(each, Number) and not isinstance(each, bool)]
             if len(numbers) < max(3, len(self.choices)):
                 return None
-            cells = tuple(sorted(numbers))
-        if cells is not None:
-            return "low" if math.isclose(value, cells[0]) else "high" if math.isclose(value, cells[-1]) else None
+            least, most = min(numbers), max(numbers)
+        elif self.count is not None:
+            least, most = self._cell(0), self._cell(self.count - 1)
+        if least is not None and most is not None:
+            return "low" if math.isclose(value, least) else "high" if math.isclose(value, most) else None
         assert self.low is not None
         assert self.high is not None
         low, high, at = map(math.log if self.log else float, (self.low, self.high, value))
@@ -85,14 +94,30 @@ class Values(Frozen):
         return "low" if part <= EDGE else "high" if part >= 1 - EDGE else None
 
     @property
-    def cells(self) -> tuple[Any, ...] | None:
-        """Every value there is; None where there is no end of them."""
-        step = self.step or (1 if self.whole else None)
-        if self.choices or step is None or self.log:
-            return self.choices or None
+    def count(self) -> int | None:
+        """How many values there are; None where there is no end of them."""
+        if self.choices:
+            return len(self.choices)
+        if self._step is None or self.log:
+            return None
         assert self.low is not None
         assert self.high is not None
-        return tuple(self.low + n * step for n in range(int((self.high - self.low) / step + 1e-9) + 1))
+        if self.whole and isinstance(self._step, int):
+            return int(self.high - self.low) // self._step + 1
+        return int((self.high - self.low) / self._step + 1e-9) + 1
+
+    def cells(self) -> Iterator[Any]:
+        """Every value there is, one after the other; none where there is no end of them."""
+        return iter(self.choices) if self.choices else map(self._cell, range(self.count or 0))
+
+    @property
+    def _step(self) -> Number | None:
+        return self.step or (1 if self.whole else None)
+
+    def _cell(self, number: int) -> Number:
+        assert self.low is not None
+        assert self._step is not None
+        return self.low + number * self._step
 
 
 class Holdout(Frozen):
@@ -137,7 +162,7 @@ class Tune(Frozen):
 
     space: dict[str, Values] = Field(min_length=1, json_schema_extra={DOTTED: "space"})
     """Dotted field to ``{low, high, log, step}`` or ``{choices: [...]}``."""
-    trials: int = Field(ge=1)
+    trials: int = Field(ge=1, le=MOST_TRIALS)
     """Of each variant."""
     sampler: Literal["tpe", "random", "cmaes", "grid"] = "tpe"
     """How settings are proposed: Optuna's TPE (Bergstra et al. 2011), at random, CMA-ES, or every one of a grid."""
@@ -161,16 +186,19 @@ class Tune(Frozen):
     def _the_grid_is_whole(self) -> "Tune":
         if self.sampler != "grid":
             return self
-        if endless := [name for name, values in self.space.items() if values.cells is None]:
+        counts = {name: values.count for name, values in self.space.items()}
+        if endless := [name for name, count in counts.items() if count is None]:
             raise ValueError(f"a grid over {endless[0]} needs choices, whole numbers or a step")
-        cells = len(self.grid())
+        cells = math.prod(count or 0 for count in counts.values())
+        if cells > MOST_TRIALS:
+            raise ValueError(f"this grid has {cells:,} settings, and no more than {MOST_TRIALS:,} are tried")
         if self.trials != cells:
             raise ValueError(f"trials {self.trials}: this grid has {cells} settings, and each is one trial")
         return self
 
     def grid(self) -> list[dict[str, Any]]:
         """Every setting of the space."""
-        cells = [values.cells or () for values in self.space.values()]
+        cells = [values.cells() for values in self.space.values()]
         return [dict(zip(self.space, each, strict=True)) for each in product(*cells)]
 
 

@@ -30,6 +30,7 @@ _ALLOWED = (
     ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.List, ast.Tuple,
     ast.UnaryOp, ast.BoolOp, ast.BinOp, ast.Compare,
 )  # fmt: skip
+_SEED = re.compile(r"(base\.)?(pretrain\.run\.)*seed|(base\.)?pretrain\.seed")
 _CONSTANTS = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -61,6 +62,10 @@ class Filter:
                 raise _not_allowed(node)
             if isinstance(node, ast.Compare):
                 _check_is(node)
+            if isinstance(node, ast.Name | ast.Attribute) and _SEED.fullmatch(ast.unparse(node)):
+                raise ConfigError(
+                    f"'{ast.unparse(node)}': each variant is trained with all seeds; to choose these, write seeds or --seeds"
+                )
 
     def check(self, runs: Sequence[BaseModel], base: BaseModel) -> None:
         """Raise ConfigError for a name that none of the runs has, though what stands before it may decide without it."""

@@ -5,6 +5,7 @@ A data set is named in a run, and found on this machine by ``--data NAME=PATH``,
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -147,15 +148,20 @@ def fingerprint(root: Path, files: Iterable[tuple[str, int]], read: int = 64) ->
 
 
 def listing(
-    root: Path, folder: str, dead_links: bool = False, hidden: list[str] | None = None
+    root: Path,
+    folder: str,
+    dead_links: bool = False,
+    hidden: list[str] | None = None,
+    special: list[str] | None = None,
 ) -> list[tuple[str, int]]:
-    """Path relative to ``root`` and size of every file under ``root/folder``, hidden ones left out.
+    """Path relative to ``root`` and size of every regular file under ``root/folder``, hidden ones left out.
 
     Args:
         root: What paths are relative to.
         folder: Relative to it.
         dead_links: Whether links that lead nowhere are listed too, as files of 0 bytes.
         hidden: Gets the paths of the `hidden_images`.
+        special: Where named pipes, sockets and devices are added, whose opening may wait without end.
 
     Raises:
         DataError: if a folder cannot be read, or a link leads nowhere.
@@ -170,13 +176,21 @@ def listing(
             try:
                 if entry.is_dir():
                     waiting.append(f"{here}/{entry.name}")
-                else:
-                    found.append((f"{here}/{entry.name}", entry.stat().st_size))
+                elif stat.S_ISREG((told := entry.stat()).st_mode):
+                    found.append((f"{here}/{entry.name}", told.st_size))
+                elif special is not None:
+                    special.append(f"{here}/{entry.name}")
             except OSError as error:
                 if not (dead_links and entry.is_symlink()):
                     raise DataError(f"{entry.path}: {error.strerror}") from None
                 found.append((f"{here}/{entry.name}", 0))
     return found
+
+
+def require_regular(file: Path) -> None:
+    """Raise DataError for a named pipe, a socket or a device: reading it may wait without end. OSError: it is not there."""
+    if not (stat.S_ISREG(mode := file.stat().st_mode) or stat.S_ISDIR(mode)):  # a folder is told by what reads it
+        raise DataError(f"{file}: a named pipe, socket or device, where a file is due")
 
 
 def scan(folder: Path) -> "list[os.DirEntry[str]]":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pvt_exp.config import DataError, left_out
 from pvt_exp.config.left_out import LeftOut
-from pvt_exp.datasets import SUFFIXES, listing, some
+from pvt_exp.datasets import SUFFIXES, listing, require_regular, some
 
 NUMBER = re.compile(r"[+-]?[0-9]+")
 File = tuple[str, int]
@@ -41,9 +41,9 @@ def find(root: Path, where: Folders, leave_out: bool) -> Pairs:
     Raises:
         DataError: if there are none; if one lacks the other, unless they may be left out; if a listed name lacks one.
     """
-    hidden: list[str] = []
-    images, no_images = _by_stem(root, where.images, where.image_suffix, where.fields[0], hidden)
-    masks, no_masks = _by_stem(root, where.masks, where.mask_suffix, where.fields[1], hidden)
+    hidden, special = list[str](), list[str]()
+    images, no_images = _by_stem(root, where.images, where.image_suffix, where.fields[0], hidden, special)
+    masks, no_masks = _by_stem(root, where.masks, where.mask_suffix, where.fields[1], hidden, special)
     if not images:
         ending = where.image_suffix or " ".join(sorted(SUFFIXES))
         raise DataError(f"{root / where.images}: no images in it; they end in: {ending}{_other(no_images, 'image')}")
@@ -51,7 +51,8 @@ def find(root: Path, where: Folders, leave_out: bool) -> Pairs:
         other = _other(no_masks, "mask")
         raise DataError(f"{root / where.masks}: no masks in it; they end in: {where.mask_suffix}{other}")
     if where.names is not None:
-        return _listed(root, where, images, masks)
+        listed = _listed(root, where, images, masks)
+        return listed._replace(told=(*listed.told, *left_out.special({*special})))
     if not leave_out:
         _refuse_bare(root, where, images, masks, no_masks)
     both = [stem for stem in sorted(images) if stem in masks]
@@ -61,6 +62,7 @@ def find(root: Path, where: Folders, leave_out: bool) -> Pairs:
         *left_out.by_suffix(path for path in no_images if where.image_suffix is None),
         *left_out.count("images without a mask", "left out", (images[s][0] for s in sorted(images) if s not in masks)),
         *left_out.count("masks without an image", "left out", (masks[s][0] for s in sorted(masks) if s not in images)),
+        *left_out.special({*special}),
         *left_out.hidden(dict.fromkeys(hidden)),  # images and masks may lie in one folder
     )
     return Pairs([(images[stem], masks[stem]) for stem in both], told)
@@ -106,17 +108,17 @@ def _other(names: list[str], what: str) -> str:
 
 
 def _by_stem(
-    root: Path, folder: str, suffix: str | None, field: str, hidden: list[str]
+    root: Path, folder: str, suffix: str | None, field: str, hidden: list[str], special: list[str]
 ) -> tuple[dict[str, File], list[str]]:
     """Path and size of the files that end so, by their path below the folder without that; and the other files.
 
-    Those that are `datasets.hidden_images` are added to ``hidden``.
+    Those that are `datasets.hidden_images` are added to ``hidden``, what is no regular file to ``special``.
 
     Without a suffix: of every image.
     """
     found: dict[str, File] = {}
     others = []
-    for path, size in _files(root, folder, field, hidden):
+    for path, size in _files(root, folder, field, hidden, special):
         ending = path[len(path) - len(left_out.suffix(path)) :] if suffix is None else suffix
         if not (path.endswith(ending) and (suffix or ending.lower() in SUFFIXES)):
             others.append(path)
@@ -128,9 +130,9 @@ def _by_stem(
     return found, others
 
 
-def _files(root: Path, folder: str, field: str, hidden: list[str]) -> list[File]:
+def _files(root: Path, folder: str, field: str, hidden: list[str], special: list[str]) -> list[File]:
     if (root / folder).exists() or not root.is_dir():
-        return listing(root, folder, hidden=hidden)
+        return listing(root, folder, hidden=hidden, special=special)
     above = next(place for place in (root / folder).parents if place.is_dir())
     there = sorted(entry.name for entry in above.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     has = f"{above} has {some(there)}" if there else f"{above} has no folders"
@@ -198,6 +200,7 @@ def lines(file: Path, field: str) -> list[str]:
         DataError: if it cannot be read.
     """
     try:
+        require_regular(file)
         text = file.read_bytes().decode("utf-8-sig", "surrogateescape")
     except FileNotFoundError:
         raise DataError(f"{file}: no such file; set dataset.{field}") from None

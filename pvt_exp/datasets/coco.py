@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pvt_exp.config import DataError, left_out
 from pvt_exp.config.left_out import LeftOut
-from pvt_exp.datasets import Facts, Split, _alike, fingerprint, listing, scan, some
+from pvt_exp.datasets import Facts, Split, _alike, fingerprint, listing, require_regular, scan, some
 from pvt_exp.datasets._coco_categories import Classes, choose, follow
 from pvt_exp.datasets._coco_names import nearest
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
@@ -91,7 +91,16 @@ class Settings(Pictures):
         if not told["train"].objects:
             raise DataError(told["train"].nothing)
         hidden: dict[Split, list[str]] = {split: [] for split in told}
-        present = {split: dict(listing(root, self._at(split)[1], hidden=hidden[split])) for split in told}
+        special: dict[Split, list[str]] = {split: [] for split in told}
+        present = {
+            split: dict(listing(root, self._at(split)[1], hidden=hidden[split], special=special[split]))
+            for split in told
+        }
+        for split, paths in special.items():
+            names = {os.path.normpath(f"{self._at(split)[1]}/{name}") for name in told[split].names}
+            if listed := [path for path in paths if os.path.normpath(path) in names]:
+                due = f"{self._at(split)[0]} lists as an image"
+                raise DataError(f"{root}: a named pipe, socket or device, which {due}: {some(listed)}")
         sizes = {split: self._images(root, split, told[split].names, present[split]) for split in told}
         content = [fingerprint(root, {n: s for each in sizes.values() for n, s in each.items()}.items())]
         content += [look.facts["digest"] for look in told.values()]
@@ -101,6 +110,7 @@ class Settings(Pictures):
             split: (
                 *look.lines,
                 *self._unlisted(split, present, sizes, hidden[split]),
+                *left_out.special(special[split]),
                 *self.pictures(root, split, list(sizes[split]), state, self._due(root, split, look.names)),
             )
             for split, look in told.items()
@@ -267,6 +277,7 @@ def index(annotations: Path, field: str) -> Path:
         DataError: if the file cannot be used, which `nn.coco_index.write` says more of, or the cache cannot be written.
     """
     try:
+        require_regular(annotations)
         state = annotations.stat()
     except FileNotFoundError:
         raise DataError(f"{annotations}: no such file; put it there, or set {field}") from None

@@ -104,9 +104,12 @@ def images(root: Path, folder: str) -> Images:
     """
     classes = classes_of(root / folder)
     files, rest, hidden = [], [], hidden_images(root, folder)
-    loose = [f"{folder}/{entry.name}" for entry in scan(root / folder) if not entry.is_dir()]
+    loose, special = list[str](), list[str]()
+    for entry in scan(root / folder):
+        if not entry.is_dir():
+            (loose if entry.is_file() or entry.is_symlink() else special).append(f"{folder}/{entry.name}")
     for number, name in enumerate(classes):
-        for path, size in sorted(listing(root, f"{folder}/{name}", hidden=hidden)):
+        for path, size in sorted(listing(root, f"{folder}/{name}", hidden=hidden, special=special)):
             if left_out.suffix(path) in SUFFIXES:
                 files.append((number, path, size))
             else:
@@ -116,6 +119,7 @@ def images(root: Path, folder: str) -> Images:
         *left_out.count(
             "images in no class's folder", left_out.NOT_TAKEN, (p for p in loose if left_out.suffix(p) in SUFFIXES)
         ),
+        *left_out.special(special),
         *left_out.hidden(hidden),
     )
     return Images(classes, files, told)

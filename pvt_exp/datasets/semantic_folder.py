@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError, left_out
 from pvt_exp.config.left_out import LeftOut
-from pvt_exp.datasets import Facts, Split, _alike, fingerprint, scan, some
+from pvt_exp.datasets import Facts, Split, _alike, fingerprint, require_regular, scan, some
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
@@ -242,6 +242,7 @@ class Settings(Pictures):
 
     def _named_by(self, path: Path) -> tuple[str, ...]:
         try:
+            require_regular(path)
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
             raise DataError(

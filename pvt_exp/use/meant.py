@@ -48,8 +48,10 @@ def images(words: Sequence[str]) -> Meant:
 
 def _in_folder(folder: Path) -> tuple[list[Path], tuple[LeftOut, ...]]:
     """The images in a folder and those below it, without what `pvt-exp predict` wrote and without masks of other images."""
-    hidden: list[str] = []
-    every = sorted(listing(folder, ".", dead_links=True, hidden=hidden))  # predict says which links are dead
+    hidden, special = list[str](), list[str]()
+    every = sorted(
+        listing(folder, ".", dead_links=True, hidden=hidden, special=special)
+    )  # predict says which links are dead
     names = [os.path.normpath(name) for name, _ in every]
     taken = [name for name in names if left_out.suffix(name) in SUFFIXES]
     ours = {name for name in names if Path(name).name == "predictions.json"}
@@ -60,6 +62,7 @@ def _in_folder(folder: Path) -> tuple[list[Path], tuple[LeftOut, ...]]:
         *left_out.by_suffix(name for name in names if name not in taken and name not in ours),
         *left_out.count("files that pvt-exp predict wrote", left_out.NOT_TAKEN, sorted(written & set(taken))),
         *left_out.count(f"masks beside their images (*{MASK}.*)", left_out.NOT_TAKEN, sorted(masks - written)),
+        *left_out.special(map(os.path.normpath, special)),
         *left_out.hidden(map(os.path.normpath, hidden)),
     )
     return [folder / name for name in taken if name not in written and name not in masks], told

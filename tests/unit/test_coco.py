@@ -68,6 +68,24 @@ def test_the_fingerprint_follows_the_images(tmp_path: Path) -> None:
     assert len(before or "") == 16
 
 
+def test_what_is_no_regular_file_is_told_and_not_opened(tmp_path: Path) -> None:
+    root = put(tmp_path, train=train(), val=val())
+    before = Settings().inspect(root)
+    os.mkfifo(root / "train2017/f.png")
+    facts = Settings().inspect(root)
+    assert facts.fingerprint == before.fingerprint
+    (line,) = set(facts.left_out["train"]) - set(before.left_out["train"])
+    assert str(line) == "named pipes, sockets or devices: 1 not taken (train2017/f.png)"
+    (root / "train2017/9.png").unlink()
+    os.mkfifo(root / "train2017/9.png")
+    with pytest.raises(DataError, match=r"instances_train2017.json lists as an image: train2017/9.png"):
+        Settings().inspect(root)
+    (root / "annotations/instances_val2017.json").unlink()
+    os.mkfifo(root / "annotations/instances_val2017.json")
+    with pytest.raises(DataError, match=r"val2017.json: a named pipe, socket or device, where a file is due"):
+        Settings().inspect(root)
+
+
 def test_an_index_that_cannot_be_kept_is_said(tmp_path: Path, cache: Path) -> None:
     root = put(tmp_path, train=train(), val=val())
     (cache / "pvt_exp").mkdir()

@@ -46,6 +46,21 @@ def test_files_that_are_not_taken_are_told_by_suffix(tmp_path: Path) -> None:
     assert told["val"] == ()
 
 
+def test_what_is_no_regular_file_is_told_and_not_opened(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    dataset = ImageFolder(name="x")
+    before = dataset.inspect(root)
+    for name in ("train/a/f.png", "train/pipe", "val/b/g.png"):
+        os.mkfifo(root / name)
+    (root / "train/b/h.png").symlink_to(root / "train/a/f.png")
+    facts = dataset.inspect(root)
+    assert (facts.images, facts.fingerprint) == (before.images, before.fingerprint)
+    what = "named pipes, sockets or devices"
+    assert facts.left_out["train"] == (LeftOut(what, 3, "not taken", ("train/a/f.png", "train/b/h.png", "train/pipe")),)
+    assert facts.left_out["val"] == (LeftOut(what, 1, "not taken", ("val/b/g.png",)),)
+    assert len(dataset.open(root, "train", "classification")) == facts.images["train"]
+
+
 def test_a_class_that_validation_lacks_is_told(tmp_path: Path) -> None:
     root = folder(tmp_path)
     (root / "val/b/0.png").unlink()

@@ -137,6 +137,9 @@ def test_where_filters_on_settings(experiment: Path) -> None:
         ("epochs is 300", "'epochs is 300': 'is' goes with None, True and False only; write =="),
         ("epochs is not 300", "'epochs is not 300': 'is' goes with None, True and False only; write !="),
         ("optim.kind is 'adamw'", "write =="),
+        ("seed == 0", "'seed': each variant is trained with all seeds; to choose these, write seeds or --seeds"),
+        ("epochs > 0 or base.seed == 0", "'base.seed': each variant is trained with all seeds"),
+        ("pretrain.run.seed == 0", "'pretrain.run.seed': each variant is trained with all seeds"),
     ],
 )
 def test_a_filter_that_cannot_be_used(experiment: Path, where: str, said: str) -> None:

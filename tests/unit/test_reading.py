@@ -185,6 +185,9 @@ def test_an_alias_to_what_it_stands_in(text: str, tmp_path: Path) -> None:
         (b"flag: true\nnote: \x80\n", "a.yaml:2: not UTF-8 (byte 0x80); save the file in UTF-8"),
         ("note: x\n".encode("utf-16"), "a.yaml: text in UTF-16; save it in UTF-8"),
         (b"note: x\nwords: [\x00]\n", "a.yaml:2: a character that no text has: '\\x00'"),
+        (b'note: "x\\0"\n', "a.yaml:1: a character that no text has: '\\x00'"),
+        (b'words: ["x", "\\ud800"]\n', "a.yaml:1: a character that no text has: '\\ud800'"),
+        (b'note: x\n"\\0": 1\n', "a.yaml:2: a character that no text has: '\\x00'"),
         (b"note: x\n---\nflag: true\n", "a.yaml:2: a second document begins here (---); a file holds one"),
         (b"note: x\n? [1, 2]\n: 3\n", "a.yaml:2: a key must be a plain word"),
         (b"note: *nowhere\n", "a.yaml:1: found undefined alias 'nowhere'"),
@@ -205,3 +208,9 @@ def test_a_site_without_settings(text: str, tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     path.write_text(text, encoding="utf-8")
     assert config.load(Site, path, may_be_empty=True) == Site()
+
+
+@pytest.mark.parametrize(("text", "odd"), [('"x\\0"', "\\x00"), ('"\\ud800"', "\\ud800"), ('"\\udcff"', "\\udcff")])
+def test_what_no_text_has_is_told_on_the_command_line(text: str, odd: str, tmp_path: Path) -> None:
+    said = [f"override 'note={text}': a character that no text has: '{odd}'"]
+    assert problems("flag: true\n", tmp_path, f"note={text}") == said

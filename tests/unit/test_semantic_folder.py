@@ -1,6 +1,7 @@
 """What `semantic_folder` says of images and masks before anything is launched."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,25 @@ def test_pairs_are_counted(root: Path) -> None:
     assert THREE.inspect(root).fingerprint == facts.fingerprint
     put(root / "val/images/1.png", root / "val/masks/1.png", VALUES[::-1].copy())
     assert THREE.inspect(root).fingerprint != facts.fingerprint
+
+
+def test_what_is_no_regular_file_is_told_and_not_opened(root: Path) -> None:
+    before = THREE.inspect(root)
+    for name in ("train/images/oslo/f.png", "train/masks/oslo/f.png"):
+        os.mkfifo(root / name)
+    facts = THREE.inspect(root)
+    assert (facts.images, facts.fingerprint) == (before.images, before.fingerprint)
+    (line,) = set(facts.left_out["train"]) - set(before.left_out["train"])
+    assert str(line) == (
+        "named pipes, sockets or devices: 2 not taken (train/images/oslo/f.png, train/masks/oslo/f.png)"
+    )
+    for field in ("train_list", "classes"):
+        os.mkfifo(root / f"{field}.json")
+        dataset = Settings(
+            name="x", ignore_index=9, **({} if field == "classes" else {field: "train_list.json", "classes": 3})
+        )
+        with pytest.raises(DataError, match=f"{field}.json: a named pipe, socket or device, where a file is due"):
+            dataset.inspect(root)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from rich.console import Console
 
 from pvt_exp import store
 from pvt_exp.cli import views
 from pvt_exp.config.placement import Placement, Tracking
-from pvt_exp.config.space import Values
+from pvt_exp.config.space import Tune, Values
 from pvt_exp.config.sweep import Policy
 from pvt_exp.drive import session, tuning
 from pvt_exp.plan import expand
@@ -43,6 +44,9 @@ blocks: [{variants: {one: {}}}]
         ({"low": 1, "high": 8}, 7, None),
         ({"low": 0.0, "high": 1.0, "step": 0.3}, 0.9, "high"),
         ({"low": 1, "high": 100, "log": True}, 99, "high"),
+        ({"low": 0, "high": 10**18}, 10**18, "high"),
+        ({"low": 0, "high": 10**18}, 10**17, None),
+        ({"low": 0, "high": 1, "step": 1e-9}, 1.0, "high"),
         ({"choices": (3e-3, 1e-3, 2e-3)}, 3e-3, "high"),
         ({"choices": (3e-3, 1e-3, 2e-3)}, 2e-3, None),
         ({"choices": ("adamw", "sgd", "lamb")}, "lamb", None),
@@ -52,6 +56,36 @@ blocks: [{variants: {one: {}}}]
 )
 def test_ends_of_ranges(space: dict[str, Any], value: Any, end: str | None) -> None:
     assert Values.model_validate(space).edge(value) == end
+
+
+@pytest.mark.parametrize(
+    ("space", "trials", "said"),
+    [
+        (
+            {"a": {"low": 0, "high": 1, "step": 1e-9}},
+            5,
+            r"this grid has 1,000,000,000 settings, and no more than 100,000",
+        ),
+        (
+            {"a": {"low": 0, "high": 10**18}, "b": {"choices": (1, 2)}},
+            5,
+            "this grid has 2,000,000,000,000,000,002 settings",
+        ),
+        ({"a": {"low": 0, "high": 1, "step": 0.1}, "b": {"low": 1, "high": 3}}, 5, "this grid has 33 settings"),
+        ({"a": {"low": 0, "high": 1e300, "step": 1e-300}}, 5, "step 1e-300 is too small"),
+        ({"a": {"low": 0.0, "high": 1.0}}, 5, "a grid over a needs choices"),
+        ({"a": {"low": 0, "high": 1}}, 10**9, "less than or equal to 100000"),
+    ],
+)
+def test_a_grid_is_counted_by_arithmetic(space: dict[str, Any], trials: int, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Tune.model_validate({"space": space, "trials": trials, "sampler": "grid"})
+
+
+def test_every_setting_of_a_grid() -> None:
+    space = {"a": {"low": 0.5, "high": 1, "step": 0.25}, "b": {"low": 1, "high": 2}}
+    grid = Tune.model_validate({"space": space, "trials": 6, "sampler": "grid"}).grid()
+    assert grid == [{"a": a, "b": b} for a in (0.5, 0.75, 1.0) for b in (1, 2)]
 
 
 def test_an_end_is_told(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
