@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pvt_exp.nn.backbones.pvt import PVT
 
 Positive = Annotated[int, Field(ge=1)]
+Blocks = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)]
 PerStage = Annotated[tuple[Positive, ...], Field(min_length=1)]
 
 
@@ -137,7 +138,7 @@ class Settings(Backbone):
     """A published model: sets all fields that are not written beside it, drop path included. Not part of the run."""
     embed_dims: PerStage = (32, 64, 160, 256)
     """Channels of each stage; as many stages as there are entries."""
-    depths: PerStage = (2, 2, 2, 2)
+    depths: Blocks = (2, 2, 2, 2)
     """Blocks of each stage."""
     heads: PerStage = (1, 2, 5, 8)
     """Attention heads of each stage; they divide its channels."""

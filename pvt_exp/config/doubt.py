@@ -12,22 +12,27 @@ from pvt_exp.config.reading import Doubtful
 
 CHECKED_LATER = "values that are fields of another model, which checks them"
 """Marks an annotation whose values are left alone here."""
-_MEANT: dict[str, set[Any]] = {"boolean": {bool}, "number": {int, float}, "null": {types.NoneType, bool, int, float}}
+_OTHERS = {types.NoneType, bool, int, float}
+_MEANT: dict[str, set[Any]] = {"boolean": _OTHERS, "number": {int, float}, "null": _OTHERS}
 _ADVICE = {"boolean": "write true or false", "number": "write a plain number", "null": "write null"}
 
 
 def refused(model: type[BaseModel], value: Any) -> Iterator[tuple[Keys, str, str]]:
     """The place of each such text in a model's value, the text, and what to write in its place."""
-    for keys, text in _find([model], value, ()):
-        yield keys, text, f"{_ADVICE[text.looks_like]}, not {text}; if text is meant, in quotes: '{text}'"
+    for keys, text, taken in _find([model], value, ()):
+        no_boolean = text.looks_like == "boolean" and bool not in taken
+        advice = "write null or other text" if no_boolean else _ADVICE[text.looks_like]
+        yield keys, text, f"{advice}, not {text}; if text is meant, in quotes: '{text}'"
 
 
-def _find(annotations: Iterable[Any], value: Any, keys: Keys) -> Iterator[tuple[Keys, Doubtful]]:
+def _find(annotations: Iterable[Any], value: Any, keys: Keys) -> Iterator[tuple[Keys, Doubtful, set[Any]]]:
     leaves = [leaf for annotation in annotations for leaf in _leaves(annotation)]
     if isinstance(value, Doubtful):
         taken = {leaf for leaf in leaves if isinstance(leaf, type)}
-        if any(leaf in (Any, object) for leaf in leaves) or (str in taken and taken & _MEANT[value.looks_like]):
-            yield keys, value
+        if any(leaf in (Any, object) for leaf in leaves):
+            yield keys, value, {bool}
+        elif str in taken and taken & _MEANT[value.looks_like]:
+            yield keys, value, taken
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _find([found for leaf in leaves for found in _field(leaf, key, value)], item, (*keys, key))

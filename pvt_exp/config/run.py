@@ -60,8 +60,8 @@ class Run(Frozen):
     backbone: one_of("backbones")  # type: ignore[valid-type]
     optim: Annotated[AdamW | SGD, Field(discriminator="kind")]
     schedule: Annotated[Cosine | Step | Poly, Field(discriminator="kind")]
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=1_000_000)
+    batch_size: int = Field(ge=1, le=10_000_000)
     """Images an optimizer step, over all GPUs and accumulated parts."""
     ghost_batch_size: int = Field(default_factory=lambda said: said["batch_size"], ge=1, json_schema_extra=or_null)
     """Images a BatchNorm statistic and a mixup draw are taken over; the whole batch where it is left out."""

@@ -27,13 +27,20 @@ def choose(written: Written, wanted: Wanted, where: str) -> Classes:
     """The classes of a training file, which errors call ``where``.
 
     Raises:
-        DataError: if a category that is wanted is not there, if two have one name, or if none is left.
+        DataError: if a category that is wanted is not there, if two have one name, if two keys mean one, or if none is left.
     """
     for key in wanted or ():
         if not any(_meant(key, each, written) for each in written):
             there = some((f"{name} (id {number})" for number, name in written), 10)
             raise DataError(
                 f"{where}: dataset.categories: no category has the name or the id '{key}'; there are {there}"
+            )
+    for number, name in written:
+        keys = [key for key in wanted or () if _meant(key, (number, name), written)]
+        if len(keys) > 1:
+            both = " and ".join(f"'{key}'" for key in keys)
+            raise DataError(
+                f"{where}: dataset.categories: {both} mean one category, {name} (id {number}); leave one out"
             )
     ids: dict[str, list[int]] = {}
     for number, name in written:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pvt_exp.config import Frozen
 
 IGNORED = 255  # the label of what nothing is learnt from
+FEW = 16  # values, or levels between the least and the greatest: fewer are numbers of classes, and not JPEG's noise
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -84,8 +85,14 @@ class Meaning(Frozen):
             if len(seen) == classes:
                 pairs = ", ".join(f"{value}: {label}" for label, value in enumerate(sorted(seen)))
                 return f"dataset.values: {{{pairs}}} reads them"
+            ignored = {self.ignore_index, 0} if self.reduce_zero else {self.ignore_index}
+            counted = sorted(set(seen) - ignored)
             middle = [value for value in seen if low + (high - low) / 4 < value < high - (high - low) / 4]
-            if classes == 2 and len(seen) > 2 and 2 * len(middle) < len(seen):
+            at_ends = len(seen) > 2 and (2 * len(middle) < len(seen) if len(seen) > FEW else not middle)
+            if classes == 2 and at_ends and counted[-1] - counted[0] > FEW:
                 half = (low + high + 1) // 2
                 return f"JPEG is not exact: dataset.threshold: {half} makes class 1 of what is so bright"
+            if classes < len(counted) <= FEW:
+                held = f"{len(counted)} values, {', '.join(map(str, counted))}, and the classes are {classes}"
+                return f"the masks hold {held}; see dataset.classes, or say by dataset.values which class each is"
         return "see dataset.classes, .ignore_index, .reduce_zero, .values and .threshold"

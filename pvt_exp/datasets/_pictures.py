@@ -3,14 +3,15 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp.config.left_out import EXAMPLES, LeftOut
-from pvt_exp.datasets import Dataset
+from pvt_exp.config import DataError
+from pvt_exp.config.left_out import EXAMPLES, LeftOut, count
+from pvt_exp.datasets import Dataset, some
 from pvt_exp.datasets._sizes import Size, refuse
 from pvt_exp.system import files, machine
 
@@ -61,6 +62,17 @@ class Pictures(Dataset):
             refuse(root, seen["of_other_size"], seen["turned"], seen["looked_at"], self.exif == "turn")
         lines = (self._turned(seen, len(images)), _of_other_size(seen), self._flat(seen), self._clipped(seen))
         return tuple(line for line in lines if line.number)
+
+    def void(self, root: Path, files: Iterable[tuple[str, int]]) -> tuple[LeftOut, ...]:
+        """What is told of those of a split's files that have 0 bytes.
+
+        Raises:
+            DataError: if there are any, unless bad images are skipped.
+        """
+        names = [name for name, size in files if size == 0]
+        if names and self.on_bad_image == "fail":
+            raise DataError(f"{root}: 0 bytes long: {some(names)}; mend them, or set dataset.on_bad_image: skip")
+        return count("files of 0 bytes", "skipped (on_bad_image)", names)
 
     def _turned(self, seen: dict[str, Any], images: int) -> LeftOut:
         names, looked_at = seen["turned"], seen["looked_at"]

@@ -102,6 +102,7 @@ class Settings(Pictures):
                 due = f"{self._at(split)[0]} lists as an image"
                 raise DataError(f"{root}: a named pipe, socket or device, which {due}: {some(listed)}")
         sizes = {split: self._images(root, split, told[split].names, present[split]) for split in told}
+        void = {split: self.void(root, sizes[split].items()) for split in told}
         content = [fingerprint(root, {n: s for each in sizes.values() for n, s in each.items()}.items())]
         content += [look.facts["digest"] for look in told.values()]
         state = hashlib.sha256(" ".join(content).encode()).hexdigest()[:16]
@@ -111,6 +112,7 @@ class Settings(Pictures):
                 *look.lines,
                 *self._unlisted(split, present, sizes, hidden[split]),
                 *left_out.special(special[split]),
+                *void[split],
                 *self.pictures(root, split, list(sizes[split]), state, self._due(root, split, look.names)),
             )
             for split, look in told.items()
@@ -229,8 +231,6 @@ class Settings(Pictures):
                 f"{root / folder}: {len(missing)} of {len(names)} images of {self._at(split)[0]} are missing: {listed}"
             )
             raise DataError(f"{where}; put them there, mend the names, or set dataset.{split}_image_folder")
-        if self.on_bad_image == "fail" and (void := [name for name, size in found.items() if size == 0]):
-            raise DataError(f"{root}: 0 bytes long: {some(void)}; mend them, or set dataset.on_bad_image: skip")
         return {name: size for name, size in found.items() if size is not None}
 
     def _unlisted(

@@ -46,6 +46,7 @@ class Settings(Pictures):
         no_val = None if val.exists() else f"{val}: no such folder"
         folders = {"train": self.train} if no_val else {"train": self.train, "val": self.val}
         found = {split: images(root, folder) for split, folder in folders.items()}
+        void = {}
         for split, (classes, files, _) in found.items():
             where = root / (self.train if split == "train" else self.val)
             if not classes:
@@ -53,8 +54,7 @@ class Settings(Pictures):
             filled = {classes[n] for n, _, _ in files}
             if bare := [name for name in classes if name not in filled]:
                 raise DataError(f"{where}: no images in the class folder {some(bare)}; known suffixes: {_suffixes()}")
-            if self.on_bad_image == "fail" and (void := [name for _, name, size in files if size == 0]):
-                raise DataError(f"{root}: 0 bytes long: {some(void)}; mend them, or set dataset.on_bad_image: skip")
+            void[split] = self.void(root, ((name, size) for _, name, size in files))
         classes = found["train"][0]
         if len(classes) == 1:
             raise DataError(f"{root / self.train}: one class only, {some(classes)}; there is nothing to tell apart")
@@ -65,6 +65,7 @@ class Settings(Pictures):
         told = {
             split: (
                 *lines,
+                *void[split],
                 *self.pictures(root, split, [name for _, name, _ in files], print_id),
                 *_alike.pictures(root, files, f"{split} {print_id}"),
             )

@@ -132,14 +132,16 @@ class Settings(Pictures):
         if no_val is None:
             found["val"] = self._pairs(root, "val")
         sizes = dict(file for pairs in found.values() for pair in pairs.files for file in pair)
-        if self.on_bad_image == "fail" and (void := [name for name, size in sizes.items() if size == 0]):
-            raise DataError(f"{root}: 0 bytes long: {some(void)}; mend them, or set dataset.on_bad_image: skip")
+        void = {
+            split: self.void(root, (file for pair in pairs.files for file in pair)) for split, pairs in found.items()
+        }
         state = fingerprint(root, sizes.items())
         told: dict[str, tuple[LeftOut, ...]] = {}
         for split, pairs in found.items():
             images = [image for (image, _), _ in pairs.files]
             told[split] = (
                 *pairs.told,
+                *void[split],
                 *self.pictures(root, split, images, state),
                 *self._masks(root, split, state, names),
             )

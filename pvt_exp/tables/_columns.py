@@ -97,6 +97,12 @@ class Columns:
         self.first = next((name for kind, name in read if kind == "metric"), usual(lines)[0])
         """The metric that differences are of."""
         self._meant = [(kind, name or self.first) for kind, name in read]
+        for i, meant in enumerate(self._meant):
+            if meant in self._meant[:i]:
+                first = words[self._meant.index(meant)]
+                raise ConfigError(
+                    f"{field}.{i}: the column {words[i]} is {first}, which stands here; write one of them"
+                )
         for name in dict.fromkeys(name for kind, name in self._meant if kind in ("difference", "p")):
             self._differences[name] = Differences(self._measure(name), lines, self.base)
 

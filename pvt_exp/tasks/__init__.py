@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pvt_exp.nn.tasks.training import Training
 
 
+MOST_CLASSES = 1_000_000
+"""More than any data set has: a slip of the keyboard would fill the memory."""
+
+
 class Task(Component):
     """Settings of a task, light; `build` makes the LightningModule, heavy."""
 

@@ -8,7 +8,7 @@ from pvt_exp.config import DataError
 from pvt_exp.config.component import one_of
 from pvt_exp.datasets import Facts
 from pvt_exp.necks.fpn import Settings as Fpn
-from pvt_exp.tasks import Task
+from pvt_exp.tasks import MOST_CLASSES, Task
 
 if TYPE_CHECKING:
     from pvt_exp.backbones import Backbone
@@ -27,7 +27,7 @@ def whole(px: float) -> int:
 class Dense(Task):
     """Settings that detection and segmentation share."""
 
-    num_classes: int = Field(ge=1)
+    num_classes: int = Field(ge=1, le=MOST_CLASSES)
     """Checked against the data before anything is launched; for ``semantic``, with the background where it is a class."""
     neck: one_of("necks") = Fpn()  # type: ignore[valid-type]
     """What makes a pyramid of the backbone's maps."""

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from pvt_exp.config import DataError, Frozen
 from pvt_exp.config.metrics import LOSS, Metric
 from pvt_exp.datasets import Facts
-from pvt_exp.tasks import Task
+from pvt_exp.tasks import MOST_CLASSES, Task
 
 if TYPE_CHECKING:
     from pvt_exp.config.run import Run
@@ -68,7 +68,7 @@ class Settings(Task):
     """Top-1 accuracy on a labelled set of images."""
 
     kind: Literal["classification"] = "classification"
-    num_classes: int = Field(ge=2)
+    num_classes: int = Field(ge=2, le=MOST_CLASSES)
     """Checked against the data before anything is launched."""
     image_px: int = Field(224, ge=16, le=4096)
     """Side of the square that is trained and tested on."""

@@ -14,7 +14,7 @@ class MaskRCNN(TwoStage):
     kind: Literal["mask_rcnn"] = "mask_rcnn"
     mask_width: int = Field(256, ge=1)
     """Channels of the mask head."""
-    mask_convs: int = Field(4, ge=1)
+    mask_convs: int = Field(4, ge=1, le=100)
     """Convolutions of the mask head."""
 
 

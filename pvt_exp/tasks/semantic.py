@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from pvt_exp.config.metrics import Metric
+from pvt_exp.tasks import MOST_CLASSES
 from pvt_exp.tasks._dense import Dense, Px, Side, whole
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class Settings(Dense):
     """The class of each pixel, scored by the mean over classes of intersection over union."""
 
     kind: Literal["semantic"] = "semantic"
-    num_classes: int = Field(ge=2)
+    num_classes: int = Field(ge=2, le=MOST_CLASSES)
     """Checked against the data before anything is launched; with the background where it is a class."""
     head_width: int = Field(128, ge=1)
     """Channels of the head."""

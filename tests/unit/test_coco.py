@@ -86,6 +86,13 @@ def test_what_is_no_regular_file_is_told_and_not_opened(tmp_path: Path) -> None:
         Settings().inspect(root)
 
 
+def test_a_file_of_no_bytes_that_is_skipped_is_told(tmp_path: Path) -> None:
+    root = put(tmp_path, train=train(), val=val())
+    (root / "train2017/9.png").write_bytes(b"")
+    lines = list(map(str, Settings(on_bad_image="skip").inspect(root).left_out["train"]))
+    assert "files of 0 bytes: 1 skipped (on_bad_image) (train2017/9.png)" in lines
+
+
 def test_an_index_that_cannot_be_kept_is_said(tmp_path: Path, cache: Path) -> None:
     root = put(tmp_path, train=train(), val=val())
     (cache / "pvt_exp").mkdir()
@@ -398,6 +405,8 @@ def test_categories_are_left_out_and_joined(
             {"cow": None},
             r"no category has the name or the id 'cow'; there are cat \(id 0\), cat \(id 3\), dog \(id 7\)",
         ),
+        ({"dog": "x", 7: "y"}, r"dataset.categories: 'dog' and '7' mean one category, dog \(id 7\); leave one out"),
+        (["dog", "dog"], r"dataset.categories: 'dog' and 'dog' mean one category"),
         ({"cat": None, "dog": None}, "dataset.categories leaves no category"),
         ([0], "no image of it has an annotation that is no crowd and of a class; there is nothing to learn"),
     ],

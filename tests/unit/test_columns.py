@@ -166,6 +166,13 @@ def test_an_unknown_metric_of_a_difference_is_told_with_those_there_are():
         table(ROWS, columns=("p(AP)",))
 
 
+@pytest.mark.parametrize("kind", ["difference", "interval", "p"])
+def test_two_words_for_one_column_are_told(kind):
+    said = re.escape(f"columns.2: the column {kind}(top1) is {kind}, which stands here; write one of them")
+    with pytest.raises(ConfigError, match=said):
+        table(ROWS, columns=("top1", kind, f"{kind}(top1)"))
+
+
 def test_the_same_column_twice_is_told():
     with pytest.raises(ConfigError, match=r"columns.2: the column top1 stands here twice"):
         table(ROWS, columns=("top1", "n", "top1"))

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from pvt_exp import config
 from pvt_exp.config import ConfigError, Frozen
+from pvt_exp.config.run import Run
 
 
 class Small(Frozen):
@@ -51,7 +52,7 @@ def load(tmp_path: Path, text: str, *overrides: str) -> Model:
 
 def test_numbers_and_words(tmp_path: Path) -> None:
     assert load(tmp_path, "lr: 1e-3").lr == 1e-3
-    assert load(tmp_path, "name: on").name == "on"
+    assert load(tmp_path, "name: 'on'").name == "on"
     assert load(tmp_path, "name: 1:30").name == "1:30"
     assert load(tmp_path, "name: ~").name is None
     assert load(tmp_path, "net: {kind: large, heads: [3, 4]}").net == Large(heads=(3, 4))
@@ -137,3 +138,18 @@ def test_an_override_that_would_be_lost_is_refused(tmp_path: Path, first: str, a
 )
 def test_an_error_in_an_override_names_it(tmp_path: Path, word: str, said: str) -> None:
     assert problems(tmp_path, "lr: 1\nnet: {kind: small}\n", word) == [said]
+
+
+@pytest.mark.parametrize(
+    ("change", "most"),
+    [
+        ("backbone.depths.1=9999999999", "backbone.depths.1: must be less than or equal to 10000"),
+        ("task.num_classes=9999999999", "task.num_classes: must be less than or equal to 1000000"),
+        ("epochs=9999999999", "epochs: must be less than or equal to 1000000"),
+        ("batch_size=9999999999", "batch_size: must be less than or equal to 10000000"),
+    ],
+)
+def test_numbers_that_no_one_needs_are_refused(change: str, most: str, experiment: Path) -> None:
+    with pytest.raises(ConfigError) as told:
+        config.load(Run, experiment, [change])
+    assert any(most in problem for problem in told.value.problems)

@@ -61,6 +61,14 @@ def test_what_is_no_regular_file_is_told_and_not_opened(tmp_path: Path) -> None:
     assert len(dataset.open(root, "train", "classification")) == facts.images["train"]
 
 
+def test_a_file_of_no_bytes_that_is_skipped_is_told(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "train/a/void.png").touch()
+    found = ImageFolder(name="x", on_bad_image="skip").inspect(root).left_out
+    assert found["train"] == (LeftOut("files of 0 bytes", 1, "skipped (on_bad_image)", ("train/a/void.png",)),)
+    assert found["val"] == ()
+
+
 def test_a_class_that_validation_lacks_is_told(tmp_path: Path) -> None:
     root = folder(tmp_path)
     (root / "val/b/0.png").unlink()

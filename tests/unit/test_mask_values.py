@@ -70,6 +70,16 @@ def test_a_split_for_scoring_in_which_all_is_ignored_is_refused(tmp_path: Path) 
     assert "val/masks: the masks hold no pixel" in refused(root, on_bad_image="skip")
 
 
+@pytest.mark.parametrize("values", [(0, 1, 2), (0, 128, 254), (0, 1, 2, 255)])
+def test_more_values_than_classes_are_told_as_such(tmp_path: Path, values: tuple[int, ...]) -> None:
+    stripes = np.repeat(np.array(values, np.uint8), 4)
+    why = refused(two_splits(tmp_path, np.tile(stripes, (8, 1))))
+    counted = [value for value in values if value != 255]
+    assert f"the masks hold 3 values, {', '.join(map(str, counted))}, and the classes are 2; see dataset.classes" in why
+    assert "JPEG" not in why
+    assert "threshold" not in why
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_jpeg_masks_are_read_by_a_threshold(tmp_path: Path, mode: str) -> None:
     values = np.kron(HALF * 255, np.ones((4, 4), np.uint8))

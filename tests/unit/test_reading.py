@@ -132,7 +132,10 @@ def test_text_or_nothing(tmp_path: Path) -> None:
     assert problems("note: None\n", tmp_path) == [
         "a.yaml:1: note: write null, not None; if text is meant, in quotes: 'None'"
     ]
-    assert config.validate(Options, config.parse("note: no\n", "")).note == "no"
+    assert problems("note: no\n", tmp_path) == [
+        "a.yaml:1: note: write null or other text, not no; if text is meant, in quotes: 'no'"
+    ]
+    assert config.validate(Options, config.parse("note: 'no'\n", "")).note == "no"
     assert problems("flag: yes\n", tmp_path) == ["a.yaml:1: flag: must be true or false, not 'yes'"]
 
 

@@ -42,6 +42,14 @@ def test_pairs_are_counted(root: Path) -> None:
     assert THREE.inspect(root).fingerprint != facts.fingerprint
 
 
+def test_a_file_of_no_bytes_that_is_skipped_is_told(root: Path) -> None:
+    (root / "val/masks/1.png").write_bytes(b"")
+    put(root / "val/images/2.png", root / "val/masks/2.png", VALUES)
+    dataset = Settings(name="x", classes=3, ignore_index=9, on_bad_image="skip")
+    lines = list(map(str, dataset.inspect(root).left_out["val"]))
+    assert "files of 0 bytes: 1 skipped (on_bad_image) (val/masks/1.png)" in lines
+
+
 def test_what_is_no_regular_file_is_told_and_not_opened(root: Path) -> None:
     before = THREE.inspect(root)
     for name in ("train/images/oslo/f.png", "train/masks/oslo/f.png"):
@@ -131,7 +139,9 @@ def test_empty_and_missing_folders_are_said(root: Path) -> None:
         (
             VALUES + 1,
             None,
-            r"rome/1.png: has the value 10; the 3 classes are 0 to 2 in the masks, ignored is 9; see dataset",
+            r"rome/1.png: has the value 10; the 3 classes are 0 to 2 in the masks, ignored is 9; "
+            r"the masks hold 5 values, 0, 1, 2, 3, 10, "
+            r"and the classes are 3; see dataset.classes",
         ),
         (VALUES.astype(np.uint16) * 300, None, r"rome/1.png: has the value 2700"),
     ],
