@@ -1,6 +1,5 @@
 """Placement: where and how a run is computed, and what holds on this machine. Never part of a run."""
 
-import os
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -75,15 +74,3 @@ class Site(Frozen):
     @classmethod
     def _nothing_written(cls, value: Any) -> Any:
         return {} if value is None else value
-
-    @field_validator("data")
-    @classmethod
-    def _are_paths(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, path in value.items():
-            try:
-                is_path = b"\0" not in os.fsencode(path)
-            except UnicodeEncodeError:
-                is_path = False
-            if not is_path:
-                raise ValueError(f"{name}: no path can be {path!r}")
-        return value

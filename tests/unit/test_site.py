@@ -53,7 +53,7 @@ def test_what_can_be_no_path_is_told(tmp_path: Path, path: str) -> None:
         site.load()
     (line,) = told.value.problems
     assert line.startswith("site.yaml:"), line
-    assert "photos: no path can be" in line
+    assert "site.yaml:2: a character that no text has: " in line
 
 
 def test_a_sites_file_that_is_a_link_to_nothing_is_told(tmp_path: Path) -> None:
