@@ -133,23 +133,27 @@ def use(store: Path, run_id: str, sweep: str, start: bool = False, file: Path | 
 
     Sweeps are names of files, so they can stand as names of files. Several files may have one name: each is a line.
     """
-    folder = store / run_id / ("starts" if start else "sweeps")
-    if not (folder / sweep).exists():
-        _refuse_links(folder.parent, folder / sweep)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / sweep).touch()
-    line = "" if file is None else str(file)
-    if line.isprintable() and line and line not in (told := (folder / sweep).read_text(encoding="utf-8")).splitlines():
-        files.write(folder / sweep, f"{told}{line}\n")
+    path = store / run_id / ("starts" if start else "sweeps") / sweep
+    if not path.exists():
+        _refuse_links(path.parent.parent, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    _add_line(path, "" if file is None else str(file))
+
+
+def _add_line(path: Path, line: str) -> None:
+    """Add a line to a file that lacks it, in one write: a kill leaves no temporary file, whose name would be a sweep's."""
+    if not line or not line.isprintable() or (path.exists() and line in path.read_text(encoding="utf-8").splitlines()):
+        return
+    with files.named(path), path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
 
 
 def remember_name(store: Path, sweep: str, file: Path) -> None:
     """Note that a sweep of this name is written in this file; see `same_name`."""
-    folder, line = store / "names", str(file)
-    known = _files_called(store, sweep)
-    if line not in known and line.isprintable():
-        folder.mkdir(exist_ok=True)
-        files.write(folder / sweep, "".join(f"{each}\n" for each in (*known, line)))
+    path = store / "names" / sweep
+    path.parent.mkdir(exist_ok=True)
+    _add_line(path, str(file))
 
 
 def same_name(store: Path, sweep: str, file: Path) -> list[Path]:
