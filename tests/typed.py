@@ -351,6 +351,7 @@ def _(said: Said) -> None:
 def _(said: Said) -> None:
     assert f"{said.names['deeper']}  done  in sweep" in said.out
     assert "depths: [2, 1, 1, 1]" in said.out
+    assert said.out.index("depths: [2, 1, 1, 1]") < said.out.index("top1"), "the result is what stands at the end"
 
 
 @typed("why {pending} --store runs", "--store", status=2)
@@ -413,7 +414,7 @@ def _(said: Said) -> None:
 
 @typed("dashboard sweep.yaml optim.lr=5e-3 --storage sqlite:///empty.db", "overrides")
 def _(said: Said) -> None:
-    assert "0 trials in the studies sweep" in said.out
+    assert "0 trials in the study sweep" in said.out
 
 
 @typed(
@@ -421,7 +422,7 @@ def _(said: Said) -> None:
     *("--store", "--seeds", "--only", "--storage"),
 )
 def _(said: Said) -> None:
-    assert "1 trials in the studies sweep" in said.out
+    assert "1 trial in the study sweep" in said.out
     assert (said.folder / "studies.db").stat().st_size
 
 

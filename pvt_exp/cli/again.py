@@ -27,9 +27,9 @@ from pvt_exp.cli.options import (
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
 from pvt_exp.config.sweep import Policy
-from pvt_exp.drive.live import several
 from pvt_exp.plan import Plan, Variant, site
 from pvt_exp.store.states import ENDED
+from pvt_exp.system.words import several
 
 Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or how they begin.")]
 

@@ -21,6 +21,7 @@ from pvt_exp.plan import Plan, expand, site
 from pvt_exp.plan import part as naming
 from pvt_exp.plan.pretraining import Find
 from pvt_exp.store import status, tuned
+from pvt_exp.store.states import ENDED
 from pvt_exp.system import machine
 from pvt_exp.tracking import settings as wandb_settings
 
@@ -57,12 +58,22 @@ MicroBatch = Annotated[
     int | None, typer.Option(min=1, help="Images a GPU holds at once; gradients add up to the same batch.")
 ]
 Keep = Annotated[Literal["last", "none"], typer.Option(help="Which checkpoints stay when a run is done.")]
-WandbMode = Annotated[str | None, typer.Option("--wandb", help="online, offline or disabled.")]
+WandbMode = Annotated[
+    str | None,
+    typer.Option(
+        "--wandb",
+        metavar="MODE",
+        help="online, offline or disabled; by default $WANDB_MODE, site.yaml, else online with an API key, offline without.",
+    ),
+]
 CheckpointMinutes = Annotated[
     float,
     typer.Option(min=0.001, metavar="MINUTES", help="Most minutes between checkpoints; each epoch ends with one, too."),
 ]
-Retry = Annotated[list[str] | None, typer.Option(metavar="STATE", help="Also try runs again that ended so.")]
+Retry = Annotated[
+    list[str] | None,
+    typer.Option(metavar="STATE", help=f"Also try runs again that are so: {', '.join((*ENDED, 'stale', 'done'))}."),
+]
 
 
 Latex = Annotated[

@@ -16,8 +16,8 @@ from pvt_exp.cli import options
 from pvt_exp.cli.console import console, typed
 from pvt_exp.cli.options import Data, Json, Latex, Only, Overrides, Seeds, Store
 from pvt_exp.config import ConfigError, Document, Keys, split
-from pvt_exp.drive.live import several
 from pvt_exp.plan import Plan
+from pvt_exp.system.words import several
 from pvt_exp.tables import Source, Table, TableOf
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pvt_exp import store
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import Json, Store
 from pvt_exp.config import ConfigError
-from pvt_exp.drive.live import several
+from pvt_exp.system.words import several
 
 STOPPING_S = 40.0
 """How long ``stop`` waits: more than runs may take to write their checkpoints."""

@@ -30,6 +30,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.config.sweep import Policy
 from pvt_exp.drive.tuning import undecided
 from pvt_exp.plan import Plan, site
+from pvt_exp.system.words import are, several
 from pvt_exp.tracking import settings as wandb_settings
 
 
@@ -58,7 +59,7 @@ def sync(
     if dry_run or not todo:
         for each in todo:
             say(f"{each.name}: {', '.join(map(str, each.parts))}")
-        say(f"{len(todo)} runs to upload{left}")
+        say(f"{several(len(todo), 'run')} to upload{left}")
     elif (why := server.problem()) is not None:
         if server.api_key() is None:
             raise ConfigError(why)
@@ -66,7 +67,7 @@ def sync(
         ended = dict.fromkeys(todo, why)
     else:
         failed = wandb_sync.upload(todo, at_once, show, limit)
-        say(f"{len(todo) - failed} of {len(todo)} runs are uploaded{left}")
+        say(f"{len(todo) - failed} of {several(len(todo), 'run')} {are(len(todo))} uploaded{left}")
     if as_json:
         views.print_json(wandb_sync.as_json(todo, ended, busy))
     raise SystemExit(1 if any(ended.values()) else 0)
@@ -101,7 +102,8 @@ def sweep(
     say = partial(print, file=sys.stderr if as_json else sys.stdout)
     told = wandb_sweep.Told(planned.name, len(asked.runs), left)
     if not left:
-        say(f"{planned.name}: all {len(asked.runs)} runs are done; there is nothing to register")
+        done = "the run is done" if len(asked.runs) == 1 else f"all {len(asked.runs)} runs are done"
+        say(f"{planned.name}: {done}; there is nothing to register")
         if as_json:
             views.print_json(told._asdict())
         return
@@ -118,7 +120,7 @@ def sweep(
     if not print_:
         path = out / planned.name / "wandb_sweep.yaml"
         wandb_sweep.write(content, path)
-        say(f"{path}: {len(left)} of {len(asked.runs)} runs")
+        say(f"{path}: {len(left)} of {several(len(asked.runs), 'run')}")
         said = wandb_sweep.register(path)
         say(said)
         told = told._replace(file=str(path), agent=wandb_sweep.agent(said))
@@ -173,5 +175,6 @@ def run(
 def _refuse_undecided(planned: Plan) -> None:
     if waits := undecided(planned):
         raise ConfigError(
-            f"{planned.name}: {len(waits)} variants have values to choose first; `pvt-exp sweep` does, then this again"
+            f"{planned.name}: {several(len(waits), 'variant')} with values to choose first; `pvt-exp sweep` does, "
+            "then this again"
         )

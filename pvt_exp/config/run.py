@@ -11,6 +11,7 @@ from pvt_exp.config import Frozen, identity, or_null, or_text
 from pvt_exp.config.component import one_of
 from pvt_exp.config.recipe import SGD, AdamW, Cosine, Poly, Step
 from pvt_exp.config.space import Holdout
+from pvt_exp.system.words import several
 
 
 class Pretrain(Frozen):
@@ -96,7 +97,7 @@ class Run(Frozen):
             )
         if self.schedule.warmup_epochs >= self.epochs:
             raise ValueError(
-                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves none of {self.epochs} epochs"
+                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves none of {several(self.epochs, 'epoch')}"
             )
         mixing = getattr(self.task, "mixing", None)
         if mixing is not None and self.ghost_batch_size % 2:

@@ -25,6 +25,7 @@ from pvt_exp.launchers import Slot, visible
 from pvt_exp.plan import Plan, Tuning
 from pvt_exp.store import Outcome, provenance
 from pvt_exp.system import children, files, machine, signals
+from pvt_exp.system.words import several
 
 BUSY = 0.25
 """Part of the cores, or of the GPU, in use by others from which on a device was not idle."""
@@ -78,10 +79,10 @@ class Pace(NamedTuple):
 @lru_cache
 def device(slot: Slot) -> str:
     """The name of what a slot computes on."""
-    several = f"{slot.ranks} x " if slot.ranks > 1 else ""
+    each = f"{slot.ranks} x " if slot.ranks > 1 else ""
     if not slot.gpus:
-        return f"{several}{provenance.machine()['processor']}, {slot.threads} threads"
-    return several + (_smi("name", slot.gpus[0]) or "GPU")
+        return f"{each}{provenance.machine()['processor']}, {several(slot.threads, 'thread')}"
+    return each + (_smi("name", slot.gpus[0]) or "GPU")
 
 
 def room(slot: Slot, sharing: int) -> int:

@@ -25,6 +25,7 @@ Ladder = Sequence[tuple[str, float]]
 COUNTS: Ladder = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0))
 """Of parameters and multiply-accumulates."""
 BYTES: Ladder = (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0))
+TIMES: Ladder = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
 LEAST, MOST = 0.1, 10_000
 """The smallest number is at least so large in its unit, unless the largest would then be as long as this."""
 
@@ -48,7 +49,8 @@ def fitting(values: Iterable[float | None], ladder: Ladder, usual: str) -> Unit:
     while place and most >= MOST * ladder[place][1]:
         place -= 1
     name, size = ladder[place]
-    return Unit(name, size, 0 if size == 1 else decimals(least / size))
+    whole = size == 1 and all(float(value).is_integer() for value in known)
+    return Unit(name, size, 0 if whole else decimals(least / size))
 
 
 def decimals(smallest: float, least: int = 2) -> int:

@@ -17,6 +17,7 @@ from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 from pvt_exp.datasets._sizes import Size
 from pvt_exp.system import files, machine
+from pvt_exp.system.words import are, several
 
 if TYPE_CHECKING:
     from pvt_exp.nn.data.coco import Coco
@@ -227,9 +228,8 @@ class Settings(Pictures):
         if missing := [name.removeprefix(f"{folder}/") for name, size in found.items() if size is None]:
             there = [name.removeprefix(f"{folder}/") for name in present]
             listed = some([*nearest(missing[:5], there), *missing[5:]])
-            where = (
-                f"{root / folder}: {len(missing)} of {len(names)} images of {self._at(split)[0]} are missing: {listed}"
-            )
+            of = f"{several(len(names), 'image')} of {self._at(split)[0]} {are(len(names))}"
+            where = f"{root / folder}: {len(missing)} of {of} missing: {listed}"
             raise DataError(f"{where}; put them there, mend the names, or set dataset.{split}_image_folder")
         return {name: size for name, size in found.items() if size is not None}
 

@@ -14,6 +14,7 @@ from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pairs import Folders, Pairs, find
 from pvt_exp.datasets._pictures import Pictures, kept
+from pvt_exp.system.words import several
 
 if TYPE_CHECKING:
     from pvt_exp.nn.data.semantic_folder import SemanticFolder
@@ -203,13 +204,14 @@ class Settings(Pictures):
 
     def _left_out(self, seen: dict[str, Any], split: Split, names: tuple[str, ...]) -> tuple[LeftOut, ...]:
         rest = seen["looked_at"] - len(seen["bad"])
+        masks = several(rest, "mask")
         ignored = LeftOut(
-            f"pixels in {rest} masks that were looked at",
+            f"pixels in {masks} that were looked at",
             seen["ignored"],
             f"ignored ({100 * seen['ignored'] / max(1, seen['pixels']):.2g} %)",
         )
         by_threshold = LeftOut(
-            f"pixels in {rest} masks that were looked at, of a value between the least and the greatest",
+            f"pixels in {masks} that were looked at, of a value between the least and the greatest",
             sum(number for _, number in seen["levels"][1:-1]),
             f"made class 0 or 1 by dataset.threshold: {self.threshold}",
         )
@@ -220,7 +222,7 @@ class Settings(Pictures):
             *left_out.count(
                 "masks in which no pixel is of a class", f"of no effect, of {rest} looked at", seen["empty"]
             ),
-            *left_out.count(f"classes that none of {rest} masks has", effect, lacking),
+            *left_out.count(f"classes that none of {masks} has", effect, lacking),
         )
 
     def open(self, root: Path, split: Split, task: str) -> "SemanticFolder":

@@ -20,6 +20,7 @@ from pvt_exp.plan import Plan, Variant
 from pvt_exp.store import Outcome, attempts, frozen, progress, status
 from pvt_exp.store.states import PASSES, State
 from pvt_exp.system import heartbeat, locks, signals
+from pvt_exp.system.words import several
 from pvt_exp.tracking import client, labels
 
 ERRORS: tuple[State, ...] = ("failed", "out_of_memory", "timed_out")
@@ -322,7 +323,7 @@ class _Driver:
             raise Halted(f"on_error: stop, and {run.id} {seen.state}: {seen.reason}")
         due = isinstance(on_error, StopIfFirst) and len(self.ends) == on_error.stop_if_first
         if due and not {"done", "pruned"}.intersection(self.ends):
-            raise Halted(f"on_error: none of the first {len(self.ends)} runs has a result")
+            raise Halted(f"on_error: none of the first {several(len(self.ends), 'run')} has a result")
 
 
 def _share(slot: Slot, other: Slot) -> bool:

@@ -16,6 +16,7 @@ from pvt_exp.drive.board import Board, Group
 from pvt_exp.statistics.scores import over_seeds
 from pvt_exp.store.states import ENDED, PASSES, State
 from pvt_exp.system import files
+from pvt_exp.system.words import several
 
 PLAIN_EVERY_S, DRAWN_EVERY_S, ESTIMATED_EVERY_S = 30.0, 0.25, 1.0
 """Between two lines, drawings and estimates of the time that is left."""
@@ -35,11 +36,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def several(count: int, word: str) -> str:
-    """``1 run``, ``3 runs``."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 class Turn:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pvt_exp.config.run import Run
 from pvt_exp.store import Outcome, attempts
+from pvt_exp.system.words import several
 
 HALVINGS = 4
 """Times that a micro-batch is halved before a run is left as out of memory."""
@@ -23,7 +24,7 @@ class Again(NamedTuple):
     @property
     def words(self) -> str:
         """What is said of it."""
-        less = f"with {self.micro_batch} images at once" if self.micro_batch else ""
+        less = f"with {several(self.micro_batch, 'image')} at once" if self.micro_batch else ""
         return " ".join(word for word in ("alone" if self.alone else "", less) if word) or "from its checkpoint"
 
 
@@ -78,7 +79,7 @@ class Recovery:
         return self.how.get(run.id, AS_BEFORE) if count <= self.retries else None
 
     def _with_less(self, run: Run, shared: bool, micro_batch: int) -> Again | None:
-        why = f"ran out of memory with {micro_batch} images at once"
+        why = f"ran out of memory with {several(micro_batch, 'image')} at once"
         if shared and not self.how.get(run.id, AS_BEFORE).alone:
             self.how[run.id] = Again(True, None, f"{why} beside others")
             return self.how[run.id]

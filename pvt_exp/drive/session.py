@@ -18,13 +18,14 @@ from pvt_exp.drive import registry, tuning
 from pvt_exp.drive import smoke as smoke_steps
 from pvt_exp.drive.board import Board
 from pvt_exp.drive.driver import NO_MORE, Halted, Source, Where, drive, place, start_of
-from pvt_exp.drive.live import View, duration, several
+from pvt_exp.drive.live import View, duration
 from pvt_exp.launchers import Launcher
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import Outcome, codes, tuned
 from pvt_exp.store import status as standing
 from pvt_exp.store.states import ENDED, PASSES, State
 from pvt_exp.system import files, machine, signals
+from pvt_exp.system.words import are, several
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -236,7 +237,8 @@ def _drive(
     except KeyboardInterrupt:
         left = board.count(*PASSES, "running")
         console.print(
-            f"stopped: {board.count('done')} of {len(board.outcomes)} runs are done, {left} are left. "
+            f"stopped: {board.count('done')} of {several(len(board.outcomes), 'run')} {are(len(board.outcomes))} done, "
+            f"{left} {are(left)} left. "
             "What was under way goes on from its last checkpoint with the same command.",
             highlight=False,
         )
@@ -316,7 +318,7 @@ def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> in
             highlight=False,
         )
         return 0
-    console.print(f"{planned.name}: {done} of {total} runs are done; not done:", highlight=False)
+    console.print(f"{planned.name}: {done} of {several(total, 'run')} {are(total)} done; not done:", highlight=False)
     told, seeds = [seen for seen in bad if seen.reason], {run.id: run.seed for run in planned.order}
     for seen in told[:20]:
         reason = files.line(seen.reason) if seen.reason else ""

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from pvt_exp.launchers import Ended, Launcher, Slot, Work, threads_of
 from pvt_exp.system import children, inherited, machine, signals
+from pvt_exp.system.words import are, several
 
 PATIENCE_S = 30.0
 """How long a run that was asked to stop may take before it is made to."""
@@ -52,7 +53,9 @@ class Settings(Launcher):
         if gpus:
             groups = _groups(gpus, each)
             if not groups:
-                raise ValueError(f"gpus_per_run is {each}, and there are {len(set(gpus))} GPUs to use")
+                raise ValueError(
+                    f"gpus_per_run is {each}, and there {are(len(set(gpus)))} {several(len(set(gpus)), 'GPU')} to use"
+                )
             return [Slot(group, threads_of(cores, each * len(groups), self.threads), each) for group in groups]
         count = self.cpu_slots or max(1, cores // each)
         return [Slot((), threads_of(cores, each * count, self.threads), each) for _ in range(count)]

@@ -1,5 +1,6 @@
 """The frozen list of a sweep's runs, and of those that they start from."""
 
+import difflib
 import hashlib
 import json
 import re
@@ -15,6 +16,9 @@ from pvt_exp.config.run import Run
 from pvt_exp.config.space import Tune
 from pvt_exp.plan.matching import Matched
 from pvt_exp.plan.published import Figure
+
+MOST_NAMED = 12
+"""Rows that a message names."""
 
 
 @dataclass(frozen=True)
@@ -261,19 +265,32 @@ class Plan:
         for word in wanted:
             found = {id(each) for each in self.rows if _named(each, word)}
             if not found:
-                names = ", ".join(list(dict.fromkeys(each.name for each in self.rows))[:12])
-                raise ConfigError(f"--only {word}: no variant, axis, choice or run of {self.name}; it has {names}")
+                raise ConfigError(f"--only {word}: no variant, axis, choice or run of {self.name}; {self._has(word)}")
             chosen |= found
         variants = tuple(each for each in self.variants if id(each) in chosen)
         of_runs = {each.name for each in variants}
         tunings = tuple(each for each in self.tunings if id(each) in chosen or each.name in of_runs)
         return Plan(self.name, self.seeds, variants, tunings=tunings, file=self.file)
 
+    def _has(self, word: str) -> str:
+        """What a word may have meant, and the rows; in quotes, as names hold commas."""
+        names = list(dict.fromkeys(name for each in self.rows for name in _names(each)))
+        near = difflib.get_close_matches(word, names, 1)
+        rows = list(dict.fromkeys(each.name for each in self.rows))
+        more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+        listed = ", ".join(f"'{name}'" for name in rows[:MOST_NAMED])
+        return (f"did you mean '{near[0]}'? " if near else "") + f"It has {listed}{more}"
+
+
+def _names(each: Variant | Tuning) -> list[str]:
+    """The names by which ``--only`` finds a row: its own, and those of its axes and choices."""
+    words = (each.name, *(word for label in each.labels for pair in label.items() for word in pair))
+    return [word for word in words if word]
+
 
 def _named(each: Variant | Tuning, word: str) -> bool:
-    names = {each.name, *(w for label in each.labels for pair in label.items() for w in pair)} - {""}
     runs = each.runs if isinstance(each, Variant) else ()
-    return word in names or (len(word) >= 4 and any(run.id.startswith(word) for run in runs))
+    return word in _names(each) or (len(word) >= 4 and any(run.id.startswith(word) for run in runs))
 
 
 def single(run: Run, name: str, file: Path | None = None) -> Plan:

@@ -219,5 +219,7 @@ def keep(where: str, base: Run, rows: Sequence[Spelled], count: Count | None, pl
     except ConfigError as error:
         raise ConfigError(f"{place}: where: {problem}" for problem in error.problems) from None
     if not kept:
-        raise ConfigError(f"{place}: where: removes all {len(rows)} variants")
+        raise ConfigError(
+            f"{place}: where: removes {'the only variant' if len(rows) == 1 else f'all {len(rows)} variants'}"
+        )
     return kept

@@ -11,6 +11,7 @@ from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.plan import Plan
 from pvt_exp.system import machine
+from pvt_exp.system.words import several
 
 PARTS = {"train": "not held out", "val": "held out"}
 """What the parts of the training images are called, beside the data's own splits, where runs have a `holdout`."""
@@ -116,7 +117,7 @@ def in_words(facts: dict[Dataset, Facts]) -> list[str]:
     """What is there of each data set, and under it what is left out or changed, a line each."""
     lines: dict[str, None] = {}
     for dataset, found in facts.items():
-        images = ", ".join(f"{number} images in {split}" for split, number in found.images.items())
+        images = ", ".join(f"{several(number, 'image')} in {split}" for split, number in found.images.items())
         told = "\n".join(f"  {line}" for line in left_out.in_words(found.left_out))
         lines[f"data {dataset.name}: {images}" + (f"; left out or changed:\n{told}" if told else "")] = None
     return [line for words in lines for line in words.splitlines()]

@@ -13,6 +13,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.report import Format, Latex
 from pvt_exp.report.formats import from_text
 from pvt_exp.report.latex_fit import FITTING
+from pvt_exp.system.words import several
 from pvt_exp.tables import Table
 
 NAMES = ("group", "variant")
@@ -127,7 +128,7 @@ def words(checked: Checked, command: str, runs: Path, most: int = 50) -> Iterato
     rows = len(checked.table.rows)
     count = len({run for row in checked.table.rows for run in row.runs})
     if not checked.differences:
-        size = f"{rows} rows, {len(checked.table.columns)} columns, {count} runs"
+        size = f"{several(rows, 'row')}, {several(len(checked.table.columns), 'column')}, {several(count, 'run')}"
         yield f"{checked.folder}: equal to what {runs} gives: {size}"
         return
     yield f"{checked.folder}: differs from what {runs} gives"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvt_exp.report.escape import one_line
 from pvt_exp.report.formats import about_runs, columns_of, plain
+from pvt_exp.system.words import several
 from pvt_exp.tables import Cell, Column, Group, Row, Table
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def show(table: Table, width: int | None) -> list["Text"]:
     for part in _parts(columns, names, width):
         lines += [Text(), *_part(table, part, names, width)]
     left_out = len(table.rows) - MOST_SHOWN
-    more = [f"… and {left_out} more rows; the files have them all."] if left_out > 0 else []
+    more = [f"… and {several(left_out, 'more row')}; the files have all."] if left_out > 0 else []
     notes = [one_line(f"{_raised([n.mark])} {n.text}") for n in table.notes]
     below = [Text(line) for text in (*more, *notes, about_runs(table)) for line in _wrap(text, width)]
     return [*lines, Text(), *below]

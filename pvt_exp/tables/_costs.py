@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pvt_exp.cost import units
+from pvt_exp.system.words import several
 from pvt_exp.tables import Cell
 from pvt_exp.tables._digits import fixed, of_costs
 from pvt_exp.tables._rows import Line, Notes, some
@@ -123,7 +124,7 @@ def _device(result: Mapping[str, Any]) -> str:
     if gpus:
         return f"{len(gpus)} × {gpus[0]}"
     threads, ranks = hardware.get("threads"), result["provenance"].get("ranks", 1)
-    each = f", {threads} threads" if threads else ""
+    each = f", {several(threads, 'thread')}" if threads else ""
     return (
         f"{hardware.get('processor') or 'an unknown CPU'}{each}{f' in each of {ranks} processes' if ranks > 1 else ''}"
     )

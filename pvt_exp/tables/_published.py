@@ -7,6 +7,7 @@ from pvt_exp.config.metrics import Metric, as_printed
 from pvt_exp.cost import units
 from pvt_exp.plan.published import Figure
 from pvt_exp.statistics.differences import Difference, difference
+from pvt_exp.system.words import several
 from pvt_exp.tables import Cell, Column
 from pvt_exp.tables._costs import COUNTS
 from pvt_exp.tables._digits import fixed, least_of, most_of, warranted
@@ -117,9 +118,8 @@ class Deviations(NamedTuple):
         outside = [f"{name} by {fixed(each.mean, self.digits, '+')}" for name, each in have if not self.within(each)]
         unsure = [name for name, each in have if not self.is_sure(each)]
         missing = [name for name, each in told if each is None]
-        words = (
-            f"Of {len(told)} rows with a figure of {self.source}, {len(have) - len(outside)} within {self.tolerance:g}"
-        )
+        rows = several(len(told), "row")
+        words = f"Of {rows} with a figure of {self.source}, {len(have) - len(outside)} within {self.tolerance:g}"
         words += f"; {len(outside)} not: {some(outside)}" if outside else ""
         words += f"; {len(unsure)} cannot be told with these seeds: {some(unsure)}" if unsure else ""
         return words + (f"; {len(missing)} without a result: {some(missing)}" if missing else "") + "."

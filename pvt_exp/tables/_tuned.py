@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pvt_exp.config.space import at_edge, edge_in_words, in_words
+from pvt_exp.system.words import several
 from pvt_exp.tables._rows import Line, Notes
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> tuple[lis
     tune = plan.tunings[0].tune
     space = ", ".join(f"{name} {_over(values)}" for name, values in tune.space.items())
     said = [
-        f"Tuned for each row: {space}; {tune.trials} trials each ({tune.sampler}"
+        f"Tuned for each row: {space}; {several(tune.trials, 'trial')} each ({tune.sampler}"
         f"{f', pruned by {tune.pruner}' if tune.pruner else ''}), with seed {tune.seed}, scored on "
         f"{100 * tune.holdout.fraction:g} % of the training images that trials did not learn from."
     ]

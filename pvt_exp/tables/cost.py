@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost, NoCost
 from pvt_exp.cost.units import BYTES, COUNTS, Ladder, Unit, fitting
+from pvt_exp.system.words import several
 from pvt_exp.tables import Cell, Column, Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, fill
 from pvt_exp.tables._digits import of_costs
@@ -215,9 +216,9 @@ def _about_counts(words: Sequence[str], lines: Sequence[Line], costs: "Mapping[s
         said.append(f"MACs of one image{f' of {size} px' if size else ', of the size that is noted'}, counted.")
     if "memory" in words and counted:
         images = _one_of(
-            counted, lambda line: str(line.variant.first.ghost_batch_size), "a step of {} images at once", notes
+            counted, lambda line: several(line.variant.first.ghost_batch_size, "image"), "a step of {} at once", notes
         )
-        of = f"of {images} images" if images else "of the images that are noted"
+        of = f"of {images}" if images else "of the images that are noted"
         said.append(f"Step memory: the most that a training step {of} holds, counted.")
     return said
 
@@ -233,7 +234,12 @@ def _about_paces(
     on_it = f" on {device}" if device else ""
     precision = _one_of(measured, lambda line: line.variant.first.precision, "precision {}", notes)
     images = _one_of(measured, lambda line: _images(measured[line]), f"measured{on_it} with {{}} at once", notes)
-    _one_of(measured, lambda line: str(measured[line].workers), f"measured{on_it} with {{}} loading processes", notes)
+    _one_of(
+        measured,
+        lambda line: several(measured[line].workers, "loading process", "loading processes"),
+        f"measured{on_it} with {{}}",
+        notes,
+    )
     on = ", ".join(
         [
             some(dict.fromkeys(pace.device for pace in every)),
@@ -242,9 +248,10 @@ def _about_paces(
             *([f"{images} at once"] if images not in (None, GROUP) else []),
         ]
     )
+    batches = " or ".join(several(batch, "image") for batch in dict.fromkeys(pace.batch for pace in every))
     said = [
         f"Measured on {on}: a step with loading, the mean of {_span(sorted(pace.steps for pace in every))}; "
-        f"testing without loading, {' or '.join(map(str, dict.fromkeys(pace.batch for pace in every)))} images at a time."
+        f"testing without loading, {batches} at a time."
     ]
     if len({pace.code for pace in every}) > 1:
         said.append(f"They were not all measured{on_it} with the same code.")
@@ -258,7 +265,7 @@ def _span(values: Sequence[object]) -> str:
 
 
 def _images(pace: "Pace") -> str:
-    return GROUP if pace.micro_batch is None else f"{pace.micro_batch} images"
+    return GROUP if pace.micro_batch is None else several(pace.micro_batch, "image")
 
 
 def _one_of(lines: Collection[Line], of: Callable[[Line], str], note: str, notes: Notes) -> str | None:

@@ -8,6 +8,7 @@ from pvt_exp.config import DataError
 from pvt_exp.config.component import one_of
 from pvt_exp.datasets import Facts
 from pvt_exp.necks.fpn import Settings as Fpn
+from pvt_exp.system.words import several
 from pvt_exp.tasks import MOST_CLASSES, Task
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class Dense(Task):
         if len(names) != self.num_classes:
             with_ground = f" ({names[0]} among them)" if len(names) > len(facts.classes) else ""
             raise DataError(
-                f"the data have {len(names)} classes{with_ground} and the run says task.num_classes: {self.num_classes}"
+                f"the data have {several(len(names), 'class', 'classes')}{with_ground} and"
+                f" the run says task.num_classes: {self.num_classes}"
             )
 
     def check_backbone(self, backbone: "Backbone") -> None:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pvt_exp.config import DataError, Frozen
 from pvt_exp.config.metrics import LOSS, Metric
 from pvt_exp.datasets import Facts
+from pvt_exp.system.words import several
 from pvt_exp.tasks import MOST_CLASSES, Task
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class Settings(Task):
     def check_data(self, facts: Facts) -> None:
         if len(facts.classes) != self.num_classes:
             raise DataError(
-                f"the data have {len(facts.classes)} classes and the run says task.num_classes: {self.num_classes}"
+                f"the data have {several(len(facts.classes), 'class', 'classes')} and"
+                f" the run says task.num_classes: {self.num_classes}"
             )
 
     def build(self, run: "Run") -> "Classifier":

@@ -19,6 +19,7 @@ from typing import Any
 from pvt_exp import config
 from pvt_exp.config.placement import Tracking
 from pvt_exp.system import children, files
+from pvt_exp.system.words import are, several
 from pvt_exp.tracking import client
 
 MOST_CHARS = 100
@@ -154,7 +155,7 @@ def states(table: dict[str, Any]) -> dict[str, int]:
 def _standing(counts: dict[str, int]) -> str:
     total = sum(counts.values())
     others = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "done")
-    return f"{counts.get('done', 0)} of {total} runs are done" + (f"; {others}" if others else "")
+    return f"{counts.get('done', 0)} of {several(total, 'run')} {are(total)} done" + (f"; {others}" if others else "")
 
 
 def artifact_name(name: str) -> str:

@@ -26,6 +26,7 @@ from pvt_exp.nn.tasks.training import Training
 from pvt_exp.nn.weights import network
 from pvt_exp.nn.weights.pretrained import Report
 from pvt_exp.store import provenance
+from pvt_exp.system.words import several
 from pvt_exp.train import fit as train
 from pvt_exp.train import record
 from pvt_exp.use import requests as trained
@@ -123,7 +124,7 @@ class Pace(pl.Callback):
         self.images += len(batch["target"])
         self.unread += batch["skipped"]
         if self.console:
-            self.console.print(f"{self.images} of {self.length} images", end="\r", highlight=False)
+            self.console.print(f"{self.images} of {several(self.length, 'image')}", end="\r", highlight=False)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         if trainer.strategy.root_device.type == "cuda":
@@ -157,7 +158,7 @@ def _print(found: dict[str, Any]) -> None:
     data = found["data"]
     other = data["trained_on"] and data["trained_on"] != data["fingerprint"]
     trained = f", trained on {data['trained_on']}" if other else ""
-    say(f"data {data['name']} {data['fingerprint']}{trained}: {data['images']} images in {data['folder']}")
+    say(f"data {data['name']} {data['fingerprint']}{trained}: {several(data['images'], 'image')} in {data['folder']}")
     for line in left_out.in_words(left_out.of_result(found)):
         say(f"  {line}")
     say(f"{found['images_per_second']:.4g} images/s on {found['device']}")

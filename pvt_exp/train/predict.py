@@ -23,10 +23,15 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.nn.data.images import open_rgb
 from pvt_exp.system import files
+from pvt_exp.system.words import are, several
 from pvt_exp.use import requests
 
 if TYPE_CHECKING:
     from pvt_exp.nn.tasks.training import Training
+
+
+SHOWN = 10
+"""Images whose class is printed."""
 
 
 def main(request: dict[str, Any]) -> None:
@@ -49,7 +54,7 @@ def main(request: dict[str, Any]) -> None:
     above = next(folder for folder in out.parents if folder.exists())
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=above))
     try:
-        _write(module, [path for path in paths if path not in unread], opened, request["score"], part, unread)
+        lines = _write(module, [path for path in paths if path not in unread], opened, request["score"], part, unread)
         part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
@@ -57,12 +62,19 @@ def main(request: dict[str, Any]) -> None:
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    for line in lines[:SHOWN] if run.task.kind == "classification" else ():
+        print(files.shown(f"{line['file_name']}: {line['class']}, probability {line['probability']:.3f}"))
+    if run.task.kind == "classification" and len(lines) > SHOWN:
+        print(f"and {several(len(lines) - SHOWN, 'more image')}, in predictions.json")
     for path in (out / "predictions.json", out):
         print(path)
     for why in unread.values():
         print(f"error: {why}", file=sys.stderr)
     if unread:
-        print(f"{len(paths) - len(unread)} of {len(paths)} images are done; the others cannot be read", file=sys.stderr)
+        print(
+            f"{len(lines)} of {several(len(paths), 'image')} {are(len(paths))} done; the others cannot be read",
+            file=sys.stderr,
+        )
         raise SystemExit(1)
 
 
@@ -84,7 +96,8 @@ def _write(
     score: float,
     folder: Path,
     unread: dict[Path, str],
-) -> None:
+) -> list[dict[str, Any]]:
+    """Write the pictures and the record into the folder; the record's line of each image."""
     from pvt_exp.nn.tasks import samples
     from pvt_exp.nn.tasks.records import records
 
@@ -98,6 +111,7 @@ def _write(
         lines.append({**line, **found_on.add(number, name, found)})
     told = {"run": module.run.id, "task": module.task.kind, "images": lines, "unread": _told(unread), **found_on.rest()}
     files.write(folder / "predictions.json", files.dump(told))
+    return lines
 
 
 def _told(unread: dict[Path, str]) -> list[dict[str, str]]:

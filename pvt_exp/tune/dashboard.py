@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan
+from pvt_exp.system.words import several
 from pvt_exp.tune.mirror import Mirror
 from pvt_exp.tune.storage import open_storage, reason, shown
 
@@ -35,9 +36,12 @@ class Shown(NamedTuple):
     def in_words(self) -> str:
         """One line."""
         if self.address is None:
-            return f"{self.trials} trials in the studies {', '.join(self.studies)}"
-        others = f" and {len(self.studies) - 1} more studies" if len(self.studies) > 1 else ""
-        return f"{self.sweep}: {self.trials} runs and trials so far, at {self.address}{others} (Ctrl-C ends it)"
+            studies = "the study" if len(self.studies) == 1 else "the studies"
+            return f"{several(self.trials, 'trial')} in {studies} {', '.join(self.studies)}"
+        more = len(self.studies) - 1
+        others = f" and {several(more, 'more study', 'more studies')}" if more > 0 else ""
+        count = several(self.trials, "run or trial", "runs and trials")
+        return f"{self.sweep}: {count} so far, at {self.address}{others} (Ctrl-C ends it)"
 
 
 def write(read: Callable[[], Plan], runs: Path, url: str) -> Shown:

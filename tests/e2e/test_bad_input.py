@@ -142,7 +142,7 @@ CASES = [
     )),
     Bad("no blocks", blocks("  []\n"), DRIVE, ("sweep.yaml:2: blocks: must have at least 1 entries",)),
     Bad("a filter that keeps none", blocks("  - variants: {a: {}}\nwhere: epochs > 5\n"), DRIVE, (
-        "sweep.yaml:4: where: removes all 1 variants",
+        "sweep.yaml:4: where: removes the only variant",
     )),
     Bad("a name twice", blocks("  - variants: {a: {epochs: 3}, a: {epochs: 4}}\n"), DRIVE, (
         "sweep.yaml:3: a: this key stands here twice",
@@ -171,7 +171,12 @@ CASES = [
     Bad("seeds of nothing", {}, f"{DRIVE} --seeds=", ("--seeds : write numbers",)),
     Bad("GPUs", {}, f"{DRIVE} --gpus all", ("--gpus all: write numbers, for instance 0-3 or 0,2,5",)),
     Bad("a GPU that is not there", {}, f"{DRIVE} --gpus 97", ("--gpus 97: no GPU 97 here; there are",)),
-    Bad("only what is not there", {}, f"{DRIVE} --only depht", ("--only depht: no variant, axis, choice or run of sweep",)),
+    Bad(
+        "only what is not there",
+        {},
+        f"{DRIVE} --only depht",
+        ("--only depht: no variant, axis, choice or run of sweep; did you mean 'depth'? It has 'base', 'depth deeper'",),
+    ),
     Bad("a state", {}, f"{DRIVE} --retry broken", ("--retry broken: one of failed, diverged, out_of_memory",)),
     Bad("a micro-batch", {}, f"{DRIVE} --micro-batch 5", ("--micro-batch 5: does not divide the run's ghost_",)),
     Bad("W&B", {}, f"{DRIVE} --wandb on", ("--wandb on: one of online, offline, disabled",)),

@@ -365,7 +365,9 @@ def look_at_dashboard(words: list[str], said: Said) -> None:
 def look_at_upload(words: list[str], said: Said) -> None:
     """The dry run comes first, after a sweep that W&B was told of offline; the first upload leaves none for the next."""
     due = (
-        r"^[1-9]\d* runs to upload$" if "--dry-run" in words else r"^(\d+) of \1 runs are uploaded$|^0 runs to upload$"
+        r"^[1-9]\d* runs? to upload$"
+        if "--dry-run" in words
+        else r"^(\d+) of \1 runs? \w+ uploaded$|^0 runs to upload$"
     )
     assert re.search(due, said.out, re.MULTILINE)
 

@@ -102,8 +102,13 @@ def test_predict(task: str, trained: dict[str, Any], cli: Cli) -> None:
     (out / "z.jpg").touch()
     kept = tree(folder / "runs")
     said = cli("predict", trained[task][:8], "images", "--gpus", "none", cwd=folder).stdout
-    assert said.split() == [str(out / "predictions.json"), str(out)]
     told = json.loads((out / "predictions.json").read_text())
+    classes = [
+        f"{each['file_name']}: {each['class']}, probability {each['probability']:.3f}"
+        for each in told["images"]
+        if task == "classification"
+    ]
+    assert said.splitlines() == [*classes, str(out / "predictions.json"), str(out)]
     files = ["images/a.png", "images/b.jpg", "images/more/a.png"]
     assert [(each["file_name"], each["picture"]) for each in told["images"]] == list(
         zip(files, ["a.jpg", "b.jpg", "a.2.jpg"], strict=True)

@@ -167,7 +167,7 @@ def test_a_run_that_fails_says_so_and_alerts(sweep: Path, cli: Cli, tmp_path: Pa
     (end,) = [record for record in found if record["type"] == "exit"]
     assert end["exit"]["exit_code"] == 1
     (report,) = tmp_path.glob("runs/reports/sweep.only-base.*/wandb/offline-run-*")  # a part of the sweep
-    assert "0 of 1 runs are done; 1 diverged" in json.dumps(records(report))
+    assert "0 of 1 run is done; 1 diverged" in json.dumps(records(report))
 
 
 @pytest.mark.slow

@@ -241,6 +241,25 @@ def test_a_row_that_fails_is_named_with_its_place_and_the_others_are_shown(
     assert (second["macs"], second["head_params"], second["reason"]) == (None, None, "heads must divide")
 
 
+def test_times_and_memory_have_the_units_that_fit(experiment: Path) -> None:
+    made = source(experiment)
+    names = [row.name for row in made.plan.rows]
+    hours = calibration.Hours(device_h=0.0007, wall_h=0.00035, left=1)
+    paces, run_h = (
+        {name: PACE._replace(peak_memory_bytes=2**29) for name in names},
+        {names[0]: 0.000354, names[1]: 0.01},
+    )
+    told = estimate.Estimate((COST, COST), paces, run_h, 2**33, 2, "the CPU", hours)
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_estimate(console, made.plan, told, None)
+    said = console.export_text()
+    assert all(head in said for head in ("memory (GiB)", "held (GiB)", "run (s)"))
+    base, deep = (row.split() for row in said.splitlines() if row.startswith(("base", "depth deep")))
+    assert base[-2:] == ["0.50", "1.27"]
+    assert deep[-2:] == ["0.50", "36.00"]
+    assert "left to train: 1 run, 2.52 s one after another on the CPU; about 1.26 s with 2 at once" in said
+
+
 @pytest.mark.parametrize("test_px", [(224, 224), (448, 448)])
 def test_the_size_of_testing_is_shown_where_it_is_another(experiment: Path, test_px: tuple[int, int]) -> None:
     made = source(experiment)

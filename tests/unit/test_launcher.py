@@ -45,7 +45,7 @@ def test_slots_of_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = max(1, CORES // 4)
     assert Settings(gpus_per_run=2).slots() == [Slot((0, 1), threads, 2), Slot((2, 3), threads, 2)]
     assert [slot.gpus for slot in Settings(gpus=(0, 0, 1, 1), gpus_per_run=2).slots()] == [(0, 1), (0, 1)]
-    with pytest.raises(ValueError, match="gpus_per_run is 3, and there are 1 GPUs to use"):
+    with pytest.raises(ValueError, match="gpus_per_run is 3, and there is 1 GPU to use"):
         Settings(gpus=(0, 0, 0), gpus_per_run=3).slots()
     assert Settings(gpus=(), cpu_slots=2, gpus_per_run=3).slots() == [Slot((), max(1, CORES // 6), 3)] * 2
 

@@ -257,6 +257,10 @@ def test_only(experiment: Path) -> None:
     assert len(found.only([found.runs[0].id[:6]]).variants) == 1
     with pytest.raises(ConfigError, match="--only lwo"):
         found.only(["lwo"])
+    with pytest.raises(ConfigError) as error:
+        found.only(["dept"])
+    rows = "'depth two, rate low', 'depth two, rate high', 'depth three, rate low', 'depth three, rate high'"
+    assert str(error.value).endswith(f"; did you mean 'depth'? It has {rows}")
 
 
 def test_an_entry_of_a_list_that_an_earlier_step_set(experiment: Path) -> None:

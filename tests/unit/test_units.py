@@ -5,7 +5,7 @@ import random
 import pytest
 
 from pvt_exp.cost import units
-from pvt_exp.cost.units import COUNTS, LEAST, MOST, fitting
+from pvt_exp.cost.units import COUNTS, LEAST, MOST, TIMES, fitting
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,20 @@ from pvt_exp.cost.units import COUNTS, LEAST, MOST, fitting
 def test_the_unit_fits_all(values: list[float | None], texts: list[str]) -> None:
     unit = fitting(values, COUNTS, "G")
     assert [f"{unit.text(value)} {unit.name}".strip() for value in values if value is not None] == texts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "texts"),
+    [
+        ([1.2744], ["1.27 s"]),
+        ([40.0, 90.5], ["0.67 min", "1.51 min"]),
+        ([7200.0, 36000.0], ["2.00 h", "10.00 h"]),
+        ([3.0, 7200.0], ["3 s", "7200 s"]),
+    ],
+)
+def test_a_time_has_the_unit_that_fits(seconds: list[float], texts: list[str]) -> None:
+    unit = fitting(seconds, TIMES, "h")
+    assert [f"{unit.text(value)} {unit.name}" for value in seconds] == texts
 
 
 def test_no_number_is_all_zeros_and_none_is_long() -> None:

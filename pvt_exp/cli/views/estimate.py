@@ -8,10 +8,10 @@ from rich.text import Text
 
 from pvt_exp.cli.views.grid import Grid
 from pvt_exp.cost import Cost, NoCost
-from pvt_exp.cost.estimate import GIB, Estimate
-from pvt_exp.cost.units import BYTES, COUNTS, Unit, fitting
-from pvt_exp.drive.live import several
+from pvt_exp.cost.estimate import Estimate
+from pvt_exp.cost.units import BYTES, COUNTS, TIMES, Unit, fitting
 from pvt_exp.plan import Plan
+from pvt_exp.system.words import several
 
 NOTHING: dict[str, Any] = {**dict.fromkeys(Cost._fields), "uncounted": {}}
 """In the place of a cost that there is not."""
@@ -44,13 +44,15 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     params = fitting((each.params for each in counted), COUNTS, "M")
     params = params._replace(digits=max(3, params.digits))  # a head is small beside its model
     macs = fitting((size for each in counted for size in (each.macs, each.test_macs)), COUNTS, "G")
-    memory = fitting((each.memory for each in counted), BYTES, "GiB")
+    held = [pace.peak_memory_bytes for pace in told.paces.values()]
+    memory = fitting([*(each.memory for each in counted), *held], BYTES, "GiB")
+    times = fitting((3600 * hours for hours in told.run_h.values()), TIMES, "h")
     table = Grid()
     table.add_column("variant", overflow="fold")
     titles = [params.head("parameters"), *(["trained"] if frozen else []), "backbone", "head", macs.head("MACs")]
     titles += [*(["in testing"] if larger else []), memory.head("memory")]
     beside = ["parameters, MACs to the base's"] if base else []
-    paced = ["s a step", "waiting", "held (GiB)", "h a run"] if told.paces else []
+    paced = ["step (s)", "waiting", memory.head("held"), times.head("run")] if told.paces else []
     for title in (*titles, *beside, *paced):
         table.add_column(title, justify="right")
     for row, each in rows[:most]:
@@ -64,7 +66,7 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
         cells += [_or_not(memory, each.memory)]
         cells += [f"{_times(each.params, base.params)}, {_times(each.macs, base.macs)}"] if base else []
         if told.paces:
-            cells += _pace(told, row.name)
+            cells += _pace(told, row.name, memory, times)
         table.add_row(Text(row.name), *cells)
     console.print(table)
     say = _Say(console)
@@ -78,7 +80,7 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
             say(f"not counted: {names} of {row.name}: {reason}")
     if told.paces:
         say(
-            f"measured on {told.device}: a step with its loading, of which waiting for images, memory held, hours of one run"
+            f"measured on {told.device}: a step with its loading, of which waiting for images, memory held, time of one run"
         )
     if busy := [name for name, pace in told.paces.items() if not pace.was_idle]:
         say(
@@ -117,20 +119,25 @@ class _Say:
         self.console.print(text, highlight=False, soft_wrap=True)
 
 
-def _pace(told: Estimate, name: str) -> list[str]:
+def _pace(told: Estimate, name: str, memory: Unit, times: Unit) -> list[str]:
     pace = told.paces.get(name)
     if pace is None:
         return ["-"] * 4
-    hours = f"{told.run_h[name]:.3g}" if name in told.run_h else "-"
-    return [f"{pace.step_s:.3g}", f"{100 * pace.waiting:.0f} %", f"{pace.peak_memory_bytes / GIB:.2f}", hours]
+    run = times.text(3600 * told.run_h[name]) if name in told.run_h else "-"
+    return [f"{pace.step_s:.3g}", f"{100 * pace.waiting:.0f} %", memory.text(pace.peak_memory_bytes), run]
+
+
+def _time(hours: float) -> str:
+    unit = fitting([3600 * hours], TIMES, "h")
+    return f"{unit.text(3600 * hours)} {unit.name}"
 
 
 def _say_hours(say: _Say, told: Estimate) -> None:
     if told.hours is not None:
         left = several(told.hours.left, "run")
+        alone, together = (_time(hours) for hours in (told.hours.device_h, told.hours.wall_h))
         say(
-            f"left to train: {left}, {told.hours.device_h:.3g} h one after another on {told.device}; about "
-            f"{told.hours.wall_h:.3g} h with {told.slots} at once"
+            f"left to train: {left}, {alone} one after another on {told.device}; about {together} with {told.slots} at once"
         )
         return
     if told.paces:

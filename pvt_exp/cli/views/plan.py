@@ -15,10 +15,11 @@ from pvt_exp.config.metrics import Metric, as_printed
 from pvt_exp.config.run import Run
 from pvt_exp.config.space import edge_in_words, in_words
 from pvt_exp.cost.estimate import Estimate
-from pvt_exp.drive.live import COLOURS, several
+from pvt_exp.drive.live import COLOURS
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.store import Outcome, codes
 from pvt_exp.system import files
+from pvt_exp.system.words import several
 
 
 def plan_json(
@@ -119,7 +120,7 @@ def print_plan(
         table.add_row(Text(each["name"]), f"0/{len(plan.seeds)}", *([""] if beside else []), decided)
     console.print(table)
     if most is not None and (more := len(plan.variants) - most) > 0:
-        console.print(f"… and {more} more variants (--all shows them)")
+        console.print(f"… and {several(more, 'more variant')} (--all shows them)")
     variants = len(plan.variants) + len(open_)
     words = [
         f"{several(variants, 'variant')} x {several(len(plan.seeds), 'seed')} = {several(variants * len(plan.seeds), 'run')}"
@@ -194,7 +195,7 @@ def print_status(console: Console, found: dict[str, Any]) -> None:
     """Counts, what runs now, and why the rest is not done."""
     for words in _about_tuning(found["tunings"]):
         console.print(words.removeprefix("and "), highlight=False, soft_wrap=True)
-    console.print(f"{found['sweep']}: {found['runs']} runs: {_in_words(found['states'])}", highlight=False)
+    console.print(f"{found['sweep']}: {several(found['runs'], 'run')}: {_in_words(found['states'])}", highlight=False)
     needs = [run for group in found["pretrainings"] for run in group["runs"]]
     if needs:
         states = _in_words(dict(Counter(run["state"] for run in needs)))

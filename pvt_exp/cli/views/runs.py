@@ -14,6 +14,7 @@ from pvt_exp.cost import units
 from pvt_exp.drive.live import COLOURS, duration
 from pvt_exp.store import Outcome, attempts, progress
 from pvt_exp.system import files
+from pvt_exp.system.words import several
 
 
 def standing(runs: Path, seen: Outcome) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
         for sweep in run["sweeps"] or ["(no sweep)"]:
             counts = by_sweep.setdefault(sweep, {})
             counts[run["state"]] = counts.get(run["state"], 0) + 1
-    console.print(f"{runs}: {len(found['runs'])} runs", highlight=False)
+    console.print(f"{runs}: {several(len(found['runs']), 'run')}", highlight=False)
     for sweep, counts in by_sweep.items():
         console.print(f"  {sweep}: {', '.join(f'{count} {state}' for state, count in counts.items())}", highlight=False)
     _print_others(console, found)
@@ -125,7 +126,8 @@ def _or_unknown(value: Any) -> Any:
 
 
 def print_run(console: Console, found: dict[str, Any]) -> None:
-    """One run, in words."""
+    """One run, in words; its many settings first, so that the result is what stands at the end."""
+    console.print(files.dump_yaml(found["settings"]), highlight=False, markup=False)
     head = Text.assemble((found["id"], "bold"), "  ", (found["state"], COLOURS[found["state"]]))
     if found["sweeps"]:
         head.append(f"  in {', '.join(found['sweeps'])}")
@@ -163,4 +165,3 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
         console.print(f"log: {found['log']}", highlight=False, soft_wrap=True)
     if found["pictures"]:
         console.print(f"pictures of validation: {found['pictures']}", highlight=False, soft_wrap=True)
-    console.print(files.dump_yaml(found["settings"]), highlight=False, markup=False)

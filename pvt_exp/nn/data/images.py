@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pvt_exp.config import DataError
 
@@ -113,7 +113,10 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     ) as error:  # Pillow's decoders raise whatever they stumble over, SyntaxError and struct.error included
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        text = " ".join(str(error).replace(str(path), "the file").split())
+        unknown = isinstance(error, UnidentifiedImageError)  # whose message has the path, which stands here already
+        text = (
+            "of no format that Pillow knows" if unknown else " ".join(str(error).replace(str(path), "the file").split())
+        )
         raise BadImage(f"{os.fspath(path)}: not a readable image: {text or type(error).__name__}") from None
 
 

@@ -24,6 +24,7 @@ from pvt_exp.nn.data.order import InOrder, Key, Order
 from pvt_exp.nn.seeding import draw_from, generators_kept
 from pvt_exp.system import machine, signals
 from pvt_exp.system.seeds import derive
+from pvt_exp.system.words import several
 
 if TYPE_CHECKING:
     from pvt_exp.config.placement import Placement
@@ -95,7 +96,7 @@ def val_loader(
     """The validation loader alone, which no batch size has to fit."""
     skip = getattr(run.dataset, "on_bad_image", "fail") == "skip"
     if len(val) < world:
-        raise DataError(f"{world} processes cannot share {len(val)} validation images")
+        raise DataError(f"{world} processes cannot share {several(len(val), 'validation image')}")
     # Validating holds far less for an image than training does, so only a micro-batch that was asked for binds it.
     size = placement.micro_batch or max(run.ghost_batch_size, pipeline.val_images)
     if world > 1:  # each has some, else it would not take part in scoring

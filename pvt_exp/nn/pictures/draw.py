@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from pvt_exp.nn.pictures import paint
+from pvt_exp.system.words import several
 
 IGNORED = 255
 ALWAYS_LABELLED = 12  # objects; where there are more, a label is left out that would hide others
@@ -50,16 +51,12 @@ def objects(
         true = Counter(truth["labels"].tolist())
         listed = {label: f"{true[label]} true, {counts[label]} found" for label in true | counts}
         panels = [
-            (f"truth: {_several(len(truth['labels']))}", _with_objects(image, names, truth, most_px)),
+            (f"truth: {several(len(truth['labels']), 'object')}", _with_objects(image, names, truth, most_px)),
             (f"prediction: {len(found['labels'])} of score {least:g} or more", panels[0][1]),
         ]
         counts += true
     order = sorted(listed, key=lambda label: (-counts[label], label))
     return _page(panels, [(label, f"{names[label]}: {listed[label]}") for label in order])
-
-
-def _several(count: int) -> str:
-    return f"{count} object" if count == 1 else f"{count} objects"
 
 
 def _kept(things: Things, least: float) -> dict[str, Any]:
@@ -182,5 +179,5 @@ def _page(panels: Sequence[tuple[str, Image.Image]], told: Sequence[tuple[int, s
     black = (0, 0, 0)
     entries = [(black if n == IGNORED else paint.colour(n), paint.plain(text)) for n, text in told[:LISTED]]
     if len(told) > LISTED:
-        entries.append((paint.PAPER, f"and {len(told) - LISTED} more classes"))
+        entries.append((paint.PAPER, f"and {several(len(told) - LISTED, 'more class', 'more classes')}"))
     return paint.page(panels, paint.legend(width, entries))

@@ -11,6 +11,7 @@ from PIL import Image
 from pvt_exp.nn.data.images import BadImage
 from pvt_exp.nn.data.loader import Pipeline
 from pvt_exp.nn.tasks.training import Training
+from pvt_exp.system.words import several
 
 COUNT = 8
 QUALITY = 90  # of JPEG
@@ -57,5 +58,5 @@ def write(module: Training, reader: Sequence[Any], folder: Path, device: str) ->
     except Exception as error:
         print(f"no more pictures of validation than {len(written)}: {type(error).__name__}: {error}")
     else:
-        print(f"{len(written)} pictures of validation in {time.monotonic() - begun:.1f} s: {folder}")
+        print(f"{several(len(written), 'picture')} of validation in {time.monotonic() - begun:.1f} s: {folder}")
     return written
