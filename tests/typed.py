@@ -331,7 +331,10 @@ def _(said: Said) -> None:
 
 @typed("runs list")
 def _(said: Said) -> None:
-    assert re.search(rf"{said.names['run']} +done +top1 [\d.]+ .*earlier, sweep", said.out)
+    assert re.search(rf"{said.names['run']} +done +\w.*, seed \d +top1 [\d.]+ .*earlier, sweep", said.out)
+    assert re.search(rf"{said.names['deeper']} +done +depth deeper, seed \d +top1", said.out)
+    done = [line for line in said.out.splitlines() if " done " in line]
+    assert len({line.index("top1") for line in done}) == 1, "columns are aligned"
 
 
 @typed("runs show {deeper} --store runs --json", "--store", "--json")

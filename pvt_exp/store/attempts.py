@@ -39,6 +39,20 @@ def end(attempt: Path, state: State, reason: str | None, **numbers: Any) -> None
     files.publish(attempt / "end.json", files.dump(record))
 
 
+def called(attempt: Path) -> str | None:
+    """What its sweep calls the run, and its seed, ``depth deep, seed 0``; None where that cannot be read."""
+    import yaml
+
+    try:
+        with (attempt / "placement.yaml").open("rb") as file:
+            # quick, for stores of many runs
+            told = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        name = told["tracking"]["name"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError):
+        return None
+    return name if isinstance(name, str) else None
+
+
 def ended(attempt: Path) -> dict[str, Any] | None:
     """How an attempt ended: ``state``, ``reason``, ``log`` and numbers; None where it has not, or not in words of ours."""
     told = files.read_json(attempt / "end.json")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -79,13 +80,25 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
 
 
 def print_runs(console: Console, found: dict[str, Any]) -> None:
-    """A line a run."""
-    for run in found["runs"]:
-        line = Text.assemble(run["id"], "  ", (f"{run['state']:>13}", COLOURS[run["state"]]), "  ")
-        line.append("  ".join(described(run)) if run["metrics"] else "")
+    """A line a run: its id and state, what the sweep that began it calls it, with its seed, its metrics and its sweeps."""
+    names = _padded([_name(Path(found["store"]) / run["id"]) for run in found["runs"]])
+    scores = _padded(["  ".join(described(run)) if run["metrics"] else "" for run in found["runs"]])
+    for run, name, score in zip(found["runs"], names, scores, strict=True):
+        line = Text.assemble(run["id"], "  ", (f"{run['state']:>13}", COLOURS[run["state"]]), f"  {name}  {score}")
         line.append(f"  {', '.join(run['sweeps'])}", "dim")
         console.print(line, soft_wrap=True)
     _print_others(console, found)
+
+
+def _name(folder: Path) -> str:
+    """What the first attempt that says it calls a run."""
+    return files.shown(next(filter(None, map(attempts.called, attempts.of(folder))), "") or "")
+
+
+def _padded(cells: Sequence[str]) -> list[str]:
+    """All as wide as the widest on a terminal."""
+    width = max(map(cell_len, cells), default=0)
+    return [cell + " " * (width - cell_len(cell)) for cell in cells]
 
 
 def run_json(runs: Path, run_id: str) -> dict[str, Any]:
