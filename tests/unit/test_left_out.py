@@ -76,7 +76,7 @@ def test_a_class_that_validation_lacks_is_told(tmp_path: Path) -> None:
     dataset = ImageFolder(name="x")
     facts = {dataset: dataset.inspect(root)}
     assert site.in_words(facts) == [
-        "data x: 2 images in train, 1 images in val; left out or changed:",
+        "data x: 2 images in train, 1 image in val; left out or changed:",
         "  val: classes without an image: 1 never scored (b)",
     ]
 
