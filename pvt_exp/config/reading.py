@@ -69,7 +69,8 @@ _FIRST = {
 for _tag, _pattern in _PATTERNS.items():
     _Loader.add_implicit_resolver(f"{_STANDARD}{_tag}", re.compile(_pattern), _FIRST[_tag])
 _DOUBTFUL = re.compile(r"^(?:[yYnN]|None|NONE|[-+]?(?:inf|Inf|INF|infinity|Infinity)|nan|NaN|NAN)$")
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # of which no file's name, and no other text, is made
+# No name of a file has these, and no other text: udc80 to udcff stand for the bytes of a name that is not UTF-8.
+_NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 _OLDER: Any = Resolver()  # YAML 1.1's words, as PyYAML reads them
 
 

@@ -154,7 +154,7 @@ CASES = [
         "sweep.yaml:3: blocks.0.variants.a\\nb: a name is a line of plain text",
     )),
     Bad("a zero byte in an axis", blocks('  - product: {"a\\0b": {c: {epochs: 3}}}\n'), DRIVE, (
-        "sweep.yaml:3: blocks.0.product.a\\x00b: a name is a line of plain text",
+        "sweep.yaml:3: a character that no text has: '\\x00'",
     )),
     Bad("no name", blocks('  - variants: {"": {epochs: 3}}\n'), DRIVE, ("sweep.yaml:3: blocks.0.variants.: a name is",)),
     Bad("seeds in the file", blocks("  - variants: {a: {}}\n", "base: base.yaml\nseeds: [1, 1]\nblocks:\n"), DRIVE, (

@@ -1,5 +1,6 @@
 """YAML 1.2's scalars, tags, merges and encodings; text that may be meant as something else."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -213,7 +214,12 @@ def test_a_site_without_settings(text: str, tmp_path: Path) -> None:
     assert config.load(Site, path, may_be_empty=True) == Site()
 
 
-@pytest.mark.parametrize(("text", "odd"), [('"x\\0"', "\\x00"), ('"\\ud800"', "\\ud800"), ('"\\udcff"', "\\udcff")])
+@pytest.mark.parametrize(("text", "odd"), [('"x\\0"', "\\x00"), ('"\\ud800"', "\\ud800"), ('"\\udfff"', "\\udfff")])
 def test_what_no_text_has_is_told_on_the_command_line(text: str, odd: str, tmp_path: Path) -> None:
     said = [f"override 'note={text}': a character that no text has: '{odd}'"]
     assert problems("flag: true\n", tmp_path, f"note={text}") == said
+
+
+def test_the_name_of_a_file_that_is_not_utf_8_is_read(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text('data: {photos: "/data/caf\\udce9"}\n')
+    assert config.load(Site, tmp_path / "site.yaml").data == {"photos": os.fsdecode(b"/data/caf\xe9")}
