@@ -122,7 +122,7 @@ class Run(Frozen):
     @cached_property
     def _texts(self) -> dict[str, str]:
         assert self.pretrain is None or self.pretrain.run is not None, (
-            "stages.complete has not filled in the first stage"
+            "pretraining.complete has not filled in the first stage"
         )
         return identity.texts(self)
 

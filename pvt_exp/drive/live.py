@@ -57,7 +57,7 @@ class Turn:
 
 
 class View:
-    """Shows a `Board`; a context manager whose `show` is what `sweep.drive` calls."""
+    """Shows a `Board`; a context manager whose `show` is what `driver.drive` calls."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

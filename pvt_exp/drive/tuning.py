@@ -1,4 +1,4 @@
-"""Trials inside the variants of a sweep, side by side: a `sweep.Source` over a `Study` a variant."""
+"""Trials inside the variants of a sweep, side by side: a `driver.Source` over a `Study` a variant."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence

@@ -278,6 +278,20 @@ def photos(folder: Path, **splits: dict[str, int]) -> Path:
     return folder / "photos"
 
 
+def test_what_is_left_out_is_told_when_runs_are_launched(cli: Cli, tmp_path: Path) -> None:
+    many = {"a": 8, "b": 8}
+    root = photos(tmp_path, train=many, val=many)
+    (root / "train/a/list.txt").write_text("no image")
+    (tmp_path / "sweep.yaml").write_text("base: base.yaml\nblocks:\n  - variants: {one: {epochs: 1}}\n")
+    line = "train: files ending in .txt: 1 not taken (train/a/list.txt)"
+    for words in (("run", "base.yaml"), ("sweep", "sweep.yaml")):
+        said = cli(*words, "--data", f"photos={root}")
+        told = (said.stdout + said.stderr).splitlines()
+        (at,) = (i for i, each in enumerate(told) if each.strip() == line)
+        assert "left out or changed" in told[at - 1]
+    assert "train: files ending in .txt: 1 not taken" in (tmp_path / "reports/out/sweep/table.md").read_text()
+
+
 SOME = {"a": 1, "b": 1}
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from scipy import stats
 
+from pvt_exp import report
 from pvt_exp.config import ConfigError
 from pvt_exp.report.formats import to_csv
 from pvt_exp.tables import Cell, Row, Source, Table, ablation
@@ -396,3 +397,16 @@ def test_a_mark_where_they_do_not():
         "starts from timm's weights pvt_v2_b0.in1k; all tensors of the backbone were taken over, 4 of them interpolated",
     ]
     assert any(cell.best for row in made.rows for cell in row.cells)  # a start is a choice, and rows still compare
+
+
+def test_what_was_left_out_of_the_data_is_a_note_of_the_table(tmp_path):
+    plan, outcomes = sweep([(BASE, [71.2, 70.9, 71.8])], (0, 1, 2))
+    for n, outcome in enumerate(outcomes.values()):
+        lines = [{"what": "crowds", "number": 4 + n, "effect": "not scored", "examples": []}]
+        outcome.result["data"]["left_out"] = {"val": lines}
+    name = next(iter(outcomes.values())).result["data"]["name"]
+    due = f"Left out or changed in {name}: val: crowds: up to 6 not scored."
+    made = built(plan, outcomes)
+    assert due in [note.text for note in made.notes]
+    for path in report.write(made, tmp_path):
+        assert path.suffix == ".csv" or path.name == "tabular.tex" or due in path.read_text().replace("\n", " "), path
