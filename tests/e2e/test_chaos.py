@@ -67,7 +67,7 @@ def assert_nothing_lost(tmp_path: Path, runs: int) -> None:
 @pytest.mark.slow
 def test_thirty_runs_under_twenty_kills(cli: Cli, driver: Driver, tmp_path: Path) -> None:
     lay_out(tmp_path, 3)
-    torment(tmp_path, driver, 20, random.Random(20), 3.0)
+    torment(tmp_path, driver, 20, random.Random(20), 1.0)
     assert_nothing_lost(tmp_path, 30)
     cli(*WORDS, "--store", "undisturbed", "--data", f"shapes={tmp_path}/data/shapes")
     whole = {path.parent.name: path for path in tmp_path.glob("undisturbed/*/result.json")}
