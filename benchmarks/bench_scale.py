@@ -78,9 +78,9 @@ def result(run: str, metrics: dict[str, float]) -> dict[str, object]:
     return {
         "format": 1,
         "run": run,
-        "epoch": 300,
+        "epoch": 10,
         "metrics": metrics,
-        "best": {"epoch": 290, "metrics": metrics},
+        "best": {"epoch": 9, "metrics": metrics},
         "cost": {"params": 3_666_760, "trainable_params": 3_666_760, "macs": 568_000_000, "input_px": [224, 224]},
         "data": {
             "name": "shapes",
