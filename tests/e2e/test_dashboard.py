@@ -53,7 +53,7 @@ def test_studies_for_a_dashboard_that_is_there(sweep: Path, cli: Cli, tmp_path: 
     cli("sweep", sweep)
     url = f"sqlite:///{tmp_path}/studies.db"
     for _ in range(2):
-        assert "4 trials in the studies sweep" in cli("dashboard", sweep, "--storage", url).stdout
+        assert "4 trials in the study sweep" in cli("dashboard", sweep, "--storage", url).stdout
     study = optuna.load_study(study_name="sweep", storage=url)
     assert {trial.params["depth"] for trial in study.trials} == {"same as the base", "deeper"}
 
