@@ -265,10 +265,10 @@ def _tried(result: dict[str, Any]) -> int:
     return number if type(number) is int else 0
 
 
-def outcome(store: Path, run_id: str) -> Outcome:
-    """What became of a run, from its files."""
+def outcome(store: Path, run_id: str, epochs: int | None = None) -> Outcome:
+    """What became of a run, from its files; ``epochs``: the run's, if they are known, or else they are read."""
     folder = f"{store}/{run_id}"
-    found, wrong = _read_result(folder, run_id)
+    found, wrong = _read_result(folder, run_id, epochs)
     if found is not None:
         return Outcome(run_id, "done", result=found, attempts=_tried(found))
     wrong = wrong and f"{DOES_NOT_COUNT}: {files.line(wrong)}"
@@ -316,7 +316,9 @@ def result(folder: Path | str) -> dict[str, Any] | None:
     return _read_result(folder, Path(folder).name)[0]
 
 
-def _read_result(folder: Path | str, run_id: str) -> tuple[dict[str, Any] | None, str | None]:
+def _read_result(
+    folder: Path | str, run_id: str, epochs: int | None = None
+) -> tuple[dict[str, Any] | None, str | None]:
     """The result, or what is wrong with the file: it was edited, is of another run, or of another program."""
     path = f"{folder}/result.json"
     found = files.read_json(path)
@@ -326,7 +328,7 @@ def _read_result(folder: Path | str, run_id: str) -> tuple[dict[str, Any] | None
         return None, why
     if found.get("format") != FORMAT:
         raise ConfigError(f"{path}: format {found.get('format')} is not of this version ({FORMAT})")
-    if (why := bounds.problem(found, Path(folder))) is not None:
+    if (why := bounds.problem(found, Path(folder), epochs)) is not None:
         return None, why
     return content.complete(found), None
 
@@ -349,7 +351,7 @@ def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, st
             there = {entry.name for entry in entries} if many else there
     for run in asked:
         begun = run.id in there if many else (store / run.id).is_dir()
-        seen = outcome(store, run.id) if begun else Outcome(run.id, "pending")
+        seen = outcome(store, run.id, run.epochs) if begun else Outcome(run.id, "pending")
         for dataset, word, trained_on in _data(run, seen.result) if fingerprints and seen.result else ():
             at_hand = (fingerprints or {}).get(dataset)
             if at_hand and trained_on and trained_on != at_hand:

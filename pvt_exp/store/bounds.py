@@ -14,9 +14,12 @@ ROUNDING = 1e-3
 _EPOCHS = re.compile(rb"^epochs: ([0-9]+)\s*$", re.MULTILINE)
 
 
-def problem(found: dict[str, Any], folder: Path) -> str | None:
-    """What is wrong with a result, whose fields are what they must be, of the run in this folder; None where nothing is."""
-    if (last := _epochs(folder)) is not None:
+def problem(found: dict[str, Any], folder: Path, epochs: int | None = None) -> str | None:
+    """What is wrong with a result, whose fields are what they must be, of the run in this folder; None where nothing is.
+
+    ``epochs``: the run's, if they are known, or else they are read.
+    """
+    if (last := epochs or _epochs(folder)) is not None:
         best = found.get("best") or {}
         for name, epoch in (("epoch", found.get("epoch")), ("best.epoch", best.get("epoch"))):
             if epoch is not None and epoch > last:
@@ -30,7 +33,7 @@ def problem(found: dict[str, Any], folder: Path) -> str | None:
 
 
 def _epochs(folder: Path) -> int | None:
-    """Of the run; a line of its file, as every command reads every result, and reading YAML takes far longer."""
+    """Of the run; a line of its file, as reading YAML takes far longer."""
     try:
         line = _EPOCHS.search((folder / "run.yaml").read_bytes())
     except OSError:
