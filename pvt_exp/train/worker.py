@@ -56,13 +56,14 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
             if rank and not attempt.exists():
                 return launchers.BUSY  # another process trains the run, as the first rank has seen
             asked_for = type(error).__name__ in ASKED_FOR
-            if not asked_for:
+            foreseen = asked_for or type(error).__name__ == "Diverged"
+            if not foreseen:
                 traceback.print_exc()
                 sys.stderr.flush()
             if "DistBackendError" in type(error).__name__ or "gloo" in str(error):
                 time.sleep(PARTED_S)  # another rank went away: it says why, or the launcher does, which ends this one
             state, reason, numbers = _told(error, attempt, stopping.by)
-            if asked_for and not rank:
+            if foreseen and not rank:
                 print(f"{state}: {reason}", file=sys.stderr, flush=True)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
                 attempts.end(attempt, state, reason, **numbers)

@@ -25,7 +25,7 @@ def images(words: Sequence[str]) -> Meant:
     """The image files that are meant: files, all in folders, and what patterns match.
 
     Raises:
-        ConfigError: for a word that means no image.
+        ConfigError: for a word that means no image, or something else than a file.
         DataError: for a folder that cannot be read.
     """
     found: dict[Path, None] = {}
@@ -36,14 +36,29 @@ def images(words: Sequence[str]) -> Meant:
             here, rest = _in_folder(path)
             told += rest
         elif os.path.lexists(path):
+            if _is_special(path):
+                raise ConfigError(f"{files.shown(word)}: a named pipe, socket or device, where an image file is due")
             here = [path]
         else:
-            here = [Path(each) for each in sorted(glob.glob(str(path), recursive=True)) if Path(each).is_file()]  # noqa: PTH207
+            here, special = _matching(path)
+            told += left_out.special(special)
         if not here:
             what = "no image in it" if path.is_dir() else "no such file, and nothing matches it"
             raise ConfigError(f"{files.shown(word)}: {what}; images end in: {' '.join(sorted(SUFFIXES))}")
         found |= dict.fromkeys(Path(os.path.normpath(each)) for each in here)
     return Meant(list(found), tuple(told))
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a named pipe, socket or device, whose opening may wait without end."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _matching(pattern: Path) -> tuple[list[Path], list[str]]:
+    """The files that match a pattern, links that lead nowhere among them; and what matches and is special."""
+    every = [each for name in sorted(glob.glob(str(pattern), recursive=True)) if not (each := Path(name)).is_dir()]  # noqa: PTH207
+    special = [each for each in every if _is_special(each)]
+    return [each for each in every if each not in special], [str(each) for each in special]
 
 
 def _in_folder(folder: Path) -> tuple[list[Path], tuple[LeftOut, ...]]:

@@ -256,6 +256,11 @@ def test_a_run_that_fails_touches_no_other(sweep: Path, cli: Cli, tmp_path: Path
     assert "2 of 4 runs are done" in first.stdout
     assert "diverged: loss is NaN or Inf at step" in first.stdout
     assert "--retry diverged" in first.stdout
+    assert "Traceback" not in first.stdout
+    logs = [path.read_text() for path in tmp_path.glob("runs/*/attempts/1/log.txt")]
+    (said,) = {log.splitlines()[-1].partition(" at step")[0] for log in logs if "diverged" in log}
+    assert said == "diverged: loss is NaN or Inf", "the reason is what a log ends with, and not a traceback"
+    assert not any("Traceback" in log for log in logs)
     assert "diverged" in (tmp_path / "reports/out/sweep/table.md").read_text()
     assert "to train" not in cli("sweep", sweep, ok=1).stdout
     assert "2 to train" in cli("sweep", sweep, "--retry", "diverged", ok=1).stdout

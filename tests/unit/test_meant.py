@@ -1,10 +1,11 @@
 """Which image files are meant by a folder that was typed."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from pvt_exp.config import DataError
+from pvt_exp.config import ConfigError, DataError
 from pvt_exp.datasets import listing
 from pvt_exp.use import meant
 
@@ -27,3 +28,21 @@ def test_a_link_that_leads_nowhere_is_an_image_like_the_others_or_told_by_its_su
     }
     with pytest.raises(DataError, match=r"(dead|self|folder).*: (No such file|Too many levels)"):
         listing(tmp_path, ".")  # data that are trained on are refused
+
+
+def test_what_is_no_file_is_refused_by_its_name_and_told_where_a_pattern_matches_it(tmp_path: Path) -> None:
+    """Opening a named pipe would wait without end."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to("pipe.png")
+    for word in (f"{tmp_path}/pipe.png", f"{tmp_path}/link.png", "/dev/null"):
+        with pytest.raises(ConfigError, match=f"{word}: a named pipe, socket or device, where an image file is due"):
+            meant.images([word])
+    with pytest.raises(ConfigError, match="nothing matches it"):
+        meant.images([f"{tmp_path}/*.png"])
+    (tmp_path / "a.png").touch()
+    (tmp_path / "dead.png").symlink_to("nowhere")
+    found = meant.images([f"{tmp_path}/*.png"])
+    assert [path.name for path in found.images] == ["a.png", "dead.png"]
+    assert [(line.number, line.examples) for line in found.told] == [
+        (2, (f"{tmp_path}/link.png", f"{tmp_path}/pipe.png"))
+    ]
