@@ -138,7 +138,10 @@ def words(checked: Checked, command: str, runs: Path, most: int = 50) -> Iterato
     lost, seeds = _runs_gone(checked, runs)
     if lost:
         yield f"  runs of the committed table that {runs} has not, or not finished: {' '.join(lost)}"
-        yield "  if they are in another store, name it: --store PATH"
+        wrong = [(run, why) for run in lost if (why := _why_not(runs, run))]
+        yield from (f"    {run}: {why}" for run, why in wrong)
+        if len(wrong) < len(lost):
+            yield "  if they are in another store, name it: --store PATH"
     if seeds:
         yield f"  runs of the committed table that {runs} has, and that were not asked for: {' '.join(sorted(seeds))}"
     if others := sorted(set(seeds.values()) - set(checked.table.seeds)):
@@ -159,6 +162,14 @@ def _runs_gone(checked: Checked, runs: Path) -> tuple[list[str], dict[str, int]]
             if store.outcome(runs, run).state == "done":
                 seeds[run] = store.load(runs / run).seed
     return [run for run in gone if run not in seeds], seeds
+
+
+def _why_not(runs: Path, run: str) -> str | None:
+    """Why the result of a run that is there does not count."""
+    with contextlib.suppress(ConfigError):
+        why = store.outcome(runs, run).reason or ""
+        return why if why.startswith(store.DOES_NOT_COUNT) else None
+    return None
 
 
 def _gone(difference: Difference) -> set[str]:

@@ -39,6 +39,10 @@ def _rows(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
+def _ids(value: Any) -> bool:
+    return isinstance(value, list) and all(type(each) is int for each in value)
+
+
 def _list(value: Any) -> bool:
     return isinstance(value, list)
 
@@ -85,7 +89,8 @@ WORDS: dict[Callable[[Any], bool], str] = {
     _rows: "a list of mappings",
     _list: "a list",
     _texts: "a list of texts",
-    _counts: "a list of whole numbers",
+    _counts: "a list of whole numbers from 0 on",
+    _ids: "a list of whole numbers",
     _numbers: "a mapping of whole numbers from 0 on",
     _packages: "a mapping of packages",
     _infos: "a mapping of what each metric is",
@@ -113,7 +118,7 @@ SHAPE: dict[str, Any] = {
         "images": _numbers,
         **_all(_mapping, "counts left_out"),
         "class_names": _texts,
-        "category_ids": _list,
+        "category_ids": _ids,
     },
     "provenance": {
         "git": {**_all(_text, "sha told diff_sha256 files_sha256 computes_sha256"), "dirty": _flag},

@@ -58,6 +58,7 @@ def write(read: Callable[[], Plan], runs: Path, url: str) -> Shown:
         written = mirror.refresh()
     except (OptunaError, SQLAlchemyError) as error:  # locked, full, or taken away meanwhile
         raise ConfigError(f"the storage {shown(url)} cannot be written to: {reason(error)}") from None
+    _tell(mirror)
     return Shown(mirror.plan.name, written, mirror.studies, shown(url), None)
 
 
@@ -82,6 +83,7 @@ def serve(read: Callable[[], Plan], runs: Path, host: str, port: int, show: Call
         raise ConfigError(f"--host {host} --port {port}: {why}; name another") from None
     began = time.monotonic()
     found = mirror.refresh()
+    _tell(mirror)
     took = time.monotonic() - began
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://{host}:{server.server_port}/dashboard/studies/0"
@@ -97,6 +99,14 @@ def serve(read: Callable[[], Plan], runs: Path, host: str, port: int, show: Call
                 if str(error) != said:
                     print(f"not followed for now: {(said := str(error))}", file=sys.stderr, flush=True)
             took = time.monotonic() - began
+
+
+def _tell(mirror: Mirror, most: int = 20) -> None:
+    """Say which results do not count and are therefore not shown."""
+    for run, why in list(mirror.without.items())[:most]:
+        print(f"{run}: {why}", file=sys.stderr)
+    if (more := len(mirror.without) - most) > 0:
+        print(f"and {several(more, 'more result')} that do not count (pvt-exp status names them)", file=sys.stderr)
 
 
 class _Threads(ThreadingMixIn, WSGIServer):

@@ -67,6 +67,8 @@ class Mirror:
         self.plan = read()
         self.parts: dict[str, Part] = {}
         """By the name of the study; those of the sweep's own runs first."""
+        self.without: dict[str, str] = {}
+        """Why the result of a run does not count, by its id."""
         axes = {**self.plan.axes, **({"seed": self.plan.seeds} if len(self.plan.seeds) > 1 else {})}
         for row in self.plan.rows:
             if self._of(row.first) not in self.parts:
@@ -131,6 +133,8 @@ class Mirror:
 
     def _follow(self, part: Part, run: Run, params: dict[str, Any]) -> bool:
         seen = store.outcome(self.runs, run.id)
+        if (seen.reason or "").startswith(store.DOES_NOT_COUNT):
+            self.without[run.id] = seen.reason or ""
         state = _state(seen, part.metric)
         there = part.shown.get(run.id)
         if state is None or (there is not None and there.state == state != "RUNNING"):

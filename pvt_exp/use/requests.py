@@ -19,6 +19,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.launchers import Slot, visible
 from pvt_exp.plan import site
 from pvt_exp.system import children, files
+from pvt_exp.system.words import several
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,22 @@ def find(runs: Path, prefix: str) -> Trained:
     if seen.result is None:
         why = f": {seen.reason.splitlines()[0]}" if seen.reason else ""
         raise ConfigError(f"run {run_id} is not done but {seen.state}{why}")
+    run = store.load(runs / run_id)
+    _check_classes(run, seen.result["data"])
     checkpoint = store.weights(runs, run_id)
     if checkpoint is None:
         raise ConfigError(f"run {run_id} has no checkpoint; runs keep theirs unless they are trained with --keep none")
     placement = config.load(Placement, checkpoint.parent.parent / "placement.yaml")
-    return Trained(store.load(runs / run_id), seen.result, checkpoint.resolve(), placement)
+    return Trained(run, seen.result, checkpoint.resolve(), placement)
+
+
+def _check_classes(run: Run, data: dict[str, Any]) -> None:
+    """Raise ConfigError for a result with another number of classes than its run has: predictions would be misnamed."""
+    due = getattr(run.task, "num_classes", None)
+    for name in ("class_names", "category_ids"):
+        if due and (there := data.get(name)) and len(there) != due:
+            count = f"{several(len(there), 'class', 'classes')}, and the run has {due}"
+            raise ConfigError(f"run {run.id}: its result.json cannot be used: data.{name}: {count}")
 
 
 def data_of(run: Run, words: Sequence[str], class_names: Sequence[str] | None = None) -> Path:

@@ -1,6 +1,7 @@
 """What a person gets wrong, typed as a person types it: one clear message, exit status 2, nothing in the store."""
 
 import json
+import math
 import os
 import pickle
 import shutil
@@ -436,6 +437,48 @@ def test_a_result_that_is_torn(trained: Path, cli: Cli, tmp_path: Path) -> None:
     assert again["metrics"] == whole["metrics"]
     assert again["provenance"]["resumed"] == 1
     assert len(list(result.parent.glob("result.set-aside-*.json"))) == 1
+
+
+EDITED = {
+    "a score that is no number": (lambda told: told["metrics"].update(top1=math.nan), "does not count: metrics.top1: must"),
+    "a score that cannot be": (lambda told: told["metrics"].update(top1=150), "does not count: metrics.top1: 150 is outside"),
+    "no data": (lambda told: told.pop("data"), "does not count: data: is missing"),
+    "ids that are text": (lambda told: told["data"].update(category_ids=["a"] * 4), "does not count: data.category_ids: must"),
+    "a class too few": (lambda told: told["data"]["class_names"].pop(), "cannot be used: data.class_names: 3 classes, and"),
+    "an id too few": (lambda told: told["data"]["category_ids"].pop(), "cannot be used: data.category_ids: 3 classes, and"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", EDITED)
+def test_a_result_that_was_edited_is_told_in_one_line(what: str, trained: Path, cli: Cli, tmp_path: Path) -> None:
+    """By whatever uses it: the reason and no traceback, and standard output stays JSON."""
+    change, why = EDITED[what]
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "sweep.yaml").write_text("base: base.yaml\nblocks:\n  - variants: {all: {}}\n")
+    cli("report", "sweep.yaml")
+    (result,) = tmp_path.glob("runs/*/result.json")
+    run, told = result.parent.name, json.loads(result.read_text())
+    change(told)
+    result.write_text(json.dumps(told))
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    for words in (["evaluate", run], ["predict", run, "a.png"]):
+        done = cli(*words, "--json", ok=2)
+        assert not done.stdout
+        (line,) = done.stderr.splitlines()
+        assert why in line
+    counts = "does not count" not in why
+    shown = cli("dashboard", "sweep.yaml", "--storage", "sqlite:///a.db", "--json")
+    assert json.loads(shown.stdout)["trials"] == int(counts)
+    assert [why in line for line in shown.stderr.splitlines()] == [True] * (not counts)
+    checked = cli("report", "sweep.yaml", "--check", ok=int(not counts)).stdout
+    assert (f"{run}: its result.json {why}" in checked) is not counts
+    assert ("--store PATH" in checked) is False, "the run is in this store"
+    assert json.loads(cli("report", "sweep.yaml", "--check", "--json", ok=int(not counts)).stdout)["equal"] is counts
+    again = cli("retrain", run, "--json")
+    assert json.loads(again.stdout)["runs"][0]["state"] == "done"
+    assert counts or f"its result.json {why}" in again.stderr
+    assert json.loads(result.read_text())["data"]["category_ids"] == [1, 2, 3, 4]
 
 
 def test_a_run_that_was_edited(trained: Path, cli: Cli, tmp_path: Path) -> None:
