@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def on_a_terminal(words: list[str], width: int, folder: Path) -> list[str]:
     kept = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES")}
     command = ["timeout", str(PATIENCE_S), str(Path(sys.executable).with_name("pvt-exp")), *words]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": theirs, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=folder, env={**kept, "TERM": "dumb"}, **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, cwd=folder, env={**kept, "TERM": "xterm"}, **pipes) as process:  # type: ignore[call-overload]
         os.close(theirs)
         said = b""
         while True:
@@ -35,7 +36,7 @@ def on_a_terminal(words: list[str], width: int, folder: Path) -> list[str]:
             said += more
         assert process.wait(PATIENCE_S) == 0
     os.close(ours)
-    return said.decode().splitlines()
+    return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])

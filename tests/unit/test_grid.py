@@ -28,7 +28,7 @@ def printed(grid: Grid, width: int) -> list[str]:
 
 @pytest.mark.parametrize("width", [24, 30, 40, 60, 80, 200])
 def test_no_number_breaks(width: int) -> None:
-    """Each part shows what stands in one column after another, row by row; so the numbers of all lines are those of all cells."""
+    """The numbers of all lines together are those of all cells."""
     for seed in range(100):
         draw = random.Random(seed)
         grid = Grid()
