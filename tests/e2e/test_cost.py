@@ -1,6 +1,7 @@
 """`plan --cost` says before training what the results say after it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,39 @@ def test_matched_rows_cost_what_the_base_does(sweep: Path, cli: Cli, tmp_path: P
     said = cli("plan", sweep, ok=2, **env).stderr
     assert "no backbone.embed_dims brings depth deeper to the base's macs" in said
     assert "the nearest, " in said
+
+
+NETS = """\
+  - one_at_a_time:
+      net:
+        resnet: {backbone: {kind: timm, name: resnet18}}
+        deit: {backbone: {kind: timm, name: deit_tiny_patch16_224}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cost_of", ["params", "macs"])
+def test_match_by_default_brings_resnet_and_deit_of_timm_to_the_base(
+    cost_of: str, experiment: Path, cli: Cli, tmp_path: Path
+) -> None:
+    """A PVT v2 b0; both cost more as they are written, and what is planned is what is counted and can be built."""
+    experiment.write_text(re.sub(r"  (embed_dims|heads|depths|mlp_ratios): .*\n", "", experiment.read_text()))
+    sweep, env = experiment.with_name("nets.yaml"), {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    sweep.write_text(f"base: base.yaml\nblocks:\n{NETS}")
+    plain = json.loads(cli("plan", sweep, "--cost", "--json", **env).stdout)
+    sweep.write_text(f"base: base.yaml\nmatch: {{cost: {cost_of}, within: 3%}}\nblocks:\n{NETS}")
+    found = json.loads(cli("plan", sweep, "--cost", "--json", **env).stdout)
+    costs = {each["name"]: each[cost_of] for each in found["costs"]}
+    before = {each["name"]: each[cost_of] for each in plain["costs"]}
+    base, *rows = found["variants"]
+    for row, field, written in zip(rows, ("channels", "embed_dim"), ([64, 128, 256, 512], [192]), strict=True):
+        assert abs(before[row["name"]] / before[base["name"]] - 1) > 0.1
+        assert abs(costs[row["name"]] / costs[base["name"]] - 1) <= 0.03
+        assert row["matched"]["field"] == f"backbone.options.{field}"
+        assert row["matched"]["before"] == written
+        assert row["matched"]["residual"] == costs[row["name"]] / costs[base["name"]] - 1
+    deit = rows[1]["matched"]["after"][0]
+    assert deit % 3 == 0, "a head keeps a whole number of channels"
 
 
 MATCHED = [path for path in sorted((ROOT / "sweeps").rglob("*.yaml")) if config.load(Sweep, path).match is not None]

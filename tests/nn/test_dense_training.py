@@ -110,6 +110,34 @@ def test_what_is_predicted_depends_on_no_other_image(kind: str, tmp_path: Path) 
             assert torch.allclose(one["scores"], other["scores"], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("said", "due"),
+    [
+        ({"short_px": [96]}, (96, 96)),
+        ({"short_px": [64, 96]}, (96, 96)),
+        ({"short_px": [96], "long_px": 64}, (64, 64)),
+        ({"short_px": [96], "test_short_px": 32}, (32, 32)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["detection", "instance"])
+def test_what_reaches_the_network_in_validation_is_of_training_s_size(
+    kind: str, said: dict[str, Any], due: tuple[int, int], tmp_path: Path
+) -> None:
+    """Images of 48 x 48 pixels, through the loader of validation; only a size that is written is another."""
+    made = run(kind).model_dump(mode="json")
+    task = {name: value for name, value in made["task"].items() if name not in BOXES} | said
+    each = config.make(Run, {**made, "task": task})
+    module = each.task.build(each).eval()
+    seen: list[tuple[int, ...]] = []
+    module.scored.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape)))
+    batches = list(train.get_ready(each, Placement(data=str(tmp_path), threads=1)).val_loader)
+    assert [size for batch in batches for size in batch["sizes"]] == [due] * 6
+    with torch.no_grad():
+        found = [each for batch in batches for each in module.predict(batch)]
+    assert [shape[2:] for shape in seen] == [due] * len(batches)
+    assert len(found) == 6
+
+
 @pytest.mark.parametrize("kind", DENSE)
 def test_the_moving_average_is_what_is_scored(kind: str, tmp_path: Path) -> None:
     """With a decay near 1 it stays where it began, and so do the scores, whatever is learnt."""
