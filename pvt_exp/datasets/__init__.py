@@ -17,9 +17,13 @@ from pvt_exp.config.component import Component
 from pvt_exp.config.errors import DataError
 from pvt_exp.config.left_out import LeftOut
 from pvt_exp.config.space import Holdout
+from pvt_exp.system.words import several
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    Contents = Sequence[Collection[int] | None]
+    """The classes in each training image, by their places in `Facts.classes`; None of one that was not looked at."""
 
 Split = Literal["train", "val"]
 SUFFIXES = frozenset(
@@ -51,10 +55,7 @@ class Facts(NamedTuple):
     no_val: str | None = None
     """Why there is nothing to validate on, which only a run with `holdout` can do without."""
 
-    labels: "Sequence[int]" = ()
-    """The class of each training image in the reader's order, where each has one and it is known without opening them."""
-
-    def parted(self, holdout: Holdout) -> "Facts":
+    def parted(self, holdout: Holdout, contents: "Contents" = ()) -> "Facts":
         """The facts of the two parts of the training images; the validation split's own count for nothing.
 
         Raises:
@@ -62,13 +63,22 @@ class Facts(NamedTuple):
         """
         kept, held = holdout.places(self.images["train"])
         own = self.left_out.get("train", ())
-        told = {"train": (*own, *self._lacking(kept, "never learnt")), "val": self._lacking(held, "never scored")}
-        return self._replace(images={"train": len(kept), "val": len(held)}, left_out=told, labels=())
+        every = range(len(self.classes))
+        whole = {n for known in contents if known is not None for n in known}  # what is nowhere is told of the whole
+        learnt = self._lacking(kept, contents, sorted(whole), "never learnt")
+        told = {"train": (*own, *learnt), "val": self._lacking(held, contents, every, "never scored")}
+        return self._replace(images={"train": len(kept), "val": len(held)}, left_out=told)
 
-    def _lacking(self, places: list[int], effect: str) -> tuple[LeftOut, ...]:
-        """The line for the classes of which a part of the training images has none, where that is known."""
-        there = {self.labels[place] for place in places} if self.labels else set(range(len(self.classes)))
-        return left_out.count(NO_IMAGE, effect, (name for n, name in enumerate(self.classes) if n not in there))
+    def _lacking(
+        self, places: list[int], contents: "Contents", among: Iterable[int], effect: str
+    ) -> tuple[LeftOut, ...]:
+        """The line for the classes of which a part of the training images has none, as far as that is known."""
+        known = [there for place in places if contents and (there := contents[place]) is not None]
+        if not known:
+            return ()
+        looked_at = f", of {several(len(known), 'image')} looked at" if len(known) < len(places) else ""
+        there = {n for each in known for n in each}
+        return left_out.count(NO_IMAGE + looked_at, effect, (self.classes[n] for n in among if n not in there))
 
     def check_val(self, held_out: bool) -> None:
         """Raise DataError if there is nothing to validate on, unless a part of the training images is held out for it."""
@@ -103,6 +113,19 @@ class Dataset(Component):
         Several processes may call it at once. Raises DataError if ``root`` cannot be written to.
         """
         raise NotImplementedError
+
+    def contents(self, root: Path, facts: Facts, task: str) -> "Contents":
+        """The classes in each training image, in the reader's order; nothing where that cannot be known before training.
+
+        ``facts`` are those that `inspect` gave. Never imports torch.
+        """
+        return ()
+
+    def check_readable(self, root: Path, facts: Facts, task: str, holdout: Holdout | None) -> None:
+        """Raise DataError if no image that a run learns from, or none that it is scored on, can be read.
+
+        Where there are very many, some are looked at, and a run looks at the others before it trains.
+        """
 
     def open(self, root: Path, split: Split, task: str) -> "Sequence[tuple[Any, Any]]":
         """A reader: ``len(reader)`` and ``reader[i] -> (RGB PIL image, target)``.

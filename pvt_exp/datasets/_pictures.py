@@ -11,11 +11,15 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError
 from pvt_exp.config.left_out import EXAMPLES, LeftOut, count
-from pvt_exp.datasets import Dataset, some
+from pvt_exp.config.space import Holdout
+from pvt_exp.datasets import Dataset, Facts, some
 from pvt_exp.datasets._sizes import Size, refuse
 from pvt_exp.system import files, machine
+from pvt_exp.system.words import several
 
-FORMAT = 3  # of what is kept of a look; raised with each change of what `nn.look` finds
+FORMAT = 4  # of what is kept of a look; raised with each change of what `nn.look` finds
+READ = 500
+"""Images that are decoded, where none of them can be read; a run decodes the others before it trains."""
 FLAT = 32
 """Levels of 255: an image that spans fewer is nearly flat."""
 
@@ -60,7 +64,14 @@ class Pictures(Dataset):
         seen = kept(f"{root} {split} {state} {self.exif} {self.range}", look)
         if self.on_bad_image == "fail":
             refuse(root, seen["of_other_size"], seen["turned"], seen["looked_at"], self.exif == "turn")
-        lines = (self._turned(seen, len(images)), _of_other_size(seen), self._flat(seen), self._clipped(seen))
+        part = f", of {seen['looked_at']} looked at" if seen["looked_at"] < len(images) else ""
+        lines = (
+            self.turned(seen["turned"], f"images with an EXIF tag that turns them{part}"),
+            of_frames(seen["frames"], f"images of several frames{part}"),
+            _of_other_size(seen),
+            self._flat(seen),
+            self._clipped(seen),
+        )
         return tuple(line for line in lines if line.number)
 
     def void(self, root: Path, files: Iterable[tuple[str, int]]) -> tuple[LeftOut, ...]:
@@ -74,14 +85,37 @@ class Pictures(Dataset):
             raise DataError(f"{root}: 0 bytes long: {some(names)}; mend them, or set dataset.on_bad_image: skip")
         return count("files of 0 bytes", "skipped (on_bad_image)", names)
 
-    def _turned(self, seen: dict[str, Any], images: int) -> LeftOut:
-        names, looked_at = seen["turned"], seen["looked_at"]
-        part = f", of {looked_at} looked at" if looked_at < images else ""
-        what, few = f"images with an EXIF tag that turns them{part}", tuple(map(files.shown, names[:EXAMPLES]))
+    def check_readable(self, root: Path, facts: Facts, task: str, holdout: Holdout | None) -> None:
+        if self.on_bad_image == "fail":  # a run ends at the first
+            return
+
+        def look() -> dict[str, Any]:
+            from pvt_exp.nn.data.look import unreadable
+
+            whole: Any = self.open(root, "train", task)
+            if holdout is None:
+                val: Any = self.open(root, "val", task)
+                parts = {"learn from": (whole, [*range(len(whole))]), "be scored on": (val, [*range(len(val))])}
+            else:
+                learnt, held = holdout.places(len(whole))
+                parts = {"learn from": (whole, learnt), "be scored on": (whole, held)}
+            return {what: (len(places), unreadable(reader, places[:READ])) for what, (reader, places) in parts.items()}
+
+        told = kept(f"{root} readable {facts.fingerprint} {self!r} {task} {holdout!r}", look)
+        for what, (number, why) in told.items():
+            if why is not None and number <= READ:
+                raise DataError(none_of(number, what, why))
+
+    def turned(self, names: Sequence[str], what: str) -> LeftOut:
+        """The line for files that a tag turns."""
+        few = tuple(map(files.shown, names[:EXAMPLES]))
+        effect, hint = "turned upright", "annotations of the stored pixels need dataset.exif: ignore"
         if self.exif == "ignore":
-            return LeftOut(what, len(names), "left as they are stored (exif: ignore)", few)
-        hint = "" if self.tasks == {"classification"} else "annotations of the stored pixels need dataset.exif: ignore"
-        return LeftOut(what, len(names), "turned upright", few, hint)
+            effect, hint = (
+                "left as they are stored (exif: ignore)",
+                "annotations of the upright image need dataset.exif: turn",
+            )
+        return LeftOut(what, len(names), effect, few, "" if self.tasks == {"classification"} else hint)
 
     def _flat(self, seen: dict[str, Any]) -> LeftOut:
         flat, number = seen["flat"], 0
@@ -103,11 +137,21 @@ class Pictures(Dataset):
         return LeftOut(what, len(seen["beyond"]), effect, tuple(map(files.shown, seen["beyond"][:EXAMPLES])))
 
 
+def of_frames(names: Sequence[str], what: str) -> LeftOut:
+    """The line for animations and for files of several pages."""
+    return LeftOut(what, len(names), "read as their first frame", tuple(map(files.shown, names[:EXAMPLES])))
+
+
 def _of_other_size(seen: dict[str, Any]) -> LeftOut:
     others = seen["of_other_size"]
     few = tuple(f"{files.shown(name)}: {w} x {h}, not {x} x {y}" for name, w, h, x, y in others[:EXAMPLES])
     what = f"images, of {seen['looked_at']} looked at, of another size than their annotations say"
     return LeftOut(what, len(others), "skipped (on_bad_image)", few)
+
+
+def none_of(number: int, what: str, why: str) -> str:
+    """What is said where none of so many images can be read; ``what``: "learn from", and ``why`` the first one cannot."""
+    return f"none of the {several(number, 'image')} to {what} can be read; the first: {why}"
 
 
 def kept(question: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -19,14 +19,19 @@ def differs(path: Path, found: Size, due: Size, tagged: bool, turn: bool) -> str
         tagged: Whether an EXIF tag says that its sides are exchanged.
         turn: Whether such tags are followed.
     """
-    why = ""
-    if found == due[::-1] and tagged:
-        why = "; its EXIF tag, which turns it, is ignored: dataset.exif: turn is for annotations of the upright image"
-        if turn:
-            why = "; it is turned by its EXIF tag: dataset.exif: ignore is for annotations of the stored pixels"
-    elif found == due[::-1]:
+    why = by_tag(found, due, tagged, turn)
+    if not why and found == due[::-1]:
         why = "; exchange width and height in the annotations, or turn the image as it was annotated"
     return f"{path}: {found[0]} x {found[1]} pixels, where its annotations are of {due[0]} x {due[1]}{why}"
+
+
+def by_tag(found: Size, due: Size, tagged: bool, turn: bool) -> str:
+    """What is said behind the name of an image that has one size where another is due, if that is an EXIF tag's doing."""
+    if not tagged or found != due[::-1]:
+        return ""
+    if turn:
+        return "; it is turned by its EXIF tag: dataset.exif: ignore is for annotations of the stored pixels"
+    return "; its EXIF tag, which turns it, is ignored: dataset.exif: turn is for annotations of the upright image"
 
 
 def refuse(

@@ -20,6 +20,7 @@ from pvt_exp.system import files, machine
 from pvt_exp.system.words import are, several
 
 if TYPE_CHECKING:
+    from pvt_exp.datasets import Contents
     from pvt_exp.nn.data.coco import Coco
 
 FORMAT = 3  # of the index on disk; raised with each change of what `nn.coco_index` writes
@@ -139,6 +140,9 @@ class Settings(Pictures):
             raise DataError(why)
         classes = self._classes(root, split)
         return Coco(self, root / self._at(split)[1], self._index(root, split), classes, task, self._drops(split))
+
+    def contents(self, root: Path, facts: Facts, task: str) -> "Contents":
+        return self.open(root, "train", task).contents()
 
     def _drops(self, split: Split) -> bool:
         return self.drop_empty and split == "train"

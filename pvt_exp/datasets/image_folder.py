@@ -15,6 +15,7 @@ from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 
 if TYPE_CHECKING:
+    from pvt_exp.datasets import Contents
     from pvt_exp.nn.data.image_folder import ImageFolder
 
 
@@ -77,8 +78,11 @@ class Settings(Pictures):
             told["val"] += in_both(root, (self.train, self.val), learnt, scored, print_id)
             lacking = sorted(set(classes) - set(found["val"][0]))
             told["val"] += left_out.count(NO_IMAGE, "never scored", lacking)
-        labels = [number for number, _, _ in found["train"][1]]
-        return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val, labels=labels)
+        return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val)
+
+    def contents(self, root: Path, facts: Facts, task: str) -> "Contents":
+        one = [(number,) for number in range(len(facts.classes))]  # of a million images few are held
+        return [one[number] for number, _, _ in images(root, self.train).files]
 
     def open(self, root: Path, split: Split, task: str) -> "ImageFolder":
         from pvt_exp.nn.data.image_folder import ImageFolder

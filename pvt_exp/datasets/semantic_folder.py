@@ -1,6 +1,7 @@
 """Images and masks of class numbers, in two folders a split; the layouts of ADE20K and Cityscapes are presets."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -13,10 +14,11 @@ from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pairs import Folders, Pairs, find
-from pvt_exp.datasets._pictures import Pictures, kept
+from pvt_exp.datasets._pictures import Pictures, kept, of_frames
 from pvt_exp.system.words import several
 
 if TYPE_CHECKING:
+    from pvt_exp.datasets import Contents
     from pvt_exp.nn.data.semantic_folder import SemanticFolder
 
 MOST_CLASSES = 254  # a label is a byte, and 254 marks a value that is no class
@@ -154,6 +156,13 @@ class Settings(Pictures):
             state, names, {split: len(pairs.files) for split, pairs in found.items()}, left_out=told, no_val=no_val
         )
 
+    def contents(self, root: Path, facts: Facts, task: str) -> "Contents":
+        """As far as its masks were looked at."""
+        found: list[Collection[int] | None] = [None] * facts.images["train"]
+        for index, classes in self._look(root, "train", str(facts.fingerprint), facts.classes)["contents"]:
+            found[index] = classes
+        return found
+
     def _no_val(self, root: Path) -> str | None:
         """Why there is no validation split, where its folder is not there."""
         try:
@@ -181,13 +190,7 @@ class Settings(Pictures):
         Raises:
             DataError: for masks that cannot be used, and for fewer than two classes in them.
         """
-
-        def look() -> dict[str, Any]:
-            from pvt_exp.nn.data.look import masks
-
-            return masks(self.open(root, split, "semantic"))
-
-        seen = kept(f"{root} {split} masks {state} {self!r} {names}", look)
+        seen = self._look(root, split, state, names)
         folder = root / (self.train_mask_folder if split == "train" else self.val_mask_folder)
         way_out = self.meaning.way_out(seen["values"], len(names))
         if seen["bad"] and self.on_bad_image == "fail":
@@ -202,6 +205,16 @@ class Settings(Pictures):
             raise DataError(f"{folder}: the masks hold {only}{values}: there is nothing to tell apart; {way_out}")
         return self._left_out(seen, split, names)
 
+    def _look(self, root: Path, split: Split, state: str, names: tuple[str, ...]) -> dict[str, Any]:
+        """What `nn.look.masks` finds in a split's."""
+
+        def look() -> dict[str, Any]:
+            from pvt_exp.nn.data.look import masks
+
+            return masks(self.open(root, split, "semantic"))
+
+        return kept(f"{root} {split} masks {state} {self!r} {names}", look)
+
     def _left_out(self, seen: dict[str, Any], split: Split, names: tuple[str, ...]) -> tuple[LeftOut, ...]:
         rest = seen["looked_at"] - len(seen["bad"])
         masks = several(rest, "mask")
@@ -215,10 +228,13 @@ class Settings(Pictures):
             sum(number for _, number in seen["levels"][1:-1]),
             f"made class 0 or 1 by dataset.threshold: {self.threshold}",
         )
+        part = f", of {masks} looked at"
+        turned = self.turned(seen["turned"], f"masks with an EXIF tag that turns them{part}")
+        frames = of_frames(seen["frames"], f"masks of several frames{part}")
         lacking = [name for number, name in enumerate(names) if number not in seen["classes"]]
         effect = "never learnt" if split == "train" else "not part of the mean IoU"
         return (
-            *(line for line in (ignored, by_threshold) if line.number),
+            *(line for line in (ignored, by_threshold, turned, frames) if line.number),
             *left_out.count(
                 "masks in which no pixel is of a class", f"of no effect, of {rest} looked at", seen["empty"]
             ),

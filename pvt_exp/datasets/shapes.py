@@ -16,6 +16,7 @@ from pvt_exp.datasets import Dataset, Facts, Split
 from pvt_exp.system import files
 
 if TYPE_CHECKING:
+    from pvt_exp.datasets import Contents
     from pvt_exp.nn.data.shapes import Shapes
 
 SHAPES = ("disc", "square", "triangle", "star", "cross", "ring", "crescent", "heart", "hexagon", "arrow")
@@ -76,6 +77,13 @@ class Settings(Dataset):
             return Facts(None, SHAPES[: self.num_classes], images, background=GROUND)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{folder}: damaged ({error}); delete the folder, and it is made anew") from None
+
+    def contents(self, root: Path, facts: Facts, task: str) -> "Contents":
+        from pvt_exp.nn.data.shapes import Shapes
+
+        if facts.fingerprint is None:  # they are not made yet
+            return ()
+        return Shapes(self.folder(root) / "train", facts.classes, task).contents()
 
     def make(self, root: Path) -> Path:
         """Draw the data unless they lie there; the folder appears whole or not at all."""

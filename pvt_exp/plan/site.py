@@ -7,7 +7,7 @@ from pathlib import Path
 from pvt_exp import config
 from pvt_exp.config import ConfigError, DataError, left_out
 from pvt_exp.config.placement import Site
-from pvt_exp.config.space import Holdout
+from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.plan import Plan
 from pvt_exp.system import machine
@@ -57,7 +57,7 @@ def locate(dataset: Dataset, flags: dict[str, str], site: Site) -> Path | None:
 def inspect(
     plan: Plan, flags: dict[str, str], site: Site
 ) -> tuple[dict[str, Path], dict[Dataset, Facts], dict[Dataset, list[str]]]:
-    """Where each data set of a plan lies, what it holds, and what is wrong, a line each. Nothing is made or decoded.
+    """Where each data set of a plan lies, what it holds, and what is wrong, a line each. Nothing is made.
 
     Raises:
         ConfigError: for a ``--data`` name that no run of the plan uses.
@@ -90,18 +90,20 @@ def inspect(
             images -= run.holdout.held(images) if run.holdout else 0
             if images < run.batch_size:
                 raise DataError(f"{images} training images do not fill one batch of {run.batch_size}")
+            run.dataset.check_readable(root, found, run.task.kind, run.holdout)
         except DataError as error:
             problems.setdefault(run.dataset, []).append(f"data set {name}: {error}")
         else:
-            facts[run.dataset] = _with_parts(facts.get(run.dataset, found), found, run.holdout)
+            facts[run.dataset] = _with_parts(facts.get(run.dataset, found), found, run, root)
     return roots, facts, problems
 
 
-def _with_parts(known: Facts, found: Facts, holdout: Holdout | None) -> Facts:
+def _with_parts(known: Facts, found: Facts, run: Run, root: Path) -> Facts:
     """What is known of a data set, with what is told of the two parts that a run makes of its training images."""
-    if holdout is None:
+    if run.holdout is None:
         return known
-    parts, told = found.parted(holdout).left_out, dict(known.left_out)
+    contents = run.dataset.contents(root, found, run.task.kind)
+    parts, told = found.parted(run.holdout, contents).left_out, dict(known.left_out)
     for split, name in PARTS.items():
         own = [line for line in parts[split] if line not in found.left_out.get(split, ())]
         told[name] = tuple(dict.fromkeys((*told.get(name, ()), *own)))

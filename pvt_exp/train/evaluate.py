@@ -40,7 +40,7 @@ def main(request: dict[str, Any]) -> None:
     root = Path(placement.data or "")
     if run.dataset.made:
         run.dataset.make(root)
-    facts = holdout.facts_of(run, run.dataset.inspect(root))
+    facts = holdout.facts_of(run, root, run.dataset.inspect(root))
     run.task.check_data(facts)
     match: Report | None = None
     if request["weights"] is None:

@@ -151,7 +151,7 @@ def get_ready(run: Run, placement: Placement) -> Ready:
     root = Path(placement.data or "")
     if run.dataset.made:
         run.dataset.make(root)
-    facts = holdout.facts_of(run, run.dataset.inspect(root))
+    facts = holdout.facts_of(run, root, run.dataset.inspect(root))
     run.task.check_data(facts)
     train, val = (holdout.open_split(run, root, split) for split in SPLITS)
     place = {"rank": ranks.rank(), "world": ranks.world()}

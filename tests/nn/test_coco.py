@@ -160,11 +160,11 @@ def test_a_part_that_is_held_out_needs_no_validation_split(tmp_path: Path) -> No
     root = put(tmp_path, train=train())
     settings = Settings()
     run: Any = SimpleNamespace(dataset=settings, task=SimpleNamespace(kind="detection"), holdout=Holdout(fraction=0.34))
-    facts = holdout.facts_of(run, settings.inspect(root))
+    facts = holdout.facts_of(run, root, settings.inspect(root))
     assert facts.images == {"train": 2, "val": 1}
     assert [len(holdout.open_split(run, root, split)) for split in ("train", "val")] == [2, 1]
     with pytest.raises(DataError, match=r"val2017\.json: no such file"):
-        holdout.facts_of(SimpleNamespace(holdout=None), settings.inspect(root))  # type: ignore[arg-type]
+        holdout.facts_of(SimpleNamespace(holdout=None), root, settings.inspect(root))  # type: ignore[arg-type]
 
 
 def test_masks_that_cannot_be_read_do_not_trouble_boxes(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from pvt_exp.config import DataError
 from pvt_exp.datasets import SUFFIXES
 from pvt_exp.nn.data import look
-from pvt_exp.nn.data.images import BadImage, open_rgb, orientation, size_of
+from pvt_exp.nn.data.images import TURNS, BadImage, decoded, open_rgb, orientation, size_of
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -159,6 +159,23 @@ def test_all_eight_ways_are_turned_or_left_as_stored(tmp_path: Path, suffix: str
         assert size_of(image, False) == (40, 24)
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "RGB", "CMYK"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("way", range(1, 9))
+def test_pixels_of_tiff_are_in_their_places(tmp_path: Path, way: int, compression: str | None, mode: str) -> None:
+    """Of those without compression too, which Pillow maps from the file."""
+    values = np.random.default_rng(way).integers(0, 256, (24, 40), dtype=np.uint8)
+    stored = Image.fromarray(values.astype(np.uint16) if mode == "I;16" else values)
+    stored = stored if mode == "I;16" else stored.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = way
+    stored.save(tmp_path / "x.tif", exif=exif, compression=compression)
+    upright = stored.transpose(TURNS[way]) if way > 1 else stored
+    for turn, due in ((True, upright), (False, stored)):
+        with Image.open(tmp_path / "x.tif") as image:
+            assert np.array_equal(np.asarray(decoded(image, turn)), np.asarray(due))
+
+
 def block(entries: list[tuple[int, int, int, bytes]], rest: bytes = b"", cut: int | None = None) -> bytes:
     """EXIF by hand: (tag, type, number, four bytes)."""
     tags = b"".join(struct.pack("<HHI", tag, kind, number) + value for tag, kind, number, value in entries)
@@ -249,7 +266,7 @@ def test_a_look_counts_what_is_turned_and_what_is_flat(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     names = [path.name for path in sorted(tmp_path.iterdir())]
     seen = look.pictures(tmp_path, names, True, None)
-    none = {"of_other_size": [], "flat": [], "values": None, "beyond": [], "clipped": 0, "pixels": 0}
+    none = {"frames": [], "of_other_size": [], "flat": [], "values": None, "beyond": [], "clipped": 0, "pixels": 0}
     assert seen == {"looked_at": 7, "turned": ["0.jpg", "1.jpg"], "decoded": 6, **none}
     Image.fromarray((RAMP // 16).astype(np.uint16)).save(tmp_path / "small.png")
     seen = look.pictures(tmp_path, ["small.png"], True, None)

@@ -255,9 +255,16 @@ def test_a_whole_batch_of_bad_images_is_left_out_and_counted() -> None:
         _, val = made(number=16, micro=4, bad=bad, on_bad="skip")
         assert [(len(b["target"]) > 0) for b in val] == [True] * 3
         assert sum(len(b["skipped"]) for b in val) == 4
-    for loader in made(bad=range(40), on_bad="skip"):
-        with pytest.raises(BadImage, match="none of the images"):
-            list(loader)
+
+
+def test_validation_images_that_no_process_can_read_are_said_before_training() -> None:
+    said = "none of the 40 images to be scored on can be read; the first: /data/0.png: not a readable image: cut short"
+    with pytest.raises(DataError, match=said):
+        made(bad=range(40), on_bad="skip")
+    made(bad=range(1, 40), on_bad="skip")
+    for rank in range(2):
+        with pytest.raises(DataError, match="none of the 8 images to be scored on by process 2 of 2 can be read"):
+            made(number=16, bad=range(8, 16), on_bad="skip", rank=rank, world=2)
 
 
 # ---------------------------------------------------------------- transforms

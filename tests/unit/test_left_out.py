@@ -16,6 +16,7 @@ from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import _alike
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.nn.data import look
+from pvt_exp.nn.data.holdout import facts_of
 from pvt_exp.plan import site
 from pvt_exp.system import files
 
@@ -104,7 +105,7 @@ def test_a_class_that_a_holdout_misses_is_told(experiment: Path, tmp_path: Path,
         ],
     }
     assert site.in_words(facts)[1:] == lines[held]
-    of_run = run.dataset.inspect(root).parted(holdout)
+    of_run = facts_of(run, root, run.dataset.inspect(root))
     assert of_run.images == {"train": 3, "val": 1}
     assert [line.number for line in of_run.left_out["val"]] == [1]
     assert [line.number for line in of_run.left_out["train"]] == [1] * (held == "b")
@@ -184,6 +185,23 @@ def test_turned_and_flat_images_are_told_with_the_way_out(tmp_path: Path) -> Non
     assert (line.number, line.effect) == (2, "nearly flat")
     assert "dataset.range: [200, 4295]" in line.hint
     assert ImageFolder(name="x", range=(200, 4295)).inspect(root).left_out["val"] == ()
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif", "png", "webp"])
+def test_pictures_after_the_first_of_a_file_are_told(suffix: str, tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    first, second = (Image.linear_gradient("L").rotate(90 * turn) for turn in (0, 1))
+    first.save(root / f"train/a/two.{suffix}", save_all=True, append_images=[second])
+    first.save(root / f"train/b/one.{suffix}", save_all=True)
+    lines = ImageFolder(name="x").inspect(root).left_out
+    (line,) = (line for line in lines["train"] if "frames" in line.what)
+    assert str(line) == f"images of several frames: 1 read as their first frame (train/a/two.{suffix})"
+    assert not [line for line in lines["val"] if "frames" in line.what]
+    reader = ImageFolder(name="x").open(root, "train", "classification")
+    (index,) = (n for n, path in enumerate(reader.paths) if b"two" in path)
+    shown = np.asarray(reader[index][0].convert("L")).astype(int)
+    assert abs(shown - np.asarray(first).astype(int)).max() <= (0 if suffix in ("tif", "png") else 40)
+    assert abs(shown - np.asarray(second).astype(int)).max() > 200
 
 
 def test_values_outside_the_range_are_told(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pvt_exp.config import DataError
 from pvt_exp.datasets.semantic_folder import Settings
 from pvt_exp.nn.data import look
+from pvt_exp.nn.data.images import TURNS
 from tests.conftest import ROOT
 from tests.examples.semantic_folder import VALUES, put, write
 
@@ -48,6 +49,21 @@ def test_a_file_of_no_bytes_that_is_skipped_is_told(root: Path) -> None:
     dataset = Settings(name="x", classes=3, ignore_index=9, on_bad_image="skip")
     lines = list(map(str, dataset.inspect(root).left_out["val"]))
     assert "files of 0 bytes: 1 skipped (on_bad_image) (val/masks/1.png)" in lines
+
+
+def test_masks_of_several_frames_and_turned_ones_are_told(root: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    mask = Image.fromarray(VALUES)
+    mask.save(root / "train/masks/oslo/1.png", exif=exif)
+    mask.save(root / "train/masks/oslo/2.png", save_all=True, append_images=[mask.transpose(TURNS[3])])
+    lines = list(map(str, THREE.inspect(root).left_out["train"]))
+    hint = "; annotations of the stored pixels need dataset.exif: ignore"
+    what = "masks with an EXIF tag that turns them, of 3 masks looked at: 1 turned upright"
+    assert f"{what} (train/masks/oslo/1.png){hint}" in lines
+    assert (
+        "masks of several frames, of 3 masks looked at: 1 read as their first frame (train/masks/oslo/2.png)" in lines
+    )
 
 
 def test_what_is_no_regular_file_is_told_and_not_opened(root: Path) -> None:
@@ -180,7 +196,7 @@ def test_only_some_of_very_many_masks_are_looked_at(root: Path, monkeypatch: pyt
     real = Image.open
     monkeypatch.setattr(Image, "open", lambda path: (opened.append(str(path)), real(path))[1])
     THREE.inspect(root)
-    assert len([path for path in opened if "train/masks" in path]) == 12
+    assert len({path for path in opened if "train/masks" in path}) == 12
 
 
 def test_masks_are_looked_at_further_while_they_hold_one_class(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,13 @@ class Coco(Sequence[tuple[Image.Image, Target]]):
         """Height and width of each image, as the file says."""
         return list(zip(self.images["height"].tolist(), self.images["width"].tolist(), strict=True))
 
+    def contents(self) -> list[set[int]]:
+        """The classes of the objects, but crowds, of each image, by their place among the classes."""
+        labels_N = np.searchsorted(self.category_ids, self.annotations["category"]).tolist()
+        crowd_N = self.annotations["crowd"].tolist()
+        spans = zip(self.images["first"].tolist(), self.images["end"].tolist(), strict=True)
+        return [{labels_N[n] for n in range(first, end) if not crowd_N[n]} for first, end in spans]
+
     def ground_truth(self) -> dict[str, Any]:
         """The annotations that are kept, with the file's own ids, boxes and, where they can be right, areas."""
         images, annotations = [], []

@@ -23,14 +23,16 @@ def open_split(run: Run, root: Path, split: Split) -> Sequence[Any]:
     return Part(whole, kept if split == "train" else held)
 
 
-def facts_of(run: Run, facts: Facts) -> Facts:
-    """The facts of what the run trains on and is scored on.
+def facts_of(run: Run, root: Path, facts: Facts) -> Facts:
+    """The facts of what the run trains on and is scored on; ``facts`` are those of the data set as it lies.
 
     Raises:
         DataError: if there is nothing to validate on.
     """
     facts.check_val(run.holdout is not None)
-    return facts if run.holdout is None else facts.parted(run.holdout)
+    if run.holdout is None:
+        return facts
+    return facts.parted(run.holdout, run.dataset.contents(root, facts, run.task.kind))
 
 
 class Part(Sequence[Any]):

@@ -57,6 +57,8 @@ def open_rgb(path: str | os.PathLike[str], turn: bool = True, levels: tuple[floa
 def decoded(image: Image.Image, turn: bool) -> Image.Image:
     """The pixels of an image that was opened, turned as its EXIF tag says or as they are stored."""
     way, upright = orientation(image), image.format == "TIFF"  # Pillow's TIFF reader turns by itself
+    if upright and way >= 5:
+        image.filename = ""  # type: ignore[attr-defined]  # else pixels are mapped from the file, by the sides as turned
     image.load()
     if turn == upright:
         return image

@@ -19,7 +19,9 @@ from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader, Dataset
 
 from pvt_exp.config import DataError
+from pvt_exp.datasets._pictures import none_of
 from pvt_exp.nn.data.images import BadImage
+from pvt_exp.nn.data.look import unreadable
 from pvt_exp.nn.data.order import InOrder, Key, Order
 from pvt_exp.nn.seeding import draw_from, generators_kept
 from pvt_exp.system import machine, signals
@@ -69,6 +71,7 @@ def loaders(
 
     Raises:
         ValueError: if the batch does not fit the data, or its parts do not fit one another.
+        DataError: if none of the validation images can be read.
     """
     skip = getattr(run.dataset, "on_bad_image", "fail") == "skip"
     group, micro = run.ghost_batch_size, placement.micro_batch or run.ghost_batch_size
@@ -93,7 +96,11 @@ def loaders(
 def val_loader(
     run: "Run", pipeline: Pipeline, val: Sequence[Any], placement: "Placement", *, rank: int = 0, world: int = 1
 ) -> "Loader":
-    """The validation loader alone, which no batch size has to fit."""
+    """The validation loader alone, which no batch size has to fit.
+
+    Raises:
+        DataError: if there are fewer images than processes, or a process can read none of its own.
+    """
     skip = getattr(run.dataset, "on_bad_image", "fail") == "skip"
     if len(val) < world:
         raise DataError(f"{world} processes cannot share {several(len(val), 'validation image')}")
@@ -101,8 +108,19 @@ def val_loader(
     size = placement.micro_batch or max(run.ghost_batch_size, pipeline.val_images)
     if world > 1:  # each has some, else it would not take part in scoring
         size = min(size, len(val) // world)
+    if skip:
+        for each in range(world):
+            _check_readable(val, InOrder(len(val), size, each, world))
     tests = Groups(val, pipeline.test, pipeline.collate, None, None, "leave out" if skip else "fail")
     return Loader(tests, InOrder(len(val), size, rank, world), placement)
+
+
+def _check_readable(val: Sequence[Any], order: InOrder) -> None:
+    """Raise DataError now, rather than after an epoch, if a process can read none of its validation images."""
+    places = [key.image for keys in order for key in keys]
+    if (why := unreadable(val, places)) is not None:
+        by = f" by process {order.rank + 1} of {order.world}" if order.world > 1 else ""
+        raise DataError(none_of(len(places), f"be scored on{by}", why))
 
 
 class Groups(Dataset[Batch]):

@@ -3,9 +3,10 @@
 Legend: H W pixels.
 """
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 from pvt_exp.config import DataError
 from pvt_exp.datasets._mask_values import IGNORED
 from pvt_exp.datasets._pictures import FLAT
-from pvt_exp.nn.data.images import DEEP, BadImage, is_deep, open_rgb, orientation, reading, size_of
+from pvt_exp.nn.data.images import DEEP, BadImage, decoded, is_deep, open_rgb, orientation, reading, size_of
 
 if TYPE_CHECKING:
     from pvt_exp.nn.data.semantic_folder import SemanticFolder
@@ -41,16 +42,17 @@ def pictures(
 ) -> dict[str, Any]:
     """``looked_at``, how many headers; ``turned``, the names of those with a tag that turns them.
 
-    ``of_other_size``: name, width and height, and those that ``sizes`` says, of the images that differ. ``decoded``, how
-    many; ``flat``, the names of those that come out nearly flat; ``values``, the range of the grey ones of more than 8 bits
-    among these, None where there are none; ``beyond``, the names of decoded images with values that are clipped,
-    ``clipped``, how many of their ``pixels``.
+    ``frames``, the names of those that hold several pictures. ``of_other_size``: name, width and height, and those that
+    ``sizes`` says, of the images that differ. ``decoded``, how many; ``flat``, the names of those that come out nearly flat;
+    ``values``, the range of the grey ones of more than 8 bits among these, None where there are none; ``beyond``, the names
+    of decoded images with values that are clipped, ``clipped``, how many of their ``pixels``.
     """
     chosen = spread(names, HEADERS)
-    turned, of_other_size = list[str](), list[tuple[str, int, int, int, int]]()
+    turned, frames, of_other_size = list[str](), list[str](), list[tuple[str, int, int, int, int]]()
     for name in chosen:
-        way, found = _header(root / name, turn)
+        way, found, number = _header(root / name, turn)
         turned += [name] if way > 1 else []
+        frames += [name] if number > 1 else []
         if sizes and found and found != sizes[name]:
             of_other_size.append((name, *found, *sizes[name]))
     flat, spans, decoded = [], list[tuple[float, float]](), 0
@@ -72,6 +74,7 @@ def pictures(
     return {
         "looked_at": len(chosen),
         "turned": turned,
+        "frames": frames,
         "of_other_size": of_other_size,
         "decoded": decoded,
         "flat": flat,
@@ -87,15 +90,30 @@ def spread(names: Sequence[str], most: int) -> list[str]:
     return [names[place] for place in _evenly(len(names), most)]
 
 
-def _header(path: Path, turn: bool) -> tuple[int, tuple[int, int] | None]:
-    """How an image lies, and its width and height as it is read; None where it cannot be."""
-    try:
-        with reading(path), Image.open(path) as image:
-            if image.format == "PNG" and not any(key in image.info for key in WITH_TAGS):
-                return 1, image.size  # Pillow would decode it to look behind the pixels, too
-            return orientation(image), size_of(image, turn)
-    except (DataError, OSError):
-        return 1, None
+def _header(path: Path, turn: bool) -> tuple[int, tuple[int, int] | None, int]:
+    """How an image lies, its width and height as it is read, None where it cannot be, and how many frames it has."""
+    way, size, frames = 1, None, 1
+    with contextlib.suppress(DataError, OSError), reading(path), Image.open(path) as image:
+        size = image.size
+        if image.format != "PNG" or any(key in image.info for key in WITH_TAGS):
+            way, size = orientation(image), size_of(image, turn)  # of PNG without Pillow would decode it to look behind
+        frames = getattr(image, "n_frames", 1)  # last, as it reads the heads of all frames
+    return way, size, frames
+
+
+def unreadable(reader: Sequence[Any], places: Iterable[int]) -> str | None:
+    """Why the first of some images cannot be read, if none of them can."""
+    first: str | None = None
+    for place in places:
+        try:
+            reader[place]
+        except BadImage as error:
+            first = first or str(error)
+        except (DataError, OSError):  # said when it is read
+            return None
+        else:
+            return None
+    return first
 
 
 def _outside(path: Path, levels: tuple[float, float] | None) -> int:
@@ -103,7 +121,7 @@ def _outside(path: Path, levels: tuple[float, float] | None) -> int:
     with Image.open(path) as image:
         if not is_deep(image):
             return 0
-        values_HW, (low, high) = np.asarray(image), levels or DEEP
+        values_HW, (low, high) = np.asarray(decoded(image, turn=True)), levels or DEEP
         return int(values_HW.size - ((values_HW >= low) & (values_HW <= high)).sum())
 
 
@@ -112,7 +130,8 @@ def _values(path: Path) -> list[tuple[float, float]]:
     with Image.open(path) as image:
         if not is_deep(image):
             return []
-        low, high = float(np.asarray(image).min()), float(np.asarray(image).max())
+        values_HW = np.asarray(decoded(image, turn=True))
+        low, high = float(values_HW.min()), float(values_HW.max())
     return [(low, high)] if low < high else []
 
 
@@ -121,7 +140,8 @@ def masks(reader: "SemanticFolder") -> dict[str, Any]:
 
     ``values``: all that stand in them, none where they are colours or very many. ``classes``: the labels. ``pixels`` and
     ``ignored``: how many. ``levels``: where there is a threshold, how many pixels have each value. ``empty``: masks in which
-    no pixel counts. ``bad``: why some cannot be read. ``wrong``: what is wrong with the first that has another flaw.
+    no pixel counts. ``turned`` and ``frames``: as of `pictures`. ``contents``: of each that was read, its place and classes.
+    ``bad``: why some cannot be read. ``wrong``: what is wrong with the first that has another flaw.
     """
     found = Found(reader)
     first = _evenly(len(reader), _affordable(reader))
@@ -139,6 +159,9 @@ def masks(reader: "SemanticFolder") -> dict[str, Any]:
         "ignored": found.ignored,
         "levels": sorted(found.levels.items()),
         "empty": found.empty,
+        "turned": found.turned,
+        "frames": found.frames,
+        "contents": found.contents,
         "bad": found.bad,
         "wrong": found.wrong,
     }
@@ -152,12 +175,14 @@ class Found:
         self.values, self.classes = set[int](), set[int]()
         self.looked_at = self.pixels = self.ignored = 0
         self.levels = Counter[int]()
-        self.empty, self.bad = list[str](), list[str]()
+        self.empty, self.bad, self.turned, self.frames = list[str](), list[str](), list[str](), list[str]()
+        self.contents = list[tuple[int, list[int]]]()
         self.wrong: str | None = None
 
     def add(self, index: int) -> None:
         """Look at one more mask, and at the size of its image."""
         self.looked_at += 1
+        name = os.fsdecode(self.reader.masks[index])
         try:
             values_HW = self.reader.values(index, self.reader.size(index))
             if len(self.values) <= MOST_VALUES:
@@ -170,11 +195,16 @@ class Found:
         else:
             counts = np.bincount(labels_HW.ravel(), minlength=256)
             self.pixels, self.ignored = self.pixels + labels_HW.size, self.ignored + int(counts[IGNORED])
-            self.classes |= set(np.flatnonzero(counts[:IGNORED]).tolist())
+            there = np.flatnonzero(counts[:IGNORED]).tolist()
+            self.classes |= set(there)
+            self.contents.append((index, there))
             if self.reader.meaning.threshold is not None:
                 self.levels.update(_counts(values_HW))
             if counts[IGNORED] == labels_HW.size:
-                self.empty.append(os.fsdecode(self.reader.masks[index]))
+                self.empty.append(name)
+            way, _, frames = _header(self.reader.root / name, turn=True)
+            self.turned += [name] if way > 1 else []
+            self.frames += [name] if frames > 1 else []
 
 
 def _affordable(reader: "SemanticFolder") -> int:

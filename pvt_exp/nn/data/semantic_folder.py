@@ -14,7 +14,8 @@ from PIL import Image
 
 from pvt_exp.config import DataError
 from pvt_exp.datasets import Split
-from pvt_exp.nn.data.images import BadImage, decoded, open_rgb, reading, size_of
+from pvt_exp.datasets._sizes import by_tag
+from pvt_exp.nn.data.images import BadImage, decoded, open_rgb, orientation, reading, size_of
 
 if TYPE_CHECKING:
     from pvt_exp.datasets.semantic_folder import Settings
@@ -73,7 +74,11 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         values_HW = self._in_numbers(mask, path)
         if values_HW.shape[::-1] != size:
             measured = "{} x {} pixels, and its image {} x {}".format(*values_HW.shape[::-1], *size)
-            raise BadImage(f"{path}: the mask has {measured}: {self._path(self.images, index)}")
+            image_path = self._path(self.images, index)
+            with reading(image_path), Image.open(image_path) as image:
+                tagged = orientation(image) >= 5
+            why = by_tag(size, values_HW.shape[::-1], tagged, self._turn)
+            raise BadImage(f"{path}: the mask has {measured}: {image_path}{why}")
         return values_HW
 
     def _in_numbers(self, mask: Image.Image, path: Path) -> NDArray[Any]:

@@ -71,6 +71,12 @@ class Shapes(Sequence[tuple[Image.Image, Any]]):
             target["masks"] = masks_KHW
         return target
 
+    def contents(self) -> list[set[int]]:
+        """The shapes of each image that count for the task, by their place among the classes."""
+        if self.task == "classification":
+            return [{number} for number in self.labels.tolist()]
+        return [{number - 1 for number in seen if number} for seen in self.instance_classes.tolist()]
+
     def _masks(self, index: int) -> NDArray[np.uint8]:
         seen = np.count_nonzero(self.instance_classes[index])
         numbers_K11 = np.arange(1, seen + 1)[:, None, None]
