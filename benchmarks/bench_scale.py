@@ -26,6 +26,8 @@ SIDES = {"10,000 x 1": (100, 1), "3,364 x 3": (58, 3)}
 
 
 LARGE = (100, 10)
+UNUSUAL = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+"""Set on some machines: modules would be compiled at every start, and lines written one by one."""
 
 
 def write_sweep(folder: Path, side: int, seeds: int, second: str = "optim.weight_decay") -> Path:
@@ -109,8 +111,9 @@ def result(run: str, metrics: dict[str, float]) -> dict[str, object]:
 
 
 def process(words: list[str], folder: Path) -> tuple[float, str]:
-    """Seconds of a process, and what it wrote to standard error."""
-    there = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "XDG_CACHE_HOME": str(folder / "cache")}
+    """Seconds of a process, and what it wrote to standard error. It keeps what it compiles, as where people type."""
+    kept = {name: value for name, value in os.environ.items() if name not in UNUSUAL}
+    there = {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "XDG_CACHE_HOME": str(folder / "cache")}
     since = time.perf_counter()
     done = subprocess.run([sys.executable, *words], cwd=folder, env=there, capture_output=True, text=True, check=True)
     return time.perf_counter() - since, done.stderr

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pvt_exp import cost as pricing
-from pvt_exp import store
+from pvt_exp import launchers, store
 from pvt_exp.cli import options
 from pvt_exp.cli.console import console
 from pvt_exp.cli.options import (
@@ -27,6 +27,7 @@ from pvt_exp.cli.options import (
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.plan import Plan, site
+from pvt_exp.store import tuned
 
 
 def plan(
@@ -55,7 +56,6 @@ def plan(
     """What a sweep would train: its rows, runs, and what is done already. Trains nothing, or a few steps to calibrate."""
     from pvt_exp.cli import views
     from pvt_exp.cost import estimate
-    from pvt_exp.drive import session, tuning
 
     if gpus is not None:
         options.gpu_numbers(gpus)  # also where nothing is counted, which is what they are for
@@ -64,7 +64,7 @@ def plan(
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     found, facts, of_data = options.look(planned, store_, data or ())
-    tried = tuning.progress(planned, store_)
+    tried = tuned.progress(planned, store_)
     told = None
 
     def places() -> tuple[Launcher, int]:
@@ -84,7 +84,7 @@ def plan(
         if told is not None:
             views.print_estimate(console(), planned, told, None if all_ else 40)
         try:
-            at_once = session.at_once(*places())
+            at_once = launchers.at_once(*places())
         except ConfigError as error:  # of a sweep that another machine is to train
             at_once = f"nothing on this machine: {error}"
         console().print(f"at once: {at_once}", highlight=False, markup=False, soft_wrap=True)
@@ -104,7 +104,6 @@ def status(
 ) -> None:
     """How the runs of a sweep, or of the whole store, stand."""
     from pvt_exp.cli import views
-    from pvt_exp.drive import tuning
 
     store.check(store_)
     if sweep is None:
@@ -113,7 +112,7 @@ def status(
         return
     _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     looked = options.look(planned, store_, ())
-    found = views.status_json(planned, store_, looked.outcomes, tuning.progress(planned, store_))
+    found = views.status_json(planned, store_, looked.outcomes, tuned.progress(planned, store_))
     views.print_json({**found, **looked.data}) if as_json else views.print_status(console(), found)
 
 

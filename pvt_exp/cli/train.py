@@ -32,7 +32,6 @@ from pvt_exp.cli.options import (
 )
 from pvt_exp.config import ConfigError
 from pvt_exp.config.sweep import Policy
-from pvt_exp.drive.tuning import undecided
 from pvt_exp.plan import pretraining
 
 
@@ -89,7 +88,7 @@ def sweep(
     terminal = console(beside=as_json)
     if session.choose_again(planned, store_, data or (), retry or ()):
         _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    if undecided(planned):
+    if planned.undecided:
         tuned = session.tune(terminal, planned, *rest)
         if tuned in (session.INTERRUPTED, session.HALTED):
             if as_json:
@@ -97,7 +96,7 @@ def sweep(
             raise SystemExit(session.INTERRUPTED if tuned == session.INTERRUPTED else 1)
         _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     status = session.train(terminal, planned, *rest, smoke=smoke) if planned.variants else 1
-    if undecided(planned):
+    if planned.undecided:
         status = status or 1
     if status != session.INTERRUPTED:
         part = options.part(settings, planned, overrides, seeds, only)

@@ -28,7 +28,6 @@ from pvt_exp.cli.options import (
 )
 from pvt_exp.config import ConfigError
 from pvt_exp.config.sweep import Policy
-from pvt_exp.drive.tuning import undecided
 from pvt_exp.plan import Plan, site
 from pvt_exp.system.words import are, several
 from pvt_exp.tracking import settings as wandb_settings
@@ -173,7 +172,7 @@ def run(
 
 
 def _refuse_undecided(planned: Plan) -> None:
-    if waits := undecided(planned):
+    if waits := planned.undecided:
         raise ConfigError(
             f"{planned.name}: {several(len(waits), 'variant')} with values to choose first; `pvt-exp sweep` does, "
             "then this again"

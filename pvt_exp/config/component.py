@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial, reduce
 from importlib.metadata import EntryPoint, entry_points
 from operator import or_
-from typing import Annotated, Any, ClassVar, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast, get_args, get_origin
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
@@ -56,7 +56,7 @@ class Component(Frozen):
             return schema
         inner: Any = dict(schema)
         ref = inner.pop("ref", None)  # of the whole, or a JSON Schema would not name it
-        check = _checked_once if cls.__module__.startswith(f"{__package__}.") else _guarded
+        check = _checked_once if cls.__module__.startswith("pvt_exp.") else _guarded
         return core_schema.no_info_wrap_validator_function(partial(check, cls), inner, ref=ref)
 
 
@@ -232,21 +232,32 @@ def origins() -> list[Origin]:
 def parts(model: BaseModel) -> Iterator[Component]:
     """The components in a model, at any depth; not those of another run in it, which is recorded by itself."""
     for name in _names(type(model)):
-        value = getattr(model, name)
+        value = model.__dict__[name]
         if type(value) in PLAIN:
             continue
-        for each in value if isinstance(value, tuple) else (value,):
-            if type(each) in PLAIN:
+        for each in value if type(value) is tuple else (value,):
+            if type(each) in PLAIN or not isinstance(each, BaseModel):
                 continue
             if isinstance(each, Component):
                 yield each
-            if isinstance(each, BaseModel) and not _is_run(type(each)):
+            if not _is_run(type(each)):
                 yield from parts(each)
 
 
 @cache
 def _names(model: type[BaseModel]) -> tuple[str, ...]:
-    return tuple(model.model_fields)
+    """The fields that something stands in: of a field of texts or numbers there is nothing inside to look at."""
+    return tuple(name for name, field in model.model_fields.items() if not _only_plain(field.annotation))
+
+
+def _only_plain(annotation: Any) -> bool:
+    """Whether values of this annotation are texts, numbers or nothing, or lists of them."""
+    if annotation is Ellipsis or (isinstance(annotation, type) and annotation in PLAIN):
+        return True
+    if get_origin(annotation) is Literal:
+        return True
+    inside = get_args(annotation)
+    return bool(inside) and all(map(_only_plain, inside))
 
 
 @cache

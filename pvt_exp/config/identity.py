@@ -47,21 +47,21 @@ def canonical(value: Any) -> str:
     if kind is str:
         return _to_json(value)
     known, revision, text = _KNOWN.get(id(value), (None, 0, ""))
-    if known is value and revision == value.revision:
+    if known is value and revision == getattr(kind, "revision", 1):
         return text
     if not isinstance(value, BaseModel):
         return _to_json(value)
     if hasattr(kind, "id"):  # a run inside a run counts by its own id
         return _to_json(value.id)  # type: ignore[attr-defined]
-    return _component(value) if isinstance(value, Component) else _joined(texts(value))
+    return _kept(value)
 
 
-def _component(value: Component) -> str:
-    """Its text, kept: the runs of a sweep share most of their components, as one object."""
+def _kept(value: BaseModel) -> str:
+    """Its text, kept: the runs of a sweep share most of their parts, as one object."""
     if len(_KNOWN) > 1000:
         _KNOWN.clear()
     text = _joined(texts(value))
-    _KNOWN[id(value)] = (value, value.revision, text)
+    _KNOWN[id(value)] = (value, getattr(type(value), "revision", 1), text)
     return text
 
 

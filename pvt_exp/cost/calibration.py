@@ -243,8 +243,7 @@ def hours(
         if seen is not None and seen.state != "done":
             whole = paces[plan.names[run.id]].run_s(run, facts[run.dataset])
             seconds.append(whole * (1 - progress.get(run.id, 0.0)))
-    undecided = [each for each in plan.tunings if each.chosen is None]
-    for each in undecided:
+    for each in plan.undecided:
         seconds += [paces[each.name].run_s(each.first, facts[each.first.dataset])] * len(plan.seeds)
     return Hours(sum(seconds) / 3600, _makespan(seconds, slots) / 3600, len(seconds))
 

@@ -59,7 +59,7 @@ def of(
     data: Sequence[str],
     calibrate: bool,
 ) -> Estimate:
-    """Count every row; calibrate what was not, if asked to; ``tried`` is `tuning.progress`. A row that fails is told.
+    """Count every row; calibrate what was not, if asked to; ``tried`` is `tuned.progress`. A row that fails is told.
 
     Raises:
         ConfigError: for data or a device that calibration lacks.

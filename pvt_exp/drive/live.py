@@ -14,28 +14,14 @@ from pvt_exp.config.metrics import Metric, value_of
 from pvt_exp.config.run import Run
 from pvt_exp.drive.board import Board, Group
 from pvt_exp.statistics.scores import over_seeds
-from pvt_exp.store.states import ENDED, PASSES, State
+from pvt_exp.store.states import COLOURS, ENDED, PASSES
 from pvt_exp.system import files
-from pvt_exp.system.words import several
+from pvt_exp.system.words import duration, several
 
 PLAIN_EVERY_S, DRAWN_EVERY_S, ESTIMATED_EVERY_S = 30.0, 0.25, 1.0
 """Between two lines, drawings and estimates of the time that is left."""
 LARGEST_PART = 0.02
 """Of one core, for drawing and for estimating: both look at every run."""
-COLOURS: dict[State, str] = {
-    "done": "green", "running": "cyan", "pending": "dim", "killed": "yellow", "stale": "yellow",
-    "pruned": "yellow", "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
-}  # fmt: skip
-
-
-def duration(seconds: float) -> str:
-    """``42 s``, ``3 min 20 s``, ``5 h 07 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class Turn:

@@ -18,14 +18,14 @@ from pvt_exp.drive import registry, tuning
 from pvt_exp.drive import smoke as smoke_steps
 from pvt_exp.drive.board import Board
 from pvt_exp.drive.driver import NO_MORE, Halted, Source, Where, drive, place, start_of
-from pvt_exp.drive.live import View, duration
-from pvt_exp.launchers import Launcher
+from pvt_exp.drive.live import View
+from pvt_exp.launchers import Launcher, at_once
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import Outcome, codes, tuned
 from pvt_exp.store import status as standing
 from pvt_exp.store.states import ENDED, PASSES, State
 from pvt_exp.system import files, machine, signals
-from pvt_exp.system.words import are, several
+from pvt_exp.system.words import are, duration, several
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -285,17 +285,6 @@ def _check_shares(planned: Plan, placement: Placement, launcher: Launcher) -> No
         )
     if (size := placement.micro_batch) and (bad := next((r for r in planned.order if r.ghost_batch_size % size), None)):
         raise ConfigError(f"--micro-batch {size}: does not divide the run's ghost_batch_size {bad.ghost_batch_size}")
-
-
-def at_once(launcher: Launcher, workers: int) -> str:
-    """How many runs go at once, on what, and with how many threads and loading processes each."""
-    slots = launcher.slots()
-    gpus = Counter(slot.gpus for slot in slots if slot.gpus)
-    on = [f"{runs} on GPU{'s'[: len(each) > 1]} {', '.join(map(str, each))}" for each, runs in gpus.items()]
-    ranks = f", {slots[0].ranks} processes each" if slots[0].ranks > 1 and not gpus else ""
-    placed = ("; " if slots[0].ranks > 1 else ", ").join(on) or f"{len(slots)} on the CPU{ranks}"
-    loading = f"{workers or 'no'} loading process{'es' if workers > 1 else ''}"
-    return f"{placed}; {several(slots[0].threads, 'thread')} and {loading} each"
 
 
 def _lacks_weights(runs: Path, run: Run) -> list[str]:

@@ -4,9 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-from pvt_exp import store
 from pvt_exp.config import ConfigError
 from pvt_exp.config.space import at_edge, edge_in_words
 from pvt_exp.datasets import Dataset
@@ -21,57 +19,18 @@ from pvt_exp.tune.storage import Database
 from pvt_exp.tune.study import Study
 
 
-def undecided(plan: Plan) -> list[Tuning]:
-    """The variants whose values are still to be chosen."""
-    return [each for each in plan.tunings if each.chosen is None]
-
-
 def first_trials(plan: Plan) -> Plan:
     """A trial of each undecided variant, to see before anything is launched whether data and settings fit."""
     variants = []
-    for each in undecided(plan):
+    for each in plan.undecided:
         variants.append(Variant(({"trial of": each.name},), (each.first,)))
     return Plan(plan.name, (variants[0].runs[0].seed,), tuple(variants), file=plan.file)
 
 
 def known(plan: Plan, runs: Path) -> Plan:
     """The trials that were proposed so far, each as a variant with one seed."""
-    found = [variant(each, trial) for each in undecided(plan) for trial in tuned.trials(runs, each)]
-    return Plan(plan.name, (undecided(plan)[0].tune.seed,), tuple(found), file=plan.file)
-
-
-def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:
-    """How the trials of each variant stand; fields of ``--json``, see docs/json.md."""
-    told = []
-    for each in plan.tunings:
-        metric, larger = tuned.scored_by(each)
-        tried: list[dict[str, Any]] = []
-        for trial in tuned.trials(runs, each):
-            seen = store.outcome(runs, trial.run.id)
-            score = seen.result["metrics"].get(metric) if seen.result is not None else None
-            tried.append(
-                {
-                    "number": trial.number,
-                    "values": trial.values,
-                    "run": trial.run.id,
-                    "state": seen.state,
-                    "score": score,
-                }
-            )
-        scores: list[float] = [trial["score"] for trial in tried if trial["score"] is not None]
-        told.append(
-            {
-                "name": each.name,
-                "trials": each.tune.trials,
-                "tried": tried,
-                "metric": metric,
-                "unit": each.first.task.first_metric.unit,
-                "best": (max if larger else min)(scores) if scores else None,
-                "chosen": each.chosen,
-                "at_edge": at_edge(each.tune.space, each.chosen or {}),
-            }
-        )
-    return told
+    found = [variant(each, trial) for each in plan.undecided for trial in tuned.trials(runs, each)]
+    return Plan(plan.name, (plan.undecided[0].tune.seed,), tuple(found), file=plan.file)
 
 
 def variant(tuning: Tuning, trial: Trial) -> Variant:
@@ -86,7 +45,7 @@ class Searches(Source):
         """``retry`` are the states that are tried again, so that they are no end yet."""
         named, own = plan.tunings[0].tune.storage, runs / tuned.FOLDER / f"{plan.name}.db"
         self.database = Database(named) if named else Database(f"sqlite:///{own}", own)
-        self.studies = [Study(runs, each, plan.name, self.database) for each in undecided(plan)]
+        self.studies = [Study(runs, each, plan.name, self.database) for each in plan.undecided]
         self.runs, self.retry = runs, retry
         self.undecided: list[str] = []
         """The variants for which `decide` could choose nothing."""
@@ -156,7 +115,7 @@ def check(plan: Plan, runs: Path) -> None:
         ConfigError: if a study of this sweep was interrupted, and its space or what searches it has changed since.
     """
     problems = []
-    for each in undecided(plan):
+    for each in plan.undecided:
         if (found := tuned.interrupted(runs, each, plan.name)) is not None:
             folder, differ = found
             problems.append(
@@ -186,7 +145,7 @@ def alone(plan: Plan, runs: Path) -> Iterator[None]:
         ConfigError: if another process of this machine does.
     """
     with ExitStack() as held:
-        for each in undecided(plan):
+        for each in plan.undecided:
             folder = tuned.place(runs, each)
             folder.mkdir(parents=True, exist_ok=True)
             if not held.enter_context(locks.lock(folder)):

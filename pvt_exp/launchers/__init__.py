@@ -1,6 +1,7 @@
 """What starts runs somewhere. Each file is a kind; here is what they share."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from pvt_exp.config.component import Component
+from pvt_exp.system.words import several
 
 
 class Slot(NamedTuple):
@@ -110,3 +112,14 @@ class Launcher(Component):
         ended.
         """
         raise NotImplementedError
+
+
+def at_once(launcher: Launcher, workers: int) -> str:
+    """How many runs go at once, on what, and with how many threads and loading processes each."""
+    slots = launcher.slots()
+    gpus = Counter(slot.gpus for slot in slots if slot.gpus)
+    on = [f"{runs} on GPU{'s'[: len(each) > 1]} {', '.join(map(str, each))}" for each, runs in gpus.items()]
+    ranks = f", {slots[0].ranks} processes each" if slots[0].ranks > 1 and not gpus else ""
+    placed = ("; " if slots[0].ranks > 1 else ", ").join(on) or f"{len(slots)} on the CPU{ranks}"
+    loading = f"{workers or 'no'} loading process{'es' if workers > 1 else ''}"
+    return f"{placed}; {several(slots[0].threads, 'thread')} and {loading} each"

@@ -232,6 +232,11 @@ class Plan:
         """The variants, and what is tuned for them first."""
         return *self.variants, *self.tunings
 
+    @cached_property
+    def undecided(self) -> tuple[Tuning, ...]:
+        """The variants whose values are still to be chosen."""
+        return tuple(each for each in self.tunings if each.chosen is None)
+
     def coordinates(self, row: Variant | Tuning) -> dict[str, str]:
         """The row's choice of every one of the `axes`."""
         return self._coordinates(row, tuple(self.axes))

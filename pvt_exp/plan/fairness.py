@@ -10,6 +10,7 @@ row of ``variants`` studies its architecture.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -72,8 +73,8 @@ def unlike(run: Run, base: Run, label: dict[str, str], about: dict[str, Fields])
 
 
 def _differences(run: Run, base: Run) -> Iterator[tuple[str, Any, Any]]:
-    for name in type(run).model_fields:
-        if name not in APART and (ours := getattr(run, name)) is not (theirs := getattr(base, name)):
+    for name in _compared():
+        if (ours := getattr(run, name)) is not (theirs := getattr(base, name)):
             yield from _leaves(name, ours, theirs)
     for name in OF_BACKBONE if run.backbone is not base.backbone else ():
         ours, theirs = (getattr(each.backbone, name, None) for each in (run, base))
@@ -82,6 +83,11 @@ def _differences(run: Run, base: Run) -> Iterator[tuple[str, Any, Any]]:
     yield from _starts(run, base)
     if run.optim == base.optim and run.lr != base.lr:
         yield "learning rate for its batch", run.lr, base.lr
+
+
+@cache
+def _compared() -> tuple[str, ...]:
+    return tuple(name for name in Run.model_fields if name not in APART)
 
 
 def _starts(run: Run, base: Run) -> Iterator[tuple[str, Any, Any]]:

@@ -1,6 +1,6 @@
 """The rows and notes of a table on pages: no float is longer than a page, and each has the notes that its rows need."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from pvt_exp.tables import Note, Table
@@ -41,6 +41,7 @@ def paginate(
     marked = {note.mark: note for note in table.notes if note.mark}
     used = [{*row.marks, *(mark for cell in row.cells for mark in cell.marks)} for row in table.rows]
     heights = [row_pt(i) for i in range(len(table.rows))]
+    of_notes = {mark: note_pt(note.text) for mark, note in marked.items()}
     of_titles = {title: title_pt(title) for title in dict.fromkeys(titles)}
 
     def notes_of(rows: Sequence[int]) -> list[Note]:
@@ -55,13 +56,19 @@ def paginate(
             + sum(note_pt(note.text) for note in notes)
         )
 
-    pages = [Page()]
+    def more_pt(i: int, rows: Sequence[int], marks: Collection[str]) -> float:
+        """What a row adds to the rows above it, among which these marks are: itself, its group's title, its notes."""
+        own = of_titles[titles[i]] if not rows or titles[rows[-1]] != titles[i] else 0.0
+        return heights[i] + own + sum(of_notes[mark] for mark in used[i] if mark in of_notes and mark not in marks)
+
+    pages, filled, marks = [Page()], 0.0, set[str]()
     for i in range(len(table.rows)):
-        rows = [*pages[-1].rows, i]
-        if pages[-1].rows and height(rows, notes_of(rows)) > room_pt:
+        if pages[-1].rows and filled + more_pt(i, pages[-1].rows, marks) > room_pt:
             pages.append(Page())
-            rows = [i]
-        pages[-1].rows = rows
+            filled, marks = 0.0, set()
+        filled += more_pt(i, pages[-1].rows, marks)
+        marks |= used[i]
+        pages[-1].rows.append(i)
     pages = [Page(page.rows, notes_of(page.rows)) for page in pages]
     if len(pages) == 1 and height(pages[0].rows, [*table.notes, *more]) <= room_pt:
         return [Page(pages[0].rows, [*table.notes, *more])]  # those too whose mark is nowhere

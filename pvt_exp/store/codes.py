@@ -57,7 +57,8 @@ def in_words(plan: Plan, outcomes: Mapping[str, Outcome], found: Mapping[str, li
 def several(results: Iterable[tuple[int, Mapping[str, Any]]]) -> str | None:
     """How the results of one row, each with its seed, differ in code; None where they do not."""
     by_code: dict[tuple[tuple[str, str], ...], list[int]] = {}
-    for seed, result in results:
+    known = list(results)
+    for seed, result in known if len(known) > 1 else ():
         by_code.setdefault(tuple(sorted(of(result).items())), []).append(seed)
     if len(by_code) < 2:
         return None

@@ -10,5 +10,10 @@ ENDED: tuple[State, ...] = ("failed", "diverged", "out_of_memory", "timed_out", 
 """Those in which an attempt ends without a result."""
 PASSES: tuple[State, ...] = ("pending", "killed")
 """States that the same command tries again; the others wait for ``--retry``."""
+COLOURS: dict[State, str] = {
+    "done": "green", "running": "cyan", "pending": "dim", "killed": "yellow", "stale": "yellow",
+    "pruned": "yellow", "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
+}  # fmt: skip
+"""In which each is printed."""
 Tell = Callable[[State, str], None]
 """Is told in which state a run ended, and why."""

@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pvt_exp import store
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
-from pvt_exp.config.space import in_words
-from pvt_exp.plan import Tuning
+from pvt_exp.config.space import at_edge, in_words
+from pvt_exp.plan import Plan, Tuning
 from pvt_exp.system import files
 
 FOLDER = "tuning"
@@ -62,6 +63,40 @@ def trials(runs: Path, tuning: Tuning) -> list[Trial]:
             )
         found.append(trial)
     return found[: tuning.tune.trials]
+
+
+def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:
+    """How the trials of each variant stand; fields of ``--json``, see docs/json.md."""
+    told = []
+    for each in plan.tunings:
+        metric, larger = scored_by(each)
+        tried: list[dict[str, Any]] = []
+        for trial in trials(runs, each):
+            seen = store.outcome(runs, trial.run.id)
+            score = seen.result["metrics"].get(metric) if seen.result is not None else None
+            tried.append(
+                {
+                    "number": trial.number,
+                    "values": trial.values,
+                    "run": trial.run.id,
+                    "state": seen.state,
+                    "score": score,
+                }
+            )
+        scores: list[float] = [trial["score"] for trial in tried if trial["score"] is not None]
+        told.append(
+            {
+                "name": each.name,
+                "trials": each.tune.trials,
+                "tried": tried,
+                "metric": metric,
+                "unit": each.first.task.first_metric.unit,
+                "best": (max if larger else min)(scores) if scores else None,
+                "chosen": each.chosen,
+                "at_edge": at_edge(each.tune.space, each.chosen or {}),
+            }
+        )
+    return told
 
 
 def choice(runs: Path, tuning: Tuning) -> dict[str, Any] | None:

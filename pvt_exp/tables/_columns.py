@@ -32,6 +32,7 @@ from pvt_exp.tables._metrics import (
     measure,
     metric_cells,
     seed_cells,
+    tasks_of,
     usual,
 )
 from pvt_exp.tables._published import about_sources, first_cells
@@ -87,7 +88,7 @@ class Columns:
         """All rows of the table, whose sizes have one unit."""
         self.beside_published = False
         """Whether sizes are in the units of what is published."""
-        self._found = found_in(lines)
+        self._found, self._tasks = found_in(lines), tasks_of(lines)
         self._measured: dict[str, Measured] = {}
         self._differences: dict[str, Differences] = {}
         for i, word in enumerate(words):
@@ -158,12 +159,12 @@ class Columns:
 
     def _measure(self, name: str) -> Measured:
         if name not in self._measured:
-            self._measured[name] = measure(name, self.lines)
+            self._measured[name] = measure(describe(name, self._tasks), self.lines)
         return self._measured[name]
 
     def _make(self, word: str, kind: str, name: str) -> Shown:
         lines = self.lines
-        metric = describe(name, lines)
+        metric = describe(name, self._tasks)
         of, told = "" if name == self.first else f" {metric.title}", (metric.unit, metric.larger_is_better)
         match kind:
             case "metric":
@@ -188,7 +189,7 @@ class Columns:
                 mark_hardware(lines, cells, self.notes)
                 return Shown(Column("peak_memory_bytes", head, "cost"), cells)
             case "published":
-                unit = describe(self.first, lines).unit
+                unit = describe(self.first, self._tasks).unit
                 head = f"published ({unit})" if unit else "published"
                 return Shown(Column("published", head, "published"), first_cells(lines, self.first))
             case "setting":

@@ -5,6 +5,7 @@ What is best, and second, is decided by what is shown: rows that look the same a
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from pvt_exp.config.metrics import Metric, number, undeclared, unscored
@@ -12,6 +13,7 @@ from pvt_exp.statistics.scores import Stat, half_width, intervals, over_seeds
 from pvt_exp.tables import Cell
 from pvt_exp.tables._digits import apart, fixed, least_of, most_of, spread, warranted
 from pvt_exp.tables._rows import Line, Notes
+from pvt_exp.tasks import Task
 
 NO_SPREAD = "no spread"
 
@@ -33,7 +35,12 @@ class Measured(NamedTuple):
 
 def found_in(lines: Sequence[Line]) -> list[str]:
     """The metrics that any result has."""
-    return list(dict.fromkeys(name for line in lines for metrics in line.metrics for name in metrics or ()))
+    return list(dict.fromkeys(chain.from_iterable(metrics or () for line in lines for metrics in line.metrics)))
+
+
+def tasks_of(lines: Sequence[Line]) -> list[Task]:
+    """The tasks of the rows, each once where rows share it as one object."""
+    return list({id(task): task for task in (line.variant.runs[0].task for line in lines)}.values())
 
 
 def usual(lines: Sequence[Line]) -> list[str]:
@@ -46,15 +53,15 @@ def usual(lines: Sequence[Line]) -> list[str]:
     return [*shown, *(name for name in found if name not in names)] or [names[0]]
 
 
-def describe(name: str, lines: Sequence[Line]) -> Metric:
-    """What the first row's task that declares a metric says of it."""
-    every = _declared(name, lines)
+def describe(name: str, tasks: Sequence[Task]) -> Metric:
+    """What the first task that declares a metric says of it."""
+    every = _declared(name, tasks)
     return every[0] if every else undeclared(name)
 
 
 def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
     """What a reader must know of a metric that no task declares; rows in which it is something else are marked."""
-    every = _declared(name, lines)
+    every = _declared(name, tasks_of(lines))
     if not every:
         found = name in found_in(lines)
         return (
@@ -66,16 +73,15 @@ def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
     return []
 
 
-def _declared(name: str, lines: Sequence[Line]) -> list[Metric]:
-    """The different declarations of a metric, in the order of the rows."""
-    tasks = {id(task): task for task in (line.variant.runs[0].task for line in lines)}  # most rows share one
-    every = (task.describe(name) for task in tasks.values())
+def _declared(name: str, tasks: Sequence[Task]) -> list[Metric]:
+    """The different declarations of a metric, in the order of the tasks."""
+    every = (task.describe(name) for task in tasks)
     return list(dict.fromkeys(each for each in every if each.is_declared))
 
 
-def measure(name: str, lines: Sequence[Line]) -> Measured:
+def measure(metric: Metric, lines: Sequence[Line]) -> Measured:
     """Take a metric over the seeds of each row."""
-    metric = describe(name, lines)
+    name = metric.name
     given = [[(metrics or {}).get(name) for metrics in line.metrics] for line in lines]
     finite = [tuple(v if v is not None and math.isfinite(v) else None for v in row) for row in given]
     stats = [over_seeds(row) for row in finite]

@@ -10,7 +10,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.tables import Column, Group, Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, Shown, fill
 from pvt_exp.tables._marks import about, row
-from pvt_exp.tables._metrics import Measured, measure, usual
+from pvt_exp.tables._metrics import Measured, describe, measure, tasks_of, usual
 from pvt_exp.tables._published import (
     Deviations,
     about_costs,
@@ -60,7 +60,7 @@ class Settings(TableOf):
         for each in columns.shown:
             if each.column.kind == "metric":
                 shown.append(_ours(each))
-                beside, words = self._beside(measure(each.column.key, lines), lines, notes)
+                beside, words = self._beside(measure(describe(each.column.key, tasks_of(lines)), lines), lines, notes)
             else:
                 beside, words = _counted(each, lines, notes)
             shown += beside

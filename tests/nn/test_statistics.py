@@ -7,7 +7,7 @@ from scipy import stats
 from pvt_exp.statistics.differences import difference
 from pvt_exp.statistics.holm import holm
 from pvt_exp.statistics.power import seeds_to_see
-from pvt_exp.statistics.scores import LARGEST, intervals, over_seeds
+from pvt_exp.statistics.scores import LARGEST, intervals, over_seeds, student
 from pvt_exp.statistics.variance import eta_squared
 
 
@@ -139,6 +139,11 @@ def test_every_mean_has_students_interval(n: int) -> None:
     scores = np.random.default_rng(n).normal(70.0, 1.0, n)
     due = stats.t.interval(0.95, n - 1, scores.mean(), scores.std(ddof=1) / n**0.5)
     assert intervals([[*scores.tolist(), None], [3.0]])[0] == pytest.approx(due)
+
+
+@pytest.mark.parametrize("freedom", [*range(1, 33), 1.5, 2.0000001, 29.99, 1e6])
+def test_students_t_is_scipys(freedom: float) -> None:
+    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-12)
 
 
 def test_what_has_no_spread_has_no_interval() -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pvt_exp import cli, config
+from pvt_exp import cli, config, launchers
 from pvt_exp.cli import options
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
-from pvt_exp.drive import session
 from pvt_exp.launchers import Slot, Work, local, threads_of, visible, workers_of
 from pvt_exp.launchers.local import Settings
 from pvt_exp.store import provenance
@@ -156,9 +155,9 @@ def test_workers_as_typed(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_was_chosen_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setattr(machine, "cores", lambda: 8)
-    assert session.at_once(Settings(), 3) == "1 on GPU 0, 1 on GPU 1; 4 threads and 3 loading processes each"
-    assert session.at_once(Settings(threads=1), 1) == "1 on GPU 0, 1 on GPU 1; 1 thread and 1 loading process each"
-    assert session.at_once(Settings(cpu_slots=2), 0) == "2 on the CPU; 4 threads and no loading process each"
+    assert launchers.at_once(Settings(), 3) == "1 on GPU 0, 1 on GPU 1; 4 threads and 3 loading processes each"
+    assert launchers.at_once(Settings(threads=1), 1) == "1 on GPU 0, 1 on GPU 1; 1 thread and 1 loading process each"
+    assert launchers.at_once(Settings(cpu_slots=2), 0) == "2 on the CPU; 4 threads and no loading process each"
 
 
 @pytest.mark.parametrize("option", ["--gpus", "--workers"])

@@ -327,3 +327,11 @@ def test_a_check_that_raises_anything_is_an_error_of_its_field(how: str) -> None
     (error,) = told.value.errors()
     assert error["loc"][:2] == ("backbone", "raises")
     assert error["msg"].endswith("its settings cannot be checked: KeyError: 'wide'")
+
+
+def test_our_own_components_are_checked_once_and_their_faults_are_not_another_packages() -> None:
+    every = [each for group in component.GROUPS for each in component.kinds(group).values()]
+    ours = [each for each in every if each.__module__.startswith("pvt_exp.")]
+    checks = {each: each.__pydantic_core_schema__["function"]["function"].func for each in ours}  # type: ignore[typeddict-item]
+    assert len(ours) > 10
+    assert {each for each, check in checks.items() if check is not component._checked_once} == set()

@@ -13,8 +13,9 @@ from pvt_exp.cli import views
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.space import Tune, Values
 from pvt_exp.config.sweep import Policy
-from pvt_exp.drive import session, tuning
+from pvt_exp.drive import session
 from pvt_exp.plan import expand
+from pvt_exp.store import tuned
 from pvt_exp.tables import Source
 from pvt_exp.tables.ablation import Settings as Ablation
 from tests.unit.test_recovery import SCRIPT, SEEN, Scripted
@@ -103,7 +104,7 @@ def test_an_end_is_told(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert f": chosen {due}" in console.export_text(), "all trials score the same, and the first is chosen"
     chosen = {"optim.lr": 1e-3, "epochs": 2}
     planned = expand.load(Path("sweep.yaml"), choose=lambda tuning: chosen)[1]
-    told = tuning.progress(planned, Path("runs"))
+    told = tuned.progress(planned, Path("runs"))
     assert [each["at_edge"] for each in told] == [{"optim.lr": "low", "epochs": "low"}]
     outcomes = store.outcomes(Path("runs"), planned.runs, {})
     views.print_plan(console, planned, outcomes, told, None)

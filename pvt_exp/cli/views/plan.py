@@ -15,9 +15,9 @@ from pvt_exp.config.metrics import Metric, as_printed
 from pvt_exp.config.run import Run
 from pvt_exp.config.space import edge_in_words, in_words
 from pvt_exp.cost.estimate import Estimate
-from pvt_exp.drive.live import COLOURS
 from pvt_exp.plan import Plan, Variant
 from pvt_exp.store import Outcome, codes
+from pvt_exp.store.states import COLOURS
 from pvt_exp.system import files
 from pvt_exp.system.words import several
 
@@ -25,7 +25,7 @@ from pvt_exp.system.words import several
 def plan_json(
     plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]], told: Estimate | None = None
 ) -> dict[str, Any]:
-    """Fields of ``pvt-exp plan --json``; ``tunings`` is `tuning.progress`."""
+    """Fields of ``pvt-exp plan --json``; ``tunings`` is `tuned.progress`."""
     return {
         "sweep": plan.name,
         "seeds": list(plan.seeds),

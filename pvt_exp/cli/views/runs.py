@@ -12,10 +12,10 @@ from rich.text import Text
 from pvt_exp import store
 from pvt_exp.config.metrics import described
 from pvt_exp.cost import units
-from pvt_exp.drive.live import COLOURS, duration
 from pvt_exp.store import Outcome, attempts, progress
+from pvt_exp.store.states import COLOURS
 from pvt_exp.system import files
-from pvt_exp.system.words import several
+from pvt_exp.system.words import duration, several
 
 
 def standing(runs: Path, seen: Outcome) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset
 from pvt_exp.drive import registry
-from pvt_exp.drive.live import duration
 from pvt_exp.store import Outcome, attempts, progress, status
 from pvt_exp.store.states import PASSES
 from pvt_exp.store.status import ENDED_AS
 from pvt_exp.system import files, heartbeat
+from pvt_exp.system.words import duration
 
 DO: dict[str, str] = {
     "failed": "look at the log and mend what is wrong, then {again} --retry failed",
