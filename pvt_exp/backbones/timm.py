@@ -1,11 +1,13 @@
 """Any model of timm, so that PVT is compared with ResNet, ViT and all else on one harness.
 
-A name is checked against a list made from timm, which takes seconds to import; its options when the model is built.
+A name is checked against a list made from timm, which takes seconds to import; its options when the model is built, but for
+values that no model of timm can have.
 """
 
+import math
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,6 +34,12 @@ TAKEN = {
     "output_fmt": "maps are always NCHW",
     "in_chans": "images have three channels",
 }
+
+COUNTS = frozenset(
+    "base_width cardinality channels depth depths dims embed_dim embed_dims num_heads patch_size sr_ratios stem_width "
+    "window_size".split()
+)
+"""Options that are whole numbers from 1 on, or lists of them, whichever model of timm has them."""
 
 
 class Freeze(Frozen):
@@ -90,6 +98,16 @@ class Settings(Backbone):
                 raise ValueError(f"{option} is not for options: {TAKEN[option]}")
             if setting is None:
                 raise ValueError(f"{option} is null, which timm takes for not written: leave it out")
+            if (due := _due(option, setting)) is not None:
+                raise ValueError(f"{option}: must be {due}, not {_written(setting)}")
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _fit(cls, value: dict[str, Any]) -> dict[str, Any]:
+        width, heads = value.get("embed_dim"), value.get("num_heads")
+        if isinstance(width, int) and isinstance(heads, int) and width % heads:
+            raise ValueError(f"embed_dim {width} is not a multiple of num_heads {heads}")
         return value
 
     def check(self, height: int, width: int) -> None:
@@ -113,3 +131,24 @@ class Settings(Backbone):
         from pvt_exp.nn.backbones.timm import TimmBackbone
 
         return TimmBackbone(self, image_px, maps)
+
+
+def _due(option: Any, setting: Any) -> str | None:
+    """What an option must be, where its value is something that no model of timm takes for it."""
+    each = setting if isinstance(setting, list | tuple) else (setting,)
+    if any(isinstance(one, float) and not math.isfinite(one) for one in each):
+        return "a finite number"
+    if option in COUNTS and not (each and all(type(one) is int and one >= 1 for one in each)):
+        return "a whole number from 1 on, or a list of such"
+    if str(option).endswith(("drop_rate", "drop_block_rate")) and not (
+        type(setting) in (int, float) and 0 <= setting < 1
+    ):
+        return "a number from 0 to below 1"
+    return None
+
+
+def _written(setting: Any) -> str:
+    """A value as YAML has it."""
+    if isinstance(setting, list | tuple):
+        return f"[{', '.join(map(_written, setting))}]"
+    return str(setting).lower() if isinstance(setting, bool) else repr(setting)

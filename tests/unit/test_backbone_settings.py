@@ -111,6 +111,27 @@ def test_pvt_says_what_is_wrong(text: str, said: str) -> None:
         ("{name: resnet18, options: {drop_path_rate: 0.1}}", "write backbone.drop_path"),
         ("{name: resnet18, options: {drop_rate: null}}", "drop_rate is null"),
         (
+            "{name: resnet18, options: {drop_rate: 2.0}}",
+            "options.drop_rate: must be a number from 0 to below 1, not 2.0",
+        ),
+        ("{name: resnet18, options: {drop_block_rate: a}}", "options.drop_block_rate: must be a number from 0 to"),
+        (
+            "{name: resnet18, options: {channels: [8, 0]}}",
+            "options.channels: must be a whole number from 1 on, or a list",
+        ),
+        ("{name: resnet18, options: {channels: []}}", "options.channels: must be a whole number from 1 on, or a list"),
+        (
+            "{name: deit_tiny_patch16_224, options: {patch_size: 0}}",
+            "options.patch_size: must be a whole number from 1 on",
+        ),
+        ("{name: deit_tiny_patch16_224, options: {depth: many}}", "options.depth: must be a whole number from 1 on"),
+        ("{name: deit_tiny_patch16_224, options: {depth: true}}", "options.depth: must be a whole number from 1 on"),
+        (
+            "{name: deit_tiny_patch16_224, options: {embed_dim: 50, num_heads: 3}}",
+            "embed_dim 50 is not a multiple of num",
+        ),
+        ("{name: deit_tiny_patch16_224, options: {init_values: .inf}}", "options.init_values: must be a finite number"),
+        (
             "{name: resnet18, pretrained: timm:resnet18, frozen: {stages: null, norm: null}}",
             "stages and norm are both null, so nothing is frozen; write frozen: null",
         ),
@@ -126,6 +147,11 @@ def test_pvt_says_what_is_wrong(text: str, said: str) -> None:
 )
 def test_timm_says_what_is_wrong(text: str, said: str) -> None:
     assert said in fails(Timm, text)
+
+
+def test_a_mistake_in_timms_options_is_named_with_its_line() -> None:
+    text = "name: deit_tiny_patch16_224\noptions:\n  depth: 2\n  patch_size: 0\n"
+    assert "a.yaml:4: options.patch_size: must be a whole number" in fails(Timm, text)
 
 
 def test_timm_takes_options() -> None:
