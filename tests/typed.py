@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ from tests.verbs import Said, typed
 
 FIGURES = 0 if importlib.util.find_spec("matplotlib") else 2
 """The exit status of what draws: matplotlib is an extra."""
+
+
+BEST = tuple(
+    f"{name}.seeds-0.best.{kind}"
+    for name, kind in (("table", "csv"), *(("table", kind) for kind in ("md", "html", "tex")), ("tabular", "tex"))
+)
+"""What `report --best` of one seed writes."""
 
 
 def placement(said: Said, run: str, number: int = 1) -> dict[str, Any]:
@@ -463,6 +471,7 @@ def _(said: Said) -> None:
     assert cells["deeper"]["runs"] == said.names["deeper"]
     assert "papers/sweep/table.seeds-0.tex" in said.out
     assert "\\begin{tabular}" in (said.folder / "papers/sweep/tabular.seeds-0.tex").read_text()
+    shutil.copytree(said.folder / "papers", said.folder / "papers before")
 
 
 @typed("report sweep.yaml --seeds 0 --out fit --latex fit", "--latex")
@@ -490,6 +499,17 @@ def _(said: Said) -> None:
 @typed("report sweep.yaml --seeds 0 --best --out papers", "--best")
 def _(said: Said) -> None:
     assert "at each run's best epoch, which flatters" in " ".join(said.out.split())
+    folder = said.folder / "papers/sweep"
+    made = {path.name for path in folder.glob("*.best*")}
+    assert made == set(BEST)
+    assert {line.rpartition("/")[2] for line in said.out.splitlines() if line.startswith("papers/")} == made
+    cells = {row["variant"]: row for row in csv.DictReader(io.StringIO((folder / BEST[0]).read_text()))}
+    result = yaml.safe_load((said.folder / "runs" / said.names["deeper"] / "result.json").read_text())
+    assert float(cells["deeper"]["top1"]) == result["best"]["metrics"]["top1"]
+    for name in BEST[1:4]:
+        assert "which flatters" in " ".join((folder / name).read_text().split())
+    for path in (said.folder / "papers before/sweep").iterdir():
+        assert (folder / path.name).read_bytes() == path.read_bytes(), "the paper's table is as it was"
 
 
 @typed("report pets.yaml --data pets=pets --out elsewhere", "--data", status=1)

@@ -35,9 +35,9 @@ TAKEN = {
     "in_chans": "images have three channels",
 }
 
-COUNTS = frozenset(
-    "base_width cardinality channels depth depths dims embed_dim embed_dims num_heads patch_size sr_ratios stem_width "
-    "window_size".split()
+COUNTS = (
+    *("base_width", "cardinality", "channels", "depth", "depths", "dims", "embed_dim", "embed_dims", "num_heads"),
+    *("patch_size", "sr_ratios", "stem_width", "window_size"),
 )
 """Options that are whole numbers from 1 on, or lists of them, whichever model of timm has them."""
 

@@ -16,6 +16,9 @@ def seeds_to_see(mean: float, std: float) -> int | None:
     difference of one seed: P(T^2 > t(n - 1)^2), where T^2 has the noncentral F distribution with 1 and n - 1 degrees of
     freedom and noncentrality n (mean / std)^2 (Cohen 1988, chapter 2). scipy's noncentral t gives NaN for some of these.
 
+    Of rows that share no seed, whose difference of one seed has the deviation sqrt(s^2 + t^2), it is the number of shared
+    seeds too. Welch's test of as many seeds of each has at least that power, and needs a seed or two fewer at most.
+
     Returns:
         None for more than 10,000.
     """

@@ -167,7 +167,8 @@ def about_noise(of: Differences) -> list[str]:
         if len(words) == 2 and known[0][0] == known[-1][0]:
             words = [f"{known[0][0]} for each"]
         words += ["more than 10,000"] if len(known) < len(wanted) else []
+        shared = "" if all(each.pairs for _, each in noisy) else ", if both rows have the same"
         said.append(
-            f"Seeds that it would take to see a difference like those marked {MARKS['noise']}: {' to '.join(words)}."
+            f"Seeds that it would take to see a difference like those marked {MARKS['noise']}{shared}: {' to '.join(words)}."
         )
     return said

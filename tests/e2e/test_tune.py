@@ -1,9 +1,11 @@
 """Trials inside the variants of a sweep, as a user sees them: one budget, nothing lost, nothing tried twice."""
 
+import contextlib
 import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from pvt_exp import config, store
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.store import attempts
-from tests.conftest import EXPERIMENT, Cli, environment
+from tests.conftest import EXPERIMENT, PATIENCE_S, Cli, environment
 from tests.e2e.test_sweep import Driver, driver, wait_for  # noqa: F401 - a fixture
 
 SWEEP = """\
@@ -181,3 +183,53 @@ def test_a_run_that_is_asked_to_end_does_after_its_epoch(tuned: Path, tmp_path: 
     seen = store.outcome(tmp_path / "runs", run.id)
     assert (seen.state, seen.reason) == ("pruned", "it does badly")
     assert json.loads((attempt / "progress.json").read_text())["scored"] == 1
+
+
+@contextlib.contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with contextlib.closing(sqlite3.connect(file, timeout=20)) as other:
+        other.execute("begin exclusive")
+        yield
+
+
+@contextlib.contextmanager
+def _done_to(file: Path, what: Callable[[Path], object]) -> Iterator[None]:
+    what(file)
+    yield
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        _locked,
+        lambda file: _done_to(file, Path.unlink),
+        lambda file: _done_to(file, lambda f: f.write_bytes(b"no" * 9999)),
+    ],
+    ids=["locked", "gone", "broken"],
+)
+def test_a_sweep_goes_on_without_optunas_database_says_so_once_and_makes_it_anew(
+    spoilt: Callable[[Path], contextlib.AbstractContextManager[None]],
+    cli: Cli,
+    driver: Driver,  # noqa: F811
+    tuned: Path,
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "runs/tuning/sweep.db"
+    words = ("sweep", "sweep.yaml", "--gpus", "none", "--slots", "1", "--only", "base", "--seeds", "0")
+    process = driver(*words)
+    wait_for(lambda: list(tmp_path.glob("runs/*/result.json")))
+    with spoilt(database):
+        said = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    assert said.count("the search goes on in memory, and it is made anew at the end") == 1, said
+    assert said.count(f"{database}: is made anew") == 1, said
+    (tried,) = journal(tmp_path)
+    with contextlib.closing(sqlite3.connect(database)) as made:
+        assert [state for (state,) in made.execute("select state from trials")] == ["COMPLETE"] * 4
+        values = [value for (value,) in made.execute("select value from trial_values order by trial_id")]
+    assert values == pytest.approx([result(tmp_path, trial["run"])["metrics"]["top1"] for trial in tried])
+    again = cli(*words)
+    assert "Optuna's database" not in again.stdout + again.stderr
+    assert journal(tmp_path) == [tried]

@@ -1,6 +1,8 @@
 """W&B's server as it is, unreachable, silent, refusing and lost: a run is never failed by it, and never waits long."""
 
 import json
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -62,6 +64,34 @@ def test_a_run_online_has_everything_and_ends_well(sweep: Path, cli: Cli, tmp_pa
     assert server.history[REPORT][-1]["table"]["_type"] == "table-file"
     artifacts = [told["input"] for told in server.told("CreateArtifact")]
     assert (REPORT, "report") in [(each["artifactCollectionName"], each["artifactTypeName"]) for each in artifacts]
+
+
+@pytest.mark.slow
+def test_names_that_are_not_ascii_are_told_whole_and_apart(sweep: Path, cli: Cli, tmp_path: Path) -> None:
+    """Of two sweeps whose names have no ASCII letter: what shows is the name, what W&B restricts is another for each."""
+    names = ("结果", "实验")
+    for name in names:
+        shutil.copy(sweep, tmp_path / f"{name}.yaml")
+    sweep.write_text("")
+    with serving() as server:
+        for seed, name in enumerate(names):
+            said = cli("sweep", f"{name}.yaml", "--only", "deeper", "--seeds", str(seed), **server.env)
+            assert "was not told" not in said.stdout + said.stderr
+    told = server.runs()
+    trained = [each for each in told.values() if each["jobType"] == "classification"]
+    assert [each["groupName"] for each in trained] == list(names)
+    assert [each["tags"] for each in trained] == [["depth = deeper", name] for name in names]
+    assert [each["displayName"] for each in trained] == ["depth deeper, seed 0", "depth deeper, seed 1"]
+    reports = {run: each for run, each in told.items() if each["jobType"] == "report"}
+    assert [each["groupName"] for each in reports.values()] == list(names)
+    assert all(name in each["displayName"] for name, each in zip(names, reports.values(), strict=True))
+    artifacts = [each["input"]["artifactCollectionName"] for each in server.told("CreateArtifact")]
+    artifacts = [each for each in artifacts if each.startswith("report-")]
+    assert len(set(artifacts)) == len(set(reports)) == len(names), (artifacts, reports)
+    for each in (*artifacts, *told):
+        assert re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", each)
+    for each in told.values():
+        assert all(1 <= len(tag) <= 64 for tag in each["tags"])
 
 
 @pytest.mark.slow

@@ -151,3 +151,42 @@ def test_seeds_have_the_power_that_is_said() -> None:
         assert n is not None
         assert power(effect, n) > 0.8 - error, (effect, n)
         assert n == 2 or power(effect, n - 1) < 0.8 + error, (effect, n)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ratio", [1.0, 2.0, 5.0])
+def test_seeds_for_rows_that_share_none_have_it_too(ratio: float) -> None:
+    """From what `difference` says of such rows: of shared seeds the power is as said, and Welch's test has no less.
+
+    The deviations are so many times one another; Welch's test of three seeds fewer does not have it.
+    """
+    random = np.random.default_rng(int(ratio))
+    spread = np.array([1.0, ratio]) / np.hypot(1.0, ratio)
+
+    def rows(effect: float, n: int) -> tuple[Scores, Scores]:
+        ours, base = (random.normal(0, each, (DRAWS, n)) for each in spread)
+        return ours + effect, base
+
+    def seen(means: Scores, halves: Scores) -> float:
+        return float((np.abs(means) > halves).mean())
+
+    error = 4 * np.sqrt(0.8 * 0.2 / DRAWS)
+    for effect in (0.4, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 12.0):
+        n = seeds_to_see(effect, 1.0)
+        assert n is not None
+        ours, base = rows(effect, n)
+        check_differences(ours, base, *welch(ours, base), paired=False)
+        assert seen(*student(ours - base)) > 0.8 - error, (effect, n)
+        assert seen(*welch(ours, base)) > 0.8 - error, (effect, n)
+        if n > 2:
+            ours, base = rows(effect, n - 1)
+            assert seen(*student(ours - base)) < 0.8 + error, (effect, n)
+        if n > 4:
+            assert seen(*welch(*rows(effect, n - 3))) < 0.8 + error, (effect, n)
+
+
+def test_the_deviation_of_rows_that_share_no_seed_is_that_of_one_seed() -> None:
+    found = difference([70.0, 71.0, 73.0, None, None], [None, None, None, 70.0, 72.0])
+    assert found is not None
+    assert found.pairs == 0
+    assert found.std == pytest.approx(np.sqrt(np.var([70, 71, 73], ddof=1) + np.var([70, 72], ddof=1)))

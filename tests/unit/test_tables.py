@@ -5,12 +5,14 @@ import math
 import statistics
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from scipy import stats
 
 from pvt_exp import report
 from pvt_exp.config import ConfigError
 from pvt_exp.report.formats import to_csv
+from pvt_exp.statistics.power import seeds_to_see
 from pvt_exp.tables import Cell, Row, Source, Table, ablation
 from pvt_exp.tasks.classification import Settings as Classification
 
@@ -243,6 +245,18 @@ def test_seeds_that_it_would_take_are_one_number_where_all_rows_need_as_many():
     assert said(vague) == ["20 (r0)."]
     assert said(vague, vague) == ["20 for each."]
     assert said(vague, vague, [72.0, 70.0, 73.0]) == ["20 (r0) to 73 (r2)."]
+
+
+def test_seeds_that_rows_without_a_shared_one_would_take_are_shared_ones():
+    rows = [(BASE, [70.0, 71.0, 72.5, *[None] * 3]), (({"a": "own"},), [*[None] * 3, 71.0, 70.5, 74.5])]
+    made = built(*sweep(rows, seeds=range(6)))
+    (said,) = [note.text for note in made.notes if note.text.startswith("Seeds that")]
+    std = np.hypot(np.std([70, 71, 72.5], ddof=1), np.std([71, 70.5, 74.5], ddof=1))
+    due = seeds_to_see(72.0 - 213.5 / 3, float(std))
+    assert (
+        said
+        == f"Seeds that it would take to see a difference like those marked †, if both rows have the same: {due} (own)."
+    )
 
 
 def test_no_column_of_differences_without_a_base_and_none_made_up_where_it_failed():
