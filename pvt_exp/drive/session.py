@@ -103,6 +103,7 @@ def train(
         highlight=False,
         soft_wrap=True,
     )
+    _tell_of_links(console, runs)
     for line in site.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}):
         console.print(line, highlight=False, soft_wrap=True)
     rows = {planned.names[run.id]: run for run in to_do}
@@ -165,6 +166,7 @@ def tune(
             highlight=False,
             soft_wrap=True,
         )
+        _tell_of_links(console, runs)
         for line in site.in_words(facts):
             console.print(line, highlight=False, soft_wrap=True)
         searches.look(board)
@@ -192,6 +194,15 @@ def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence
         if each.name in told:
             tuned.set_aside_choice(runs, each)
     return bool(told)
+
+
+def _tell_of_links(console: Console, runs: Path) -> None:
+    """Say that results are published in another way than usual, where that is so."""
+    if not files.has_links(runs):
+        told = (
+            f"note: {runs} has no hard links; a result is published by a folder's rename, of which the first wins too"
+        )
+        console.print(told, highlight=False, soft_wrap=True)
 
 
 def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[Run]) -> bool:

@@ -86,6 +86,18 @@ def check_publishing(folder: Path) -> None:
         shutil.rmtree(trial, ignore_errors=True)
 
 
+def has_links(folder: Path) -> bool:
+    """Whether hard links can be made in a folder that can be written to."""
+    with tempfile.TemporaryDirectory(prefix=".trial.", dir=folder) as trial:
+        file = Path(trial, "file")
+        file.touch()
+        try:
+            os.link(file, f"{file}.link")
+        except (OSError, AttributeError):  # AttributeError: a system without link()
+            return False
+    return True
+
+
 def _publish_by_folder(path: Path, text: str) -> bool:
     """`publish` without hard links: renaming a folder onto one that is not empty fails, so of several the first wins.
 
