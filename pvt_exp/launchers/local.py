@@ -63,7 +63,7 @@ class Settings(Launcher):
     def launch(self, work: Work) -> Iterator[Ended | None]:
         children.make_room()
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["pvt_exp.train.preload"])
+        context.set_forkserver_preload(["pvt_exp.system.quick_end", "pvt_exp.train.preload"])
         home = str(work.code())
         _serve_from(home)
         free = self.slots()

@@ -1,9 +1,5 @@
 """What every run imports, imported once by the local launcher's server. Takes seconds, and starts no thread and no CUDA."""
 
-import atexit
-import os
-import sys
-
 import pytorch_lightning
 import timm
 import torch
@@ -42,15 +38,5 @@ __all__ = [
     "worker",
 ]
 
-
-def _leave() -> None:
-    """End at once: taking all this apart takes seconds, in which what reads the driver's output would wait."""
-    media = getattr(sys.modules.get("wandb.sdk.data_types._private"), "MEDIA_TMP", None)
-    if media is not None:
-        media.cleanup()  # a folder for temporary files, which wandb makes when it is imported
-    os._exit(0)
-
-
-atexit.register(_leave)
 provenance.versions()  # every result has them, and to read them takes a moment
 signals.ignore()  # a cluster's signal is for the driver and its runs, which need the server to the end

@@ -126,7 +126,7 @@ def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tm
     """Real processes and real kill -9, with a checkpoint after each step; as the local launcher starts them."""
     run, draw = small(kind, experiment), random.Random(kind)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pvt_exp.train.preload"])
+    context.set_forkserver_preload(["pvt_exp.system.quick_end", "pvt_exp.train.preload"])
 
     def start(runs: str) -> Any:
         attempt = store.attempt(tmp_path / runs, run, placement(run, tmp_path, 1e-9), "test")
