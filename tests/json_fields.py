@@ -24,6 +24,8 @@ from tests.conftest import ROOT
 
 Path = tuple[str, ...]
 """The heading, then names of fields."""
+TYPES = ROOT / "tests/data/json_types.json"
+"""What each field's values are; `tests/e2e/test_verbs.py` compares it with what all verbs print."""
 
 
 @dataclass
@@ -54,6 +56,26 @@ class Seen:
 
     def __init__(self) -> None:
         self.present, self.absent = set[Path](), set[Path]()
+        self.types: dict[Path, set[str]] = {}
+        """What the values of each field were, null aside."""
+
+    def take(self, other: "Seen") -> None:
+        """Count what another one saw, too."""
+        self.present |= other.present
+        self.absent |= other.absent
+        for place, types in other.types.items():
+            self.types.setdefault(place, set()).update(types)
+
+    def changed(self) -> list[str]:
+        """Fields whose values are of another type than `TYPES` has of them, or that it lacks."""
+        due = json.loads(TYPES.read_text())
+        found = {" ".join(place): types for place, types in self.types.items() if types}
+        return [
+            f"{name}: {each}, not {' or '.join(due.get(name, ['known']))}"
+            for name, types in sorted(found.items())
+            for each in sorted(types - set(due.get(name, ())))
+            if not any(_may_be(each, known) for known in due.get(name, ()))
+        ]
 
     def lacking(self) -> list[str]:
         """Documented fields that nobody saw, or saw only there where they may be absent; with the places of these."""
@@ -93,8 +115,7 @@ def differences(words: Sequence[str], value: Any, seen: Seen | None = None) -> l
         found = list(_differences((heading,), sections()[heading], value, saw))
         if not found:
             if seen is not None:
-                seen.present |= saw.present
-                seen.absent |= saw.absent
+                seen.take(saw)
             return []
         tried[heading] = found
     return min(tried.values(), key=len, default=[f"{' '.join(words)}: no heading of docs/json.md"])
@@ -126,11 +147,32 @@ def _differences(path: Path, due: Field, value: Any, seen: Seen, keys: int | Non
         yield from (f"{where} {name}: not documented" for name in value if name not in due.below)
         for name, each in due.below.items():
             if name in value:
+                seen.types.setdefault(each.place, set()).update(_types(value[name], each.keys))
                 yield from _differences((*path, name), each, value[name], seen)
             elif not each.is_conditional:
                 yield f"{where} {name}: missing"
     elif due.below:
         yield f"{where}: not an object"
+
+
+def _may_be(told: str, known: str) -> bool:
+    """Whether one of the two is an empty list, or nothing by a key, of what the other is."""
+    for empty, whole in ((told, known), (known, told)):
+        if (empty == "list" and whole.startswith("list")) or (empty == "object" and whole.endswith("by key")):
+            return True
+    return False
+
+
+def _types(value: Any, keys: int) -> set[str]:
+    """What a value is, or what those of a list or under keys are: ``text``, ``list of number``, ``number by key``."""
+    if value is None:
+        return set()
+    if isinstance(value, list):
+        return {f"list of {name}" for each in value for name in _types(each, keys)} or {"list"}
+    if isinstance(value, dict) and keys:
+        return {f"{name} by key" for each in value.values() for name in _types(each, keys - 1)} or {"object"}
+    names: dict[type, str] = {bool: "flag", int: "number", float: "number", str: "text", dict: "object"}
+    return {names[type(value)]}
 
 
 # ---------------------------------------------------------------- reading

@@ -88,6 +88,7 @@ def test_every_verb_and_option(project: Path, monkeypatch: pytest.MonkeyPatch) -
             last = traceback.format_exc().splitlines()
             wrong.append("\n".join((f"{row}  [{said.status}]", said.out[-2000:], said.err[-2000:], *last[-6:])))
     assert not wrong, "\n\n".join(wrong)
+    assert not seen.changed(), f"a field whose type changes means another thing; else add it to {json_fields.TYPES}"
     assert not [line for line in seen.lacking() if not any(words in line for words in ELSEWHERE)]
 
 

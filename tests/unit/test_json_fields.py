@@ -3,6 +3,7 @@
 What all verbs print is held to it where they are typed: `tests/e2e/test_verbs.py`, and whatever types by the fixture `cli`.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,22 @@ def test_what_is_under_a_verb_with_an_option_is_not_under_it_without() -> None:
     told = {**plan(), "costs": [], "device": None, "hours": None}
     assert not differences(["plan", "x.yaml", "--cost", "--json"], told)
     assert differences(["plan", "x.yaml", "--json"], told)
+
+
+def test_a_field_of_another_type_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, other = Seen(), Seen()
+    assert not differences(["plan", "x.yaml", "--json"], plan(), seen)
+    runs, states = ("`pvt-exp plan SWEEP --json`", "runs"), ("`pvt-exp plan SWEEP --json`", "states")
+    assert (seen.types[runs], seen.types[states]) == ({"number"}, {"number by key"})
+    assert seen.types["`pvt-exp plan SWEEP --json`", "seeds"] == {"list"}
+    known = {" ".join(place): sorted(types) for place, types in seen.types.items() if types}
+    (tmp_path / "types.json").write_text(json.dumps(known))
+    monkeypatch.setattr(json_fields, "TYPES", tmp_path / "types.json")
+    assert not seen.changed()
+    told = {**plan(), "runs": "1", "states": {}, "seeds": [0]}
+    assert not differences(["plan", "x.yaml", "--json"], told, other)
+    assert other.changed() == ["`pvt-exp plan SWEEP --json` runs: text, not number"]
+    run = told["variants"][0]["runs"][0]
+    run["other_code"] = True
+    assert not differences(["plan", "x.yaml", "--json"], told, other)
+    assert "A planned run other_code: flag, not list" in other.changed()
