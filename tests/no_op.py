@@ -22,7 +22,7 @@ def fit(run, placement, attempt, at_end=None, stopping=None):
     run.dataset.make(root)
     time.sleep(0.05)
     data = {**MADE["data"], "fingerprint": run.dataset.inspect(root).fingerprint}
-    metrics = {"top1": 1e4 * run.optim.lr + run.seed, "loss": 1.0}
+    metrics = {"top1": (1e4 * run.optim.lr + run.seed) % 100, "loss": 1.0}
     made = {**MADE, "run": run.id, "epoch": run.epochs, "data": data, "metrics": metrics}
     return store.finish(attempt, {**made, "provenance": {**MADE["provenance"], "attempt": int(attempt.name)}})
 

@@ -287,7 +287,9 @@ class _Driver:
     def _outcome_of_ended(self, run: Run) -> Outcome:
         """How a run stands whose process has ended; one that was killed may hold its lock for a moment more."""
         deadline = time.monotonic() + DYING_S
-        while (seen := store.outcome(self.where.store, run.id)).state == "running" and time.monotonic() < deadline:
+        while (
+            seen := store.outcome(self.where.store, run.id, run.epochs)
+        ).state == "running" and time.monotonic() < deadline:
             time.sleep(0.05)
         return seen
 

@@ -38,6 +38,8 @@ from pvt_exp.system import files, heartbeat, locks
 FORMAT = 1
 DOES_NOT_COUNT = "its result.json does not count"
 """Begins the reason of a run whose result was edited, or is not its own."""
+HALF_WRITTEN = (".tmp", ".part", files.IN_HAND)
+"""How hidden names end of what is being written."""
 WENT_AWAY = "it went away without a word: killed, or its machine lost"
 """The reason of an attempt that has ended and did not say so."""
 
@@ -236,17 +238,26 @@ def scratch(store: Path, host: str, process: int) -> Path:
 
 def tidy(folder: Path) -> None:
     """Remove what was being written when attempts at a run were killed; of a run that is done, so nobody writes there."""
-    for left in folder.glob(".*.tmp"):
-        left.unlink(missing_ok=True)
-    for attempt in attempts.of(folder):
-        parts = () if (attempt / "checkpoints").is_symlink() else attempt.glob("checkpoints/*.part")
-        for left in (*attempt.glob(".*.tmp"), *parts, attempt / "ranks"):
-            left.unlink(missing_ok=True)
-        for part in (*attempt.glob(".*.part"), *attempt.glob(f".*{files.IN_HAND}")):
-            shutil.rmtree(part, ignore_errors=True)
-    within = () if (folder / "attempts").is_symlink() else folder.glob("attempts/.*.part")
-    for part in (*within, *folder.glob(".*.part"), *folder.glob(f".*{files.IN_HAND}")):
-        shutil.rmtree(part, ignore_errors=True)
+    tries = attempts.of(folder)
+    for place in (folder, folder / "attempts", *tries, *(attempt / "checkpoints" for attempt in tries)):
+        for left in _half_written(place):
+            left.unlink(missing_ok=True) if left.is_symlink() or not left.is_dir() else shutil.rmtree(left, True)
+    for attempt in tries:
+        (attempt / "ranks").unlink(missing_ok=True)
+
+
+def _half_written(folder: Path) -> list[Path]:
+    """What lies in a folder under a name of something that is being written; of a folder behind a link nothing."""
+    try:
+        names = [] if folder.is_symlink() else os.listdir(folder)  # noqa: PTH208 - a path an entry would be slow
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    of_checkpoints = folder.name == "checkpoints"
+    return [
+        folder / name
+        for name in names
+        if (name.startswith(".") and name.endswith(HALF_WRITTEN)) or (of_checkpoints and name.endswith(".part"))
+    ]
 
 
 def tidy_all(store: Path) -> None:

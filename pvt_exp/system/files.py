@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -306,7 +306,7 @@ def _dumpers() -> tuple[Any, Any]:
     import yaml
 
     def written(dumper: Any, text: str) -> Any:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="'" if QUOTED.match(text) else None)
+        return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style=_quotes(text))
 
     made = []
     for base in (getattr(yaml, "CSafeDumper", yaml.SafeDumper), yaml.SafeDumper):
@@ -315,6 +315,12 @@ def _dumpers() -> tuple[Any, Any]:
         dumper.add_multi_representer(str, written)
         made.append(dumper)
     return made[0], made[1]
+
+
+@lru_cache(10_000)
+def _quotes(text: str) -> str | None:
+    """Those around a text; runs of a sweep have the same texts over and over."""
+    return "'" if QUOTED.match(text) else None
 
 
 def shown(text: object) -> str:
