@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 
 from pvt_exp.config import DataError
 from pvt_exp.datasets.semantic_folder import Settings
+from pvt_exp.nn.data import semantic_folder
 from pvt_exp.nn.data.images import BadImage
 from tests.conftest import real_data
 from tests.examples.semantic_folder import VALUES, put, write
@@ -41,6 +42,13 @@ def test_masks_of_any_depth_are_read(tmp_path: Path, values: Any, fields: dict[s
     read = Settings(name="x", **fields).open(tmp_path, "train", "semantic")[0][1]
     assert read.tolist() == [labels]
     assert read.dtype == np.uint8
+
+
+def test_labels_are_looked_up_a_few_rows_at_a_time_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = write(tmp_path, monkeypatch).open(tmp_path, "train", "semantic")
+    whole = reader[0][1]
+    monkeypatch.setattr(semantic_folder, "PIXELS_AT_ONCE", 8)  # two of three rows
+    assert np.array_equal(reader[0][1], whole)
 
 
 def test_a_palette_does_not_matter(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Validating photographs of 24 megapixels takes 1.5 GB at most, libraries and all."""
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
+from pvt_exp.nn.data import packed
 from pvt_exp.nn.scores import miou
 from pvt_exp.nn.scores.miou import MeanIoU
 from pvt_exp.nn.tasks import semantic
@@ -19,7 +21,7 @@ from tests.conftest import ROOT, environment
 
 HEIGHT, WIDTH = 4000, 6000
 BOUND = 1.5e9
-PHOTOGRAPHS, OBJECTS, CLASSES = 2, 40, 40
+PHOTOGRAPHS, OBJECTS, CLASSES = 8, 40, 40  # all in one batch
 
 CHILD = """
 import json, sys
@@ -54,7 +56,7 @@ NETWORK: dict[str, Any] = {
     "optim": {"kind": "adamw", "lr": 2e-3},
     "schedule": {"kind": "cosine", "warmup_epochs": 0},
     "epochs": 1,
-    "batch_size": 4,
+    "batch_size": 8,
 }  # fmt: skip
 
 
@@ -144,6 +146,17 @@ def test_logits_are_enlarged_a_class_at_a_time_to_the_same(
             assert torch.equal(semantic.likeliest(by_pixel, size), alone)
         best = whole.topk(2, 0).values
         assert (best[0] - best[1])[together != alone].lt(1e-5).all()
+
+
+def test_a_large_map_of_classes_is_packed_and_scored_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.random.default_rng(0).integers(0, 7, (61, 83), dtype=np.uint8)
+    plain = packed.packed(labels)
+    monkeypatch.setattr(packed, "PIXELS", labels.size - 1)
+    small = packed.packed(labels[:, ::-1])
+    assert isinstance(plain, torch.Tensor)
+    assert isinstance(small, packed.Packed)
+    for target, due in ((plain, labels), (pickle.loads(pickle.dumps(small)), labels[:, ::-1])):
+        assert np.array_equal(packed.unpacked(target, torch.device("cpu")).numpy(), due)
 
 
 def test_pixels_are_counted_a_part_at_a_time_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

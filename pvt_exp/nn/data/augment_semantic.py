@@ -17,6 +17,7 @@ from torchvision.transforms.v2 import functional as F  # noqa: N812
 from pvt_exp.nn.data.augment import ToNormalTensor
 from pvt_exp.nn.data.augment_boxes import collate, fit
 from pvt_exp.nn.data.loader import Pipeline
+from pvt_exp.nn.data.packed import packed
 from pvt_exp.tasks._dense import whole
 
 if TYPE_CHECKING:
@@ -86,5 +87,4 @@ class Test:
         height, width = fit(*original, self.task.short_px, self.task.long_px)
         size = (whole(height), whole(width))
         resized: Any = F.resize(image, list(size))
-        labels = torch.from_numpy(np.array(target))
-        return self.normal(resized), {"target": labels, "size": size, "original": original, "id": 0}
+        return self.normal(resized), {"target": packed(target), "size": size, "original": original, "id": 0}

@@ -20,6 +20,8 @@ from pvt_exp.nn.data.images import BadImage, decoded, open_rgb, orientation, rea
 if TYPE_CHECKING:
     from pvt_exp.datasets.semantic_folder import Settings
 
+PIXELS_AT_ONCE = 2**21
+"""Looked up together: numpy takes 8 bytes for each on the way."""
 NO_CLASS = 254  # in the table of labels: a value that stands for nothing
 GREY = ("1", "L", "P")
 
@@ -112,6 +114,13 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         """
         if self.meaning.threshold is not None:
             return (values_HW >= self.meaning.threshold).astype(np.uint8)
+        labels_HW = np.empty(values_HW.shape, np.uint8)
+        rows = max(1, PIXELS_AT_ONCE // values_HW.shape[1])
+        for top in range(0, len(values_HW), rows):
+            labels_HW[top : top + rows] = self._looked_up(index, values_HW[top : top + rows])
+        return labels_HW
+
+    def _looked_up(self, index: int, values_HW: NDArray[Any]) -> NDArray[np.uint8]:
         labels_HW: NDArray[np.uint8]
         if self.meaning.colours:
             place_HW = np.searchsorted(self.known, values_HW).clip(0, len(self.known) - 1)

@@ -12,6 +12,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.nn import ranks
 from pvt_exp.nn.counting import macs
 from pvt_exp.nn.data.augment_semantic import IGNORED
+from pvt_exp.nn.data.packed import unpacked
 from pvt_exp.nn.pictures import draw
 from pvt_exp.nn.scores.miou import NAMES, MeanIoU
 from pvt_exp.nn.tasks.training import Training, alike
@@ -64,7 +65,8 @@ class Segmenter(Training):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         for place, predicted_HW in self._predicted(batch):
-            self.overlap.update(predicted_HW[None], batch["target"][place][None])
+            target_HW = unpacked(batch["target"][place], predicted_HW.device)
+            self.overlap.update(predicted_HW[None], target_HW[None])
 
     def predict(self, batch: dict[str, Any]) -> list[Tensor]:
         """The class [H, W] of each pixel of each image on disk; images are not padded, so none depends on another."""
