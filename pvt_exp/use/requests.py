@@ -57,7 +57,8 @@ def find(runs: Path, prefix: str) -> Trained:
 def _check_classes(run: Run, data: dict[str, Any]) -> None:
     """Raise ConfigError for a result with another number of classes than its run has: predictions would be misnamed."""
     due = getattr(run.task, "num_classes", None)
-    for name in ("class_names", "category_ids"):
+    objects = run.task.kind in ("detection", "instance")  # ids of pixels' and images' classes are not used
+    for name in ("class_names", "category_ids") if objects else ("class_names",):
         if due and (there := data.get(name)) and len(there) != due:
             count = f"{several(len(there), 'class', 'classes')}, and the run has {due}"
             raise ConfigError(f"run {run.id}: its result.json cannot be used: data.{name}: {count}")

@@ -445,7 +445,6 @@ EDITED = {
     "no data": (lambda told: told.pop("data"), "does not count: data: is missing"),
     "ids that are text": (lambda told: told["data"].update(category_ids=["a"] * 4), "does not count: data.category_ids:"),
     "a class too few": (lambda told: told["data"]["class_names"].pop(), "cannot be used: data.class_names: 3 classes, and"),
-    "an id too few": (lambda told: told["data"]["category_ids"].pop(), "cannot be used: data.category_ids: 3 classes, and"),
 }  # fmt: skip
 
 
