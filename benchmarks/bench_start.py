@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pvt_exp.store.results import publish_result
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 ROUNDS, RUNS = 4, 8  # a cold start for each batch of so many
@@ -30,10 +32,9 @@ def no_training(run: Any, placement: Any, attempt: Path, *_: Any) -> bool:
     import timm  # noqa: F401
     import wandb  # noqa: F401
 
-    from pvt_exp import store
     from pvt_exp.nn.backbones import pvt  # noqa: F401
 
-    return store.finish(attempt, {"run": run.id, "metrics": {}})
+    return publish_result(attempt, {"run": run.id, "metrics": {}})
 
 
 if __name__ != "__main__" or sys.argv[1:2] == ["--cold"]:  # in a forked run, and in the cold one

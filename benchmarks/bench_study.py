@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pvt_exp.store.outcome import outcome_of
+from pvt_exp.store.results import publish_result
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 ROUNDS = 20
@@ -62,7 +65,7 @@ def measure(folder: Path, url: str, trials: int) -> None:
     for number in range(trials):
         values = {"optim.lr": 1e-4 + 9e-6 * number % 9e-3, "backbone.drop_path": 0.3 * (number % 97) / 97}
         run = tuning.trial(values)
-        store.finish(store.attempt(runs, run, Placement(), "bench"), result(run.id, 50 + number % 13))
+        publish_result(store.attempt(runs, run, Placement(), "bench"), result(run.id, 50 + number % 13))
         lines.append(f'{{"number": {number}, "values": {{"optim.lr": {values["optim.lr"]!r}, '
                      f'"backbone.drop_path": {values["backbone.drop_path"]!r}}}, "run": "{run.id}"}}\n')  # fmt: skip
     (first.folder / "trials.jsonl").write_text("".join(lines))
@@ -71,7 +74,7 @@ def measure(folder: Path, url: str, trials: int) -> None:
     ours = Study(runs, tuning, "ours", url)
     ours.open()
     for trial in ours.trials:
-        ours.tell(trial, store.outcome(runs, trial.run.id))
+        ours.tell(trial, outcome_of(runs, trial.run.id))
     again = time.perf_counter() - since
     theirs = optuna.create_study(study_name="theirs", storage=url, direction="maximize")
     theirs.add_trials(list(ours.study.trials))
@@ -84,8 +87,8 @@ def measure(folder: Path, url: str, trials: int) -> None:
         trial = ours.propose()
         asked.append(time.perf_counter() - since)
         assert trial is not None
-        store.finish(store.attempt(runs, trial.run, Placement(), "bench"), result(trial.run.id, 50 + number % 13))
-        seen = store.outcome(runs, trial.run.id)
+        publish_result(store.attempt(runs, trial.run, Placement(), "bench"), result(trial.run.id, 50 + number % 13))
+        seen = outcome_of(runs, trial.run.id)
         since = time.perf_counter()
         ours.tell(trial, seen)
         told.append(time.perf_counter() - since)

@@ -12,7 +12,7 @@ import json
 import time
 from pathlib import Path
 
-from pvt_exp import store
+from pvt_exp.store.results import publish_result
 
 MADE = json.loads(Path(__file__).with_name("no_op.json").read_text())
 
@@ -24,7 +24,7 @@ def fit(run, placement, attempt, at_end=None, stopping=None):
     data = {**MADE["data"], "fingerprint": run.dataset.inspect(root).fingerprint}
     metrics = {"top1": (1e4 * run.optim.lr + run.seed) % 100, "loss": 1.0}
     made = {**MADE, "run": run.id, "epoch": run.epochs, "data": data, "metrics": metrics}
-    return store.finish(attempt, {**made, "provenance": {**MADE["provenance"], "attempt": int(attempt.name)}})
+    return publish_result(attempt, {**made, "provenance": {**MADE["provenance"], "attempt": int(attempt.name)}})
 
 
 def try_out(run, placement):

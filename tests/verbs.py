@@ -33,6 +33,7 @@ from pvt_exp import cli, store
 from pvt_exp.config.placement import Placement
 from pvt_exp.plan import expand, pretraining
 from pvt_exp.store import attempts
+from pvt_exp.store.results import publish_result
 
 
 @dataclass
@@ -282,7 +283,7 @@ def finish_elsewhere(folder: Path) -> None:
     made |= {"data": {"name": "pets", "fingerprint": "f" * 16, "skipped": 0}}
     git = {"sha": "a" * 40, "dirty": False, "diff_sha256": None}
     made |= {"provenance": {"git": git, "seconds": 1.0, "hardware": {}, "attempt": 1}}
-    store.finish(store.attempt(store.create(folder / "runs"), run, Placement(), "pets"), made)
+    publish_result(store.attempt(store.create(folder / "runs"), run, Placement(), "pets"), made)
 
 
 def fail(folder: Path, run: str, *overrides: str) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pvt_exp.cli import again, look, tables, tidy, train, use
+from pvt_exp.cli import inference, look, retrain, tables, tidy, train
 from pvt_exp.cli import wandb as wandb_verbs
-from pvt_exp.config import ConfigError, DataError, component, lacking
+from pvt_exp.config import ConfigError, DataError, component, unavailable
 from pvt_exp.system import files
 from pvt_exp.system.streams import CLOSED, abandon, prepare
 
@@ -28,15 +28,15 @@ wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and swe
 app.add_typer(wandb, name="wandb")
 VERBS: tuple[Callable[..., None], ...] = (
     *(look.plan, look.status, look.dashboard, look.models, look.published, look.schema),
-    *(train.sweep, train.run, again.retrain, tables.report),
+    *(train.sweep, train.run, retrain.retrain, tables.report),
     *(look.why, tidy.stop, tidy.clean),
-    *(use.predict, use.evaluate),
+    *(inference.predict, inference.evaluate),
 )
 for verb in VERBS:
     app.command()(verb)
 runs.command("show")(look.runs_show)
 runs.command("list")(look.runs_list)
-runs.command("remove")(again.runs_remove)
+runs.command("remove")(retrain.runs_remove)
 wandb.command("sync")(wandb_verbs.sync)
 wandb.command("sweep")(wandb_verbs.sweep)
 wandb.command("run")(wandb_verbs.run)
@@ -63,7 +63,7 @@ def main() -> None:
     # Threads that wait for one another by spinning take the core that the other needs: where all cores are busy, a step
     # took 13 times as long (benchmarks/bench_busy.py). Read when torch is loaded, in a process that this one starts.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    for line in (*lacking.every(), *component.SLOW):
+    for line in (*unavailable.every(), *component.SLOW):
         print(f"note: {line}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         files.any_name(stream)

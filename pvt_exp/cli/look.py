@@ -27,7 +27,7 @@ from pvt_exp.cli.options import (
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.plan import Plan, site
-from pvt_exp.store import tuned
+from pvt_exp.store import trial_record
 
 
 def plan(
@@ -64,7 +64,7 @@ def plan(
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     found, facts, of_data = options.look(planned, store_, data or ())
-    tried = tuned.progress(planned, store_)
+    tried = trial_record.progress(planned, store_)
     told = None
 
     def places() -> tuple[Launcher, int]:
@@ -112,7 +112,7 @@ def status(
         return
     _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     looked = options.look(planned, store_, ())
-    found = views.status_json(planned, store_, looked.outcomes, tuned.progress(planned, store_))
+    found = views.status_json(planned, store_, looked.outcomes, trial_record.progress(planned, store_))
     views.print_json({**found, **looked.data}) if as_json else views.print_status(console(), found)
 
 

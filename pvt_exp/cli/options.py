@@ -18,9 +18,10 @@ from pvt_exp.config.sweep import Sweep
 from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.launchers import Slot, threads_of, workers_of
 from pvt_exp.plan import Plan, expand, site
-from pvt_exp.plan import part as naming
+from pvt_exp.plan import table_suffix as naming
 from pvt_exp.plan.pretraining import Find
-from pvt_exp.store import status, tuned
+from pvt_exp.store import status, trial_record
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.store.states import ENDED
 from pvt_exp.system import machine
 from pvt_exp.tracking import settings as wandb_settings
@@ -113,7 +114,9 @@ def read_plan(
     """The sweep's file and its plan, as far as ``--only`` asks for it."""
     store.check(runs)
     chosen = None if seeds is None else seed_numbers(seeds)
-    settings, planned = expand.load(sweep, overrides or (), chosen, finder(runs), partial(tuned.choice, runs), cost)
+    settings, planned = expand.load(
+        sweep, overrides or (), chosen, finder(runs), partial(trial_record.choice, runs), cost
+    )
     return settings, planned.only(only) if only else planned
 
 
@@ -213,7 +216,7 @@ def make_placement(
     )
 
 
-def outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, store.Outcome]:
+def outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, Outcome]:
     """What became of the runs, those of other data than the ones at hand told as stale."""
     return look(planned, store_, data).outcomes
 
@@ -221,7 +224,7 @@ def outcomes(planned: Plan, store_: Path, data: Sequence[str]) -> dict[str, stor
 class Looked(NamedTuple):
     """What there is of a plan."""
 
-    outcomes: dict[str, store.Outcome]
+    outcomes: dict[str, Outcome]
     """Of its runs; those of other data than the ones at hand are stale."""
     facts: dict[Dataset, Facts]
     """Of each data set that is at hand."""

@@ -213,10 +213,13 @@ def _show(console: Console, tables: Sequence[Table], paths: Sequence[Path]) -> N
 def standing(planned: Plan, store_: Path, data: Sequence[str] | None) -> dict[str, Any]:
     """How the runs of a sweep stand: the fields of ``status SWEEP --json``."""
     from pvt_exp.cli import views
-    from pvt_exp.store import tuned
+    from pvt_exp.store import trial_record
 
     looked = options.look(planned, store_, data or ())
-    return {**views.status_json(planned, store_, looked.outcomes, tuned.progress(planned, store_)), **looked.data}
+    return {
+        **views.status_json(planned, store_, looked.outcomes, trial_record.progress(planned, store_)),
+        **looked.data,
+    }
 
 
 def write(

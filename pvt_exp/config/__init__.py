@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from pvt_exp.config import doubt, reading
+from pvt_exp.config import ambiguous, reading
 from pvt_exp.config.document import Document, Keys, Whole, merge, put, split, twice
 from pvt_exp.config.errors import ConfigError, DataError
 from pvt_exp.config.explain import explain
@@ -79,7 +79,7 @@ def make(model: type[M], value: Any) -> M:
     """The model of plain values, lists for tuples; raises pydantic's own ValidationError."""
     doubtful: list[reading.Doubtful] = []
     plain = _immutable(value, doubtful)
-    if doubtful and (found := list(doubt.refused(model, value))):
+    if doubtful and (found := list(ambiguous.refused(model, value))):
         raise ValidationError.from_exception_data(
             model.__name__,
             [

@@ -2,7 +2,7 @@
 
 ``backbone: {kind: pvt}`` means the class ``Settings`` of ``pvt_exp/backbones/pvt.py``. Whoever adds a file adds a kind;
 another package adds kinds by entry points in the group ``pvt_exp.backbones`` (the name is the kind, the value a module).
-A package whose module cannot be loaded costs its kind alone: `pvt_exp.config.lacking` knows why.
+A package whose module cannot be loaded costs its kind alone: `pvt_exp.config.unavailable` knows why.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast, get_args
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from pvt_exp.config import PLAIN, Frozen, lacking
+from pvt_exp.config import PLAIN, Frozen, unavailable
 
 GROUPS = ("backbones", "datasets", "launchers", "necks", "tables", "tasks")
 """What there are kinds of."""
@@ -107,7 +107,7 @@ def kinds(group: str) -> dict[str, type[Component]]:
         try:
             settings = _of_a_package(kind, points, kind in found)
         except _CannotLoad as error:
-            lacking.put(group, kind, str(error))
+            unavailable.put(group, kind, str(error))
             continue
         found[kind] = settings
         _ORIGINS[settings] = Origin(group, kind, *_package(points[0]), points[0].module)
@@ -128,7 +128,7 @@ def _tell_other_groups() -> None:
         near = difflib.get_close_matches(group, GROUPS, 1)
         meant = f"did you mean pvt_exp.{near[0]}" if near else f"there are {', '.join(GROUPS)}"
         for point in every.select(group=name):
-            lacking.put(group or name, point.name, f"package {' '.join(_package(point))}: no group {name}; {meant}")
+            unavailable.put(group or name, point.name, f"package {' '.join(_package(point))}: no group {name}; {meant}")
 
 
 class _CannotLoad(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from pvt_exp.config import lacking
+from pvt_exp.config import unavailable
 from pvt_exp.config.document import Document, Keys, split
 
 
@@ -43,7 +43,7 @@ def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseM
         meant = [".".join(map(str, (*keys[:-1], n))) for n in near] or elsewhere[:2]
         return "unknown key" + (f"; did you mean {' or '.join(meant)}" if meant else "")
     if kind == "union_tag_invalid":
-        if (because := lacking.why(keys, context["tag"])) is not None:
+        if (because := unavailable.why(keys, context["tag"])) is not None:
             return f"kind '{context['tag']}' cannot be used here: {because}"
         kinds = re.findall(r"'([^']*)'", context["expected_tags"])
         near = _near(context["tag"], kinds)
@@ -51,7 +51,7 @@ def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseM
     if kind == "union_tag_not_found":
         return "this mapping must say its kind"
     if kind == "literal_error":
-        if keys[-1:] == ("kind",) and (because := lacking.why(keys, str(item["input"]))) is not None:
+        if keys[-1:] == ("kind",) and (because := unavailable.why(keys, str(item["input"]))) is not None:
             return f"kind '{item['input']}' cannot be used here: {because}"
         return f"must be {context['expected']}, not {item['input']!r}"
     if kind == "missing":

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from pvt_exp.config import DOTTED, Frozen
+from pvt_exp.config.ambiguous import CHECKED_LATER
 from pvt_exp.config.component import kinds, one_of
-from pvt_exp.config.doubt import CHECKED_LATER
 from pvt_exp.config.match import Match
 from pvt_exp.config.space import Tune
 

@@ -23,7 +23,8 @@ from pvt_exp.config.run import Run
 from pvt_exp.datasets import Facts
 from pvt_exp.launchers import Slot, visible
 from pvt_exp.plan import Plan, Tuning
-from pvt_exp.store import Outcome, provenance
+from pvt_exp.store import provenance
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.system import children, files, machine, signals
 from pvt_exp.system.words import several
 

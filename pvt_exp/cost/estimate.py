@@ -15,7 +15,8 @@ from pvt_exp.cost import Cost, NoCost, calibration
 from pvt_exp.cost.calibration import Hours, Pace
 from pvt_exp.launchers import Launcher, Slot
 from pvt_exp.plan import Plan, site
-from pvt_exp.store import Outcome, attempts, progress
+from pvt_exp.store import attempts, progress
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.store.states import PASSES
 
 CUDA_BYTES = 600 << 20

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from pvt_exp.config import left_out
+from pvt_exp.config import excluded
 from pvt_exp.config.component import Component
 from pvt_exp.config.errors import DataError
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.config.space import Holdout
 from pvt_exp.system.words import several
 
@@ -78,7 +78,7 @@ class Facts(NamedTuple):
             return ()
         looked_at = f", of {several(len(known), 'image')} looked at" if len(known) < len(places) else ""
         there = {n for each in known for n in each}
-        return left_out.count(NO_IMAGE + looked_at, effect, (self.classes[n] for n in among if n not in there))
+        return excluded.count(NO_IMAGE + looked_at, effect, (self.classes[n] for n in among if n not in there))
 
     def check_val(self, held_out: bool) -> None:
         """Raise DataError if there is nothing to validate on, unless a part of the training images is held out for it."""
@@ -246,7 +246,7 @@ def _hidden_images(folder: str, entries: "Iterable[os.DirEntry[str]]") -> list[s
             below = os.path.relpath(here, entry.path)
             inside = path if below == "." else f"{path}/{below}"
             found += [f"{inside}/{name}" for name in names if not name.startswith("._")]
-    return sorted(path for path in found if left_out.suffix(path) in SUFFIXES)
+    return sorted(path for path in found if excluded.suffix(path) in SUFFIXES)
 
 
 def _is_shown(entry: "os.DirEntry[str]") -> bool:

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pvt_exp.config import left_out
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config import excluded
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets import some
 from pvt_exp.datasets._pictures import kept
 
@@ -22,7 +22,7 @@ def names(classes: Iterable[str]) -> tuple[LeftOut, ...]:
     for name in classes:
         groups.setdefault("".join(unicodedata.normalize("NFKC", name).casefold().split()), {})[name] = None
     alike = [" / ".join(map(repr, group)) for group in groups.values() if len(group) > 1]
-    return left_out.count("class names that differ only by case, spaces or Unicode form", "kept apart", alike)
+    return excluded.count("class names that differ only by case, spaces or Unicode form", "kept apart", alike)
 
 
 def pictures(root: Path, files: Sequence[tuple[int, str, int]], state: str) -> tuple[LeftOut, ...]:
@@ -51,7 +51,7 @@ def pictures(root: Path, files: Sequence[tuple[int, str, int]], state: str) -> t
     seen = kept(f"{root} classes {state} {looked_at}", lambda: {"alike": _alike(root, chosen)})["alike"]
     part = f", of {looked_at} of equal bytes looked at" if looked_at < due else ""
     shown = [some((path for _, path in group), 3) for group in seen]
-    return left_out.count(f"pictures under several classes{part}", "kept in each", shown)
+    return excluded.count(f"pictures under several classes{part}", "kept in each", shown)
 
 
 def _alike(root: Path, groups: Sequence[Sequence[tuple[int, str]]]) -> list[list[tuple[int, str]]]:

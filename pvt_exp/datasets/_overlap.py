@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pvt_exp.config import DataError, left_out
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config import DataError, excluded
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets._pictures import kept
 
 LEARNT = "the score would be of what was learnt"
@@ -53,7 +53,7 @@ def in_both(
         same |= set(
             kept(question, lambda: {"same": [n for path, n in alike if _equal(root / path, root / val[n][0])]})["same"]
         )
-    return left_out.count(
+    return excluded.count(
         "images that training has too", "scored though they were learnt", (val[n][0] for n in sorted(same))
     )
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pvt_exp.config import DataError, left_out
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config import DataError, excluded
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets import SUFFIXES, listing, require_regular, some
 
 NUMBER = re.compile(r"[+-]?[0-9]+")
@@ -52,18 +52,18 @@ def find(root: Path, where: Folders, leave_out: bool) -> Pairs:
         raise DataError(f"{root / where.masks}: no masks in it; they end in: {where.mask_suffix}{other}")
     if where.names is not None:
         listed = _listed(root, where, images, masks)
-        return listed._replace(told=(*listed.told, *left_out.special({*special})))
+        return listed._replace(told=(*listed.told, *excluded.special({*special})))
     if not leave_out:
         _refuse_bare(root, where, images, masks, no_masks)
     both = [stem for stem in sorted(images) if stem in masks]
     if not both:
         raise DataError(f"{root / where.masks}: no mask there for any image{_ending(images, masks, no_masks)}")
     told = (
-        *left_out.by_suffix(path for path in no_images if where.image_suffix is None),
-        *left_out.count("images without a mask", "left out", (images[s][0] for s in sorted(images) if s not in masks)),
-        *left_out.count("masks without an image", "left out", (masks[s][0] for s in sorted(masks) if s not in images)),
-        *left_out.special({*special}),
-        *left_out.hidden(dict.fromkeys(hidden)),  # images and masks may lie in one folder
+        *excluded.by_suffix(path for path in no_images if where.image_suffix is None),
+        *excluded.count("images without a mask", "left out", (images[s][0] for s in sorted(images) if s not in masks)),
+        *excluded.count("masks without an image", "left out", (masks[s][0] for s in sorted(masks) if s not in images)),
+        *excluded.special({*special}),
+        *excluded.hidden(dict.fromkeys(hidden)),  # images and masks may lie in one folder
     )
     return Pairs([(images[stem], masks[stem]) for stem in both], told)
 
@@ -89,7 +89,7 @@ def _ending(images: dict[str, File], masks: dict[str, File], others: Iterable[st
         last = stem[stem.rfind("/") + 1 :]
         for name in names:
             short = name[name.rfind("/") + 1 :]
-            if short.startswith(last) and short != last and left_out.suffix(short) in SUFFIXES:
+            if short.startswith(last) and short != last and excluded.suffix(short) in SUFFIXES:
                 return f"; for {images[stem][0]} there is {name}: is it dataset.mask_suffix: {short[len(last) :]}?"
     return ""
 
@@ -98,7 +98,7 @@ def _other(names: list[str], what: str) -> str:
     """What the files there end in, for which another setting may be due."""
     ends: dict[str, int] = {}
     for name in names:
-        ends[left_out.suffix(name)] = ends.get(left_out.suffix(name), 0) + 1
+        ends[excluded.suffix(name)] = ends.get(excluded.suffix(name), 0) + 1
     if not ends:
         return ""
     most = max(ends, key=lambda end: ends[end])
@@ -119,7 +119,7 @@ def _by_stem(
     found: dict[str, File] = {}
     others = []
     for path, size in _files(root, folder, field, hidden, special):
-        ending = path[len(path) - len(left_out.suffix(path)) :] if suffix is None else suffix
+        ending = path[len(path) - len(excluded.suffix(path)) :] if suffix is None else suffix
         if not (path.endswith(ending) and (suffix or ending.lower() in SUFFIXES)):
             others.append(path)
             continue
@@ -178,9 +178,9 @@ def _listed(root: Path, where: Folders, images: dict[str, File], masks: dict[str
             f"{file}: {'all names are marked -1' if no_members else 'empty'}; a name in each line is due here"
         )
     told = (
-        *left_out.count("names that are listed twice", "taken once", twice),
-        *left_out.count("names that a list marks -1", left_out.NOT_TAKEN, no_members),
-        *left_out.count("listed names with other numbers behind them", "taken, the numbers not read", numbered),
+        *excluded.count("names that are listed twice", "taken once", twice),
+        *excluded.count("names that a list marks -1", excluded.NOT_TAKEN, no_members),
+        *excluded.count("listed names with other numbers behind them", "taken, the numbers not read", numbered),
     )
     return Pairs([(images[stem], masks[stem]) for stem in sorted(stems)], told)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError
-from pvt_exp.config.left_out import EXAMPLES, LeftOut, count
+from pvt_exp.config.excluded import EXAMPLES, LeftOut, count
 from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import Dataset, Facts, some
 from pvt_exp.datasets._sizes import Size, refuse

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from pvt_exp.config import DataError, left_out
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config import DataError, excluded
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets import Facts, Split, _alike, fingerprint, listing, require_regular, scan, some
 from pvt_exp.datasets._coco_categories import Classes, choose, follow
 from pvt_exp.datasets._coco_names import nearest
@@ -113,7 +113,7 @@ class Settings(Pictures):
             split: (
                 *look.lines,
                 *self._unlisted(split, present, sizes, hidden[split]),
-                *left_out.special(special[split]),
+                *excluded.special(special[split]),
                 *void[split],
                 *self.pictures(root, split, list(sizes[split]), state, self._due(root, split, look.names)),
             )
@@ -204,12 +204,12 @@ class Settings(Pictures):
         names = json.loads((folder / "names.json").read_bytes())
         lines = [LeftOut(**{**line, "examples": tuple(line["examples"])}) for line in facts["left_out"]]
         train, crowds, empty = split == "train", rows.crowds(), rows.empty()
-        lines += left_out.count("categories", "left out (dataset.categories)", classes.left_out)
+        lines += excluded.count("categories", "left out (dataset.categories)", classes.left_out)
         if rows.others:
             lines.append(LeftOut("annotations of categories that are left out", rows.others, "left out"))
         if crowds:
             lines.append(LeftOut("crowds", crowds, "not learnt" if train else "ignored in scoring"))
-        lines += left_out.count(
+        lines += excluded.count(
             "classes without an object",
             "kept (dataset.categories can leave them out)" if train else "not in the mean of the score",
             (name for number, name in classes.named if number not in rows.present()),
@@ -250,7 +250,7 @@ class Settings(Pictures):
         due = {os.path.normpath(name) for each in listed.values() for name in each}
         due |= {os.path.normpath(name) for name in (self.train_annotations, self.val_annotations)}
         rest = [name for name in present[split] if os.path.normpath(name) not in due]
-        return (*left_out.count("files that are not listed", left_out.NOT_TAKEN, rest), *left_out.hidden(hidden))
+        return (*excluded.count("files that are not listed", excluded.NOT_TAKEN, rest), *excluded.hidden(hidden))
 
 
 class Look(NamedTuple):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from pvt_exp.config import DataError, left_out
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config import DataError, excluded
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets import NO_IMAGE, SUFFIXES, Facts, Split, _alike, fingerprint, hidden_images, listing, scan, some
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
@@ -77,7 +77,7 @@ class Settings(Pictures):
             learnt, scored = ([(name, size) for _, name, size in found[split][1]] for split in ("train", "val"))
             told["val"] += in_both(root, (self.train, self.val), learnt, scored, print_id)
             lacking = sorted(set(classes) - set(found["val"][0]))
-            told["val"] += left_out.count(NO_IMAGE, "never scored", lacking)
+            told["val"] += excluded.count(NO_IMAGE, "never scored", lacking)
         return Facts(print_id, tuple(classes), numbers, left_out=told, no_val=no_val)
 
     def contents(self, root: Path, facts: Facts, task: str) -> "Contents":
@@ -115,17 +115,17 @@ def images(root: Path, folder: str) -> Images:
             (loose if entry.is_file() or entry.is_symlink() else special).append(f"{folder}/{entry.name}")
     for number, name in enumerate(classes):
         for path, size in sorted(listing(root, f"{folder}/{name}", hidden=hidden, special=special)):
-            if left_out.suffix(path) in SUFFIXES:
+            if excluded.suffix(path) in SUFFIXES:
                 files.append((number, path, size))
             else:
                 rest.append(path)
     told = (
-        *left_out.by_suffix(path for path in (*loose, *rest) if left_out.suffix(path) not in SUFFIXES),
-        *left_out.count(
-            "images in no class's folder", left_out.NOT_TAKEN, (p for p in loose if left_out.suffix(p) in SUFFIXES)
+        *excluded.by_suffix(path for path in (*loose, *rest) if excluded.suffix(path) not in SUFFIXES),
+        *excluded.count(
+            "images in no class's folder", excluded.NOT_TAKEN, (p for p in loose if excluded.suffix(p) in SUFFIXES)
         ),
-        *left_out.special(special),
-        *left_out.hidden(hidden),
+        *excluded.special(special),
+        *excluded.hidden(hidden),
     )
     return Images(classes, files, told)
 

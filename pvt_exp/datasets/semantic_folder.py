@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pvt_exp.config import DataError, left_out
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config import DataError, excluded
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets import Facts, Split, _alike, fingerprint, require_regular, scan, some
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
@@ -235,10 +235,10 @@ class Settings(Pictures):
         effect = "never learnt" if split == "train" else "not part of the mean IoU"
         return (
             *(line for line in (ignored, by_threshold, turned, frames) if line.number),
-            *left_out.count(
+            *excluded.count(
                 "masks in which no pixel is of a class", f"of no effect, of {rest} looked at", seen["empty"]
             ),
-            *left_out.count(f"classes that none of {masks} has", effect, lacking),
+            *excluded.count(f"classes that none of {masks} has", effect, lacking),
         )
 
     def open(self, root: Path, split: Split, task: str) -> "SemanticFolder":

@@ -8,7 +8,7 @@ from typing import Any
 
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan, Pretraining, Variant
-from pvt_exp.store import Outcome
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.store.states import State
 
 

@@ -13,7 +13,8 @@ from pvt_exp.config.run import Run
 from pvt_exp.drive import driver, registry
 from pvt_exp.plan import expand, pretraining
 from pvt_exp.report.page import Report
-from pvt_exp.store import tuned
+from pvt_exp.store import trial_record
+from pvt_exp.store.outcome import outcome_of
 from pvt_exp.system import locks
 
 FOLDERS = ("sweeps", "experiments", "reports")
@@ -106,7 +107,7 @@ def left(runs: Path, paths: Iterable[Path]) -> Found:
     for folder in sorted(path.parent for path in runs.glob("*/run.yaml")):
         if folder.is_symlink() or locks.is_locked(folder):
             continue  # what a link leads to is not the store's, and a run is not done before its process is gone
-        state = store.outcome(runs, folder.name).state
+        state = outcome_of(runs, folder.name).state
         try:
             run = store.load(folder)
         except ConfigError as error:
@@ -148,7 +149,7 @@ def chosen(runs: Path, ids: Sequence[str]) -> list[Left]:
     """
     found = []
     for run_id in ids:
-        folder, state = runs / run_id, store.outcome(runs, run_id).state
+        folder, state = runs / run_id, outcome_of(runs, run_id).state
         if state == "running" or locks.is_locked(folder):
             raise ConfigError(f"run {run_id} is being trained; pvt-exp stop ends its sweep")
         if folder.is_symlink():
@@ -203,10 +204,10 @@ def _named(runs: Path, path: Path) -> Iterator[Run]:
 
     keys = config.read(path).value
     if "blocks" in keys or "base" in keys:
-        _, plan = expand.load(path, find=find, choose=partial(tuned.choice, runs), count=cost)
+        _, plan = expand.load(path, find=find, choose=partial(trial_record.choice, runs), count=cost)
         yield from plan.order
         for tuning in plan.tunings:
-            yield from (trial.run for trial in tuned.trials(runs, tuning))
+            yield from (trial.run for trial in trial_record.trials(runs, tuning))
     elif "task" in keys:
         yield pretraining.experiment(path, find=find)
     elif "tables" in keys:

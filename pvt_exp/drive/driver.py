@@ -17,7 +17,10 @@ from pvt_exp.drive.board import Board
 from pvt_exp.drive.recovery import AS_BEFORE, Recovery
 from pvt_exp.launchers import BUSY, Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, Variant
-from pvt_exp.store import Outcome, attempts, frozen, progress, status
+from pvt_exp.store import attempts, code_copy, progress, status
+from pvt_exp.store.leftovers import tidy
+from pvt_exp.store.outcome import Outcome, outcome_of
+from pvt_exp.store.results import kept_weights, set_aside_result
 from pvt_exp.store.states import PASSES, State
 from pvt_exp.system import heartbeat, locks, signals
 from pvt_exp.system.words import several
@@ -141,7 +144,7 @@ class _Driver:
 
     def _launch(self) -> None:
         """Train what can be trained here, until nothing of it is left."""
-        work = Work(self._next_attempt, lambda: self.hung, lambda: frozen.freeze(self.where.store), attempts.stop)
+        work = Work(self._next_attempt, lambda: self.hung, lambda: code_copy.freeze(self.where.store), attempts.stop)
         launched = self.where.launcher.launch(work)
         try:
             for ended in launched:
@@ -161,7 +164,7 @@ class _Driver:
             for each in self.held.values():
                 each.close()
             for run_id in self.going:  # some came to their end while they were asked to stop
-                self.board.put(store.outcome(self.where.store, run_id))
+                self.board.put(outcome_of(self.where.store, run_id))
 
     def _next_attempt(self, slot: Slot) -> Path | None:
         self._return_free()
@@ -209,7 +212,7 @@ class _Driver:
     def _attempt(self, run: Run, slot: Slot, now: Outcome) -> Path:
         where, board = self.where, self.board
         if now.state in ("stale", "done"):
-            store.set_aside_result(where.store / run.id)
+            set_aside_result(where.store / run.id)
         placement = place(run, slot, where, board.plan)
         how = self.recovery.how.get(run.id, AS_BEFORE)
         if how.why is not None:
@@ -288,7 +291,7 @@ class _Driver:
         """How a run stands whose process has ended; one that was killed may hold its lock for a moment more."""
         deadline = time.monotonic() + DYING_S
         while (
-            seen := store.outcome(self.where.store, run.id, run.epochs)
+            seen := outcome_of(self.where.store, run.id, run.epochs)
         ).state == "running" and time.monotonic() < deadline:
             time.sleep(0.05)
         return seen
@@ -296,7 +299,7 @@ class _Driver:
     def _ended(self, seen: Outcome) -> None:
         self.board.put(seen)
         if seen.state == "done":
-            store.tidy(self.where.store / seen.id)
+            tidy(self.where.store / seen.id)
 
     def _end_hung(self) -> None:
         """Runs that make no step are ended, and it is told."""
@@ -375,7 +378,7 @@ def _weights(run: Run, runs: Path) -> Path | None:
     if pretrained is not None and pretrained.path:
         return Path(pretrained.path)
     start = start_of(run)
-    return store.weights(runs, start) if start else None
+    return kept_weights(runs, start) if start else None
 
 
 def start_of(run: Run) -> str | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pvt_exp.config.run import Run
-from pvt_exp.store import Outcome, attempts
+from pvt_exp.store import attempts
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.system.words import several
 
 HALVINGS = 4

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pvt_exp import store
+from pvt_exp.store.leftovers import tidy_all
 from pvt_exp.system import files, heartbeat, locks
 
 
@@ -89,7 +90,7 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...], of: Path | None = 
     folder = runs / "drivers"
     folder.mkdir(exist_ok=True)
     if dead := [each for each in _all(runs) if not each.lives]:
-        store.tidy_all(runs)
+        tidy_all(runs)
     for gone in dead:
         gone.remove()
     file = folder / f"{sweep}.{platform.node()}.{os.getpid()}.json"

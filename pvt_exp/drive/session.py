@@ -21,8 +21,9 @@ from pvt_exp.drive.driver import NO_MORE, Halted, Source, Where, drive, place, s
 from pvt_exp.drive.live import View
 from pvt_exp.launchers import Launcher, at_once
 from pvt_exp.plan import Plan, site
-from pvt_exp.store import Outcome, codes, tuned
-from pvt_exp.store import status as standing
+from pvt_exp.store import code_changes, status, trial_record
+from pvt_exp.store.outcome import DOES_NOT_COUNT, Outcome, outcome_of
+from pvt_exp.store.results import kept_weights
 from pvt_exp.store.states import ENDED, PASSES, State
 from pvt_exp.system import files, machine, signals
 from pvt_exp.system.words import are, duration, several
@@ -60,13 +61,13 @@ def train(
     _check_shares(planned, placement, launcher)
     roots, facts, problems = site.inspect(planned, site.places(data), site.load())
     store.check(runs)
-    outcomes = standing.outcomes(runs, planned, site.fingerprints(facts))
-    to_do = standing.to_do(planned, outcomes, (*PASSES, *again))
+    outcomes = status.outcomes(runs, planned, site.fingerprints(facts))
+    to_do = status.to_do(planned, outcomes, (*PASSES, *again))
     told = [problem for run in to_do for problem in (*problems.get(run.dataset, ()), *_lacks_weights(runs, run))]
     if told:
         raise ConfigError(dict.fromkeys(told))
     for run in to_do:
-        if (why := outcomes[run.id].reason) and why.startswith(store.DOES_NOT_COUNT):
+        if (why := outcomes[run.id].reason) and why.startswith(DOES_NOT_COUNT):
             name = f"{planned.names[run.id]}, seed {run.seed} ({run.id})"
             console.print(f"{name}: {why}; it is trained again", highlight=False, soft_wrap=True)
     store.create(runs)
@@ -85,7 +86,7 @@ def train(
             store.use(runs, run.id, planned.name, file=planned.file)
             if (start := start_of(run)) is not None and (runs / start).is_dir():
                 store.use(runs, start, planned.name, start=True)
-    if line := codes.in_words(planned, outcomes, codes.other(planned, outcomes)):
+    if line := code_changes.in_words(planned, outcomes, code_changes.other(planned, outcomes)):
         console.print(line, highlight=False, soft_wrap=True)
     if not to_do:
         return tell(console, planned, outcomes)
@@ -156,7 +157,7 @@ def tune(
     with tuning.alone(planned, runs):
         before = tuning.known(planned, runs)
         fingerprints = site.fingerprints(facts)
-        board = Board(before, standing.outcomes(runs, before, fingerprints))
+        board = Board(before, status.outcomes(runs, before, fingerprints))
         searches = tuning.Searches(planned, runs.resolve(), again)
         board.expected, board.title = searches.budget, f"{planned.name}: trials"
         ended = len(board.outcomes) - board.count(*PASSES, "running")
@@ -171,8 +172,8 @@ def tune(
             console.print(line, highlight=False, soft_wrap=True)
         searches.look(board)
         where = Where(runs.resolve(), launcher, roots, fingerprints, placement, policy)
-        if status := _drive(console, View(console), board, where, again, searches):
-            return status
+        if ended := _drive(console, View(console), board, where, again, searches):
+            return ended
         for line in searches.decide(board):
             console.print(line, highlight=False, soft_wrap=True)
     return 1 if searches.undecided else 0
@@ -192,7 +193,7 @@ def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence
         raise ConfigError(f"{problem}; --retry stale chooses anew" for problem in told.values())
     for each in planned.tunings:
         if each.name in told:
-            tuned.set_aside_choice(runs, each)
+            trial_record.set_aside_choice(runs, each)
     return bool(told)
 
 
@@ -301,9 +302,9 @@ def _check_shares(planned: Plan, placement: Placement, launcher: Launcher) -> No
 def _lacks_weights(runs: Path, run: Run) -> list[str]:
     """Why a run cannot start from ``pretrained: runs/<id>``, if it cannot."""
     start = None if run.need is not None else start_of(run)
-    if start is None or store.weights(runs, start) is not None:
+    if start is None or kept_weights(runs, start) is not None:
         return []
-    seen = store.outcome(runs, start)
+    seen = outcome_of(runs, start)
     why = "its weights were not kept" if seen.state == "done" else f"it is {seen.state}"
     return [f"backbone.pretrained: runs/{start}: {why}; a run starts from one that is done, with its last checkpoint"]
 

@@ -13,7 +13,7 @@ from pvt_exp.config import identity
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.run import Run
 from pvt_exp.launchers import Launcher, Slot, Work
-from pvt_exp.store import attempts, frozen
+from pvt_exp.store import attempts, code_copy
 from pvt_exp.system import heartbeat
 
 MATTERS = ("task", "dataset", "backbone", "ghost_batch_size", "batch_size", "precision", "ema_decay")
@@ -77,7 +77,7 @@ def try_out(
         return over
 
     by_id = {run.id: run for run in tried}
-    launched = launcher.launch(Work(next_attempt, hung, lambda: frozen.freeze(runs)))
+    launched = launcher.launch(Work(next_attempt, hung, lambda: code_copy.freeze(runs)))
     try:
         for ended in launched:
             if halt():

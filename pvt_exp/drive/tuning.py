@@ -11,9 +11,9 @@ from pvt_exp.datasets import Dataset
 from pvt_exp.drive.board import Board, Group
 from pvt_exp.drive.driver import Source
 from pvt_exp.plan import Plan, Tuning, Variant
-from pvt_exp.store import attempts, tuned
+from pvt_exp.store import attempts, trial_record
 from pvt_exp.store.states import State
-from pvt_exp.store.tuned import Trial
+from pvt_exp.store.trial_record import Trial
 from pvt_exp.system import locks
 from pvt_exp.tune.storage import Database
 from pvt_exp.tune.study import Study
@@ -29,7 +29,7 @@ def first_trials(plan: Plan) -> Plan:
 
 def known(plan: Plan, runs: Path) -> Plan:
     """The trials that were proposed so far, each as a variant with one seed."""
-    found = [variant(each, trial) for each in plan.undecided for trial in tuned.trials(runs, each)]
+    found = [variant(each, trial) for each in plan.undecided for trial in trial_record.trials(runs, each)]
     return Plan(plan.name, (plan.undecided[0].tune.seed,), tuple(found), file=plan.file)
 
 
@@ -43,7 +43,7 @@ class Searches(Source):
 
     def __init__(self, plan: Plan, runs: Path, retry: Sequence[State] = ()) -> None:
         """``retry`` are the states that are tried again, so that they are no end yet."""
-        named, own = plan.tunings[0].tune.storage, runs / tuned.FOLDER / f"{plan.name}.db"
+        named, own = plan.tunings[0].tune.storage, runs / trial_record.FOLDER / f"{plan.name}.db"
         self.database = Database(named) if named else Database(f"sqlite:///{own}", own)
         self.studies = [Study(runs, each, plan.name, self.database) for each in plan.undecided]
         self.runs, self.retry = runs, retry
@@ -97,7 +97,7 @@ class Searches(Source):
         self.database.renew()
         said = [f"{name}: nothing is chosen yet: trials are left, or none has a score" for name in self.undecided]
         for each in self.studies:
-            values = tuned.choice(self.runs, each.tuning) or {}
+            values = trial_record.choice(self.runs, each.tuning) or {}
             if told := edge_in_words(values, at_edge(each.tuning.tune.space, values)):
                 said.append(f"{each.tuning.name}: chosen {told}")
         return said
@@ -116,7 +116,7 @@ def check(plan: Plan, runs: Path) -> None:
     """
     problems = []
     for each in plan.undecided:
-        if (found := tuned.interrupted(runs, each, plan.name)) is not None:
+        if (found := trial_record.interrupted(runs, each, plan.name)) is not None:
             folder, differ = found
             problems.append(
                 f"tune: {each.name} has trials of another {' and '.join(differ)}, interrupted before a choice: go on with "
@@ -130,7 +130,7 @@ def outdated(plan: Plan, runs: Path, fingerprints: Mapping[Dataset, str]) -> dic
     """Variants whose values were chosen on other data than those at hand: name to what is wrong."""
     found = {}
     for each in plan.tunings:
-        then = (tuned.chosen(runs, each) or {}).get("data")
+        then = (trial_record.chosen(runs, each) or {}).get("data")
         now = fingerprints.get(each.first.dataset)
         if then and now and then != now:
             found[each.name] = f"{each.name}: its values were chosen on data {then}; at hand are {now}"
@@ -146,7 +146,7 @@ def alone(plan: Plan, runs: Path) -> Iterator[None]:
     """
     with ExitStack() as held:
         for each in plan.undecided:
-            folder = tuned.place(runs, each)
+            folder = trial_record.place(runs, each)
             folder.mkdir(parents=True, exist_ok=True)
             if not held.enter_context(locks.lock(folder)):
                 raise ConfigError(f"{each.name}: another process tunes it; wait for that one, or stop it")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pvt_exp import config
-from pvt_exp.config import ConfigError, DataError, left_out
+from pvt_exp.config import ConfigError, DataError, excluded
 from pvt_exp.config.placement import Site
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset, Facts
@@ -120,7 +120,7 @@ def in_words(facts: dict[Dataset, Facts]) -> list[str]:
     lines: dict[str, None] = {}
     for dataset, found in facts.items():
         images = ", ".join(f"{several(number, 'image')} in {split}" for split, number in found.images.items())
-        told = "\n".join(f"  {line}" for line in left_out.in_words(found.left_out))
+        told = "\n".join(f"  {line}" for line in excluded.in_words(found.left_out))
         lines[f"data {dataset.name}: {images}" + (f"; left out or changed:\n{told}" if told else "")] = None
     return [line for words in lines for line in words.splitlines()]
 
@@ -134,7 +134,7 @@ def as_json(roots: dict[str, Path], facts: dict[Dataset, Facts]) -> list[dict[st
             "fingerprint": found.fingerprint,
             "images": found.images,
             "counts": found.counts,
-            "left_out": left_out.as_json(found.left_out),
+            "left_out": excluded.as_json(found.left_out),
         }
         for dataset, found in facts.items()
     ]

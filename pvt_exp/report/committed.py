@@ -13,6 +13,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.report import Format, Latex
 from pvt_exp.report.formats import from_text
 from pvt_exp.report.latex_fit import FITTING
+from pvt_exp.store.outcome import DOES_NOT_COUNT, outcome_of
 from pvt_exp.system.words import several
 from pvt_exp.tables import Table
 
@@ -159,7 +160,7 @@ def _runs_gone(checked: Checked, runs: Path) -> tuple[list[str], dict[str, int]]
     seeds: dict[str, int] = {}
     for run in gone:
         with contextlib.suppress(ConfigError):
-            if store.outcome(runs, run).state == "done":
+            if outcome_of(runs, run).state == "done":
                 seeds[run] = store.load(runs / run).seed
     return [run for run in gone if run not in seeds], seeds
 
@@ -167,8 +168,8 @@ def _runs_gone(checked: Checked, runs: Path) -> tuple[list[str], dict[str, int]]
 def _why_not(runs: Path, run: str) -> str | None:
     """Why the result of a run that is there does not count."""
     with contextlib.suppress(ConfigError):
-        why = store.outcome(runs, run).reason or ""
-        return why if why.startswith(store.DOES_NOT_COUNT) else None
+        why = outcome_of(runs, run).reason or ""
+        return why if why.startswith(DOES_NOT_COUNT) else None
     return None
 
 

@@ -11,8 +11,8 @@ from pvt_exp.config.metrics import undeclared
 from pvt_exp.cost import units
 from pvt_exp.plan import Plan
 from pvt_exp.statistics.scores import over_seeds
-from pvt_exp.store import Outcome
 from pvt_exp.store.curves import curve
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.system import files
 
 if TYPE_CHECKING:

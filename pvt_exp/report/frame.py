@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pvt_exp import cost, store
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan, Variant, expand, site
-from pvt_exp.store import Outcome, status, tuned
+from pvt_exp.store import status, trial_record
+from pvt_exp.store.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas
@@ -51,7 +52,7 @@ def results(
     import pandas
 
     place = Path(runs)
-    find, choose = partial(store.find, place), partial(tuned.choice, place)
+    find, choose = partial(store.find, place), partial(trial_record.choice, place)
     plan = expand.load(Path(sweep), overrides, seeds, find, choose, cost)[1]
     _, facts, _ = site.inspect(plan, data or {}, site.load())
     seen = status.outcomes(place, plan, site.fingerprints(facts))

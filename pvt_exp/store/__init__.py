@@ -18,44 +18,17 @@ What state a run is in follows from these files; nothing else remembers it.
 import contextlib
 import os
 import re
-import shutil
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pvt_exp import config
-from pvt_exp.config import ConfigError, lacking, reading
+from pvt_exp.config import ConfigError, reading, unavailable
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
-from pvt_exp.datasets import Dataset
-from pvt_exp.store import attempts, bounds, content, provenance
-from pvt_exp.store.states import State
-from pvt_exp.system import files, heartbeat, locks
-
-FORMAT = 1
-DOES_NOT_COUNT = "its result.json does not count"
-"""Begins the reason of a run whose result was edited, or is not its own."""
-HALF_WRITTEN = (".tmp", ".part", files.IN_HAND)
-"""How hidden names end of what is being written."""
-WENT_AWAY = "it went away without a word: killed, or its machine lost"
-"""The reason of an attempt that has ended and did not say so."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one run."""
-
-    id: str
-    state: State
-    reason: str | None = None
-    """Why there is no result, in words."""
-    result: dict[str, Any] | None = None
-    """``result.json`` where the state is ``done`` (or ``stale``)."""
-    attempts: int = 0
-
+from pvt_exp.store import attempts, provenance
+from pvt_exp.store.results import FORMAT, read_result, set_aside_result
+from pvt_exp.system import files, heartbeat
 
 # ---------------------------------------------------------------- in
 
@@ -84,7 +57,7 @@ def check(store: Path) -> None:
 
     Kinds that are not installed here are told with their package from now on, where a run of this store has them.
     """
-    lacking.ask_also("store", partial(package_of, store))
+    unavailable.ask_also("store", partial(package_of, store))
     if store.exists() and not store.is_dir():
         raise ConfigError(f"{store}: not a folder")
     written = (files.read_json(store / "store.json") or {}).get("format", FORMAT)
@@ -116,7 +89,7 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str, file: Path 
             files.write(folder / "packages.json", files.dump(packages))
     elif (other := load(folder)).id != run.id:
         raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
-    if os.path.lexists(folder / "result.json") and result(folder) is None:
+    if os.path.lexists(folder / "result.json") and read_result(folder) is None:
         set_aside_result(folder)  # torn: it counts as not finished, and must not keep the next one from being published
     number = max((int(p.name) for p in (folder / "attempts").iterdir() if p.name.isdecimal()), default=0) + 1
 
@@ -215,168 +188,12 @@ def package_of(store: Path, group: str, kind: str) -> str | None:
     return None
 
 
-def set_aside_result(folder: Path) -> None:
-    """Make room for a new result where the old one is torn or of other data; it stays beside it under another name."""
-    with contextlib.suppress(FileNotFoundError):
-        (folder / "result.json").replace(folder / f"result.set-aside-{time.time_ns()}.json")
-
-
 # ---------------------------------------------------------------- out
-
-
-def finish(attempt: Path, content: dict[str, Any]) -> bool:
-    """Publish the result of an attempt; False if another attempt was first, whose result stays."""
-    first = files.publish(attempts.run_folder(attempt) / "result.json", files.dump({"format": FORMAT, **content}))
-    attempts.end(attempt, "done" if first else "killed", None if first else "another attempt finished first")
-    return first
 
 
 def scratch(store: Path, host: str, process: int) -> Path:
     """Where a driver tries the first steps of runs, of which nothing is kept."""
     return store / "smoke" / f"{host}.{process}"
-
-
-def tidy(folder: Path) -> None:
-    """Remove what was being written when attempts at a run were killed; of a run that is done, so nobody writes there."""
-    tries = attempts.of(folder)
-    for place in (folder, folder / "attempts", *tries, *(attempt / "checkpoints" for attempt in tries)):
-        for left in _half_written(place):
-            left.unlink(missing_ok=True) if left.is_symlink() or not left.is_dir() else shutil.rmtree(left, True)
-    for attempt in tries:
-        (attempt / "ranks").unlink(missing_ok=True)
-
-
-def _half_written(folder: Path) -> list[Path]:
-    """What lies in a folder under a name of something that is being written; of a folder behind a link nothing."""
-    try:
-        names = [] if folder.is_symlink() else os.listdir(folder)  # noqa: PTH208 - a path an entry would be slow
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    of_checkpoints = folder.name == "checkpoints"
-    return [
-        folder / name
-        for name in names
-        if (name.startswith(".") and name.endswith(HALF_WRITTEN)) or (of_checkpoints and name.endswith(".part"))
-    ]
-
-
-def tidy_all(store: Path) -> None:
-    """Do so for all runs that are done, as some may have ended while no driver looked; for none that is trained again."""
-    for left in store.glob(".*.tmp"):
-        left.unlink(missing_ok=True)
-    for made in store.glob("*/result.json"):
-        if not made.parent.is_symlink() and not locks.is_locked(made.parent):
-            tidy(made.parent)
-
-
-def _tried(result: dict[str, Any]) -> int:
-    """How many attempts it took to come to a result, which names the one that did; 0: it does not say."""
-    made = result.get("provenance")
-    number = made.get("attempt") if isinstance(made, dict) else None
-    return number if type(number) is int else 0
-
-
-def outcome(store: Path, run_id: str, epochs: int | None = None) -> Outcome:
-    """What became of a run, from its files; ``epochs``: the run's, if they are known, or else they are read."""
-    folder = f"{store}/{run_id}"
-    found, wrong = _read_result(folder, run_id, epochs)
-    if found is not None:
-        return Outcome(run_id, "done", result=found, attempts=_tried(found))
-    wrong = wrong and f"{DOES_NOT_COUNT}: {files.line(wrong)}"
-    latest = attempts.of(Path(folder))
-    if not latest:
-        return Outcome(run_id, "pending", wrong)
-    count = len(latest)
-    if locks.is_locked(Path(folder)) or locks.is_held(latest[-1] / "placement.yaml"):
-        return Outcome(run_id, "running", attempts=count)
-    newest = _newest(latest)
-    told = attempts.ended(newest)
-    if told is None and (beat := heartbeat.of(newest)) is not None and not beat.here:
-        return Outcome(run_id, "running", f"on {beat.host}, process {beat.process}", attempts=count)
-    if told is None or told["state"] == "done":
-        torn = told is not None
-        if torn and (found := result(folder)) is not None:  # it was published while we looked
-            return Outcome(run_id, "done", result=found)
-        why = wrong or WENT_AWAY
-        if torn and wrong is None:
-            why = "its result is gone"
-        return Outcome(run_id, "killed", why, attempts=count)
-    if told["state"] == "out_of_memory" and (left := attempts.again(newest)) is not None:
-        return Outcome(run_id, "killed", f"{left['why']}; it is to be tried {left['words']}", attempts=count)
-    return Outcome(run_id, told["state"], told["reason"], attempts=count)
-
-
-def _newest(tries: Sequence[Path]) -> Path:
-    """The newest that was begun; a driver of this machine that died before its process was may have left a later one."""
-
-    def is_begun(attempt: Path) -> bool:
-        if (attempt / "end.json").exists() or (attempt / "log.txt").exists():
-            return True
-        beat = heartbeat.of(attempt)
-        return beat is not None and not beat.here  # its machine knows
-
-    return next(filter(is_begun, reversed(tries)), tries[-1])
-
-
-def result(folder: Path | str) -> dict[str, Any] | None:
-    """The result in a run's folder; None where there is none, or none that can be read.
-
-    Raises:
-        ConfigError: if a newer version wrote it.
-    """
-    return _read_result(folder, Path(folder).name)[0]
-
-
-def _read_result(
-    folder: Path | str, run_id: str, epochs: int | None = None
-) -> tuple[dict[str, Any] | None, str | None]:
-    """The result, or what is wrong with the file: it was edited, is of another run, or of another program."""
-    path = f"{folder}/result.json"
-    found = files.read_json(path)
-    if found is None:
-        return None, "cannot be read" if os.path.lexists(path) else None
-    if (why := content.problem(found, run_id)) is not None:
-        return None, why
-    if found.get("format") != FORMAT:
-        raise ConfigError(f"{path}: format {found.get('format')} is not of this version ({FORMAT})")
-    if (why := bounds.problem(found, Path(folder), epochs)) is not None:
-        return None, why
-    return content.complete(found), None
-
-
-def weights(store: Path, run_id: str) -> Path | None:
-    """The checkpoint of the attempt that a finished run's result is from; None where it was not kept."""
-    made = result(store / run_id) or {}
-    number = made.get("provenance", {}).get("attempt")
-    kept = attempts.checkpoints(store / run_id / "attempts" / str(number))
-    return kept[-1] if kept else None
-
-
-def outcomes(store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, str] | None = None) -> dict[str, Outcome]:
-    """What became of each run. One of other data than those at hand, or whose first stage is, is ``stale``."""
-    found, asked = {}, tuple(runs)
-    many = len(asked) > 100  # then it is quicker to list the store than to look for each, and else slower
-    there: set[str] = set()
-    if store.is_dir():
-        with os.scandir(store) as entries:  # an error where it may not be read
-            there = {entry.name for entry in entries} if many else there
-    for run in asked:
-        begun = run.id in there if many else (store / run.id).is_dir()
-        seen = outcome(store, run.id, run.epochs) if begun else Outcome(run.id, "pending")
-        for dataset, word, trained_on in _data(run, seen.result) if fingerprints and seen.result else ():
-            at_hand = (fingerprints or {}).get(dataset)
-            if at_hand and trained_on and trained_on != at_hand:
-                seen = replace(seen, state="stale", reason=f"{word} on data {trained_on}; at hand are {at_hand}")
-        found[run.id] = seen
-    return found
-
-
-def _data(run: Run, result: dict[str, Any]) -> Iterator[tuple[Dataset, str, str | None]]:
-    """The data sets that a result follows from, and the fingerprints that they had."""
-    yield run.dataset, "trained", (result.get("data") or {}).get("fingerprint")
-    if run.need is not None:
-        start = result.get("provenance", {}).get("pretrained") or {}
-        yield run.need.dataset, "its first stage was trained", start.get("data")
 
 
 def find(store: Path, prefix: str, begun: bool = True) -> str:

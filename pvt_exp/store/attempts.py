@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pvt_exp.store import bounds, content
+from pvt_exp.store import result_bounds, result_fields
 from pvt_exp.store.states import ENDED, State
 from pvt_exp.system import files
 
@@ -137,6 +137,8 @@ def _set_aside(folder: Path) -> int:
     good = [
         each
         for each in told
-        if each is not None and content.problem(each, folder.name) is None and bounds.problem(each, folder) is None
+        if each is not None
+        and result_fields.problem(each, folder.name) is None
+        and result_bounds.problem(each, folder) is None
     ]
     return max((each["provenance"].get("attempt") or 0 for each in good), default=0)

@@ -17,7 +17,7 @@ from pvt_exp.system import files
 
 PACKAGE = Path(__file__).parents[1]
 FROZEN = "code.json"
-"""Beside a copy of the package (`pvt_exp.store.frozen`): what `code` said of the original."""
+"""Beside a copy of the package (`pvt_exp.store.code_copy`): what `code` said of the original."""
 COMPUTES = (
     *("backbones", "datasets", "necks", "tasks", "nn"),
     *("config/recipe.py", "config/run.py", "config/space.py"),

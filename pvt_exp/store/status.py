@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pvt_exp import store
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan
-from pvt_exp.store import Outcome
+from pvt_exp.store.outcome import Outcome, outcomes_of
+from pvt_exp.store.results import kept_weights
 from pvt_exp.store.states import PASSES, State
 
 ENDED_AS: dict[State, str] = {
@@ -26,11 +26,11 @@ def outcomes(runs: Path, plan: Plan, fingerprints: Mapping[Dataset, str]) -> dic
 
     A first stage that is not there, and that nothing waits for any more, is left out.
     """
-    found = store.outcomes(runs, plan.runs, fingerprints)
+    found = outcomes_of(runs, plan.runs, fingerprints)
     if all(variant.runs[0].need is None for variant in plan.variants):
         return found
     wanted = {run.need.id for run in plan.runs if run.need is not None and found[run.id].state != "done"}
-    found |= store.outcomes(runs, plan.needs, fingerprints)
+    found |= outcomes_of(runs, plan.needs, fingerprints)
     for run in reversed(plan.order):  # those that start from others before the others
         if run.id in wanted:
             found[run.id] = _with_weights(runs, found[run.id])
@@ -50,12 +50,12 @@ def outcomes(runs: Path, plan: Plan, fingerprints: Mapping[Dataset, str]) -> dic
 
 def look(runs: Path, run: Run, fingerprints: Mapping[Dataset, str], is_start: bool) -> Outcome:
     """What became of one run; one that others start from is ``stale`` without its weights."""
-    seen = store.outcomes(runs, [run], fingerprints)[run.id]
+    seen = outcomes_of(runs, [run], fingerprints)[run.id]
     return _with_weights(runs, seen) if is_start else seen
 
 
 def _with_weights(runs: Path, seen: Outcome) -> Outcome:
-    if seen.state != "done" or store.weights(runs, seen.id) is not None:
+    if seen.state != "done" or kept_weights(runs, seen.id) is not None:
         return seen
     why = "it is done, but its weights, which runs start from, were not kept; --retry stale trains it again"
     return replace(seen, state="stale", reason=why)

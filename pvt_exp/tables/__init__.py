@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from pydantic import ConfigDict
 
 from pvt_exp.config.component import Component
+from pvt_exp.store.outcome import Outcome
 
 if TYPE_CHECKING:
     from pvt_exp.cost import Cost, NoCost
     from pvt_exp.cost.calibration import Pace
     from pvt_exp.plan import Plan
-    from pvt_exp.store import Outcome
 
 
 Verdict = Literal["clear", "unclear", "noise"]

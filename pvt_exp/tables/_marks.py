@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp.config import left_out
-from pvt_exp.store import codes
+from pvt_exp.config import excluded
+from pvt_exp.store import code_changes
 from pvt_exp.tables import Cell, Group, Row
 from pvt_exp.tables._rows import Line, Notes, some
 from pvt_exp.tables._starts import about_starts
@@ -101,7 +101,7 @@ def compare_data(lines: Sequence[Line], notes: Notes) -> list[str]:
                 continue
             line.marks.append(notes.mark(text))
     words = [f"{name} with fingerprint {fingerprint}" for name, fingerprint in usual.items() if fingerprint]
-    told = left_out.of_rows(result for line in lines for result in line.results)
+    told = excluded.of_rows(result for line in lines for result in line.results)
     return [*([f"Data: {some(words)}."] if words else []), *told]
 
 
@@ -146,7 +146,7 @@ def mark_codes(lines: Sequence[Line], notes: Notes) -> None:
         counted = [
             each.seed for each, metrics in zip(line.replicates, line.metrics, strict=True) if metrics is not None
         ]
-        if (text := codes.several(zip(counted, line.results, strict=True))) is not None:
+        if (text := code_changes.several(zip(counted, line.results, strict=True))) is not None:
             line.told.append(notes.mark(text))
 
 

@@ -15,11 +15,12 @@ import torch
 from rich.console import Console
 
 from pvt_exp import config
-from pvt_exp.config import left_out
+from pvt_exp.config import excluded
 from pvt_exp.config.metrics import described, number
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Facts
+from pvt_exp.inference import requests
 from pvt_exp.nn.data import holdout
 from pvt_exp.nn.data.loader import val_loader
 from pvt_exp.nn.tasks.training import Training
@@ -27,16 +28,14 @@ from pvt_exp.nn.weights import network
 from pvt_exp.nn.weights.pretrained import Report
 from pvt_exp.store import provenance
 from pvt_exp.system.words import several
-from pvt_exp.train import fit as train
-from pvt_exp.train import record
-from pvt_exp.use import requests as trained
+from pvt_exp.train import fit, record
 
 
 def main(request: dict[str, Any]) -> None:
     """Score what the request names, and print it."""
     run = config.make(Run, request["run"])
     placement = config.make(Placement, request["placement"])
-    train.set_up(run, placement)
+    fit.set_up(run, placement)
     root = Path(placement.data or "")
     if run.dataset.made:
         run.dataset.make(root)
@@ -62,7 +61,7 @@ def _score(
     trainer = pl.Trainer(
         accelerator="gpu" if placement.gpus else "cpu",
         devices=1,
-        precision=train.PRECISION[run.precision],
+        precision=fit.PRECISION[run.precision],
         logger=False,
         callbacks=[pace],
         enable_checkpointing=False,
@@ -89,8 +88,8 @@ def _score(
             "fingerprint": facts.fingerprint,
             "trained_on": request.get("fingerprint"),
             "images": pace.images,
-            "left_out": left_out.as_json(
-                {"val": (*facts.left_out.get("val", ()), *left_out.unreadable("val", pace.unread))}
+            "left_out": excluded.as_json(
+                {"val": (*facts.left_out.get("val", ()), *excluded.unreadable("val", pace.unread))}
             ),
         },
         "match": None if match is None else asdict(match),
@@ -159,10 +158,10 @@ def _print(found: dict[str, Any]) -> None:
     other = data["trained_on"] and data["trained_on"] != data["fingerprint"]
     trained = f", trained on {data['trained_on']}" if other else ""
     say(f"data {data['name']} {data['fingerprint']}{trained}: {several(data['images'], 'image')} in {data['folder']}")
-    for line in left_out.in_words(left_out.of_result(found)):
+    for line in excluded.in_words(excluded.of_result(found)):
         say(f"  {line}")
     say(f"{found['images_per_second']:.4g} images/s on {found['device']}")
 
 
 if __name__ == "__main__":
-    trained.answer(main)
+    requests.answer(main)

@@ -23,6 +23,7 @@ from pvt_exp.nn.tasks import samples
 from pvt_exp.nn.weights import pretrained
 from pvt_exp.store import attempts
 from pvt_exp.store.attempts import NO_LESS
+from pvt_exp.store.results import publish_result, read_result
 from pvt_exp.store.states import Tell
 from pvt_exp.system.signals import Stopping
 from pvt_exp.tracking import logger
@@ -94,7 +95,7 @@ def fit(
     if not first:
         return True
     # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
-    published = store.finish(attempt, record.result(module, placement, cost))
+    published = publish_result(attempt, record.result(module, placement, cost))
     if not published:
         if wandb:
             wandb.ended("killed", "another attempt finished first")
@@ -230,7 +231,7 @@ def _data_of_start(run: Run, placement: Placement) -> str | None:
     of_store = run.need is not None or (run.backbone.pretrained is not None and run.backbone.pretrained.run)
     if not of_store or placement.weights is None:
         return None
-    made = store.result(attempts.run_folder(Path(placement.weights).parent.parent)) or {}
+    made = read_result(attempts.run_folder(Path(placement.weights).parent.parent)) or {}
     fingerprint: str | None = made.get("data", {}).get("fingerprint")
     return fingerprint
 

@@ -14,11 +14,11 @@ import torch
 from pvt_exp import config
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
+from pvt_exp.inference import requests
 from pvt_exp.nn import ranks
 from pvt_exp.nn.counting.memory import NARROW
 from pvt_exp.train import fit
 from pvt_exp.train.record import Stopwatch
-from pvt_exp.use import requests
 
 WARM_UP = 2
 """Steps that are not counted: allocators, kernels and the optimizer's state are set up in them."""

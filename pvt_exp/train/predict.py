@@ -21,10 +21,10 @@ from pvt_exp import config
 from pvt_exp.config import DataError
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
+from pvt_exp.inference import requests
 from pvt_exp.nn.data.images import open_rgb
 from pvt_exp.system import files
 from pvt_exp.system.words import are, several
-from pvt_exp.use import requests
 
 if TYPE_CHECKING:
     from pvt_exp.nn.tasks.training import Training

@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from pvt_exp.config import left_out
+from pvt_exp.config import excluded
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Facts
@@ -143,8 +143,8 @@ class Record(pl.Callback):
     def _not_read(self, split: str, batch: dict[str, Any]) -> None:
         self.unread[split] |= dict.fromkeys(batch["skipped"])
 
-    def _unreadable(self) -> dict[str, tuple[left_out.LeftOut, ...]]:
-        return {split: left_out.unreadable(split, reasons) for split, reasons in self.unread.items()}
+    def _unreadable(self) -> dict[str, tuple[excluded.LeftOut, ...]]:
+        return {split: excluded.unreadable(split, reasons) for split, reasons in self.unread.items()}
 
     def _show(self, epoch: int, part: float) -> None:
         if ranks.rank():
@@ -178,7 +178,7 @@ class Record(pl.Callback):
                 "category_ids": list(module.category_ids),
                 "images": self.facts.images,
                 "counts": self.facts.counts,
-                "left_out": left_out.as_json(left_out.joined(self.facts.left_out, self._unreadable())),
+                "left_out": excluded.as_json(excluded.joined(self.facts.left_out, self._unreadable())),
             },
             "provenance": {
                 "git": self.code,

@@ -18,6 +18,7 @@ from typing import Any
 from pvt_exp import config, launchers, store
 from pvt_exp.config.placement import Placement
 from pvt_exp.store import attempts
+from pvt_exp.store.results import read_result
 from pvt_exp.store.states import State, Tell
 from pvt_exp.system import files, heartbeat, inherited, locks, machine
 from pvt_exp.system.signals import CTRL_C, Stopping
@@ -39,7 +40,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
     inherited.clear()
     folder = attempts.run_folder(attempt)
     with contextlib.nullcontext(True) if rank else locks.lock(folder) as mine:
-        if not mine or (rank == 0 and store.result(folder) is not None):
+        if not mine or (rank == 0 and read_result(folder) is not None):
             shutil.rmtree(attempt, ignore_errors=True)
             return 0 if mine else launchers.BUSY
         at_end: list[Tell] = []
@@ -67,7 +68,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
                 print(f"{state}: {reason}", file=sys.stderr, flush=True)
             with contextlib.suppress(OSError):  # a full disk has no room for the reason either; the log may have it
                 attempts.end(attempt, state, reason, **numbers)
-            done = store.result(folder) is not None  # what failed came after the result
+            done = read_result(folder) is not None  # what failed came after the result
             _tell(at_end, "done" if done else state, "" if done else reason)
             if rank and asked_for:
                 return 0  # the first rank says how the run ended, and may still tell W&B

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pvt_exp import store
 from pvt_exp.config.metrics import value_of
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan, Tuning
 from pvt_exp.statistics.variance import eta_squared
-from pvt_exp.store import Outcome, attempts, tuned
+from pvt_exp.store import attempts, trial_record
 from pvt_exp.store.curves import curve
+from pvt_exp.store.outcome import DOES_NOT_COUNT, Outcome, outcome_of
 from pvt_exp.store.states import State
 from pvt_exp.tune import search
 from pvt_exp.tune.storage import new_study
@@ -111,7 +111,7 @@ class Mirror:
                 seed = {"seed": run.seed} if len(self.plan.seeds) > 1 else {}
                 yield self._of(run), run, {**where, **seed}
         for each in self.plan.tunings:
-            for trial in tuned.trials(self.runs, each):
+            for trial in trial_record.trials(self.runs, each):
                 yield self._trials_of(each), trial.run, trial.values
 
     def _of(self, run: Run) -> str:
@@ -132,8 +132,8 @@ class Mirror:
         self.parts[name] = Part(self.storage.get_study_id_from_name(name), task.metric, distributions, axes)
 
     def _follow(self, part: Part, run: Run, params: dict[str, Any]) -> bool:
-        seen = store.outcome(self.runs, run.id)
-        if (seen.reason or "").startswith(store.DOES_NOT_COUNT):
+        seen = outcome_of(self.runs, run.id)
+        if (seen.reason or "").startswith(DOES_NOT_COUNT):
             self.without[run.id] = seen.reason or ""
         state = _state(seen, part.metric)
         there = part.shown.get(run.id)

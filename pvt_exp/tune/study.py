@@ -1,7 +1,7 @@
 """Optuna's study of one variant: proposes its trials, takes their scores, and says which are given up.
 
-The runs and the record (`pvt_exp.store.tuned`) are the truth. Optuna's study, in a database of its own, is made from them
-whenever a driver starts, so losing it loses nothing, and no trial is lost or repeated however a driver ends.
+The runs and the record (`pvt_exp.store.trial_record`) are the truth. Optuna's study, in a database of its own, is made
+from them whenever a driver starts, so losing it loses nothing, and no trial is lost or repeated however a driver ends.
 """
 
 from functools import cached_property
@@ -11,10 +11,11 @@ from typing import Any
 from pvt_exp.config import ConfigError
 from pvt_exp.config.metrics import value_of
 from pvt_exp.plan import Tuning
-from pvt_exp.store import Outcome, tuned
+from pvt_exp.store import trial_record
 from pvt_exp.store.curves import curve
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.store.states import PASSES
-from pvt_exp.store.tuned import Trial, scored_by
+from pvt_exp.store.trial_record import Trial, scored_by
 from pvt_exp.system import files
 from pvt_exp.tune import search
 from pvt_exp.tune.storage import Database, new_study
@@ -30,11 +31,11 @@ class Study:
         """``database`` is what Optuna's study is kept in."""
         self.runs, self.tuning, self.database = runs, tuning, database
         self._kept: tuple[Any, Any] | None = None
-        self.folder = tuned.place(runs, tuning)
+        self.folder = trial_record.place(runs, tuning)
         self.folder.mkdir(parents=True, exist_ok=True)
-        tuned.cut_torn_line(self.folder / "trials.jsonl")
+        trial_record.cut_torn_line(self.folder / "trials.jsonl")
         self.name = f"{sweep} / {tuning.name} / {tuning.key}"
-        self.trials = tuned.trials(runs, tuning)
+        self.trials = trial_record.trials(runs, tuning)
         self.told: dict[int, Outcome] = {}
         """Trials that have ended, by number."""
         self._seen: dict[int, int] = {}
@@ -100,7 +101,7 @@ class Study:
         if number >= self.tuning.tune.trials:
             return None
         trial = self.database.tried(lambda: self._ask(number))
-        tuned.add(self.runs, self.tuning, trial)
+        trial_record.add(self.runs, self.tuning, trial)
         self.trials.append(trial)
         return trial
 

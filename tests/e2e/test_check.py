@@ -9,6 +9,8 @@ import pytest
 from pvt_exp import store
 from pvt_exp.config.placement import Placement
 from pvt_exp.plan import expand
+from pvt_exp.store.outcome import outcome_of
+from pvt_exp.store.results import publish_result
 from tests.conftest import Cli
 
 FOLDER = "reports/out/sweep"
@@ -22,9 +24,9 @@ def finish(sweep: Path, runs: Path, seeds: tuple[int, ...] = (0, 1)) -> list[str
     rest["provenance"] = {"git": {"sha": "a" * 40, "dirty": False, "diff_sha256": None}, "seconds": 1.0, "hardware": {}}
     planned = expand.load(sweep, (), seeds)[1]
     for i, run in enumerate(planned.runs):
-        if store.outcome(runs, run.id).state != "done":
+        if outcome_of(runs, run.id).state != "done":
             metrics = {"top1": 70 + i / 3, "loss": 1 - i / 7}
-            store.finish(store.attempt(runs, run, Placement(), planned.name), {"metrics": metrics, **rest})
+            publish_result(store.attempt(runs, run, Placement(), planned.name), {"metrics": metrics, **rest})
     return [run.id for run in planned.runs]
 
 

@@ -8,6 +8,7 @@ from pvt_exp import store
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.plan import expand, pretraining
+from pvt_exp.store.results import publish_result
 from pvt_exp.system import locks
 from tests.conftest import Cli
 from tests.unit.test_recovery import SWEEP
@@ -30,7 +31,7 @@ def filled(experiment: Path, tmp_path: Path) -> list[Run]:
     store.create(tmp_path / "runs")
     for run in runs:
         attempt = store.attempt(tmp_path / "runs", run, Placement(), "mine")
-        store.finish(
+        publish_result(
             attempt,
             {
                 "metrics": {"top1": 1.0},

@@ -11,6 +11,7 @@ from pvt_exp import store
 from pvt_exp.config.placement import Placement
 from pvt_exp.plan import expand
 from pvt_exp.report import figures
+from pvt_exp.store.outcome import Outcome
 from tests.conftest import Cli
 from tests.unit.test_plan import make
 
@@ -63,7 +64,7 @@ def test_a_legend_says_how_many_seeds_are_drawn(tmp_path: Path, experiment: Path
     axes = Figure().add_subplot()
     figures.draw_curves(axes, [curve], "top-1")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["x (2 of 3 seeds)"]  # type: ignore[union-attr]
-    stale = {row.runs[0].id: store.Outcome(row.runs[0].id, "stale")}
+    stale = {row.runs[0].id: Outcome(row.runs[0].id, "stale")}
     assert figures.of_row(row, stale, tmp_path / "runs", "top1").mean == [3.0, 4.0]
 
 

@@ -13,6 +13,8 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.plan import pretraining
 from pvt_exp.store import attempts
+from pvt_exp.store.leftovers import tidy
+from pvt_exp.store.results import publish_result
 from pvt_exp.train import fit
 from tests.conftest import Cli
 
@@ -26,7 +28,7 @@ def run(experiment: Path, tmp_path: Path) -> Run:
     cost = {"params": 1, "trainable_params": 1, "macs": 1, "input_px": [32, 32]}
     data = {"name": "shapes", "fingerprint": "f", "images": {}, "skipped": 0}
     made = {"metrics": {"top1": 50.0}, "data": data, "provenance": provenance, "cost": cost, "epoch": 2}
-    store.finish(attempt, {**made, "best": {"epoch": 1, "metrics": {"top1": 50.0}}})
+    publish_result(attempt, {**made, "best": {"epoch": 1, "metrics": {"top1": 50.0}}})
     return run
 
 
@@ -72,7 +74,7 @@ def test_checkpoints_behind_a_link_are_neither_read_nor_removed(run: Run, tmp_pa
     (outside / "checkpoints/epoch=0-step=3.ckpt").touch()
     (folder / "attempts/2").symlink_to(outside)
     assert attempts.all_checkpoints(folder) == []
-    store.tidy(folder)
+    tidy(folder)
     fit._clean(folder / "attempts/1", "none")
     assert len(list(outside.rglob("*=*"))) == 3
 

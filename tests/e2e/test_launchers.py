@@ -14,6 +14,8 @@ from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.run import Run
 from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.store import attempts
+from pvt_exp.store.outcome import outcome_of
+from pvt_exp.store.results import read_result
 from pvt_exp.system import locks
 from tests.conftest import PATIENCE_S, ROOT
 from tests.e2e.test_sweep import _holders
@@ -53,11 +55,11 @@ def test_each_end_is_reported(launcher: Launcher, experiment: Path, tmp_path: Pa
     assert ended[good.id] == 0
     assert ended[bad.id] == 1
     assert ended[killed.id] == -signal.SIGKILL
-    assert store.outcome(runs, good.id).state == "done"
-    failed = store.outcome(runs, bad.id)
+    assert outcome_of(runs, good.id).state == "done"
+    failed = outcome_of(runs, bad.id)
     assert failed.state == "failed"
     assert failed.reason
-    assert store.outcome(runs, killed.id).state == "killed"
+    assert outcome_of(runs, killed.id).state == "killed"
 
 
 def test_a_run_can_be_ended_from_without(launcher: Launcher, experiment: Path, tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_a_run_can_have_several_processes(launcher: Launcher, experiment: Path, 
     assert {slot.ranks for slot in launcher.slots()} == {2}
     ended = list(launcher.launch(Work(lambda slot: waiting.pop() if waiting else None, tuple, lambda: ROOT)))
     assert [each.code for each in ended if each is not None] == [0]
-    assert (store.result(runs / run.id) or {})["provenance"]["ranks"] == 2
+    assert (read_result(runs / run.id) or {})["provenance"]["ranks"] == 2
 
 
 def placement(tmp_path: Path, workers: int = 0) -> Placement:

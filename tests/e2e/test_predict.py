@@ -18,6 +18,7 @@ from pycocotools import mask as rle
 from pvt_exp import config, store
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
+from pvt_exp.store.results import publish_result, read_result
 from pvt_exp.train import fit
 from tests.conftest import EXPERIMENT, Cli
 from tests.e2e.test_bad_input import lines
@@ -69,7 +70,7 @@ def tree(folder: Path) -> set[str]:
 
 
 def result(trained: dict[str, Any], task: str) -> Any:
-    return store.result(trained["folder"] / "runs" / trained[task])
+    return read_result(trained["folder"] / "runs" / trained[task])
 
 
 # ---------------------------------------------------------------- what training leaves behind
@@ -246,7 +247,7 @@ def test_what_cannot_be_used_is_told(words: str, said: str, trained: dict[str, A
         for run in (pending, bare):
             attempt = store.attempt(folder / "runs", run, placement, "test")
             if run is bare:
-                store.finish(
+                publish_result(
                     attempt,
                     {
                         "metrics": {"top1": 50.0},

@@ -11,8 +11,9 @@ import pytest
 
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Tuning, expand
-from pvt_exp.store import Outcome, tuned
-from pvt_exp.store.tuned import Trial
+from pvt_exp.store import trial_record
+from pvt_exp.store.outcome import Outcome
+from pvt_exp.store.trial_record import Trial
 from pvt_exp.tune.storage import Database
 from pvt_exp.tune.study import Study
 from tests.conftest import EXPERIMENT
@@ -60,7 +61,7 @@ def test_the_best_of_all_is_chosen_when_all_have_ended(tmp_path: Path, tuning: T
     one.tell(trials[4], Outcome(trials[4].run.id, "killed"))
     assert one.decide() is None, "a killed trial is tried again"
     one.tell(trials[4], Outcome(trials[4].run.id, "failed"))
-    assert one.decide() == trials[1].values == tuned.choice(tmp_path / "runs", tuning)
+    assert one.decide() == trials[1].values == trial_record.choice(tmp_path / "runs", tuning)
     told = json.loads((one.folder / "choice.json").read_text())
     assert (told["run"], told["score"], told["ended"]) == (trials[1].run.id, 60.0, {"done": 4, "failed": 1})
     assert told["data"] == "f" * 16
@@ -86,14 +87,14 @@ def test_a_study_that_was_interrupted_keeps_its_space(tmp_path: Path, tuning: Tu
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(SWEEP.replace("low: 1e-4", "low: 1e-3").replace("pruner: median", "seed: 77"))
     other = expand.load(sweep)[1].tunings[0]
-    assert tuned.interrupted(runs, other, "sweep") is None, "nothing was tried yet"
+    assert trial_record.interrupted(runs, other, "sweep") is None, "nothing was tried yet"
     proposed(one)
-    assert tuned.interrupted(runs, other, "sweep") == (one.folder, ["space", "pruner", "seed"])
-    assert tuned.interrupted(runs, other, "another") is None
+    assert trial_record.interrupted(runs, other, "sweep") == (one.folder, ["space", "pruner", "seed"])
+    assert trial_record.interrupted(runs, other, "another") is None
     sweep.write_text(SWEEP.replace("trials: 5", "trials: 7"))
-    assert tuned.interrupted(runs, expand.load(sweep)[1].tunings[0], "sweep") is None, "more trials go on"
+    assert trial_record.interrupted(runs, expand.load(sweep)[1].tunings[0], "sweep") is None, "more trials go on"
     (one.folder / "choice.json").write_text("{}")
-    assert tuned.interrupted(runs, other, "sweep") is None, "what has ended was not interrupted"
+    assert trial_record.interrupted(runs, other, "sweep") is None, "what has ended was not interrupted"
 
 
 def test_a_trial_below_the_median_of_the_others_is_hopeless(tmp_path: Path, tuning: Tuning) -> None:

@@ -15,6 +15,7 @@ from pvt_exp import config, store
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.store import attempts
+from pvt_exp.store.outcome import outcome_of
 from tests.conftest import EXPERIMENT, PATIENCE_S, Cli, environment
 from tests.e2e.test_sweep import Driver, driver, wait_for  # noqa: F401 - a fixture
 
@@ -180,7 +181,7 @@ def test_a_run_that_is_asked_to_end_does_after_its_epoch(tuned: Path, tmp_path: 
     subprocess.run(
         [sys.executable, "-m", "pvt_exp.train.worker", attempt], env=environment(), check=False, capture_output=True
     )
-    seen = store.outcome(tmp_path / "runs", run.id)
+    seen = outcome_of(tmp_path / "runs", run.id)
     assert (seen.state, seen.reason) == ("pruned", "it does badly")
     assert json.loads((attempt / "progress.json").read_text())["scored"] == 1
 

@@ -28,9 +28,9 @@ __all__ = ["typed"]
 DRIVES = """
 import sys, time
 from pathlib import Path
-from pvt_exp.drive import registry as drivers; from pvt_exp import store
+from pvt_exp.drive import registry; from pvt_exp import store
 sweep, runs = sys.argv[1:]
-with drivers.driving(store.create(Path(runs)), sweep, ("pvt-exp", "sweep")) as asked:
+with registry.driving(store.create(Path(runs)), sweep, ("pvt-exp", "sweep")) as asked:
     print("driving", flush=True)
     while not asked:
         time.sleep(0.05)

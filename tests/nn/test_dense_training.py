@@ -11,7 +11,7 @@ from pvt_exp.config.component import kinds
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.system import files
-from pvt_exp.train import fit as train
+from pvt_exp.train import fit
 
 NARROW = {
     "detection": {
@@ -51,10 +51,10 @@ def run(kind: str, **changes: Any) -> Run:
     return config.make(Run, value)
 
 
-def fit(each: Run, tmp_path: Path, name: str = "runs", **placement: Any) -> dict[str, Any]:
+def train(each: Run, tmp_path: Path, name: str = "runs", **placement: Any) -> dict[str, Any]:
     where = Placement(data=str(tmp_path / "data"), threads=1, **placement)
     attempt = store.attempt(tmp_path / name, each, where, "test")
-    assert train.fit(each, where, attempt)
+    assert fit.fit(each, where, attempt)
     result = files.read_json(tmp_path / name / each.id / "result.json")
     assert result is not None
     return result
@@ -67,7 +67,7 @@ def test_every_dense_task_is_tried_here() -> None:
 @pytest.mark.parametrize("kind", DENSE)
 def test_a_run_trains_and_its_result_has_a_line_a_class(kind: str, tmp_path: Path) -> None:
     each = run(kind)
-    result = fit(each, tmp_path)
+    result = train(each, tmp_path)
     assert each.task.metric in result["metrics"]
     declared = {metric.name: metric for metric in each.task.declared}
     assert {name for name, metric in declared.items() if metric.shown} <= set(result["metrics"]) <= set(declared)
@@ -83,7 +83,7 @@ def test_a_run_trains_and_its_result_has_a_line_a_class(kind: str, tmp_path: Pat
 @pytest.mark.parametrize("kind", DENSE)
 def test_the_same_run_gives_the_same_result_whatever_its_workers(kind: str, tmp_path: Path) -> None:
     each = run(kind, epochs=1)
-    one, other = fit(each, tmp_path, "one"), fit(each, tmp_path, "other", workers=2)
+    one, other = train(each, tmp_path, "one"), train(each, tmp_path, "other", workers=2)
     assert one["metrics"] == other["metrics"]
 
 
@@ -130,7 +130,7 @@ def test_what_reaches_the_network_in_validation_is_of_training_s_size(
     module = each.task.build(each).eval()
     seen: list[tuple[int, ...]] = []
     module.scored.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape)))
-    batches = list(train.get_ready(each, Placement(data=str(tmp_path), threads=1)).val_loader)
+    batches = list(fit.get_ready(each, Placement(data=str(tmp_path), threads=1)).val_loader)
     assert [size for batch in batches for size in batch["sizes"]] == [due] * 6
     with torch.no_grad():
         found = [each for batch in batches for each in module.predict(batch)]
@@ -142,10 +142,10 @@ def test_what_reaches_the_network_in_validation_is_of_training_s_size(
 def test_the_moving_average_is_what_is_scored(kind: str, tmp_path: Path) -> None:
     """With a decay near 1 it stays where it began, and so do the scores, whatever is learnt."""
     slow, fast = (
-        fit(run(kind, ema_decay=0.9999999, optim={"kind": "adamw", "lr": lr}), tmp_path) for lr in (1e-4, 1e-2)
+        train(run(kind, ema_decay=0.9999999, optim={"kind": "adamw", "lr": lr}), tmp_path) for lr in (1e-4, 1e-2)
     )
     assert slow["metrics"] == pytest.approx(fast["metrics"], abs=0.01)
-    other = fit(run(kind, ema_decay=0.1, optim={"kind": "adamw", "lr": 1e-2}), tmp_path)
+    other = train(run(kind, ema_decay=0.1, optim={"kind": "adamw", "lr": 1e-2}), tmp_path)
     assert other["metrics"] != pytest.approx(fast["metrics"], abs=0.01)
 
 
@@ -153,7 +153,7 @@ def test_a_task_refuses_data_of_another_number_of_classes(tmp_path: Path) -> Non
     each = run("semantic")
     wrong = each.model_copy(update={"task": each.task.model_copy(update={"num_classes": 3})})
     with pytest.raises(ValueError, match=r"the data have 4 classes \(ground among them\).*num_classes: 3"):
-        fit(config.make(Run, wrong.model_dump(mode="json")), tmp_path)
+        train(config.make(Run, wrong.model_dump(mode="json")), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -170,4 +170,4 @@ def test_a_neck_that_does_not_fit_is_refused_before_the_first_step(
     settings["task"]["neck"] = neck
     settings["backbone"] = backbone or settings["backbone"]
     with pytest.raises(ValueError, match=why):
-        fit(config.make(Run, settings), tmp_path)
+        train(config.make(Run, settings), tmp_path)

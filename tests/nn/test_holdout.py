@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvt_exp import config, plan, store
+from pvt_exp import config, plan
 from pvt_exp.config import DataError
 from pvt_exp.config.run import Run
 from pvt_exp.config.space import Holdout
@@ -17,6 +17,7 @@ from pvt_exp.nn.data import look
 from pvt_exp.nn.data.holdout import Part, facts_of, open_split
 from pvt_exp.plan import site
 from pvt_exp.store import attempts
+from pvt_exp.store.results import read_result
 from pvt_exp.train import fit
 from tests.nn.test_datasets import check_ground_truth, check_objects
 from tests.nn.test_train import attempt
@@ -65,7 +66,7 @@ def test_a_run_is_scored_on_what_it_does_not_learn_from(
     learnt, scored = (set(part.chosen.tolist()) for part in seen)
     assert learnt | scored == set(range(96))
     assert not learnt & scored
-    result = store.result(attempts.run_folder(placed[2])) or {}
+    result = read_result(attempts.run_folder(placed[2])) or {}
     assert result["data"]["images"] == {"train": 72, "val": 24}
     assert result["provenance"]["samples_seen"] == 64  # whole batches of 16
 

@@ -16,9 +16,10 @@ from pvt_exp.config.run import Run
 from pvt_exp.launchers import Ended, Work
 from pvt_exp.launchers.local import Settings
 from pvt_exp.store import attempts
+from pvt_exp.store.outcome import outcome_of
 from pvt_exp.system import locks
 from tests.conftest import ROOT
-from tests.nn.test_resume import end, fit, placement, small
+from tests.nn.test_resume import end, placement, small, train
 
 
 def together(run: Run, tmp_path: Path, runs: str, ranks: int = 2, kill: str | None = None, **changes: Any) -> Ended:
@@ -55,7 +56,7 @@ KINDS = [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for
 def test_two_compute_what_one_does(kind: str, experiment: Path, tmp_path: Path) -> None:
     """The running statistics of BatchNorm and the moving average among it."""
     run = small(kind, experiment)
-    assert fit(run, tmp_path, "alone")
+    assert train(run, tmp_path, "alone")
     assert together(run, tmp_path, "together").code == 0
     alone, both = end(run, tmp_path, "alone"), end(run, tmp_path, "together")
     assert_close(alone, both)
@@ -76,8 +77,8 @@ def test_it_goes_on_in_the_midst_of_an_epoch_placed_otherwise(
 ) -> None:
     run = small("classification", experiment)  # without drop path, whose masks follow from the micro-batches
     run = run.model_copy(update={"backbone": run.backbone.model_copy(update={"drop_path": 0.0})})
-    assert fit(run, tmp_path, "alone")
-    assert not fit(run, tmp_path, "moved", 8)
+    assert train(run, tmp_path, "alone")
+    assert not train(run, tmp_path, "moved", 8)
     assert together(run, tmp_path, "moved", **{"ranks": 1, **changes}).code == 0
     moved = end(run, tmp_path, "moved")
     assert moved[0]["provenance"]["resumed"] == 1
@@ -91,13 +92,13 @@ def test_one_that_is_killed_ends_the_run(which: str, experiment: Path, tmp_path:
     assert ended.code == -signal.SIGKILL
     assert not multiprocessing.active_children()
     assert not locks.is_locked(tmp_path / "runs" / run.id)
-    assert store.outcome(tmp_path / "runs", run.id).state == "killed"
+    assert outcome_of(tmp_path / "runs", run.id).state == "killed"
 
 
 def test_a_loss_that_is_no_number_is_told(experiment: Path, tmp_path: Path) -> None:
     run = small("classification", experiment)
     run = run.model_copy(update={"optim": run.optim.model_copy(update={"lr": 1e30})})
     assert together(run, tmp_path, "runs").code == 1
-    seen = store.outcome(tmp_path / "runs", run.id)
+    seen = outcome_of(tmp_path / "runs", run.id)
     assert seen.state == "diverged"
     assert "loss is NaN or Inf at step" in (seen.reason or "")

@@ -20,10 +20,10 @@ from pvt_exp.launchers import local
 from pvt_exp.nn.tasks.classification import Classifier
 from pvt_exp.nn.tasks.training import Diverged, Training
 from pvt_exp.store import attempts
+from pvt_exp.store.results import kept_weights, read_result
 from pvt_exp.system import files
 from pvt_exp.system.signals import Stopping
-from pvt_exp.train import checkpoints
-from pvt_exp.train import fit as train
+from pvt_exp.train import checkpoints, fit
 from pvt_exp.train.checkpoints import Stopped
 from tests.nn import test_dense_training as dense
 
@@ -65,19 +65,19 @@ def placement(run: Run, tmp_path: Path, checkpoint_minutes: float = 10) -> Place
     )
 
 
-def fit(run: Run, tmp_path: Path, runs: str, steps: int = 1000) -> bool:
+def train(run: Run, tmp_path: Path, runs: str, steps: int = 1000) -> bool:
     """Train in a new attempt; whether it came to its end."""
     where = placement(run, tmp_path)
     attempt = store.attempt(tmp_path / runs, run, where, "test")
     try:
-        return train.fit(run, where, attempt, stopping=After(steps))  # type: ignore[arg-type]
+        return fit.fit(run, where, attempt, stopping=After(steps))  # type: ignore[arg-type]
     except Stopped:
         return False
 
 
 def end(run: Run, tmp_path: Path, runs: str) -> tuple[dict[str, Any], dict[str, Any]]:
     result = files.read_json(tmp_path / runs / run.id / "result.json")
-    checkpoint = store.weights(tmp_path / runs, run.id)
+    checkpoint = kept_weights(tmp_path / runs, run.id)
     assert result is not None
     assert checkpoint is not None
     return result, torch.load(checkpoint, weights_only=True)
@@ -97,9 +97,9 @@ def assert_equal(whole: tuple[dict[str, Any], dict[str, Any]], resumed: tuple[di
 @pytest.mark.parametrize("kind", sorted(kinds("tasks")))
 def test_stopped_at_any_step_it_ends_bit_equal(kind: str, experiment: Path, tmp_path: Path) -> None:
     run, draw = small(kind, experiment), random.Random(kind)
-    assert fit(run, tmp_path, "whole")
+    assert train(run, tmp_path, "whole")
     stops = 0
-    while not fit(run, tmp_path, "stopped", draw.randint(1, 3)):
+    while not train(run, tmp_path, "stopped", draw.randint(1, 3)):
         stops += 1
     assert stops >= 4
     (whole, at_end), (resumed, at_resumed_end) = (end(run, tmp_path, runs) for runs in ("whole", "stopped"))
@@ -112,11 +112,11 @@ def test_stopped_in_a_long_validation_it_computes_one_step_again(
 ) -> None:
     monkeypatch.setattr(checkpoints, "LONG_S", 0.0)
     run = small("classification", experiment)
-    assert fit(run, tmp_path, "whole")
-    assert not fit(run, tmp_path, "stopped", 4 + 1 + 2)  # steps, after the checkpoint, and images scored
+    assert train(run, tmp_path, "whole")
+    assert not train(run, tmp_path, "stopped", 4 + 1 + 2)  # steps, after the checkpoint, and images scored
     (kept,) = attempts.all_checkpoints(tmp_path / "stopped" / run.id)
     assert kept.stem == "epoch=0-step=4"
-    assert fit(run, tmp_path, "stopped")
+    assert train(run, tmp_path, "stopped")
     assert_equal(end(run, tmp_path, "whole"), end(run, tmp_path, "stopped"))
 
 
@@ -144,7 +144,7 @@ def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tm
     seconds = time.monotonic() - begun
     kills, stores = 0, ["killed"]
     while kills < 10:
-        if store.result(tmp_path / stores[-1] / run.id) is not None:
+        if read_result(tmp_path / stores[-1] / run.id) is not None:
             stores.append(f"killed, {len(stores) + 1}")  # it got to its end before: once more
         process = start(stores[-1])
         process.join(draw.uniform(0.0, 0.5 * seconds))
@@ -153,11 +153,11 @@ def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tm
             kills += 1
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL), "it ended by itself, and not well"
-    while store.result(tmp_path / stores[-1] / run.id) is None:
+    while read_result(tmp_path / stores[-1] / run.id) is None:
         last = start(stores[-1])
         last.join()
         assert last.exitcode == 0
-    made = [store.result(tmp_path / each / run.id) or {} for each in stores]
+    made = [read_result(tmp_path / each / run.id) or {} for each in stores]
     assert any(each["provenance"]["resumed"] for each in made), "some were killed after a checkpoint"
     for each in stores:
         assert_equal(end(run, tmp_path, "whole"), end(run, tmp_path, each))
@@ -165,18 +165,18 @@ def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tm
 
 def test_a_torn_checkpoint_falls_back_to_the_one_before(experiment: Path, tmp_path: Path) -> None:
     run = small("classification", experiment)
-    assert fit(run, tmp_path, "whole")
-    assert not fit(run, tmp_path, "torn", 3)
-    assert not fit(run, tmp_path, "torn", 2)
+    assert train(run, tmp_path, "whole")
+    assert not train(run, tmp_path, "torn", 3)
+    assert not train(run, tmp_path, "torn", 2)
     newest, before = attempts.all_checkpoints(tmp_path / "torn" / run.id)
     newest.write_bytes(newest.read_bytes()[:-1000])
     kept = torch.load(before, weights_only=True)["callbacks"]["Record"]
     assert checkpoints.newest(tmp_path / "torn" / run.id, kept["fingerprint"]) == before
-    assert not fit(run, tmp_path, "torn", 1)
+    assert not train(run, tmp_path, "torn", 1)
     later, *others = attempts.all_checkpoints(tmp_path / "torn" / run.id)
     assert others == [newest, before], "the torn one takes no place of a good one"
     assert checkpoints.newest(tmp_path / "torn" / run.id, kept["fingerprint"]) == later
-    assert fit(run, tmp_path, "torn")
+    assert train(run, tmp_path, "torn")
     assert end(run, tmp_path, "torn")[0]["metrics"] == end(run, tmp_path, "whole")[0]["metrics"]
     assert len(attempts.all_checkpoints(tmp_path / "torn" / run.id)) == 1, (
         "those that are not kept are removed at the end"
@@ -187,7 +187,7 @@ def test_one_that_cannot_be_read_for_now_is_no_reason_to_begin_again(
     experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = small("classification", experiment)
-    assert not fit(run, tmp_path, "runs", 3)
+    assert not train(run, tmp_path, "runs", 3)
     kept = attempts.all_checkpoints(tmp_path / "runs" / run.id)
 
     def away(path: Path, **_: Any) -> Any:
@@ -196,9 +196,9 @@ def test_one_that_cannot_be_read_for_now_is_no_reason_to_begin_again(
     with monkeypatch.context() as patched:
         patched.setattr(torch, "load", away)
         with pytest.raises(OSError, match="Input/output error"):
-            fit(run, tmp_path, "runs")
+            train(run, tmp_path, "runs")
     assert attempts.all_checkpoints(tmp_path / "runs" / run.id) == kept
-    assert fit(run, tmp_path, "runs")
+    assert train(run, tmp_path, "runs")
 
 
 def test_no_checkpoint_has_weights_that_are_not_numbers(
@@ -215,7 +215,7 @@ def test_no_checkpoint_has_weights_that_are_not_numbers(
 
     monkeypatch.setattr(Classifier, "loss", steep)
     with pytest.raises(Diverged):
-        fit(run, tmp_path, "runs")
+        train(run, tmp_path, "runs")
     kept = attempts.all_checkpoints(tmp_path / "runs" / run.id)
     assert kept[0].stem == "epoch=0-step=5"
     weights = torch.load(kept[0], weights_only=True)["state_dict"]
@@ -231,14 +231,14 @@ def test_checkpoints_come_every_so_many_minutes(
     written: list[str] = []
     rename = files.rename
     monkeypatch.setattr(files, "rename", lambda part, path: (written.append(path.name), rename(part, path)))
-    assert train.fit(run, where, attempt)
+    assert fit.fit(run, where, attempt)
     assert written == [f"epoch=0-step={step}.ckpt" for step in range(1, 7)]
 
 
 @pytest.mark.parametrize("kind", sorted(kinds("tasks")))
 def test_a_step_is_tried_and_nothing_kept(kind: str, experiment: Path, tmp_path: Path) -> None:
     run = small(kind, experiment)
-    train.try_out(run, placement(run, tmp_path))
+    fit.try_out(run, placement(run, tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"data", "base.yaml"}
 
 
@@ -261,7 +261,7 @@ def test_a_signal_between_two_parts_of_a_step_waits_for_its_end(
     stopping.listen()
     try:
         with pytest.raises(Stopped, match="it goes on from epoch 1, step 2"):
-            train.fit(run, where, attempt, stopping=stopping)
+            fit.fit(run, where, attempt, stopping=stopping)
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGUSR1), before, strict=True):
             signal.signal(number, handler)

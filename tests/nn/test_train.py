@@ -11,6 +11,7 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.plan import pretraining
 from pvt_exp.store import attempts
+from pvt_exp.store.results import kept_weights, read_result
 from pvt_exp.train import checkpoints, fit, worker
 
 
@@ -46,7 +47,7 @@ def test_one_that_comes_second_leaves_all_as_the_first_made_it(experiment: Path,
     assert not fit.fit(run, placed, late)
     assert (attempts.run_folder(first) / "result.json").read_bytes() == made
     assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == before
-    assert store.weights(tmp_path / "runs", run.id) is not None
+    assert kept_weights(tmp_path / "runs", run.id) is not None
 
 
 def test_a_micro_batch_may_not_change_batchnorms_statistics(experiment: Path, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_checkpoint_of_other_data_is_passed_over(experiment: Path, tmp_path: P
     placed = attempt(tmp_path, run)
     assert fit.fit(*placed)
     folder = attempts.run_folder(placed[2])
-    fingerprint = (store.result(folder) or {})["data"]["fingerprint"]
+    fingerprint = (read_result(folder) or {})["data"]["fingerprint"]
     assert checkpoints.newest(folder, fingerprint) is not None
     assert checkpoints.newest(folder, "0" * 16) is None
 
@@ -78,19 +79,19 @@ def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, t
         experiment, [*still, f"pretrain={{experiment: {tmp_path}/first.yaml, weights: {weights}}}"]
     )
     assert run.need == first
-    kept = store.weights(tmp_path / "runs", first.id)
+    kept = kept_weights(tmp_path / "runs", first.id)
     assert kept is not None
     second = attempt(tmp_path, run, weights=str(kept))
     assert fit.fit(*second)
     before = torch.load(kept, weights_only=True)["state_dict"]
-    after = torch.load(store.weights(tmp_path / "runs", run.id) or "", weights_only=True)["state_dict"]
+    after = torch.load(kept_weights(tmp_path / "runs", run.id) or "", weights_only=True)["state_dict"]
     prefix = {"last": "network.", "ema": "ema.module."}
     names = [name.removeprefix("network.") for name in after if name.startswith("network.backbone.")]
     for name in names:
         torch.testing.assert_close(after[f"network.{name}"], before[prefix[weights] + name], rtol=0, atol=1e-6)
     assert any(not torch.equal(before[f"network.{name}"], before[f"ema.module.{name}"]) for name in names)
-    report = (store.result(attempts.run_folder(second[2])) or {})["provenance"]["pretrained"]
-    data = (store.result(attempts.run_folder(placed[2])) or {})["data"]["fingerprint"]
+    report = (read_result(attempts.run_folder(second[2])) or {})["provenance"]["pretrained"]
+    data = (read_result(attempts.run_folder(placed[2])) or {})["data"]["fingerprint"]
     assert {key: report[key] for key in ("source", "run", "weights", "data", "matched", "missing", "resized")} == {
         "source": f"runs/{first.id}", "run": first.id, "weights": weights, "data": data, "matched": len(names),
         "missing": [], "resized": [],
@@ -98,7 +99,7 @@ def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, t
     assert report["unexpected"] == ["head.weight", "head.bias"]
     folder, own = (
         attempts.run_folder(second[2]),
-        (store.result(attempts.run_folder(second[2])) or {})["data"]["fingerprint"],
+        (read_result(attempts.run_folder(second[2])) or {})["data"]["fingerprint"],
     )
     assert checkpoints.newest(folder, own, data) is not None
     assert checkpoints.newest(folder, own, "0" * 16) is None  # it started from weights of other data
@@ -117,9 +118,9 @@ def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -
     run = pretraining.experiment(experiment, [*words, f"pretrain={tmp_path}/first.yaml"])
     assert run.need is not None
     assert fit.fit(*attempt(tmp_path, run.need))
-    second = attempt(tmp_path, run, weights=str(store.weights(tmp_path / "runs", run.need.id)))
+    second = attempt(tmp_path, run, weights=str(kept_weights(tmp_path / "runs", run.need.id)))
     assert fit.fit(*second)
-    report = (store.result(attempts.run_folder(second[2])) or {})["provenance"]["pretrained"]
+    report = (read_result(attempts.run_folder(second[2])) or {})["provenance"]["pretrained"]
     assert report["missing"] == []
     assert report["resized"] == [f"stages.{stage}.position" for stage in range(4)]
     assert {"class_token", "head.weight", "head.bias"} <= set(report["unexpected"])
@@ -130,7 +131,7 @@ def test_weights_that_runs_start_from_stay(experiment: Path, tmp_path: Path) -> 
     placed = attempt(tmp_path, run, keep="none")
     store.use(tmp_path / "runs", run.id, "other", start=True)
     assert fit.fit(*placed)
-    assert store.weights(tmp_path / "runs", run.id) is not None
+    assert kept_weights(tmp_path / "runs", run.id) is not None
 
 
 def test_a_first_stage_whose_weights_are_gone(experiment: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pvt_exp import config, store
 from pvt_exp.config.metrics import described
 from pvt_exp.config.run import Run
 from pvt_exp.store import attempts
+from pvt_exp.store.results import read_result
 from pvt_exp.train import fit, worker
 from tests.conftest import EXPERIMENT
 from tests.examples.semantic_folder import put
@@ -45,7 +46,7 @@ def test_a_held_out_part_without_a_pixel_to_score_gives_no_metric_and_says_so(tm
         put(tmp_path / f"data/train/images/{n}.png", tmp_path / f"data/train/masks/{n}.png", values)
     _, placement, placed = attempt(tmp_path, run)
     assert fit.fit(run, placement.model_copy(update={"data": str(tmp_path / "data")}), placed)
-    result = store.result(attempts.run_folder(placed)) or {}
+    result = read_result(attempts.run_folder(placed)) or {}
     why = "no pixel of the images that are scored is of a class"
     assert result["metrics"] == {}
     assert result["unscored"] == dict.fromkeys(("mIoU", "pixel_accuracy", "class_accuracy"), why)

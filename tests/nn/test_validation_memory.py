@@ -28,14 +28,14 @@ import json, sys
 from pathlib import Path
 import pytorch_lightning as pl
 from pvt_exp import config
-from pvt_exp.train import fit as train
+from pvt_exp.train import fit
 from pvt_exp.nn.data import holdout
 from pvt_exp.nn.data.loader import val_loader
 from pvt_exp.config.placement import Placement; from pvt_exp.config.run import Run
 
 root = Path(sys.argv[1])
 run, placement = config.make(Run, json.loads(sys.argv[2])), Placement(data=str(root), threads=1, workers=0)
-train.set_up(run, placement)
+fit.set_up(run, placement)
 module = run.task.build(run)
 loader = val_loader(run, run.task.pipeline(), holdout.open_split(run, root, "val"), placement)
 assert len(loader) == 1

@@ -7,7 +7,7 @@ import pytest
 from pvt_exp.drive import live
 from pvt_exp.drive.board import Board
 from pvt_exp.plan import Plan
-from pvt_exp.store import Outcome
+from pvt_exp.store.outcome import Outcome
 
 
 def test_its_counts_are_those_of_its_outcomes() -> None:

@@ -11,6 +11,7 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.drive import registry
 from pvt_exp.store import attempts
+from pvt_exp.store.results import publish_result
 from pvt_exp.system import files, heartbeat, locks
 
 RESULT = {
@@ -29,7 +30,7 @@ def runs(tmp_path: Path) -> Path:
 def finished(runs: Path, experiment: Path) -> Path:
     """The folder of a run that was killed when its result was out, as was its driver."""
     attempt = store.attempt(runs, config.load(Run, experiment), Placement(), "mine")
-    store.finish(attempt, RESULT)
+    publish_result(attempt, RESULT)
     folder = attempts.run_folder(attempt)
     (folder / ".result.json.abc.tmp").touch()
     (attempt / ".alive.json.tmp").touch()

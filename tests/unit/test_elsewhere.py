@@ -10,6 +10,7 @@ from pvt_exp import store
 from pvt_exp.config.placement import Placement
 from pvt_exp.plan import expand
 from pvt_exp.store import attempts
+from pvt_exp.store.results import publish_result
 from pvt_exp.system import files
 from tests.conftest import environment
 from tests.unit.test_tables import result
@@ -68,7 +69,7 @@ def project(sweep: Path) -> Path:
     made = result(87.5)
     made |= {"epoch": 2, "best": {**made["best"], "epoch": 1}, "finished": files.now()}
     made["provenance"] = {**made["provenance"], "seconds": 60.0}
-    assert store.finish(store.attempt(runs, done, Placement(), plan.name), made)
+    assert publish_result(store.attempt(runs, done, Placement(), plan.name), made)
     attempts.end(store.attempt(runs, failed, Placement(), plan.name), "failed", "KeyError: 'x'")
     return sweep
 

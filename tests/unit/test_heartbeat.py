@@ -10,6 +10,8 @@ from pvt_exp import store
 from pvt_exp.config.placement import Placement
 from pvt_exp.plan import Plan
 from pvt_exp.store import attempts
+from pvt_exp.store.outcome import outcome_of
+from pvt_exp.store.results import publish_result, read_result
 from pvt_exp.system import files, heartbeat
 from pvt_exp.system.heartbeat import NAME, Beat
 from tests.unit.test_recovery import planned, train  # noqa: F401 - a fixture
@@ -28,14 +30,14 @@ def beat(attempt: Path, count: int) -> None:
 
 def test_a_run_of_another_machine_runs(planned: Plan) -> None:  # noqa: F811
     begun_elsewhere(planned)
-    seen = store.outcome(Path("runs"), planned.runs[0].id)
+    seen = outcome_of(Path("runs"), planned.runs[0].id)
     assert (seen.state, seen.reason) == ("running", "on node7, process 4711")
 
 
 def test_one_of_this_machine_is_told_by_its_lock(planned: Plan) -> None:  # noqa: F811
     attempt = begun_elsewhere(planned)
     files.write(attempt / NAME, files.dump(Beat("here", heartbeat.boot(), 4711, 3)._asdict()))
-    assert store.outcome(Path("runs"), planned.runs[0].id).state == "killed"
+    assert outcome_of(Path("runs"), planned.runs[0].id).state == "killed"
 
 
 @pytest.mark.parametrize("torn", ["", "{", '{"host": 3}', "[]"])
@@ -43,7 +45,7 @@ def test_a_torn_sign_is_none(planned: Plan, torn: str) -> None:  # noqa: F811
     attempt = begun_elsewhere(planned)
     (attempt / NAME).write_text(torn)
     assert heartbeat.of(attempt) is None
-    assert store.outcome(Path("runs"), planned.runs[0].id).state == "killed"
+    assert outcome_of(Path("runs"), planned.runs[0].id).state == "killed"
 
 
 def test_a_run_whose_machine_is_lost_is_taken_over(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
@@ -51,10 +53,10 @@ def test_a_run_whose_machine_is_lost_is_taken_over(planned: Plan, monkeypatch: p
     monkeypatch.setattr(heartbeat, "GRACE_S", 1.0)
     orphan = begun_elsewhere(planned)
     assert train(planned)[0] == 0
-    made = store.result(Path("runs") / planned.runs[0].id) or {}
+    made = read_result(Path("runs") / planned.runs[0].id) or {}
     assert made["provenance"]["attempt"] == 2
-    assert not store.finish(orphan, {"metrics": {"top1": 99.0}, "provenance": {"attempt": 1}})
-    assert store.result(Path("runs") / planned.runs[0].id) == made
+    assert not publish_result(orphan, {"metrics": {"top1": 99.0}, "provenance": {"attempt": 1}})
+    assert read_result(Path("runs") / planned.runs[0].id) == made
     assert files.read_json(orphan / "end.json") is not None
 
 
@@ -67,14 +69,16 @@ def test_a_run_that_lives_elsewhere_is_waited_for(planned: Plan, monkeypatch: py
             time.sleep(0.2)
             beat(attempt, count)
         made = {"attempt": 1, "seconds": 1.0, "pretrained": None}
-        store.finish(attempt, {"metrics": {"top1": 2.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
+        publish_result(
+            attempt, {"metrics": {"top1": 2.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made}
+        )
 
     other = threading.Thread(target=live)
     other.start()
     status, _ = train(planned)
     other.join()
     assert status == 0
-    made = store.result(Path("runs") / planned.runs[0].id) or {}
+    made = read_result(Path("runs") / planned.runs[0].id) or {}
     assert made["metrics"] == {"top1": 2.0}
     assert len(attempts.of(Path("runs") / planned.runs[0].id)) == 1
 
@@ -95,7 +99,7 @@ def test_of_two_that_begin_a_run_at_once_one_does(planned: Plan, monkeypatch: py
             store.attempt(runs, run, Placement(), "sweep")
     assert attempts.of(runs / run.id) == [rival]
     assert not list(rival.parent.glob(".*"))
-    assert store.outcome(runs, run.id).state == "running"
+    assert outcome_of(runs, run.id).state == "running"
 
 
 def test_a_run_that_is_begun_anew_elsewhere_runs(planned: Plan) -> None:  # noqa: F811
@@ -103,9 +107,9 @@ def test_a_run_that_is_begun_anew_elsewhere_runs(planned: Plan) -> None:  # noqa
     runs, run = store.create(Path("runs")), planned.runs[0]
     attempts.end(store.attempt(runs, run, Placement(), "sweep"), "failed", "no room")
     store.attempt(runs, run, Placement(), "sweep")
-    assert store.outcome(runs, run.id).state == "failed"
+    assert outcome_of(runs, run.id).state == "failed"
     beat(store.attempt(runs, run, Placement(), "sweep"), -1)
-    assert store.outcome(runs, run.id).state == "running"
+    assert outcome_of(runs, run.id).state == "running"
 
 
 def test_a_first_sign_comes_with_the_attempt(planned: Plan) -> None:  # noqa: F811

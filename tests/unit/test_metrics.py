@@ -64,7 +64,9 @@ from pvt_exp.drive import board, live
 from pvt_exp.plan import expand
 from pvt_exp.tune import storage, study
 from pvt_exp import store
-from pvt_exp.store import tuned
+from pvt_exp.store import trial_record
+from pvt_exp.store.outcome import Outcome, outcome_of
+from pvt_exp.store.results import publish_result
 from pvt_exp.tune.mirror import Mirror
 from pvt_exp.config.placement import Placement
 optuna.logging.disable_default_handler()
@@ -74,7 +76,7 @@ for i, variant in enumerate(plan.variants):
         errors = {"rmse_m": 0.512 + i * (1 + run.seed / 50) + run.seed / 100, "ece": 3.5 - i + run.seed / 10}
         scores = {**errors, "bias_m": 0.25, "loss_ratio": 2.0}
         made = {"git": {"sha": None, "dirty": False, "files_sha256": "0"}, "seconds": 1.0}
-        store.finish(store.attempt(Path("runs"), run, Placement(), plan.name), {
+        publish_result(store.attempt(Path("runs"), run, Placement(), plan.name), {
             "metrics": scores, "best": {"epoch": 1, "metrics": scores}, "epoch": 2, "provenance": made,
             "finished": "2026-01-01T00:00:00Z",
             "metric_info": {each.name: each.info() for each in run.task.declared},
@@ -88,17 +90,17 @@ search.open()
 for rmse in (0.9, 0.4, 0.6):
     trial = search.propose()
     found = {"metrics": {"rmse_m": rmse}, "data": {"fingerprint": "0"}}
-    search.tell(trial, store.Outcome(trial.run.id, "done", result=found))
+    search.tell(trial, Outcome(trial.run.id, "done", result=found))
 search.decide()
-best = tuned.chosen(Path("runs"), tuning)
+best = trial_record.chosen(Path("runs"), tuning)
 mirror = Mirror(lambda: plan, Path("runs"), optuna.storages.InMemoryStorage())
 mirror.refresh()
 (name,) = mirror.studies
 shown = optuna.load_study(study_name=name, storage=mirror.storage)
 group = board.Group("row", plan.variants[1].runs, {run.id: "trial 0: x" for run in plan.variants[1].runs})
-outcomes = {run.id: store.outcome(Path("runs"), run.id) for run in plan.runs}
+outcomes = {run.id: outcome_of(Path("runs"), run.id) for run in plan.runs}
 print(json.dumps({
-    "direction": search.study.direction.name, "scored_by": tuned.scored_by(tuning), "chosen": best["score"],
+    "direction": search.study.direction.name, "scored_by": trial_record.scored_by(tuning), "chosen": best["score"],
     "mirror": [shown.direction.name, shown.best_value],
     "live": live._score(SimpleNamespace(outcomes=outcomes, plan=plan), group),
 }))

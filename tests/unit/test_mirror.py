@@ -12,6 +12,7 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan, expand
 from pvt_exp.store import attempts, progress
+from pvt_exp.store.results import publish_result
 from pvt_exp.system import files, locks
 from pvt_exp.tune.mirror import Mirror
 
@@ -50,7 +51,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(plan: Plan, tmp_path: Path)
         assert mirror.refresh() == 1
     assert mirror.refresh() == 0, "what was killed goes on"
     with locks.lock(tmp_path / run.id):
-        store.finish(attempt, result(run, 43.70000076293945))
+        publish_result(attempt, result(run, 43.70000076293945))
     assert mirror.refresh() == 1
     (trial,) = study.trials
     assert (trial.state.name, trial.value, trial.intermediate_values) == ("COMPLETE", 43.7, {1: 10.0, 2: 20.0})
@@ -63,7 +64,7 @@ def test_a_run_that_is_tried_again_is_another_trial(plan: Plan, tmp_path: Path) 
     run = plan.variants[0].runs[0]
     attempts.end(store.attempt(tmp_path, run, Placement(), plan.name), "failed", "no room")
     assert mirror.refresh() == 1
-    store.finish(store.attempt(tmp_path, run, Placement(), plan.name), result(run, 50.0))
+    publish_result(store.attempt(tmp_path, run, Placement(), plan.name), result(run, 50.0))
     assert mirror.refresh() == 1
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
     assert study.trials[0].user_attrs["reason"] == "no room"
@@ -73,7 +74,7 @@ def test_a_run_that_is_tried_again_is_another_trial(plan: Plan, tmp_path: Path) 
 def test_importance_is_of_the_axes(plan: Plan, tmp_path: Path) -> None:
     for variant, scores in zip(plan.variants, ((10.0, 11.0), (60.0, 61.0)), strict=True):
         for run, score in zip(variant.runs, scores, strict=True):
-            store.finish(store.attempt(tmp_path, run, Placement(), plan.name), result(run, score))
+            publish_result(store.attempt(tmp_path, run, Placement(), plan.name), result(run, score))
     mirror, study = mirrored(plan, tmp_path)
     assert mirror.refresh() == 4
     assert set(optuna.importance.get_param_importances(study)) == {"depth", "seed"}

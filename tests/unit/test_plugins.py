@@ -21,10 +21,10 @@ from tests.plugin import WIDE, install
 
 PROBE = """
 import json
-from pvt_exp import cli; from pvt_exp.config import component, lacking; from pvt_exp.store import provenance
+from pvt_exp import cli; from pvt_exp.config import component, unavailable; from pvt_exp.store import provenance
 from pvt_exp.report.page import Report
 found = {name: [each.version, each.files_sha256, sorted(each.roots)] for name, each in provenance.packages().items()}
-print(json.dumps({"lacking": lacking.every(), "slow": component.SLOW, "packages": found}))
+print(json.dumps({"lacking": unavailable.every(), "slow": component.SLOW, "packages": found}))
 """
 OTHER = WIDE.replace("wide", "{}")
 COMPONENT = "from pvt_exp.config.component import Component\n"

@@ -14,7 +14,7 @@ import pytest
 
 from pvt_exp import store
 from pvt_exp.config import ConfigError
-from pvt_exp.store import frozen
+from pvt_exp.store import code_copy
 from pvt_exp.system import files
 from tests.conftest import ROOT
 
@@ -123,10 +123,10 @@ def test_a_store_where_the_system_refuses_links_rights_and_locks(tmp_path: Path)
 
 def test_code_is_frozen_where_rights_cannot_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "chmod", _refuse(errno.EPERM))
-    frozen.freeze.cache_clear()
+    code_copy.freeze.cache_clear()
     try:
-        copy = frozen.freeze(tmp_path)
+        copy = code_copy.freeze(tmp_path)
     finally:
-        frozen.freeze.cache_clear()
+        code_copy.freeze.cache_clear()
     assert (copy / "pvt_exp/backbones/pvt.py").read_bytes() == (ROOT / "pvt_exp/backbones/pvt.py").read_bytes()
     assert not list(copy.rglob("__pycache__"))

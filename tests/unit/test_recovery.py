@@ -18,6 +18,8 @@ from pvt_exp.drive import registry, session
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, expand
 from pvt_exp.store import attempts
+from pvt_exp.store.outcome import outcome_of
+from pvt_exp.store.results import publish_result
 from pvt_exp.system import locks
 from pvt_exp.tracking import client
 from pvt_exp.train import worker
@@ -79,7 +81,7 @@ def end(attempt: Path) -> int:
         attempts.end(attempt, *how)
         return 1
     made = {"attempt": int(attempt.name), "seconds": 1.0, "pretrained": None}
-    store.finish(attempt, {"metrics": {"top1": 1.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
+    publish_result(attempt, {"metrics": {"top1": 1.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
     return 0
 
 
@@ -155,7 +157,7 @@ def test_results_that_cannot_be_read_are_not_made_for_ever(planned: Plan) -> Non
     def ends(attempt: Path) -> int:
         (attempt / "checkpoints").mkdir()
         (attempt / "checkpoints/epoch=0-step=4.ckpt").touch()
-        store.finish(attempt, {"metrics": {"top1": "fine"}})
+        publish_result(attempt, {"metrics": {"top1": "fine"}})
         return 0
 
     SCRIPT[planned.runs[0].id] = [ends] * 9
@@ -219,7 +221,7 @@ def test_the_next_driver_goes_on_with_that(planned: Plan) -> None:
     SCRIPT[victim.id] = [ends] * 3
     for word in ("alone", "alone with 8 images at once", "alone with 4 images at once"):
         assert train(planned, Scripted(places=((0,), (0,))))[0] == 1
-        seen = store.outcome(Path("runs"), victim.id)
+        seen = outcome_of(Path("runs"), victim.id)
         assert seen.state == "killed"
         assert f"it is to be tried {word}" in str(seen.reason)
     store.attempt(Path("runs"), victim, Placement(), "sweep")  # by a driver that was killed right then
@@ -288,7 +290,7 @@ def test_and_not_if_one_of_them_does_well(planned: Plan) -> None:
 
 def test_a_run_that_makes_no_step_is_ended(planned: Plan) -> None:
     assert train(planned, Scripted(hangs=True), stall_minutes=1e-4)[0] == 1
-    ends = [store.outcome(Path("runs"), run.id) for run in planned.runs]
+    ends = [outcome_of(Path("runs"), run.id) for run in planned.runs]
     assert {seen.state for seen in ends} == {"timed_out"}
     assert {seen.reason for seen in ends} == {"no step for 0.0001 minutes since it was started"}
     assert all(seen.attempts == 1 for seen in ends)
@@ -312,7 +314,7 @@ def test_the_reason_of_a_run_that_hangs_has_the_last_error_of_its_log(planned: P
                 yield each
 
     train(planned, Logging(hangs=True), stall_minutes=1e-4)
-    told = {store.outcome(Path("runs"), run.id).reason for run in planned.runs}
+    told = {outcome_of(Path("runs"), run.id).reason for run in planned.runs}
     said = "RuntimeError: unable to allocate shared memory(shm): No space left on device (28)"
     assert told == {f"no step for 0.0001 minutes since it was started; the last error in its log: {said}"}
 

@@ -8,7 +8,7 @@ import pytest
 from pvt_exp import config, report
 from pvt_exp.plan import expand
 from pvt_exp.report.page import Report
-from pvt_exp.store import Outcome
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.tables import Cell, Source
 from tests.conftest import ROOT
 from tests.unit.test_tables import result

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pvt_exp.cli.views.plan import plan_json, print_plan
 from pvt_exp.plan import alike
-from pvt_exp.store import Outcome
+from pvt_exp.store.outcome import Outcome
 from tests.unit.test_plan import expanded, problems
 
 OTHER = "{backbone.depths: [2, 1, 1, 1]}"

@@ -7,6 +7,8 @@ import pytest
 from pvt_exp import store
 from pvt_exp.config.placement import Placement, Site
 from pvt_exp.plan import expand, site
+from pvt_exp.store.outcome import outcomes_of
+from pvt_exp.store.results import publish_result
 
 
 def test_two_settings_of_one_data_set(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +21,7 @@ def test_two_settings_of_one_data_set(experiment: Path, monkeypatch: pytest.Monk
         run.dataset.make(Path("data/shapes"))
         found = run.dataset.inspect(Path("data/shapes")).fingerprint
         attempt = store.attempt(runs, run, Placement(), "sizes")
-        store.finish(
+        publish_result(
             attempt,
             {
                 "metrics": {"top1": 1.0},
@@ -31,4 +33,4 @@ def test_two_settings_of_one_data_set(experiment: Path, monkeypatch: pytest.Monk
     _, facts, problems = site.inspect(planned, {}, Site())
     assert not problems
     assert len(set(site.fingerprints(facts).values())) == 2
-    assert {seen.state for seen in store.outcomes(runs, planned.runs, site.fingerprints(facts)).values()} == {"done"}
+    assert {seen.state for seen in outcomes_of(runs, planned.runs, site.fingerprints(facts)).values()} == {"done"}

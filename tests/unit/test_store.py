@@ -16,7 +16,9 @@ from pvt_exp import config, store
 from pvt_exp.config import ConfigError
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
-from pvt_exp.store import attempts, content
+from pvt_exp.store import attempts, result_fields
+from pvt_exp.store.outcome import outcome_of, outcomes_of
+from pvt_exp.store.results import publish_result
 from pvt_exp.store.states import ENDED, State
 from pvt_exp.system import files, locks
 
@@ -43,15 +45,15 @@ def attempt(runs: Path, run: Run) -> Path:
 
 
 def test_a_run_from_pending_to_done(runs: Path, run: Run) -> None:
-    assert store.outcome(runs, run.id).state == "pending"
+    assert outcome_of(runs, run.id).state == "pending"
     first = attempt(runs, run)
     assert first == runs / run.id / "attempts" / "1"
     assert store.load(runs / run.id) == run
     assert store.load(runs / run.id).id == run.id
     assert config.load(Placement, first / "placement.yaml") == Placement()
-    assert store.finish(first, RESULT)
-    seen = store.outcome(runs, run.id)
-    assert (seen.state, seen.result) == ("done", content.complete({"format": 1, **copy.deepcopy(RESULT)}))
+    assert publish_result(first, RESULT)
+    seen = outcome_of(runs, run.id)
+    assert (seen.state, seen.result) == ("done", result_fields.complete({"format": 1, **copy.deepcopy(RESULT)}))
     assert store.sweeps(runs / run.id) == ["mine"]
     assert not list(runs.rglob("*.tmp"))
 
@@ -59,9 +61,9 @@ def test_a_run_from_pending_to_done(runs: Path, run: Run) -> None:
 def test_the_first_result_wins(runs: Path, run: Run) -> None:
     first, second = attempt(runs, run), attempt(runs, run)
     assert second.name == "2"
-    assert store.finish(second, RESULT)
-    assert not store.finish(first, {**RESULT, "metrics": {"top1": 99.0}})
-    assert store.outcome(runs, run.id).result["metrics"] == {"top1": 50.0}  # type: ignore[index]
+    assert publish_result(second, RESULT)
+    assert not publish_result(first, {**RESULT, "metrics": {"top1": 99.0}})
+    assert outcome_of(runs, run.id).result["metrics"] == {"top1": 50.0}  # type: ignore[index]
     assert (files.read_json(first / "end.json") or {})["state"] == "killed"
 
 
@@ -71,7 +73,7 @@ def test_end_states_keep_reason_and_log(runs: Path, run: Run, state: State) -> N
     (path / "log.txt").write_text("".join(f"line {i}\n" for i in range(100)))
     attempts.end(path, state, "because", step=7)
     attempts.end(path, "failed", "said twice: the first word counts")
-    seen = store.outcome(runs, run.id)
+    seen = outcome_of(runs, run.id)
     assert (seen.state, seen.reason) == (state, "because")
     record = files.read_json(path / "end.json")
     assert record is not None
@@ -81,18 +83,18 @@ def test_end_states_keep_reason_and_log(runs: Path, run: Run, state: State) -> N
 
 def test_gone_without_a_word_is_killed(runs: Path, run: Run) -> None:
     with locks.launched(attempt(runs, run)):
-        assert store.outcome(runs, run.id).state == "running", "its process is starting"
-    assert store.outcome(runs, run.id).state == "killed"
+        assert outcome_of(runs, run.id).state == "running", "its process is starting"
+    assert outcome_of(runs, run.id).state == "killed"
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"format": 1, "metr', b"\xff\xfe", b"[]", b"null"])
 def test_a_torn_result_is_not_finished_and_can_be_replaced(runs: Path, run: Run, torn: bytes) -> None:
     first = attempt(runs, run)
-    store.finish(first, RESULT)
+    publish_result(first, RESULT)
     (runs / run.id / "result.json").write_bytes(torn)
-    assert store.outcome(runs, run.id).state == "killed"
-    assert store.finish(attempt(runs, run), RESULT)
-    assert store.outcome(runs, run.id).state == "done"
+    assert outcome_of(runs, run.id).state == "killed"
+    assert publish_result(attempt(runs, run), RESULT)
+    assert outcome_of(runs, run.id).state == "done"
 
 
 @pytest.mark.parametrize(
@@ -107,13 +109,13 @@ def test_a_torn_result_is_not_finished_and_can_be_replaced(runs: Path, run: Run,
 def test_a_result_that_lacks_what_is_read_of_all_is_none(runs: Path, run: Run, made: dict[str, Any]) -> None:
     store.attempt(runs, run, Placement(), "sweep")
     (runs / run.id / "result.json").write_text(json.dumps(made))
-    assert store.outcome(runs, run.id).state == "killed"
+    assert outcome_of(runs, run.id).state == "killed"
 
 
 def test_what_an_end_says_is_text(runs: Path, run: Run) -> None:
     attempt = store.attempt(runs, run, Placement(), "sweep")
     (attempt / "end.json").write_text(json.dumps({"state": "failed", "reason": 5, "log": 7}))
-    assert store.outcome(runs, run.id).reason == "5"
+    assert outcome_of(runs, run.id).reason == "5"
     assert (attempts.ended(attempt) or {})["log"] == []
 
 
@@ -123,7 +125,7 @@ def test_nothing_is_written_through_links_that_lead_nowhere(runs: Path, run: Run
     with pytest.raises(ConfigError, match="is a link"):
         store.use(runs, run.id, "other")
     (runs / run.id / "result.json").symlink_to(tmp_path / "outside")
-    assert store.finish(store.attempt(runs, run, Placement(), "sweep"), RESULT)
+    assert publish_result(store.attempt(runs, run, Placement(), "sweep"), RESULT)
     assert attempt.is_dir()
     assert not (tmp_path / "outside").exists()
 
@@ -148,14 +150,14 @@ def test_locks_as_nfs_has_them(runs: Path, run: Run, monkeypatch: pytest.MonkeyP
 
 def test_a_torn_end_is_killed(runs: Path, run: Run) -> None:
     (attempt(runs, run) / "end.json").write_text('{"state": "fai')
-    assert store.outcome(runs, run.id).state == "killed"
+    assert outcome_of(runs, run.id).state == "killed"
 
 
 def test_stale_results_are_told(runs: Path, run: Run) -> None:
-    store.finish(attempt(runs, run), RESULT)
-    assert store.outcomes(runs, [run], {run.dataset: "aa"})[run.id].state == "done"
-    assert store.outcomes(runs, [run], {})[run.id].state == "done"
-    seen = store.outcomes(runs, [run], {run.dataset: "bb"})[run.id]
+    publish_result(attempt(runs, run), RESULT)
+    assert outcomes_of(runs, [run], {run.dataset: "aa"})[run.id].state == "done"
+    assert outcomes_of(runs, [run], {})[run.id].state == "done"
+    seen = outcomes_of(runs, [run], {run.dataset: "bb"})[run.id]
     assert seen.state == "stale"
     assert "aa" in (seen.reason or "")
     assert "bb" in (seen.reason or "")
@@ -177,13 +179,13 @@ def test_one_process_holds_a_run_and_death_lets_go(runs: Path, run: Run) -> None
     holder.start()
     assert ready.wait(20)
     assert locks.is_locked(folder)
-    assert store.outcome(runs, run.id).state == "running"
+    assert outcome_of(runs, run.id).state == "running"
     with locks.lock(folder, patience_s=0.1) as mine:
         assert not mine
     os.kill(holder.pid or 0, signal.SIGKILL)
     holder.join()
     assert not locks.is_locked(folder)
-    assert store.outcome(runs, run.id).state == "killed"
+    assert outcome_of(runs, run.id).state == "killed"
     with locks.lock(folder) as mine:
         assert mine
 
@@ -207,10 +209,10 @@ def test_what_a_run_forks_holds_it_no_longer_than_the_run(runs: Path, run: Run) 
 
 
 def test_a_store_of_a_newer_version_is_left_alone(runs: Path, run: Run) -> None:
-    store.finish(attempt(runs, run), RESULT)
+    publish_result(attempt(runs, run), RESULT)
     (runs / run.id / "result.json").write_text(json.dumps({"format": 2, **RESULT}))
     with pytest.raises(ConfigError, match="format 2"):
-        store.outcome(runs, run.id)
+        outcome_of(runs, run.id)
     (runs / "store.json").write_text(json.dumps({"format": 2}))
     with pytest.raises(ConfigError, match="made by a newer version"):
         store.create(runs)

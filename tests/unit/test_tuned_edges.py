@@ -8,14 +8,14 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from pvt_exp import store
 from pvt_exp.cli import views
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.space import Tune, Values
 from pvt_exp.config.sweep import Policy
 from pvt_exp.drive import session
 from pvt_exp.plan import expand
-from pvt_exp.store import tuned
+from pvt_exp.store import trial_record
+from pvt_exp.store.outcome import outcomes_of
 from pvt_exp.tables import Source
 from pvt_exp.tables.ablation import Settings as Ablation
 from tests.unit.test_recovery import SCRIPT, SEEN, Scripted
@@ -104,9 +104,9 @@ def test_an_end_is_told(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert f": chosen {due}" in console.export_text(), "all trials score the same, and the first is chosen"
     chosen = {"optim.lr": 1e-3, "epochs": 2}
     planned = expand.load(Path("sweep.yaml"), choose=lambda tuning: chosen)[1]
-    told = tuned.progress(planned, Path("runs"))
+    told = trial_record.progress(planned, Path("runs"))
     assert [each["at_edge"] for each in told] == [{"optim.lr": "low", "epochs": "low"}]
-    outcomes = store.outcomes(Path("runs"), planned.runs, {})
+    outcomes = outcomes_of(Path("runs"), planned.runs, {})
     views.print_plan(console, planned, outcomes, told, None)
     assert f"    {due}" in console.export_text()
     table = Ablation(sweep="sweep.yaml").build([Source(planned, outcomes)])

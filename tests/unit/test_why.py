@@ -11,6 +11,7 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.plan import pretraining
 from pvt_exp.store import attempts
+from pvt_exp.store.outcome import WENT_AWAY, outcome_of
 from pvt_exp.system import heartbeat
 
 RUNS = Path("runs")
@@ -38,11 +39,10 @@ def test_an_attempt_that_was_lost(run: Run) -> None:
         each.touch()
         os.utime(each, (seconds, seconds))
     (end,) = why_json(RUNS, run.id)["attempts"]
-    assert (end["state"], end["reason"]) == ("killed", store.outcome(RUNS, run.id).reason)
+    assert (end["state"], end["reason"]) == ("killed", outcome_of(RUNS, run.id).reason)
     lines = why(why_json(RUNS, run.id))
     assert (
-        f"attempt 1: killed: {store.WENT_AWAY} (last heard of at 2026-09-21T14:13:29Z); its log: {attempt}/log.txt"
-        in lines
+        f"attempt 1: killed: {WENT_AWAY} (last heard of at 2026-09-21T14:13:29Z); its log: {attempt}/log.txt" in lines
     )
     assert lines[-1] == "what to do: pvt-exp sweep 'sweeps/my clothes.yaml' goes on with it"
 

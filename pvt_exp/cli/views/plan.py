@@ -16,7 +16,8 @@ from pvt_exp.config.run import Run
 from pvt_exp.config.space import edge_in_words, in_words
 from pvt_exp.cost.estimate import Estimate
 from pvt_exp.plan import Plan, Variant
-from pvt_exp.store import Outcome, codes
+from pvt_exp.store import code_changes
+from pvt_exp.store.outcome import Outcome
 from pvt_exp.store.states import COLOURS
 from pvt_exp.system import files
 from pvt_exp.system.words import several
@@ -60,7 +61,7 @@ def _runs(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> list[dict[str, A
             "seed": run.seed,
             "state": outcomes[run.id].state,
             "pretraining": run.need.id if run.need is not None else None,
-            "other_code": codes.differing(run, made) if (made := outcomes[run.id].result) else [],
+            "other_code": code_changes.differing(run, made) if (made := outcomes[run.id].result) else [],
         }
         for run in runs
         if run.id in outcomes  # a pretraining that is not there, and that nothing waits for, is of no interest
@@ -135,7 +136,10 @@ def print_plan(
     if plan.removed:
         words.append(f"{several(len(plan.removed), 'variant')} removed by where")
     console.print(f"{plan.name}: {', '.join(words)}", highlight=False)
-    for line in (*_merged_and_removed(plan, most), codes.in_words(plan, outcomes, codes.other(plan, outcomes))):
+    for line in (
+        *_merged_and_removed(plan, most),
+        code_changes.in_words(plan, outcomes, code_changes.other(plan, outcomes)),
+    ):
         if line:
             console.print(line, highlight=False, soft_wrap=True, markup=False)
     unlike = [variant for variant in plan.variants if variant.unlike]

@@ -12,7 +12,8 @@ from rich.text import Text
 from pvt_exp import store
 from pvt_exp.config.metrics import described
 from pvt_exp.cost import units
-from pvt_exp.store import Outcome, attempts, progress
+from pvt_exp.store import attempts, progress
+from pvt_exp.store.outcome import DOES_NOT_COUNT, Outcome, outcome_of
 from pvt_exp.store.states import COLOURS
 from pvt_exp.system import files
 from pvt_exp.system.words import duration, several
@@ -43,7 +44,7 @@ def store_json(runs: Path) -> dict[str, Any]:
         names = []
     listed = []
     for name in filter(store.is_run, names):
-        seen = store.outcome(runs, name)
+        seen = outcome_of(runs, name)
         listed.append({"id": name, **standing(runs, seen), "sweeps": store.sweeps(runs / name)})
     return {"store": str(runs), "runs": listed, "other_folders": [name for name in names if not store.is_run(name)]}
 
@@ -52,7 +53,7 @@ def retrained_json(runs: Path, ids: Sequence[str]) -> dict[str, Any]:
     """Fields of ``pvt-exp retrain --json``."""
     listed = []
     for name in ids:
-        seen, aside = store.outcome(runs, name), sorted((runs / name).glob("result.set-aside-*.json"))
+        seen, aside = outcome_of(runs, name), sorted((runs / name).glob("result.set-aside-*.json"))
         told = {"sweeps": store.sweeps(runs / name), "set_aside": list(map(str, aside))}
         listed.append({"id": name, **standing(runs, seen), **told})
     return {"runs": listed}
@@ -75,7 +76,7 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
     for sweep, counts in by_sweep.items():
         console.print(f"  {sweep}: {', '.join(f'{count} {state}' for state, count in counts.items())}", highlight=False)
     _print_others(console, found)
-    for run in [run for run in found["runs"] if (run["reason"] or "").startswith(store.DOES_NOT_COUNT)][:20]:
+    for run in [run for run in found["runs"] if (run["reason"] or "").startswith(DOES_NOT_COUNT)][:20]:
         console.print(f"  {run['id']}: {run['reason']}", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -105,7 +106,7 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
     """Fields of ``pvt-exp runs show ID --json``."""
     folder = runs / run_id
     settings, problem = store.settings(folder)
-    seen = store.outcome(runs, run_id)
+    seen = outcome_of(runs, run_id)
     latest = attempts.of(folder)
     return {
         "id": run_id,
@@ -125,7 +126,7 @@ def single_json(runs: Path, run_id: str) -> dict[str, Any]:
     """Fields of ``pvt-exp run --json``: all of a run, or how it stands where its first stage is not done."""
     if (runs / run_id / "run.yaml").exists():
         return run_json(runs, run_id)
-    return {"id": run_id, **standing(runs, store.outcome(runs, run_id))}
+    return {"id": run_id, **standing(runs, outcome_of(runs, run_id))}
 
 
 def _sized(count: float) -> str:

@@ -12,7 +12,8 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset
 from pvt_exp.drive import registry
-from pvt_exp.store import Outcome, attempts, progress, status
+from pvt_exp.store import attempts, progress, status
+from pvt_exp.store.outcome import DOES_NOT_COUNT, WENT_AWAY, Outcome, outcome_of
 from pvt_exp.store.states import PASSES
 from pvt_exp.store.status import ENDED_AS
 from pvt_exp.system import files, heartbeat
@@ -33,7 +34,7 @@ DO: dict[str, str] = {
 
 def why_json(runs: Path, run_id: str) -> dict[str, Any]:
     """Fields of ``pvt-exp why --json``: how a run of the store stands, how it came to that, and what a person can do."""
-    folder, seen = runs / run_id, store.outcome(runs, run_id)
+    folder, seen = runs / run_id, outcome_of(runs, run_id)
     run, problem = None, ""
     if (folder / "run.yaml").exists():
         try:
@@ -73,7 +74,7 @@ def why(found: dict[str, Any]) -> list[str]:
     lines += [_end_in_words(each) for each in found["attempts"]]
     if found["state"] == "done":
         lines.append(f"its result is from attempt {found['result_from']}; runs show {found['id']} has all of it")
-    if found["reason"] and (found["state"] == "stale" or found["reason"].startswith(store.DOES_NOT_COUNT)):
+    if found["reason"] and (found["state"] == "stale" or found["reason"].startswith(DOES_NOT_COUNT)):
         lines.append(found["reason"])
     lines += filter(None, (found["running"], found["waits_for"]))
     if found["do"]:
@@ -101,7 +102,7 @@ def _end(attempt: Path, made: int | None) -> dict[str, Any]:
     """How an attempt ended. One that has not said so, and has not ``made`` the result, went away without a word."""
     log = attempt / "log.txt"
     heard = [each.stat().st_mtime for each in (log, attempt / heartbeat.NAME) if each.exists()]
-    silent = {"state": "done"} if attempt.name == str(made) else {"state": "killed", "reason": store.WENT_AWAY}
+    silent = {"state": "done"} if attempt.name == str(made) else {"state": "killed", "reason": WENT_AWAY}
     told = attempts.ended(attempt) or silent
     return {
         "attempt": int(attempt.name),
@@ -130,7 +131,7 @@ def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
     """What a run waits for that comes before it."""
     if run is None or run.need is None or seen.state not in PASSES:
         return None
-    need = store.outcome(runs, run.need.id)
+    need = outcome_of(runs, run.need.id)
     if need.state == "done":
         return None
     because = f": {files.line(need.reason)}" if need.reason else ""

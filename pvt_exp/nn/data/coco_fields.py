@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pvt_exp.config import DataError
-from pvt_exp.config.left_out import EXAMPLES, LeftOut
+from pvt_exp.config.excluded import EXAMPLES, LeftOut
 from pvt_exp.datasets import some
 
 TEXT = ("numbers written as text", "read as numbers")

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from pvt_exp import config, plan
-from pvt_exp.config import DataError, left_out
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config import DataError, excluded
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.config.run import Run
 from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import _alike
@@ -112,8 +112,8 @@ def test_a_class_that_a_holdout_misses_is_told(experiment: Path, tmp_path: Path,
 
 
 def test_many_suffixes_are_told_in_few_lines_and_none_is_lost() -> None:
-    lines = left_out.by_suffix(f"{n}.s{n}" for n in range(20))
-    assert len(lines) == left_out.MOST + 1
+    lines = excluded.by_suffix(f"{n}.s{n}" for n in range(20))
+    assert len(lines) == excluded.MOST + 1
     assert sum(line.number for line in lines) == 20
 
 
@@ -132,19 +132,19 @@ def test_what_is_told_of_a_data_set_at_hand(tmp_path: Path) -> None:
 
 def test_a_result_says_what_it_said_and_a_damaged_one_says_less() -> None:
     told = {"train": (TEXTS,), "val": ()}
-    result = {"data": {"name": "x", "left_out": json.loads(json.dumps(left_out.as_json(told)))}}
-    assert left_out.of_result(result) == {"train": (TEXTS,)}
+    result = {"data": {"name": "x", "left_out": json.loads(json.dumps(excluded.as_json(told)))}}
+    assert excluded.of_result(result) == {"train": (TEXTS,)}
     for odd in (None, 5, [], {"train": 5}, {"train": [5, {"number": "many"}]}):
-        assert not any(left_out.of_result({"data": {"left_out": odd}}).values())
+        assert not any(excluded.of_result({"data": {"left_out": odd}}).values())
 
 
 def test_the_notes_of_a_table_have_the_largest_number_of_its_runs() -> None:
     results = [
-        {"data": {"name": "x", "left_out": left_out.as_json({"val": left_out.unreadable("val", names)})}}
+        {"data": {"name": "x", "left_out": excluded.as_json({"val": excluded.unreadable("val", names)})}}
         for names in (["a"], ["a", "b"])
     ]
-    assert left_out.of_rows(results) == ["Left out or changed in x: val: unreadable images: up to 2 not scored."]
-    assert left_out.of_rows([{"data": {"name": "x"}}]) == []
+    assert excluded.of_rows(results) == ["Left out or changed in x: val: unreadable images: up to 2 not scored."]
+    assert excluded.of_rows([{"data": {"name": "x"}}]) == []
 
 
 # ---------------------------------------------------------------- names

@@ -15,7 +15,9 @@ import pvt_exp
 from pvt_exp import cli, config, store
 from pvt_exp.config.placement import Placement
 from pvt_exp.plan import Plan, expand
-from pvt_exp.store import content
+from pvt_exp.store import result_fields
+from pvt_exp.store.outcome import outcome_of
+from pvt_exp.store.results import publish_result
 from pvt_exp.tune import mirror
 
 WHOLE: dict[str, Any] = {
@@ -213,7 +215,7 @@ def test_a_result_that_lacks_what_is_not_its_score_counts(
 
 
 def test_a_whole_result_has_nothing_wrong() -> None:
-    assert content.problem(copy.deepcopy(WHOLE), "0123456789ab") is None
+    assert result_fields.problem(copy.deepcopy(WHOLE), "0123456789ab") is None
 
 
 def test_a_copied_folder_is_no_second_run(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,6 +240,6 @@ def test_what_does_not_count_is_set_aside_when_it_is_trained(sweep: Path) -> Non
     plan = filled(sweep, WRONG["NaN"][0])
     runs, run = sweep.parent / "runs", plan.runs[0]
     attempt = store.attempt(runs, run, Placement(), "sweep")
-    assert store.finish(attempt, {**WHOLE, "run": run.id})
-    assert store.outcome(runs, run.id).state == "done"
+    assert publish_result(attempt, {**WHOLE, "run": run.id})
+    assert outcome_of(runs, run.id).state == "done"
     assert len(list((runs / run.id).glob("result.set-aside-*.json"))) == 1

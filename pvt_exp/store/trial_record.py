@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvt_exp import store
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
 from pvt_exp.config.space import at_edge, in_words
 from pvt_exp.plan import Plan, Tuning
+from pvt_exp.store.outcome import outcome_of
 from pvt_exp.system import files
 
 FOLDER = "tuning"
@@ -72,7 +72,7 @@ def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:
         metric, larger = scored_by(each)
         tried: list[dict[str, Any]] = []
         for trial in trials(runs, each):
-            seen = store.outcome(runs, trial.run.id)
+            seen = outcome_of(runs, trial.run.id)
             score = seen.result["metrics"].get(metric) if seen.result is not None else None
             tried.append(
                 {

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pvt_exp.config import ConfigError, left_out
-from pvt_exp.config.left_out import LeftOut
+from pvt_exp.config import ConfigError, excluded
+from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets import SUFFIXES, listing
 from pvt_exp.system import files
 
@@ -41,7 +41,7 @@ def images(words: Sequence[str]) -> Meant:
             here = [path]
         else:
             here, special = _matching(path)
-            told += left_out.special(special)
+            told += excluded.special(special)
         if not here:
             what = "no image in it" if path.is_dir() else "no such file, and nothing matches it"
             raise ConfigError(f"{files.shown(word)}: {what}; images end in: {' '.join(sorted(SUFFIXES))}")
@@ -68,17 +68,17 @@ def _in_folder(folder: Path) -> tuple[list[Path], tuple[LeftOut, ...]]:
         listing(folder, ".", dead_links=True, hidden=hidden, special=special)
     )  # predict says which links are dead
     names = [os.path.normpath(name) for name, _ in every]
-    taken = [name for name in names if left_out.suffix(name) in SUFFIXES]
+    taken = [name for name in names if excluded.suffix(name) in SUFFIXES]
     ours = {name for name in names if Path(name).name == "predictions.json"}
     written = {name for record in ours for name in _written(folder, record)}
     stems = {_stem(name) for name in taken}
     masks = {name for name in taken if _stem(name).endswith(MASK) and _stem(name).removesuffix(MASK) in stems}
     told = (
-        *left_out.by_suffix(name for name in names if name not in taken and name not in ours),
-        *left_out.count("files that pvt-exp predict wrote", left_out.NOT_TAKEN, sorted(written & set(taken))),
-        *left_out.count(f"masks beside their images (*{MASK}.*)", left_out.NOT_TAKEN, sorted(masks - written)),
-        *left_out.special(map(os.path.normpath, special)),
-        *left_out.hidden(map(os.path.normpath, hidden)),
+        *excluded.by_suffix(name for name in names if name not in taken and name not in ours),
+        *excluded.count("files that pvt-exp predict wrote", excluded.NOT_TAKEN, sorted(written & set(taken))),
+        *excluded.count(f"masks beside their images (*{MASK}.*)", excluded.NOT_TAKEN, sorted(masks - written)),
+        *excluded.special(map(os.path.normpath, special)),
+        *excluded.hidden(map(os.path.normpath, hidden)),
     )
     return [folder / name for name in taken if name not in written and name not in masks], told
 

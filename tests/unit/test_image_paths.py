@@ -7,7 +7,7 @@ import pytest
 
 from pvt_exp.config import ConfigError, DataError
 from pvt_exp.datasets import listing
-from pvt_exp.use import meant
+from pvt_exp.inference import image_paths
 
 
 def test_a_link_that_leads_nowhere_is_an_image_like_the_others_or_told_by_its_suffix(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_link_that_leads_nowhere_is_an_image_like_the_others_or_told_by_its_su
         (tmp_path / name).touch()
     for name in ("dead.png", "more/self.png", "dead.txt", "folder"):
         (tmp_path / name).symlink_to("self.png")
-    found = meant.images([str(tmp_path)])
+    found = image_paths.images([str(tmp_path)])
     assert [path.relative_to(tmp_path).as_posix() for path in found.images] == [
         "a.png", "dead.png", "more/b.png", "more/self.png"
     ]  # fmt: skip
@@ -36,12 +36,12 @@ def test_what_is_no_file_is_refused_by_its_name_and_told_where_a_pattern_matches
     (tmp_path / "link.png").symlink_to("pipe.png")
     for word in (f"{tmp_path}/pipe.png", f"{tmp_path}/link.png", "/dev/null"):
         with pytest.raises(ConfigError, match=f"{word}: a named pipe, socket or device, where an image file is due"):
-            meant.images([word])
+            image_paths.images([word])
     with pytest.raises(ConfigError, match="nothing matches it"):
-        meant.images([f"{tmp_path}/*.png"])
+        image_paths.images([f"{tmp_path}/*.png"])
     (tmp_path / "a.png").touch()
     (tmp_path / "dead.png").symlink_to("nowhere")
-    found = meant.images([f"{tmp_path}/*.png"])
+    found = image_paths.images([f"{tmp_path}/*.png"])
     assert [path.name for path in found.images] == ["a.png", "dead.png"]
     assert [(line.number, line.examples) for line in found.told] == [
         (2, (f"{tmp_path}/link.png", f"{tmp_path}/pipe.png"))

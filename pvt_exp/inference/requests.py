@@ -18,6 +18,8 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.launchers import Slot, visible
 from pvt_exp.plan import site
+from pvt_exp.store.outcome import outcome_of
+from pvt_exp.store.results import kept_weights
 from pvt_exp.system import children, files
 from pvt_exp.system.words import several
 
@@ -41,13 +43,13 @@ def find(runs: Path, prefix: str) -> Trained:
     """
     store.check(runs)
     run_id = store.find(runs, prefix)
-    seen = store.outcome(runs, run_id)
+    seen = outcome_of(runs, run_id)
     if seen.result is None:
         why = f": {seen.reason.splitlines()[0]}" if seen.reason else ""
         raise ConfigError(f"run {run_id} is not done but {seen.state}{why}")
     run = store.load(runs / run_id)
     _check_classes(run, seen.result["data"])
-    checkpoint = store.weights(runs, run_id)
+    checkpoint = kept_weights(runs, run_id)
     if checkpoint is None:
         raise ConfigError(f"run {run_id} has no checkpoint; runs keep theirs unless they are trained with --keep none")
     placement = config.load(Placement, checkpoint.parent.parent / "placement.yaml")

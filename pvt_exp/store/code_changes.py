@@ -6,7 +6,8 @@ from typing import Any
 from pvt_exp.config import component
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan
-from pvt_exp.store import Outcome, provenance
+from pvt_exp.store import provenance
+from pvt_exp.store.outcome import Outcome
 
 OURS = "pvt_exp"
 

@@ -12,6 +12,8 @@ from pvt_exp.cli import options
 from pvt_exp.drive import registry
 from pvt_exp.plan import Plan, expand
 from pvt_exp.store import attempts
+from pvt_exp.store.outcome import DOES_NOT_COUNT, outcome_of
+from pvt_exp.store.results import read_result
 from pvt_exp.system import locks
 from tests.unit.test_recovery import SCRIPT, Scripted, planned, train
 
@@ -37,7 +39,7 @@ def results(run_id: str) -> tuple[int, list[int]]:
     """The attempts that the result is from, and those that were set aside."""
     folder = Path("runs") / run_id
     aside = [json.loads(path.read_text()) for path in sorted(folder.glob("result.set-aside-*.json"))]
-    made = store.result(folder)
+    made = read_result(folder)
     assert made is not None
     return made["provenance"]["attempt"], [each["provenance"]["attempt"] for each in aside]
 
@@ -67,8 +69,8 @@ def test_a_result_that_does_not_count_is_told_when_its_run_is_trained_again(plan
     found = json.loads(path.read_text())
     path.write_text(json.dumps({**found, "metrics": {"top1": "high"}}))
     said = typed("sweep", "sweep.yaml").stdout
-    assert f"({first}): {store.DOES_NOT_COUNT}: metrics.top1: must be a finite number; it is trained again" in said
-    assert store.outcome(Path("runs"), first).state == "done"
+    assert f"({first}): {DOES_NOT_COUNT}: metrics.top1: must be a finite number; it is trained again" in said
+    assert outcome_of(Path("runs"), first).state == "done"
 
 
 def test_one_that_is_killed_goes_on_with_the_sweep(planned: Plan) -> None:
@@ -76,7 +78,7 @@ def test_one_that_is_killed_goes_on_with_the_sweep(planned: Plan) -> None:
     first = planned.runs[0].id
     SCRIPT[first] = [("killed", f"{attempts.STOPPED}; it goes on from epoch 2")]
     typed("retrain", first, ok=1)
-    assert store.outcome(Path("runs"), first).state == "killed"
+    assert outcome_of(Path("runs"), first).state == "killed"
     train(planned)
     assert results(first) == (3, [1])
 
@@ -138,7 +140,7 @@ def test_one_that_others_start_from_is_not_removed(planned: Plan) -> None:
 def test_it_asks_at_a_terminal(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     train(planned)
     first = planned.runs[0].id
-    monkeypatch.setattr("pvt_exp.cli.again._is_asked", lambda: True)
+    monkeypatch.setattr("pvt_exp.cli.retrain._is_asked", lambda: True)
     typed("runs", "remove", first, ok=1, input="n\n")
     assert (Path("runs") / first).exists()
     assert "remove 1 run" in typed("runs", "remove", first, input="y\n").stdout

@@ -15,8 +15,8 @@ from pvt_exp.config.sweep import Policy
 from pvt_exp.drive import session
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, expand
-from pvt_exp.store import attempts
-from pvt_exp.store import status as standing
+from pvt_exp.store import attempts, status
+from pvt_exp.store.results import publish_result
 from pvt_exp.store.states import State
 from tests.conftest import EXPERIMENT
 
@@ -57,7 +57,7 @@ def compute(attempt: Path) -> int:
     weights.touch()
     start = {"run": run.need.id, "data": "aa"} if run.need else None
     made = {"attempt": int(attempt.name), "seconds": 1.0, "pretrained": start}
-    store.finish(attempt, {"metrics": {"top1": 1.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
+    publish_result(attempt, {"metrics": {"top1": 1.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
     return 0
 
 
@@ -86,7 +86,7 @@ def train(planned: Plan, *retry: str, data: tuple[str, ...] = ()) -> tuple[int, 
 
 
 def states(planned: Plan, fingerprints: dict[Any, str] | None = None) -> list[tuple[str, str | None]]:
-    found = standing.outcomes(Path("runs"), planned, fingerprints or {})
+    found = status.outcomes(Path("runs"), planned, fingerprints or {})
     return [(found[run.id].state, found[run.id].reason) for run in planned.order if run.id in found]
 
 

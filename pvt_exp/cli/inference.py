@@ -29,12 +29,12 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """What a finished run finds on images: a picture each, and predictions.json."""
-    from pvt_exp.use import meant, requests
+    from pvt_exp.inference import image_paths, requests
 
     found = requests.find(store_, run_id)
     if score is not None and found.run.task.kind not in OF_OBJECTS:
         raise ConfigError(f"--score {score:g}: is for objects, and {found.run.task.kind} finds none")
-    files, told = meant.images(images)
+    files, told = image_paths.images(images)
     out = out or Path("predictions", found.run.id)
     requests.room(out)
     slot = options.one_slot(gpus)
@@ -57,7 +57,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Metrics of a finished run, or of published weights in an experiment's set-up. Trains nothing, writes nothing."""
-    from pvt_exp.use import requests
+    from pvt_exp.inference import requests
 
     slot = options.one_slot(gpus, threads)
     if not what.endswith((".yaml", ".yml")):

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from pvt_exp import report
-from pvt_exp.plan import part
+from pvt_exp.plan import table_suffix
 from pvt_exp.report.latex import in_label
 from pvt_exp.tracking import report as wandb_report
 from tests.unit.test_tables import BASE, table
@@ -33,22 +33,22 @@ ASKED = [
 
 
 def test_names_say_what_they_hold_and_differ() -> None:
-    assert part.name() == ""
-    assert part.name(["depth"]) == "only-depth"
-    assert part.name(best=True) == "best"
-    assert part.name(["b", "a"], "0-4", ["epochs=3"], True) == "only-a-b.with-epochs-3.seeds-0-4.best"
-    names = [part.name(**asked) for asked in ASKED]  # type: ignore[arg-type]
+    assert table_suffix.name() == ""
+    assert table_suffix.name(["depth"]) == "only-depth"
+    assert table_suffix.name(best=True) == "best"
+    assert table_suffix.name(["b", "a"], "0-4", ["epochs=3"], True) == "only-a-b.with-epochs-3.seeds-0-4.best"
+    names = [table_suffix.name(**asked) for asked in ASKED]  # type: ignore[arg-type]
     assert len(set(names)) == len(names)
     for name in names:
         assert re.fullmatch(r"[A-Za-z0-9][\w.+-]*", name, re.ASCII)
-        assert len(name) <= part.MOST_CHARS
+        assert len(name) <= table_suffix.MOST_CHARS
 
 
 def test_files_of_a_part_lie_beside_those_of_the_whole(tmp_path: Path) -> None:
     made = table([(BASE, [71.0, 71.5, 72.0])])
     whole = {path: path.read_bytes() for path in report.write(made, tmp_path)}
     for asked in ASKED:
-        paths = report.write(made, tmp_path, part=part.name(**asked))  # type: ignore[arg-type]
+        paths = report.write(made, tmp_path, part=table_suffix.name(**asked))  # type: ignore[arg-type]
         assert len(paths) == len(get_args(report.Format))
         assert not set(paths) & set(whole)
     assert {path: path.read_bytes() for path in whole} == whole

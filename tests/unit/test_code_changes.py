@@ -10,7 +10,8 @@ from pvt_exp.config import component
 from pvt_exp.config.placement import Placement
 from pvt_exp.cost import calibration
 from pvt_exp.plan import Plan, expand
-from pvt_exp.store import Outcome, codes, provenance
+from pvt_exp.store import code_changes, provenance
+from pvt_exp.store.outcome import Outcome
 from tests.unit.test_tables import result, table
 
 
@@ -67,7 +68,7 @@ def of_plan(sweep: Path, digest: str | None) -> tuple[Plan, dict[str, Outcome]]:
 
 def test_finished_runs_of_other_code_are_told_before_training(sweep: Path) -> None:
     plan, outcomes = of_plan(sweep, "0" * 64)
-    words = codes.in_words(plan, outcomes, codes.other(plan, outcomes))
+    words = code_changes.in_words(plan, outcomes, code_changes.other(plan, outcomes))
     assert words is not None
     assert words.startswith(
         "3 of the 3 finished runs were made by other code of pvt_exp than is here now: base; depth deeper"
@@ -78,7 +79,7 @@ def test_finished_runs_of_other_code_are_told_before_training(sweep: Path) -> No
 @pytest.mark.parametrize("digest", [provenance.computes(), None])
 def test_of_the_same_code_and_of_unknown_code_nothing_is_said(digest: str | None, sweep: Path) -> None:
     plan, outcomes = of_plan(sweep, digest)
-    assert codes.in_words(plan, outcomes, codes.other(plan, outcomes)) is None
+    assert code_changes.in_words(plan, outcomes, code_changes.other(plan, outcomes)) is None
 
 
 def test_what_computes_is_there_and_is_not_all() -> None:
@@ -106,7 +107,7 @@ def test_revisions_and_packages_are_in_the_keys_of_costs_and_calibrations(
         monkeypatch.setattr(provenance, "packages", lambda package=package: {"x": package})
         seen.add(str(cost._question(run, False)))
         speeds.add(str(calibration._counts(run, Placement())))
-        assert codes.differing(run, made(1.0, x="a")) == ([] if digest == "a" else ["x"])
+        assert code_changes.differing(run, made(1.0, x="a")) == ([] if digest == "a" else ["x"])
     assert len(seen) == 2
     assert len(speeds) == 3
     assert str(after) not in seen

@@ -1,0 +1,60 @@
+"""``result.json`` of a run: published whole, the first wins; read with care, as it may be edited or foreign."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from pvt_exp.config import ConfigError
+from pvt_exp.store import attempts, result_bounds, result_fields
+from pvt_exp.system import files
+
+FORMAT = 1
+
+
+def set_aside_result(folder: Path) -> None:
+    """Make room for a new result where the old one is torn or of other data; it stays beside it under another name."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "result.json").replace(folder / f"result.set-aside-{time.time_ns()}.json")
+
+
+def publish_result(attempt: Path, result: dict[str, Any]) -> bool:
+    """Publish the result of an attempt; False if another attempt was first, whose result stays."""
+    first = files.publish(attempts.run_folder(attempt) / "result.json", files.dump({"format": FORMAT, **result}))
+    attempts.end(attempt, "done" if first else "killed", None if first else "another attempt finished first")
+    return first
+
+
+def read_result(folder: Path | str) -> dict[str, Any] | None:
+    """The result in a run's folder; None where there is none, or none that can be read.
+
+    Raises:
+        ConfigError: if a newer version wrote it.
+    """
+    return read_checked(folder, Path(folder).name)[0]
+
+
+def read_checked(
+    folder: Path | str, run_id: str, epochs: int | None = None
+) -> tuple[dict[str, Any] | None, str | None]:
+    """The result, or what is wrong with the file: it was edited, is of another run, or of another program."""
+    path = f"{folder}/result.json"
+    found = files.read_json(path)
+    if found is None:
+        return None, "cannot be read" if os.path.lexists(path) else None
+    if (why := result_fields.problem(found, run_id)) is not None:
+        return None, why
+    if found.get("format") != FORMAT:
+        raise ConfigError(f"{path}: format {found.get('format')} is not of this version ({FORMAT})")
+    if (why := result_bounds.problem(found, Path(folder), epochs)) is not None:
+        return None, why
+    return result_fields.complete(found), None
+
+
+def kept_weights(store: Path, run_id: str) -> Path | None:
+    """The checkpoint of the attempt that a finished run's result is from; None where it was not kept."""
+    made = read_result(store / run_id) or {}
+    number = made.get("provenance", {}).get("attempt")
+    kept = attempts.checkpoints(store / run_id / "attempts" / str(number))
+    return kept[-1] if kept else None
