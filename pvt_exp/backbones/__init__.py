@@ -111,8 +111,8 @@ class Backbone(Component):
     """Settings of a backbone, light; `build` makes the module, heavy."""
 
     not_architecture: ClassVar[frozenset[str]] = frozenset({"drop_path", "pretrained"})
-    """Fields that each stage of training has its own value of. All others are the architecture, which is one in both
-    stages: so a field that is forgotten here is told or carried over, and never leaves the stages with two models."""
+    """Fields of which a run and its pretraining have their own values. All others are the architecture, which is one in
+    both: so a field that is forgotten here is told or carried over, and never leaves the two with two models."""
 
     drop_path: float = Field(0.0, ge=0, lt=1)
     """Rate of stochastic depth (arXiv 1603.09382) at the last block, growing linearly from 0 at the first."""

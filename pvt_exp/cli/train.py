@@ -145,6 +145,6 @@ def run(
         views.print_json(views.single_json(store_, single.id))
     elif (
         status != session.INTERRUPTED and (store_ / single.id / "run.yaml").exists()
-    ):  # else its first stage is not done
+    ):  # else its pretraining is not done
         views.print_run(terminal, views.run_json(store_, single.id))
     raise SystemExit(status)

@@ -15,17 +15,17 @@ from pvt_exp.system.words import several
 
 
 class Pretrain(Frozen):
-    """The first stage: another run, whose backbone this one starts from. Written as the path of its experiment."""
+    """Another run, trained first: this one starts from its backbone. Written as the path of its experiment."""
 
     experiment: str | None = Field(None, exclude=True)
-    """The first stage's experiment, relative to the file that this stands in. It is trained with this run's architecture,
-    so what a sweep changes there changes in both stages; drop path, frozen parts and all else stay its own."""
+    """The pretraining's experiment, relative to the file that this stands in. It is trained with this run's architecture,
+    so what a sweep changes there changes in both runs; drop path, frozen parts and all else stay its own."""
     seed: Literal["same"] | int = Field("same", exclude=True)
-    """Of the first stage: the ``same`` as this run's, or one number for all seeds, which then share their start."""
+    """Of the pretraining run: the ``same`` as this run's, or one number for all seeds, which then share their start."""
     weights: Literal["last", "ema"] | None = None
     """Which weights are taken: those of the ``last`` step, or their moving average; left out: what was scored."""
     run: SkipJsonSchema["Run | None"] = None
-    """The whole first stage, filled in from `experiment`."""
+    """The whole pretraining run, filled in from `experiment`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -42,9 +42,9 @@ class Pretrain(Frozen):
     @model_validator(mode="after")
     def _is_there(self) -> "Pretrain":
         if self.run is None and self.experiment is None:
-            raise ValueError("experiment is missing: the file of the first stage")
+            raise ValueError("experiment is missing: the file of the pretraining")
         if self.run is not None and self.weights == "ema" and self.run.ema_decay is None:
-            raise ValueError("weights: ema is not there: the first stage has no ema_decay")
+            raise ValueError("weights: ema is not there: the pretraining has no ema_decay")
         return self
 
 
@@ -110,7 +110,7 @@ class Run(Frozen):
         return self
 
     @property
-    def need(self) -> "Run | None":
+    def pretraining(self) -> "Run | None":
         """The run that must be done before this one can start."""
         return None if self.pretrain is None else self.pretrain.run
 
@@ -122,7 +122,7 @@ class Run(Frozen):
     @cached_property
     def _texts(self) -> dict[str, str]:
         assert self.pretrain is None or self.pretrain.run is not None, (
-            "pretraining.complete has not filled in the first stage"
+            "pretraining.complete has not filled in the pretraining"
         )
         return identity.texts(self)
 

@@ -33,7 +33,7 @@ class Estimate:
     costs: tuple[Cost | NoCost, ...]
     """Of the plan's rows."""
     paces: Mapping[str, Pace]
-    """By the names of rows and first stages, of those that were calibrated on such a device."""
+    """By the names of rows and pretraining runs, of those that were calibrated on such a device."""
     run_h: Mapping[str, float]
     """Hours of one run, likewise."""
     room: int

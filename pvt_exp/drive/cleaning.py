@@ -219,8 +219,8 @@ def _named(runs: Path, path: Path) -> Iterator[Run]:
 def _with_starts(runs: Path, run: Run) -> Iterator[Run]:
     """The run and those that it starts from."""
     yield run
-    if run.need is not None:
-        yield from _with_starts(runs, run.need)
+    if run.pretraining is not None:
+        yield from _with_starts(runs, run.pretraining)
     elif (start := driver.start_of(run)) is not None and (runs / start / "run.yaml").exists():
         yield from _with_starts(runs, store.load(runs / start))
 

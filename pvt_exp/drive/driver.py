@@ -75,7 +75,7 @@ def drive(
 ) -> None:
     """Train what has no result yet. ``show(board, run)`` is called as runs end, and often in between with None.
 
-    A run starts when its first stage is done; one whose first stage has ended otherwise stays pending, with that reason.
+    A run starts when its pretraining is done; one whose pretraining has ended otherwise stays pending, with that reason.
     The runs that a ``source`` proposes join the board's plan.
 
     Raises:
@@ -104,7 +104,7 @@ class _Driver:
         self.waiting = {run.id: run for run in to_do if board.outcomes[run.id].state in self.tried}
         self.elsewhere = [run for run in to_do if board.outcomes[run.id].state == "running"]
         """Those that another driver trains."""
-        self.starts = {run.need.id for run in to_do if run.need is not None}
+        self.starts = {run.pretraining.id for run in to_do if run.pretraining is not None}
         self.held: dict[str, ExitStack] = {}
         """What says of each run that was launched here, and may not hold its lock yet, that it runs."""
         self.slots = where.launcher.slots()
@@ -183,7 +183,7 @@ class _Driver:
         if any(self.recovery.how.get(run_id, AS_BEFORE).alone for run_id in beside):
             return None
         for run in tuple(self.waiting.values()):
-            if run.need is not None and board.outcomes[run.need.id].state != "done":
+            if run.pretraining is not None and board.outcomes[run.pretraining.id].state != "done":
                 continue
             if beside and self.recovery.how.get(run.id, AS_BEFORE).alone:
                 return None  # the place empties for it
@@ -382,7 +382,7 @@ def _weights(run: Run, runs: Path) -> Path | None:
 
 
 def start_of(run: Run) -> str | None:
-    """The id of the run of the store that this one starts from: its first stage, or ``pretrained: runs/<id>``."""
-    if run.need is not None:
-        return run.need.id
+    """The id of the run of the store that this one starts from: its pretraining, or ``pretrained: runs/<id>``."""
+    if run.pretraining is not None:
+        return run.pretraining.id
     return run.backbone.pretrained.run if run.backbone.pretrained else None

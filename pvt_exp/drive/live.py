@@ -185,7 +185,7 @@ def _score(board: Board, group: Group) -> str:
     is_usual = metric == board.plan.runs[0].task.first_metric
     return (
         metric.digits(mean.mean) if is_usual else f"{metric.name} {metric.text(mean.mean)}"
-    )  # of a first stage's task
+    )  # of the pretraining's task
 
 
 def _most_telling(board: Board, room: int) -> list[Group]:

@@ -91,7 +91,7 @@ def train(
     if not to_do:
         return tell(console, planned, outcomes)
     board = Board(planned, outcomes)
-    needs = sum(run.id in outcomes for run in planned.needs)
+    needs = sum(run.id in outcomes for run in planned.pretraining_runs)
     doing = {run.id for run in to_do}
     blocked = sum(seen.state in PASSES and seen.id not in doing for seen in outcomes.values())
     console.print(
@@ -301,7 +301,7 @@ def _check_shares(planned: Plan, placement: Placement, launcher: Launcher) -> No
 
 def _lacks_weights(runs: Path, run: Run) -> list[str]:
     """Why a run cannot start from ``pretrained: runs/<id>``, if it cannot."""
-    start = None if run.need is not None else start_of(run)
+    start = None if run.pretraining is not None else start_of(run)
     if start is None or kept_weights(runs, start) is not None:
         return []
     seen = outcome_of(runs, start)

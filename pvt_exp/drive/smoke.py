@@ -33,7 +33,7 @@ def chosen(runs: Path, to_do: Sequence[Run]) -> list[Run]:
     first: dict[str, Run] = {}
     for run in to_do:
         key = " ".join(identity.canonical(getattr(run, name)) for name in MATTERS)
-        if run.need is None:  # else its weights are not there yet
+        if run.pretraining is None:  # else its weights are not there yet
             first.setdefault(key, run)
     new = [run for run in first.values() if not attempts.of(runs / run.id)]
     return new if len(first) > 1 else []

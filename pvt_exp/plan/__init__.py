@@ -90,7 +90,7 @@ class Merged(NamedTuple):
 
 
 class Pretraining(NamedTuple):
-    """A first stage: what one or more variants start from, with each of the seeds."""
+    """What one or more variants start from: its runs, one a seed."""
 
     name: str
     """``pretraining of depth deep``."""
@@ -159,13 +159,17 @@ class Plan:
     @cached_property
     def pretrainings(self) -> tuple[Pretraining, ...]:
         """What must be trained before the variants, those first that others of them start from; each run once."""
-        if all(variant.runs[0].need is None for variant in self.variants):
+        if all(variant.runs[0].pretraining is None for variant in self.variants):
             return ()
         listed = {run.id for run in self.runs}
         found: list[Pretraining] = []
 
         def add(name: str, runs: Sequence[Run]) -> None:
-            needs = {run.need.id: run.need for run in runs if run.need is not None and run.need.id not in listed}
+            needs = {
+                run.pretraining.id: run.pretraining
+                for run in runs
+                if run.pretraining is not None and run.pretraining.id not in listed
+            }
             if needs:
                 listed.update(needs)
                 add(f"pretraining of {name}", list(needs.values()))
@@ -176,7 +180,7 @@ class Plan:
         return tuple(found)
 
     @cached_property
-    def needs(self) -> tuple[Run, ...]:
+    def pretraining_runs(self) -> tuple[Run, ...]:
         """The runs of all `pretrainings`."""
         return tuple(run for pretraining in self.pretrainings for run in pretraining.runs)
 
@@ -186,15 +190,15 @@ class Plan:
         found: dict[str, Run] = {}
 
         def add(run: Run) -> None:
-            if run.need is not None:
-                add(run.need)
+            if run.pretraining is not None:
+                add(run.pretraining)
             found.setdefault(run.id, run)
 
         for i in range(len(self.seeds)):
             runs = [variant.runs[i] for variant in self.variants]
             for run in runs:
-                if run.need is not None:
-                    add(run.need)
+                if run.pretraining is not None:
+                    add(run.pretraining)
             for run in runs:
                 add(run)
         return tuple(found.values())

@@ -83,7 +83,7 @@ class _Sources(NamedTuple):
     written: Document
     """The base without what the command line overrides."""
     read: Callable[[str], Run]
-    """Of the experiments of first stages."""
+    """Of the experiments that are pretrained."""
     find: Find | None
     costs: Count | None
 

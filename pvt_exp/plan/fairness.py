@@ -2,7 +2,7 @@
 
 The recipe is all that is not architecture: data, epochs, batch, optimizer, schedule, augmentation, drop path, frozen parts,
 precision, and what it starts from: whether it is pretrained, from which weights where the architecture is the base's (else
-each has its own), and how a first stage was trained.
+each has its own), and how a pretraining run was trained.
 
 What is studied is what every choice of the row's axis changes, or any step of ``cumulative``, or the trials of a tuning. But
 an axis that changes the model, or what it starts from, studies that alone: a rate that changes with the depth is told. A
@@ -98,7 +98,7 @@ def _starts(run: Run, base: Run) -> Iterator[tuple[str, Any, Any]]:
         for name, ours, theirs in _differences(first.run, other.run):
             yield f"pretrain.{name}", ours, theirs
     elif (first is None) != (other is None):
-        yield "pretrain", first and "a first stage", other and "a first stage"
+        yield "pretrain", first and "pretrained", other and "pretrained"
     mine, its = run.backbone.pretrained, base.backbone.pretrained
     if (mine is None) != (its is None):
         yield "backbone.pretrained", mine and "weights", its and "weights"

@@ -1,8 +1,8 @@
-"""The first stage of a run: which run its backbone starts from.
+"""The pretraining of a run: which run its backbone starts from.
 
 An experiment says ``pretrain: path.yaml``. Here that becomes the whole run of that file, with the architecture and the
 seed that belong to the run at hand, so that the id of the one counts in the id of the other and nothing but `run.yaml`
-is needed to train it. A first stage may have a first stage itself.
+is needed to train it. A pretraining may have one itself.
 """
 
 import json
@@ -26,10 +26,10 @@ Find = Callable[[str], str]
 def experiment(
     path: Path, overrides: Sequence[str] = (), find: Find | None = None, trail: tuple[Path, ...] = ()
 ) -> Run:
-    """Read an experiment: one complete run, its first stage with it. ``trail`` are the files that led here.
+    """Read an experiment: one complete run, its pretraining with it. ``trail`` are the files that led here.
 
     Raises:
-        ConfigError: for all that is wrong in the file or its first stage's, and for a file of another kind.
+        ConfigError: for all that is wrong in the file or its pretraining's, and for a file of another kind.
     """
     document = config.read(path)
     if "base" in document.value or "blocks" in document.value:
@@ -44,7 +44,7 @@ def experiment(
 
 
 def reader(path: Path, trail: tuple[Path, ...] = ()) -> Callable[[str], Run]:
-    """What reads the first stages that ``path`` names, each file once."""
+    """What reads the pretraining runs that ``path`` names, each file once."""
     trail = (*trail, path.resolve())
 
     def read(file: str) -> Run:
@@ -61,7 +61,7 @@ def reader(path: Path, trail: tuple[Path, ...] = ()) -> Callable[[str], Run]:
 
 
 def anchor(document: Document, folder: Path = Path()) -> Document:
-    """The document with its first stage as a mapping, and the path in it seen from here rather than from ``folder``."""
+    """The document with its pretraining as a mapping, and the path in it seen from here rather than from ``folder``."""
     if "pretrain" not in document.value:
         return document
     first = anchored("pretrain", document.value["pretrain"], folder)
@@ -98,11 +98,11 @@ def name_runs(value: dict[str, Any], find: Find | None, origin: Callable[[Keys],
         raise ConfigError(where + problem for problem in error.problems) from None
 
 
-# ---------------------------------------------------------------- the first stage of a run
+# ---------------------------------------------------------------- the pretraining of a run
 
 
 def base_backbone(written: Document, run: Run) -> Backbone:
-    """The backbone that a file was written with, which first stages are made for, before the command line overrides it."""
+    """The backbone that a file was written with, which pretraining is made for, before the command line overrides it."""
     if run.pretrain is not None:
         with suppress(ValidationError):  # it may need the overrides
             run = config.make(Run, written.value)
@@ -111,7 +111,7 @@ def base_backbone(written: Document, run: Run) -> Backbone:
 
 
 def complete(run: Run, base: Backbone, read: Callable[[str], Run], where: str) -> Run:
-    """The run with the whole of its first stage; ``base`` is the backbone that this was written for.
+    """The run with its whole pretraining; ``base`` is the backbone that this was written for.
 
     Raises:
         ConfigError: beginning with ``where``, for what is wrong in its file, and if it is not of ``base``'s architecture.
@@ -131,7 +131,7 @@ def complete(run: Run, base: Backbone, read: Callable[[str], Run], where: str) -
 
 
 def with_architecture(first: Run, wanted: Backbone, base: Backbone, file: str) -> Run:
-    """The first stage with the architecture of ``wanted``; what is no architecture stays its own, where the kind has it.
+    """The pretraining with the architecture of ``wanted``; its other fields stay its own, where the kind has them.
 
     Raises:
         ConfigError: if it is of another architecture than ``base``, and if it cannot be trained with the one wanted.
@@ -142,7 +142,7 @@ def with_architecture(first: Run, wanted: Backbone, base: Backbone, file: str) -
     if (field := _difference(own, base)) is not None:
         here, there = (_shown(backbone.architecture().get(field)) for backbone in (base, own))
         raise ConfigError(
-            f"{file}: backbone.{field} is {there} there and {here} here: both stages have one architecture, "
+            f"{file}: backbone.{field} is {there} there and {here} here: both runs have one architecture, "
             "which a sweep then changes in both"
         )
     pretrain = first.pretrain

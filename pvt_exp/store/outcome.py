@@ -84,7 +84,7 @@ def _newest(tries: Sequence[Path]) -> Path:
 def outcomes_of(
     store: Path, runs: Iterable[Run], fingerprints: Mapping[Dataset, str] | None = None
 ) -> dict[str, Outcome]:
-    """What became of each run. One of other data than those at hand, or whose first stage is, is ``stale``."""
+    """What became of each run. One of other data than those at hand, or whose pretraining is, is ``stale``."""
     found, asked = {}, tuple(runs)
     many = len(asked) > 100  # then it is quicker to list the store than to look for each, and else slower
     there: set[str] = set()
@@ -105,6 +105,6 @@ def outcomes_of(
 def _data(run: Run, result: dict[str, Any]) -> Iterator[tuple[Dataset, str, str | None]]:
     """The data sets that a result follows from, and the fingerprints that they had."""
     yield run.dataset, "trained", (result.get("data") or {}).get("fingerprint")
-    if run.need is not None:
+    if run.pretraining is not None:
         start = result.get("provenance", {}).get("pretrained") or {}
-        yield run.need.dataset, "its first stage was trained", start.get("data")
+        yield run.pretraining.dataset, "its pretraining was", start.get("data")

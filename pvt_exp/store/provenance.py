@@ -32,7 +32,7 @@ def code() -> tuple[dict[str, Any], str]:
     """The commit and a hash of the package's files; and the diff of what is not committed, to be kept beside it.
 
     Where the code was copied without its ``.git``, into a container for instance, ``$PVT_EXP_COMMIT`` can say which commit
-    it is; that is kept as what was told, and the hash of the files shows whether it is so.
+    it is; it is kept as ``claimed_sha``, unchecked; the hash of the files can confirm it.
     """
     if (frozen := files.read_json(PACKAGE.parent / FROZEN)) is not None:
         return frozen["code"], frozen["diff"]
@@ -41,7 +41,7 @@ def code() -> tuple[dict[str, Any], str]:
     untracked = _git("ls-files", "--others", "--exclude-standard", "--", "*.py") if sha else None
     facts = {
         "sha": sha.strip() if sha else None,
-        "told": None if sha else os.environ.get("PVT_EXP_COMMIT"),
+        "claimed_sha": None if sha else os.environ.get("PVT_EXP_COMMIT"),
         "dirty": bool(diff or untracked),
         "diff_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
         "files_sha256": _hash({str(path.relative_to(PACKAGE)): path for path in PACKAGE.rglob("*.py")}),

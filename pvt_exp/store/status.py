@@ -1,6 +1,6 @@
 """How the runs of a plan stand: what became of each, what it waits for, and so what is to be trained now.
 
-A first stage stands here with the runs that start from it: it is to be trained only if one of them is, and then its
+A pretraining run stands here with the runs that start from it: it is to be trained only if one of them is, and then its
 weights must be there as well as its result.
 """
 
@@ -24,18 +24,18 @@ ENDED_AS: dict[State, str] = {
 def outcomes(runs: Path, plan: Plan, fingerprints: Mapping[Dataset, str]) -> dict[str, Outcome]:
     """What became of each run of a plan, in the order of training, and of the runs that they start from.
 
-    A first stage that is not there, and that nothing waits for any more, is left out.
+    A pretraining run that is not there, and that nothing waits for any more, is left out.
     """
     found = outcomes_of(runs, plan.runs, fingerprints)
-    if all(variant.runs[0].need is None for variant in plan.variants):
+    if all(variant.runs[0].pretraining is None for variant in plan.variants):
         return found
-    wanted = {run.need.id for run in plan.runs if run.need is not None and found[run.id].state != "done"}
-    found |= outcomes_of(runs, plan.needs, fingerprints)
+    wanted = {run.pretraining.id for run in plan.runs if run.pretraining is not None and found[run.id].state != "done"}
+    found |= outcomes_of(runs, plan.pretraining_runs, fingerprints)
     for run in reversed(plan.order):  # those that start from others before the others
         if run.id in wanted:
             found[run.id] = _with_weights(runs, found[run.id])
-            if run.need is not None and found[run.id].state != "done":
-                wanted.add(run.need.id)
+            if run.pretraining is not None and found[run.id].state != "done":
+                wanted.add(run.pretraining.id)
     own = {run.id for run in plan.runs}
     ordered = {
         run.id: found[run.id]
@@ -62,8 +62,8 @@ def _with_weights(runs: Path, seen: Outcome) -> Outcome:
 
 
 def waiting(seen: Outcome, run: Run, others: Mapping[str, Outcome]) -> Outcome:
-    """The outcome with the reason why the run cannot start, where it cannot: what became of its first stage."""
-    need = others.get(run.need.id) if run.need is not None else None
+    """The outcome with the reason why the run cannot start, where it cannot: what became of its pretraining."""
+    need = others.get(run.pretraining.id) if run.pretraining is not None else None
     if need is None or seen.state not in PASSES or need.state == "done":
         return seen
     if need.state in ("pending", "running") and need.reason is None:
@@ -75,7 +75,7 @@ def waiting(seen: Outcome, run: Run, others: Mapping[str, Outcome]) -> Outcome:
 def to_do(plan: Plan, found: Mapping[str, Outcome], tried: Sequence[State]) -> list[Run]:
     """The runs to train now, in order, those that another process trains among them.
 
-    That is what is in one of the states ``tried`` and can start, and the first stages of these, if they are not done.
+    That is what is in one of the states ``tried`` and can start, and the pretraining runs of these, if they are not done.
     """
     own = {run.id for run in plan.runs}
     asked = set(own)
@@ -84,11 +84,11 @@ def to_do(plan: Plan, found: Mapping[str, Outcome], tried: Sequence[State]) -> l
         going = {*tried, "running"} if run.id in own else {*tried, "running"} - {"done"}
         if run.id in asked and run.id in found and found[run.id].state in going:
             chosen.add(run.id)
-            if run.need is not None:
-                asked.add(run.need.id)
+            if run.pretraining is not None:
+                asked.add(run.pretraining.id)
     for run in plan.order:
-        if run.id in chosen and run.need is not None and found[run.id].state != "running":
-            need = found.get(run.need.id)
-            if run.need.id not in chosen and (need is None or need.state != "done"):
+        if run.id in chosen and run.pretraining is not None and found[run.id].state != "running":
+            need = found.get(run.pretraining.id)
+            if run.pretraining.id not in chosen and (need is None or need.state != "done"):
                 chosen.remove(run.id)
     return [run for run in plan.order if run.id in chosen]

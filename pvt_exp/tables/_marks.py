@@ -63,19 +63,19 @@ def joined(name: str, lines: Sequence[Line], cells: Sequence[Cell], marks: tuple
 
 
 def data_of(result: Mapping[str, Any]) -> str:
-    """The data a run saw, as name and fingerprint."""
+    """The data that a run used: name and fingerprint."""
     return f"{result['data']['name']}:{result['data']['fingerprint']}"
 
 
 def code_of(result: Mapping[str, Any]) -> str:
-    """The code a run was, as its git SHA; ``+`` and the start of the change's hash where it was not committed.
+    """The code that a run was trained with: its git SHA, with ``+`` and the diff's hash where it was not committed.
 
-    Where there was no git, the hash of the package's files, and the commit that was told and not checked.
+    Without git: the hash of the package's files, and the commit that was claimed, unchecked.
     """
     git = result["provenance"]["git"]
     if not git.get("sha"):
-        told = f", said to be git {git['told'][:10]}" if git.get("told") else ""
-        return f"files {(git.get('files_sha256') or 'unknown')[:10]}{told}"
+        claimed = f", claimed to be git {git['claimed_sha'][:10]}" if git.get("claimed_sha") else ""
+        return f"files {(git.get('files_sha256') or 'unknown')[:10]}{claimed}"
     change = f"+{(git.get('diff_sha256') or '')[:8]}" if git.get("dirty") else ""
     return str(git["sha"]) + change
 

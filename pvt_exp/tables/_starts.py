@@ -36,7 +36,7 @@ def about_starts(lines: Sequence[Line], notes: Notes) -> tuple[list[str], list[t
 def start_of(run: "Run") -> str | None:
     """Where the backbone's weights come from, in words; None: they are random."""
     if run.pretrain is not None:
-        return _first_stage(run.pretrain)
+        return _pretraining(run.pretrain)
     given = run.backbone.pretrained
     if given is None:
         return None
@@ -45,8 +45,8 @@ def start_of(run: "Run") -> str | None:
     return f"run {given.run}" if given.run else f"a checkpoint with sha256 {given.sha256[:12]}"
 
 
-def _first_stage(pretrain: "Pretrain") -> str:
-    path = PurePath(os.path.normpath(pretrain.experiment or "a first stage"))
+def _pretraining(pretrain: "Pretrain") -> str:
+    path = PurePath(os.path.normpath(pretrain.experiment or "a pretraining run"))
     name = "/".join(part for part in path.parts[-2:] if part not in ("..", path.anchor))
     seed = "its seed" if pretrain.seed == "same" else f"seed {pretrain.seed}"
     weights = "moving average of the weights" if pretrain.weights == "ema" else "last weights"

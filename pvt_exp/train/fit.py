@@ -213,9 +213,9 @@ def _start(run: Run, placement: Placement, backbone: nn.Module) -> dict[str, Any
     """Put the weights that the run starts from into the backbone; how they matched, or None where it starts at random."""
     file = Path(placement.weights) if placement.weights else None
     settings, told = run.backbone.pretrained, {}
-    if run.pretrain is not None and run.need is not None:
-        match, taken = pretrained.load_run(backbone, file, run.need.id, run.pretrain.weights)
-        told = {"run": run.need.id, "weights": taken, "data": _data_of_start(run, placement)}
+    if run.pretrain is not None and run.pretraining is not None:
+        match, taken = pretrained.load_run(backbone, file, run.pretraining.id, run.pretrain.weights)
+        told = {"run": run.pretraining.id, "weights": taken, "data": _data_of_start(run, placement)}
     elif settings is None:
         return None
     elif settings.run is not None:
@@ -228,7 +228,7 @@ def _start(run: Run, placement: Placement, backbone: nn.Module) -> dict[str, Any
 
 def _data_of_start(run: Run, placement: Placement) -> str | None:
     """Fingerprint of the data that the run of the store which this one starts from was trained on."""
-    of_store = run.need is not None or (run.backbone.pretrained is not None and run.backbone.pretrained.run)
+    of_store = run.pretraining is not None or (run.backbone.pretrained is not None and run.backbone.pretrained.run)
     if not of_store or placement.weights is None:
         return None
     made = read_result(attempts.run_folder(Path(placement.weights).parent.parent)) or {}

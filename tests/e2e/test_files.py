@@ -52,7 +52,7 @@ CROP = f"task.crop={{short_px: [{PX}], side_px: [{PX // 2}, {PX}]}}"
 def small(run: Run, *more: str) -> Run:
     """The run with small images and few of them; folders of images stay folders, other data are replaced by drawn ones.
 
-    Weights that it starts from stay too: see `hub`. A first stage does not: it is a run of its own.
+    Weights that it starts from stay too: see `hub`. A pretraining run does not: it is a run of its own.
     """
     task = run.task.kind
     images = IMAGES if task == "classification" else FEW

@@ -128,7 +128,7 @@ def test_a_timm_checkpoint_loads_into_maps_too(tmp_path: Path, name: str, maps: 
 @pytest.mark.parametrize("settings", [Settings(preset="pvt_tiny"), Settings(preset="pvt_v2_b0"), Timm(name="resnet18"),
                                       Timm(name="vit_tiny_patch16_224")], ids=["v1", "v2", "resnet", "vit"])  # fmt: skip
 def test_maps_start_from_a_classifier_of_ours(tmp_path: Path, settings: Any) -> None:
-    """The checkpoint of a first stage has its whole network, and its moving average beside it."""
+    """The checkpoint of a pretraining run has its whole network, and its moving average beside it."""
     first = nn.Module()
     first.network, first.ema = nn.Module(), nn.Module()
     first.network.backbone, first.network.head = settings.build(64), nn.Linear(2, 3)

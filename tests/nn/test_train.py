@@ -68,7 +68,7 @@ def test_a_checkpoint_of_other_data_is_passed_over(experiment: Path, tmp_path: P
 
 @pytest.mark.parametrize("weights", ["last", "ema"])
 def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, tmp_path: Path, weights: str) -> None:
-    """With a rate of almost nothing it ends where the first stage did; the head is its own."""
+    """With a rate of almost nothing it ends where the pretraining run did; the head is its own."""
     words = ["epochs=1", "ema_decay=0.5", "dataset.seed=7", "dataset.num_classes=6", "task.num_classes=6"]
     first = config.load(Run, experiment, words)
     placed = attempt(tmp_path, first)
@@ -78,7 +78,7 @@ def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, t
     run = pretraining.experiment(
         experiment, [*still, f"pretrain={{experiment: {tmp_path}/first.yaml, weights: {weights}}}"]
     )
-    assert run.need == first
+    assert run.pretraining == first
     kept = kept_weights(tmp_path / "runs", first.id)
     assert kept is not None
     second = attempt(tmp_path, run, weights=str(kept))
@@ -116,9 +116,9 @@ def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -
     experiment.write_text(text)
     words = ["epochs=1", f"task={task}", "dataset.train_images=16", "dataset.val_images=4"]
     run = pretraining.experiment(experiment, [*words, f"pretrain={tmp_path}/first.yaml"])
-    assert run.need is not None
-    assert fit.fit(*attempt(tmp_path, run.need))
-    second = attempt(tmp_path, run, weights=str(kept_weights(tmp_path / "runs", run.need.id)))
+    assert run.pretraining is not None
+    assert fit.fit(*attempt(tmp_path, run.pretraining))
+    second = attempt(tmp_path, run, weights=str(kept_weights(tmp_path / "runs", run.pretraining.id)))
     assert fit.fit(*second)
     report = (read_result(attempts.run_folder(second[2])) or {})["provenance"]["pretrained"]
     assert report["missing"] == []
@@ -134,7 +134,7 @@ def test_weights_that_runs_start_from_stay(experiment: Path, tmp_path: Path) -> 
     assert kept_weights(tmp_path / "runs", run.id) is not None
 
 
-def test_a_first_stage_whose_weights_are_gone(experiment: Path, tmp_path: Path) -> None:
+def test_a_pretraining_run_whose_weights_are_gone(experiment: Path, tmp_path: Path) -> None:
     run = config.load(Run, experiment, ["epochs=1", "backbone.pretrained=runs/0123456789ab"])
     with pytest.raises(ValueError, match="the checkpoint of run 0123456789ab, which this one starts from, is not in"):
         fit.fit(*attempt(tmp_path, run))

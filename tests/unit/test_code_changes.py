@@ -12,6 +12,7 @@ from pvt_exp.cost import calibration
 from pvt_exp.plan import Plan, expand
 from pvt_exp.store import code_changes, provenance
 from pvt_exp.store.outcome import Outcome
+from pvt_exp.tables._marks import code_of
 from tests.unit.test_tables import result, table
 
 
@@ -111,3 +112,12 @@ def test_revisions_and_packages_are_in_the_keys_of_costs_and_calibrations(
     assert len(seen) == 2
     assert len(speeds) == 3
     assert str(after) not in seen
+
+
+def test_without_git_the_commit_is_what_the_environment_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "_git", lambda *_: None)
+    monkeypatch.setenv("PVT_EXP_COMMIT", "0123456789abcdef")
+    git, _ = provenance.code()
+    assert (git["sha"], git["claimed_sha"]) == (None, "0123456789abcdef")
+    expected = f"files {git['files_sha256'][:10]}, claimed to be git 0123456789"
+    assert code_of({"provenance": {"git": git}}) == expected

@@ -95,7 +95,7 @@ def test_what_a_row_starts_from_is_recipe(experiment: Path) -> None:
     }
 
 
-def test_first_stages_are_compared(experiment: Path) -> None:
+def test_pretraining_runs_are_compared(experiment: Path) -> None:
     first = experiment.read_text()
     (experiment.parent / "first.yaml").write_text(first)
     (experiment.parent / "longer.yaml").write_text(first.replace("epochs: 2", "epochs: 5"))
@@ -103,7 +103,7 @@ def test_first_stages_are_compared(experiment: Path) -> None:
     path = make(experiment.parent, "  - variants: {longer: {pretrain: longer.yaml}, none: {pretrain: null}}\n")
     assert told(path) == {
         "longer": ("pretrain.epochs 5 (2)",),
-        "none": ("pretrain none (a first stage)",),
+        "none": ("pretrain none (pretrained)",),
     }
     path = make(experiment.parent, "  - one_at_a_time: {first: {longer: {pretrain: longer.yaml}}}\n")
     assert told(path)["first longer"] == ()

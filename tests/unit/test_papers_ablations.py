@@ -113,9 +113,9 @@ def test_position_and_input_size_are_a_product() -> None:
 
 
 @pytest.mark.parametrize(("top1", "two_stages"), [("v2_table6_top1", "v2_table6"), ("v1_table9_top1", "v1_table9")])
-def test_a_column_of_top1_is_of_the_first_stages(top1: str, two_stages: str) -> None:
+def test_a_column_of_top1_is_of_the_pretraining_runs(top1: str, two_stages: str) -> None:
     ours = [variant.first.id for variant in plan(top1).variants]
-    assert ours == [variant.first.need.id for variant in plan(two_stages).variants if variant.first.need]
+    assert ours == [variant.first.pretraining.id for variant in plan(two_stages).variants if variant.first.pretraining]
     figures = {f.key for v in plan(top1).variants for f in v.published}
     assert all("top1" in f.metrics for v in plan(top1).variants for f in v.published)
     assert figures - {"v1/table2/PVT-Small"} <= {f.key for v in plan(two_stages).variants for f in v.published}

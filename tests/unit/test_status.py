@@ -1,4 +1,4 @@
-"""What a run of two stages waits for, driven to its end by a launcher that computes nothing."""
+"""What a run with a pretraining waits for, driven to its end by a launcher that computes nothing."""
 
 import io
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def compute(attempt: Path) -> int:
     weights = attempt / "checkpoints/epoch=0-step=4.ckpt"
     weights.parent.mkdir()
     weights.touch()
-    start = {"run": run.need.id, "data": "aa"} if run.need else None
+    start = {"run": run.pretraining.id, "data": "aa"} if run.pretraining else None
     made = {"attempt": int(attempt.name), "seconds": 1.0, "pretrained": start}
     publish_result(attempt, {"metrics": {"top1": 1.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made})
     return 0
@@ -63,7 +63,7 @@ def compute(attempt: Path) -> int:
 
 @pytest.fixture
 def two(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """Base and deep, two seeds each, each with a first stage of the same seed."""
+    """Base and deep, two seeds each, each with a pretraining run of the same seed."""
     monkeypatch.chdir(experiment.parent)
     LAUNCHED.clear()
     ENDS.clear()
@@ -90,17 +90,19 @@ def states(planned: Plan, fingerprints: dict[Any, str] | None = None) -> list[tu
     return [(found[run.id].state, found[run.id].reason) for run in planned.order if run.id in found]
 
 
-def test_the_first_stage_comes_first(two: Plan) -> None:
+def test_the_pretraining_run_comes_first(two: Plan) -> None:
     assert train(two)[0] == 0
     assert len(LAUNCHED) == len(set(LAUNCHED)) == 8
     at = {run_id: number for number, run_id in enumerate(LAUNCHED)}
-    assert all(at[run.need.id] < at[run.id] for run in two.runs if run.need)
+    assert all(at[run.pretraining.id] < at[run.id] for run in two.runs if run.pretraining)
     assert {run.seed for run in two.order if at[run.id] < 4} == {0}
     weights = [(Path("runs") / run.id / "attempts/1/placement.yaml").read_text() for run in two.runs]
     assert all(
-        f"runs/{run.need.id}/attempts/1/check" in text for run, text in zip(two.runs, weights, strict=True) if run.need
+        f"runs/{run.pretraining.id}/attempts/1/check" in text
+        for run, text in zip(two.runs, weights, strict=True)
+        if run.pretraining
     )
-    assert (Path("runs") / two.needs[0].id / "starts/sweep").exists()
+    assert (Path("runs") / two.pretraining_runs[0].id / "starts/sweep").exists()
 
 
 def test_three_stages(two: Plan) -> None:
@@ -114,7 +116,7 @@ def test_three_stages(two: Plan) -> None:
 
 @pytest.mark.parametrize(("end", "words"), [("failed", "failed: because"), ("killed", "was killed: ended by exit")])
 def test_a_follower_waits_for_what_did_not_end_well(two: Plan, end: State, words: str) -> None:
-    need = two.needs[0]
+    need = two.pretraining_runs[0]
     ENDS[need.id] = end
     status, said = train(two)
     assert status == 1
@@ -127,7 +129,10 @@ def test_a_follower_waits_for_what_did_not_end_well(two: Plan, end: State, words
         assert len(LAUNCHED) == 7
     ENDS.clear()
     assert train(two, "failed")[0] == 0
-    assert LAUNCHED[-2:] == [need.id, next(run.id for run in two.runs if run.need and run.need.id == need.id)]
+    assert LAUNCHED[-2:] == [
+        need.id,
+        next(run.id for run in two.runs if run.pretraining and run.pretraining.id == need.id),
+    ]
 
 
 def test_a_deeper_failure_is_told_at_the_end_of_the_chain(two: Plan) -> None:
@@ -142,10 +147,10 @@ def test_a_deeper_failure_is_told_at_the_end_of_the_chain(two: Plan) -> None:
         f"waits for {first.id}, which is pending: waits for {zero.id}, which failed: because",
     )
     assert [zero.id] == LAUNCHED
-    assert last.need == first
+    assert last.pretraining == first
 
 
-def test_a_first_stage_without_its_weights(two: Plan) -> None:
+def test_a_pretraining_run_without_its_weights(two: Plan) -> None:
     train(two)
     for path in Path("runs").glob("*/attempts/*/checkpoints/*.ckpt"):
         path.unlink()
@@ -156,30 +161,30 @@ def test_a_first_stage_without_its_weights(two: Plan) -> None:
     assert "its weights, which runs start from, were not kept; --retry stale trains it again" in said
     assert len(LAUNCHED) == 8
     assert train(more, "stale")[0] == 0
-    assert len(LAUNCHED) == 8 + 4  # the first stages of the base with both seeds, and the new row
+    assert len(LAUNCHED) == 8 + 4  # the pretraining runs of the base with both seeds, and the new row
 
 
-def test_a_first_stage_that_nothing_waits_for_is_left_out(two: Plan) -> None:
+def test_a_pretraining_run_that_nothing_waits_for_is_left_out(two: Plan) -> None:
     train(two)
-    gone = Path("runs") / two.needs[0].id
+    gone = Path("runs") / two.pretraining_runs[0].id
     gone.rename("elsewhere")
     assert [state for state, _ in states(two)] == ["done"] * 7
     assert train(two) == (0, "sweep: all 4 runs are done\n")
 
 
-def test_other_data_of_the_first_stage(two: Plan) -> None:
+def test_other_data_of_the_pretraining_run(two: Plan) -> None:
     train(two)
-    found = states(two, {two.needs[0].dataset: "bb"})
+    found = states(two, {two.pretraining_runs[0].dataset: "bb"})
     assert {state for state, _ in found} == {"stale"}
     assert {why for _, why in found} == {
         "trained on data aa; at hand are bb",
-        "its first stage was trained on data aa; at hand are bb",
+        "its pretraining was on data aa; at hand are bb",
     }
 
 
-def test_data_of_a_first_stage_that_is_done_need_not_be_here(two: Plan) -> None:
+def test_data_of_a_pretraining_run_that_is_done_need_not_be_here(two: Plan) -> None:
     train(two)
-    damaged = two.needs[0].dataset.folder(Path("data/early"))
+    damaged = two.pretraining_runs[0].dataset.folder(Path("data/early"))
     damaged.mkdir(parents=True)
     more = load("  - one_at_a_time: {rate: {low: {optim.lr: 1e-4}}}\n")
     assert train(more)[0] == 0

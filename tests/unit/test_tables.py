@@ -351,7 +351,7 @@ def test_what_is_scored_is_said_where_it_is_not_the_validation_split():
 # ---------------------------------------------------------------- starts
 
 
-def first_stage(seed="same", weights="last", experiment="sweeps/../experiments/imagenet/pvt.yaml"):
+def pretrained_before(seed="same", weights="last", experiment="sweeps/../experiments/imagenet/pvt.yaml"):
     pretrain = SimpleNamespace(experiment=experiment, seed=seed, weights=weights)
     return {"pretrain": pretrain, "holdout": None, "backbone": SimpleNamespace(pretrained=None)}
 
@@ -370,7 +370,7 @@ def of_starts(rows, starts):
 
 def test_one_note_where_all_rows_start_alike():
     rows = [(BASE, [started(70.0), started(71.0)]), (({"depth": "deep"},), [started(72.0, 200), ("pending", None)])]
-    made = of_starts(rows, [first_stage(), first_stage()])
+    made = of_starts(rows, [pretrained_before(), pretrained_before()])
     assert [note.text for note in made.notes if "start" in note.text] == [
         "All rows start from imagenet/pvt.yaml, trained before with the row's architecture and its seed (last weights); "
         "all tensors of the backbone were taken over."
@@ -380,7 +380,7 @@ def test_one_note_where_all_rows_start_alike():
 
 def test_a_mark_where_only_the_match_differs():
     rows = [(BASE, [started(70.0), started(71.0)]), (({"depth": "deep"},), [started(72.0, 172, resized=4)] * 2)]
-    made = of_starts(rows, [first_stage(), first_stage()])
+    made = of_starts(rows, [pretrained_before(), pretrained_before()])
     texts = {note.mark: note.text for note in made.notes}
     assert sum(note.text.startswith("All rows start from imagenet/pvt.yaml") for note in made.notes) == 1
     assert [texts[row.marks[0]] for row in made.rows] == [
@@ -400,7 +400,7 @@ def test_a_mark_where_they_do_not():
         "holdout": None,
         "backbone": SimpleNamespace(pretrained=SimpleNamespace(timm="pvt_v2_b0.in1k")),
     }
-    made = of_starts(rows, [RANDOM, first_stage(3, "ema"), first_stage(3), timm])
+    made = of_starts(rows, [RANDOM, pretrained_before(3, "ema"), pretrained_before(3), timm])
     texts = {note.mark: note.text for note in made.notes if note.mark}
     assert [texts[row.marks[0]] for row in made.rows] == [
         "starts at random",

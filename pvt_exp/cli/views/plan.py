@@ -60,7 +60,7 @@ def _runs(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> list[dict[str, A
             "id": run.id,
             "seed": run.seed,
             "state": outcomes[run.id].state,
-            "pretraining": run.need.id if run.need is not None else None,
+            "pretraining": run.pretraining.id if run.pretraining is not None else None,
             "other_code": code_changes.differing(run, made) if (made := outcomes[run.id].result) else [],
         }
         for run in runs
@@ -155,7 +155,7 @@ def print_plan(
         console.print(f"not matched to the base: {variant.name}: {variant.unmatched}", highlight=False, soft_wrap=True)
     for line in _about_tuning(tunings):
         console.print(line, highlight=False, soft_wrap=True)
-    if states := _states(plan.needs, outcomes):
+    if states := _states(plan.pretraining_runs, outcomes):
         count = several(sum(states.values()), "pretraining run")
         console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
 

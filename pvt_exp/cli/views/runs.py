@@ -123,7 +123,7 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
 
 
 def single_json(runs: Path, run_id: str) -> dict[str, Any]:
-    """Fields of ``pvt-exp run --json``: all of a run, or how it stands where its first stage is not done."""
+    """Fields of ``pvt-exp run --json``: all of a run, or how it stands where its pretraining is not done."""
     if (runs / run_id / "run.yaml").exists():
         return run_json(runs, run_id)
     return {"id": run_id, **standing(runs, outcome_of(runs, run_id))}

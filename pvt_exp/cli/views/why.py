@@ -42,7 +42,7 @@ def why_json(runs: Path, run_id: str) -> dict[str, Any]:
         except ConfigError as error:
             problem = str(error)
     if run is not None and seen.state == "done":
-        at_hand = _at_hand(runs, run) | (_at_hand(runs, run.need) if run.need is not None else {})
+        at_hand = _at_hand(runs, run) | (_at_hand(runs, run.pretraining) if run.pretraining is not None else {})
         seen = status.look(runs, run, at_hand, store.is_start(folder))
     tries = attempts.of(folder)
     sweeps = store.sweeps(folder)
@@ -129,9 +129,9 @@ def _running(attempt: Path) -> str:
 
 def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
     """What a run waits for that comes before it."""
-    if run is None or run.need is None or seen.state not in PASSES:
+    if run is None or run.pretraining is None or seen.state not in PASSES:
         return None
-    need = outcome_of(runs, run.need.id)
+    need = outcome_of(runs, run.pretraining.id)
     if need.state == "done":
         return None
     because = f": {files.line(need.reason)}" if need.reason else ""

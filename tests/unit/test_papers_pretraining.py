@@ -1,4 +1,4 @@
-"""The papers' ablations over two stages: which pretraining each row starts from."""
+"""The papers' ablations with pretraining: which pretraining each row starts from."""
 
 from pvt_exp.config.run import Run
 from pvt_exp.plan import expand
@@ -12,14 +12,14 @@ def rows(sweep: str) -> dict[str, Run]:
     }
 
 
-def first_stage(run: Run) -> str | None:
+def pretraining_of(run: Run) -> str | None:
     return run.pretrain.run.id if run.pretrain else None
 
 
 def test_the_ends_of_v2_table_6_are_published_models() -> None:
     steps, published = rows("v2_table6"), rows("v2_table2")
     ends = {"PVT-Small": "PVT-Small", "depthwise convolution": "PVTv2-B2", "linear SRA": "PVTv2-B2-Li"}
-    assert {step: first_stage(steps[step]) for step in ends} == {
+    assert {step: pretraining_of(steps[step]) for step in ends} == {
         step: published[name].id for step, name in ends.items()
     }
 
@@ -29,12 +29,12 @@ def test_v1_table_9_changes_the_architecture_of_both_stages() -> None:
         assert run.pretrain is not None
         ours, first = run.backbone.model_dump(), run.pretrain.run.backbone.model_dump()
         assert ours == first, name
-    assert len({first_stage(run) for run in rows("v1_table9").values()}) == 3
+    assert len({pretraining_of(run) for run in rows("v1_table9").values()}) == 3
 
 
-def test_two_rows_of_v1_figure_5_share_a_first_stage() -> None:
+def test_two_rows_of_v1_figure_5_share_a_pretraining_run() -> None:
     _, planned = expand.load(ROOT / "sweeps/papers/v1_figure5.yaml")
-    starts = {variant.name: first_stage(variant.runs[0]) for variant in planned.variants}
+    starts = {variant.name: pretraining_of(variant.runs[0]) for variant in planned.variants}
     pretrained = rows("v2_table2")["PVT-Small"].id
     assert [starts[name] == pretrained for name in sorted(starts)] == ["pretrained" in name for name in sorted(starts)]
     ours, table_3 = rows("v1_figure5"), expand.load(ROOT / "sweeps/papers/v1_table3.yaml")[1]

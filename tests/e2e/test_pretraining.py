@@ -1,4 +1,4 @@
-"""Two stages as a user drives them: trained before, started from, killed in between, failed, shared and cleaned."""
+"""Pretraining as a user drives it: trained before, started from, killed in between, failed, shared and cleaned."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ DEPTH = "  - one_at_a_time:\n      depth:\n        deeper: {backbone.depths: [2,
 
 @pytest.fixture
 def stages(tmp_path: Path) -> Path:
-    """A sweep over the depth of an experiment of two stages, which differ in data, classes and head."""
+    """A sweep over the depth of an experiment and its pretraining, which differ in data, classes and head."""
     (tmp_path / "first.yaml").write_text(FIRST)
     (tmp_path / "base.yaml").write_text(EXPERIMENT.replace("epochs: 2", "epochs: 1") + "pretrain: first.yaml\n")
     path = tmp_path / "sweep.yaml"
@@ -43,7 +43,7 @@ def runs_of(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [run for group in found[kind] for run in group["runs"]]
 
 
-def test_both_stages_to_the_end_and_shared(stages: Path, cli: Cli, tmp_path: Path) -> None:
+def test_both_runs_to_the_end_and_shared(stages: Path, cli: Cli, tmp_path: Path) -> None:
     said = cli("plan", stages).stdout
     assert "2 variants x 2 seeds = 4 runs, 4 pending" in said
     assert "and 4 pretraining runs they start from: 4 pending" in said
@@ -81,7 +81,7 @@ def test_both_stages_to_the_end_and_shared(stages: Path, cli: Cli, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_kill_9_between_the_stages(stages: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
+def test_kill_9_between_pretraining_and_training(stages: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
     base = tmp_path / "base.yaml"
     base.write_text(base.read_text().replace("epochs: 1", "epochs: 8"))
     process = driver("sweep", "sweep.yaml", "--slots", "1")
@@ -98,7 +98,7 @@ def test_kill_9_between_the_stages(stages: Path, cli: Cli, driver: Driver, tmp_p
 
 
 @pytest.mark.slow
-def test_a_first_stage_that_fails_ends_its_followers(stages: Path, cli: Cli, tmp_path: Path) -> None:
+def test_a_pretraining_run_that_fails_ends_its_followers(stages: Path, cli: Cli, tmp_path: Path) -> None:
     """Only its own; they say why, and start once it has been tried again with success."""
     (tmp_path / "wild.yaml").write_text(FIRST.replace("{kind: adamw, lr: 2e-3}", "{kind: sgd, lr: 1e30}"))
     stages.write_text(
@@ -128,7 +128,7 @@ def test_a_first_stage_that_fails_ends_its_followers(stages: Path, cli: Cli, tmp
 
 
 @pytest.mark.slow
-def test_two_drivers_train_a_first_stage_once(stages: Path, driver: Driver, tmp_path: Path) -> None:
+def test_two_drivers_train_a_pretraining_run_once(stages: Path, driver: Driver, tmp_path: Path) -> None:
     (tmp_path / "first.yaml").write_text(FIRST.replace("epochs: 1", "epochs: 6"))
     both = [driver("sweep", "sweep.yaml", "--slots", "2") for _ in range(2)]
     said = [process.communicate(timeout=PATIENCE_S)[0] for process in both]
@@ -138,7 +138,7 @@ def test_two_drivers_train_a_first_stage_once(stages: Path, driver: Driver, tmp_
 
 
 @pytest.mark.slow
-def test_a_first_stage_whose_weights_were_not_kept(stages: Path, cli: Cli, tmp_path: Path) -> None:
+def test_a_pretraining_run_whose_weights_were_not_kept(stages: Path, cli: Cli, tmp_path: Path) -> None:
     cli("run", "first.yaml", "--keep", "none")
     said = cli("run", "base.yaml", ok=1).stdout
     assert "stale: it is done, but its weights, which runs start from, were not kept; --retry stale" in said
