@@ -16,7 +16,8 @@ from pvt_exp.cli import options
 from pvt_exp.cli.console import console, typed
 from pvt_exp.cli.options import Data, Json, Latex, Only, Overrides, Seeds, Store
 from pvt_exp.config import ConfigError, Document, Keys, split
-from pvt_exp.plan import Plan
+from pvt_exp.plan import Plan, site
+from pvt_exp.store.outcome import other_data
 from pvt_exp.system.words import several
 from pvt_exp.tables import Source, Table, TableOf
 
@@ -251,9 +252,11 @@ def stale(planned: Plan, looked: options.Looked, store_: Path) -> str | None:
     runs = [run for run in planned.runs if looked.outcomes[run.id].state == "stale"]
     if not runs:
         return None
-    reason = looked.outcomes[runs[0].id].reason or ""
-    said = f"{len(runs)} of {several(len(planned.runs), 'run')} of {planned.name} are stale: {reason}"
-    places = [(each["name"], each["folder"]) for each in looked.data["data"] if str(each["fingerprint"]) in reason]
+    first = looked.outcomes[runs[0].id]
+    said = f"{len(runs)} of {several(len(planned.runs), 'run')} of {planned.name} are stale: {first.reason}"
+    others = other_data(runs[0], first.result, site.fingerprints(looked.facts))[-1:]
+    names = [dataset.name for dataset, _, _ in others]
+    places = [(each["name"], each["folder"]) for each in looked.data["data"] if each["name"] in names]
     for name, folder in places[:1]:
         was = store.data_of(store_ / runs[0].id)
         said += f" in {folder}, and the run's were in {was}" if was not in (None, folder) else f" in {folder}"

@@ -15,6 +15,10 @@ File = tuple[str, int]
 """Path relative to the data's folder, and bytes."""
 
 
+class NoMasks(DataError):
+    """A folder of masks has none."""
+
+
 class Folders(NamedTuple):
     """Where a split's files lie and how their names end, as the settings say."""
 
@@ -49,7 +53,7 @@ def find(root: Path, where: Folders, leave_out: bool) -> Pairs:
         raise DataError(f"{root / where.images}: no images in it; they end in: {ending}{_other(no_images, 'image')}")
     if not masks:
         other = _other(no_masks, "mask")
-        raise DataError(f"{root / where.masks}: no masks in it; they end in: {where.mask_suffix}{other}")
+        raise NoMasks(f"{root / where.masks}: no masks in it; they end in: {where.mask_suffix}{other}")
     if where.names is not None:
         listed = _listed(root, where, images, masks)
         return listed._replace(told=(*listed.told, *excluded.special({*special})))

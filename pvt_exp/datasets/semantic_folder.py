@@ -13,7 +13,7 @@ from pvt_exp.datasets import Facts, Split, _alike, fingerprint, require_regular,
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
-from pvt_exp.datasets._pairs import Folders, Pairs, find
+from pvt_exp.datasets._pairs import Folders, NoMasks, Pairs, find
 from pvt_exp.datasets._pictures import Pictures, kept, of_frames
 from pvt_exp.system.words import several
 
@@ -302,7 +302,7 @@ class Settings(Pictures):
         )
         try:
             return find(root, folders, self.unpaired == "leave_out")
-        except DataError as error:
-            if self.layout == "cityscapes" and "no masks in it" in str(error):
+        except NoMasks as error:
+            if self.layout == "cityscapes":
                 raise DataError(f"{error.args[0]}; cityscapesscripts' csCreateTrainIdLabelImgs makes them") from None
             raise

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pvt_exp.config.run import Run
-from pvt_exp.store import attempts
 from pvt_exp.store.outcome import Outcome
 from pvt_exp.system.words import several
 
@@ -58,7 +57,7 @@ class Recovery:
         """
         if seen.state == "killed":
             return self._after_kill(run, seen, got_on)
-        if seen.state == "out_of_memory" and attempts.NO_LESS not in (seen.reason or ""):
+        if seen.state == "out_of_memory" and seen.cause != "no_smaller_batch":
             return self._with_less(run, shared, micro_batch)
         return None
 
@@ -73,7 +72,7 @@ class Recovery:
         self.halved[run_id] = record["halved"]
 
     def _after_kill(self, run: Run, seen: Outcome, got_on: bool) -> Again | None:
-        if (seen.reason or "").startswith(attempts.STOPPED):
+        if seen.cause == "stopped":
             return None
         count = 0 if got_on else self.fruitless.get(run.id, 0) + 1
         self.fruitless[run.id] = count

@@ -22,7 +22,7 @@ from pvt_exp.drive.live import View
 from pvt_exp.launchers import Launcher, at_once
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import code_changes, status, trial_record
-from pvt_exp.store.outcome import DOES_NOT_COUNT, Outcome, outcome_of
+from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.results import kept_weights
 from pvt_exp.store.states import ENDED, PASSES, State
 from pvt_exp.system import files, machine, signals
@@ -67,9 +67,9 @@ def train(
     if told:
         raise ConfigError(dict.fromkeys(told))
     for run in to_do:
-        if (why := outcomes[run.id].reason) and why.startswith(DOES_NOT_COUNT):
+        if outcomes[run.id].cause == "result_not_valid":
             name = f"{planned.names[run.id]}, seed {run.seed} ({run.id})"
-            console.print(f"{name}: {why}; it is trained again", highlight=False, soft_wrap=True)
+            console.print(f"{name}: {outcomes[run.id].reason}; it is trained again", highlight=False, soft_wrap=True)
     store.create(runs)
     sweep_file = planned.file if planned.verb == "sweep" else None  # an experiment has no table, and no name to share
     if sweep_file is not None:

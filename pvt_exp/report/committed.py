@@ -13,7 +13,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.report import Format, Latex
 from pvt_exp.report.formats import from_text
 from pvt_exp.report.latex_fit import FITTING
-from pvt_exp.store.outcome import DOES_NOT_COUNT, outcome_of
+from pvt_exp.store.outcome import outcome_of
 from pvt_exp.system.words import several
 from pvt_exp.tables import Table
 
@@ -168,8 +168,8 @@ def _runs_gone(checked: Checked, runs: Path) -> tuple[list[str], dict[str, int]]
 def _why_not(runs: Path, run: str) -> str | None:
     """Why the result of a run that is there does not count."""
     with contextlib.suppress(ConfigError):
-        why = outcome_of(runs, run).reason or ""
-        return why if why.startswith(DOES_NOT_COUNT) else None
+        seen = outcome_of(runs, run)
+        return seen.reason if seen.cause == "result_not_valid" else None
     return None
 
 

@@ -4,16 +4,11 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pvt_exp.store import result_bounds, result_fields
-from pvt_exp.store.states import ENDED, State
+from pvt_exp.store.states import ENDED, Cause, State
 from pvt_exp.system import files
-
-STOPPED = "stopped by"
-"""How the reason of a run that was asked to stop begins."""
-NO_LESS = "fewer would be another run"
-"""In the reason of a run that was out of memory and cannot be tried with fewer images at once."""
 
 
 def of(folder: Path) -> list[Path]:
@@ -33,9 +28,16 @@ def run_folder(attempt: Path) -> Path:
     return attempt.parent.parent
 
 
-def end(attempt: Path, state: State, reason: str | None, **numbers: Any) -> None:
+def end(attempt: Path, state: State, reason: str | None, cause: Cause | None = None, **numbers: Any) -> None:
     """Record how an attempt ended, unless it has said so itself."""
-    record = {"state": state, "reason": reason, **numbers, "ended": files.now(), "log": files.tail(attempt / "log.txt")}
+    record = {
+        "state": state,
+        "reason": reason,
+        "cause": cause,
+        **numbers,
+        "ended": files.now(),
+        "log": files.tail(attempt / "log.txt"),
+    }
     files.publish(attempt / "end.json", files.dump(record))
 
 
@@ -54,14 +56,15 @@ def called(attempt: Path) -> str | None:
 
 
 def ended(attempt: Path) -> dict[str, Any] | None:
-    """How an attempt ended: ``state``, ``reason``, ``log`` and numbers; None where it has not, or not in words of ours."""
+    """``state``, ``reason``, ``cause``, ``log``, numbers of an ended attempt; None: not ended, or not in words of ours."""
     told = files.read_json(attempt / "end.json")
     if told is None or told.get("state") not in ("done", *ENDED):
         return None
     reason = told.get("reason")
     lines = told.get("log")
     log = [files.shown(line) for line in lines] if isinstance(lines, list) else []
-    return {**told, "reason": None if reason is None else files.lines(str(reason)), "log": log}
+    cause = told.get("cause") if told.get("cause") in get_args(Cause) else None
+    return {**told, "reason": None if reason is None else files.lines(str(reason)), "cause": cause, "log": log}
 
 
 def try_again(attempt: Path, how: dict[str, Any]) -> None:

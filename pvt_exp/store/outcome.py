@@ -10,11 +10,9 @@ from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset
 from pvt_exp.store import attempts
 from pvt_exp.store.results import read_checked, read_result
-from pvt_exp.store.states import State
+from pvt_exp.store.states import Cause, State
 from pvt_exp.system import files, heartbeat, locks
 
-DOES_NOT_COUNT = "its result.json does not count"
-"""Begins the reason of a run whose result was edited, or is not its own."""
 WENT_AWAY = "it went away without a word: killed, or its machine lost"
 """The reason of an attempt that has ended and did not say so."""
 
@@ -30,6 +28,8 @@ class Outcome:
     result: dict[str, Any] | None = None
     """``result.json`` where the state is ``done`` (or ``stale``)."""
     attempts: int = 0
+    cause: Cause | None = None
+    """Why there is no result, as data: what is done about it follows from this, and not from ``reason``."""
 
 
 def _tried(result: dict[str, Any]) -> int:
@@ -45,10 +45,11 @@ def outcome_of(store: Path, run_id: str, epochs: int | None = None) -> Outcome:
     found, wrong = read_checked(folder, run_id, epochs)
     if found is not None:
         return Outcome(run_id, "done", result=found, attempts=_tried(found))
-    wrong = wrong and f"{DOES_NOT_COUNT}: {files.line(wrong)}"
+    wrong = wrong and f"its result.json does not count: {files.line(wrong)}"
+    not_valid: Cause | None = "result_not_valid" if wrong else None
     latest = attempts.of(Path(folder))
     if not latest:
-        return Outcome(run_id, "pending", wrong)
+        return Outcome(run_id, "pending", wrong, cause=not_valid)
     count = len(latest)
     if locks.is_locked(Path(folder)) or locks.is_held(latest[-1] / "placement.yaml"):
         return Outcome(run_id, "running", attempts=count)
@@ -63,10 +64,10 @@ def outcome_of(store: Path, run_id: str, epochs: int | None = None) -> Outcome:
         why = wrong or WENT_AWAY
         if torn and wrong is None:
             why = "its result is gone"
-        return Outcome(run_id, "killed", why, attempts=count)
+        return Outcome(run_id, "killed", why, attempts=count, cause=not_valid)
     if told["state"] == "out_of_memory" and (left := attempts.again(newest)) is not None:
         return Outcome(run_id, "killed", f"{left['why']}; it is to be tried {left['words']}", attempts=count)
-    return Outcome(run_id, told["state"], told["reason"], attempts=count)
+    return Outcome(run_id, told["state"], told["reason"], attempts=count, cause=told["cause"])
 
 
 def _newest(tries: Sequence[Path]) -> Path:
@@ -94,12 +95,22 @@ def outcomes_of(
     for run in asked:
         begun = run.id in there if many else (store / run.id).is_dir()
         seen = outcome_of(store, run.id, run.epochs) if begun else Outcome(run.id, "pending")
-        for dataset, word, trained_on in _data(run, seen.result) if fingerprints and seen.result else ():
-            at_hand = (fingerprints or {}).get(dataset)
-            if at_hand and trained_on and trained_on != at_hand:
-                seen = replace(seen, state="stale", reason=f"{word} on data {trained_on}; at hand are {at_hand}")
+        for dataset, word, trained_on in other_data(run, seen.result, fingerprints or {}):
+            reason = f"{word} on data {trained_on}; at hand are {(fingerprints or {})[dataset]}"
+            seen = replace(seen, state="stale", reason=reason)
         found[run.id] = seen
     return found
+
+
+def other_data(
+    run: Run, result: dict[str, Any] | None, fingerprints: Mapping[Dataset, str]
+) -> list[tuple[Dataset, str, str]]:
+    """The data sets that a result follows from and that are others at hand: what was trained on them, and what they were."""
+    return [
+        (dataset, word, then)
+        for dataset, word, then in (_data(run, result) if result else ())
+        if then and fingerprints.get(dataset) not in (None, "", then)
+    ]
 
 
 def _data(run: Run, result: dict[str, Any]) -> Iterator[tuple[Dataset, str, str | None]]:

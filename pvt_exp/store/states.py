@@ -8,6 +8,12 @@ State = Literal[
 ]
 ENDED: tuple[State, ...] = ("failed", "diverged", "out_of_memory", "timed_out", "killed", "pruned")
 """Those in which an attempt ends without a result."""
+Cause = Literal["stopped", "no_smaller_batch", "lost_rank", "result_not_valid"]
+"""Why a run ended as it did, where that decides what is done about it.
+
+It was asked to stop; it ran out of memory, and fewer images at once would be another run; another process of the run went
+away; its ``result.json`` does not count.
+"""
 PASSES: tuple[State, ...] = ("pending", "killed")
 """States that the same command tries again; the others wait for ``--retry``."""
 COLOURS: dict[State, str] = {

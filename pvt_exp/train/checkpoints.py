@@ -17,6 +17,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pvt_exp.nn import ranks
 from pvt_exp.store import attempts
 from pvt_exp.system import files
+from pvt_exp.system.ends import Stopped
 from pvt_exp.system.signals import Stopping
 from pvt_exp.train.record import Record
 
@@ -26,10 +27,6 @@ KEPT = 2
 
 LONG_S = 10.0
 """A validation that takes longer may be stopped: then the last step before it is computed again, and no more."""
-
-
-class Stopped(Exception):
-    """The run was asked to end, and goes on from its checkpoint another time."""
 
 
 class Whole(TorchCheckpointIO):

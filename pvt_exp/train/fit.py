@@ -22,9 +22,9 @@ from pvt_exp.nn.data.loader import Loader, loaders
 from pvt_exp.nn.tasks import samples
 from pvt_exp.nn.weights import pretrained
 from pvt_exp.store import attempts
-from pvt_exp.store.attempts import NO_LESS
 from pvt_exp.store.results import publish_result, read_result
 from pvt_exp.store.states import Tell
+from pvt_exp.system.ends import NoSmallerBatch
 from pvt_exp.system.signals import Stopping
 from pvt_exp.tracking import logger
 from pvt_exp.train import checkpoints
@@ -51,10 +51,10 @@ def fit(
 
     Raises:
         DataError: if the data are not as the run says.
-        MemoryError: where a smaller micro-batch, after running out of memory, would be another run.
+        pvt_exp.system.ends.NoSmallerBatch: where a smaller micro-batch, after running out of memory, would be another run.
         ValueError: for weights that do not match, and for a micro-batch that would change what is computed.
         pvt_exp.nn.tasks.training.Diverged: when the loss is NaN or Inf.
-        pvt_exp.train.checkpoints.Stopped: when it was asked to stop, and has written where it is.
+        pvt_exp.system.ends.Stopped: when it was asked to stop, and has written where it is.
     """
     ready = get_ready(run, placement)
     facts = ready.facts
@@ -198,9 +198,9 @@ def _refuse_other_statistics(module: Any, micro_batch: int, ghost_batch_size: in
     else:
         return
     if micro_batch < ghost_batch_size and recovering:
-        raise MemoryError(
-            f"{recovering}; {NO_LESS}, as this model's {what} over the run's ghost_batch_size of {ghost_batch_size}: "
-            "set ghost_batch_size in the experiment, or choose a smaller model"
+        raise NoSmallerBatch(
+            f"{recovering}; fewer would be another run, as this model's {what} over the run's ghost_batch_size of "
+            f"{ghost_batch_size}: set ghost_batch_size in the experiment, or choose a smaller model"
         )
     if micro_batch < ghost_batch_size:
         raise ValueError(

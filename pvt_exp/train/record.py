@@ -18,6 +18,7 @@ from pvt_exp.nn import ranks
 from pvt_exp.nn.tasks.training import Diverged, Training
 from pvt_exp.store import attempts, progress, provenance
 from pvt_exp.system import files
+from pvt_exp.system.ends import Pruned
 
 PROGRESS_EVERY_S = 0.5
 
@@ -36,10 +37,6 @@ def scored(trainer: pl.Trainer, module: Training) -> tuple[dict[str, float], dic
     if (own := module.task.metric) not in found and own not in why:
         why[own] = f"the task {module.task.kind} computed none"
     return {name: value for name, value in found.items() if name not in why}, why  # Lightning keeps an earlier epoch's
-
-
-class Pruned(Exception):
-    """The run was asked to end early, because it does worse than others."""
 
 
 class Record(pl.Callback):

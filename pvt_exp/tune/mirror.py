@@ -16,7 +16,7 @@ from pvt_exp.plan import Plan, Tuning
 from pvt_exp.statistics.variance import eta_squared
 from pvt_exp.store import attempts, trial_record
 from pvt_exp.store.curves import curve
-from pvt_exp.store.outcome import DOES_NOT_COUNT, Outcome, outcome_of
+from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.states import State
 from pvt_exp.tune import search
 from pvt_exp.tune.storage import new_study
@@ -133,7 +133,7 @@ class Mirror:
 
     def _follow(self, part: Part, run: Run, params: dict[str, Any]) -> bool:
         seen = outcome_of(self.runs, run.id)
-        if (seen.reason or "").startswith(DOES_NOT_COUNT):
+        if seen.cause == "result_not_valid":
             self.without[run.id] = seen.reason or ""
         state = _state(seen, part.metric)
         there = part.shown.get(run.id)

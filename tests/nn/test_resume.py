@@ -22,9 +22,9 @@ from pvt_exp.nn.tasks.training import Diverged, Training
 from pvt_exp.store import attempts
 from pvt_exp.store.results import kept_weights, read_result
 from pvt_exp.system import files
+from pvt_exp.system.ends import Stopped
 from pvt_exp.system.signals import Stopping
 from pvt_exp.train import checkpoints, fit
-from pvt_exp.train.checkpoints import Stopped
 from tests.nn import test_dense_training as dense
 
 CHANGES: dict[str, Any] = {

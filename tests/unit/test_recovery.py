@@ -21,8 +21,9 @@ from pvt_exp.store import attempts
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.results import publish_result
 from pvt_exp.system import locks
+from pvt_exp.system.ends import NoSmallerBatch, Pruned, Stopped
 from pvt_exp.tracking import client
-from pvt_exp.train import worker
+from pvt_exp.train import ends
 
 SWEEP = """\
 base: base.yaml
@@ -168,11 +169,11 @@ def test_results_that_cannot_be_read_are_not_made_for_ever(planned: Plan) -> Non
 
 
 @pytest.mark.parametrize(
-    ("state", "reason"),
-    [("killed", f"{attempts.STOPPED}; it goes on from epoch 2"), ("failed", "KeyError"), ("diverged", "loss is NaN")],
+    "how",
+    [("killed", "stopped by Ctrl-C", "stopped"), ("failed", "KeyError"), ("diverged", "loss is NaN")],
 )
-def test_what_will_not_pass_is_left(planned: Plan, state: str, reason: str) -> None:
-    SCRIPT[planned.runs[0].id] = [(state, reason)]
+def test_what_will_not_pass_is_left(planned: Plan, how: tuple[str, ...]) -> None:
+    SCRIPT[planned.runs[0].id] = [how]
     assert train(planned)[0] == 1
     assert len(placements(planned.runs[0].id)) == 1
 
@@ -190,7 +191,52 @@ def test_what_will_not_pass_is_left(planned: Plan, state: str, reason: str) -> N
 )
 def test_ways_to_run_out_of_memory(planned: Plan, error: Exception) -> None:
     attempt = store.attempt(store.create(Path("runs")), planned.runs[0], Placement(), "sweep")
-    assert worker._told(error, attempt, "Ctrl-C")[0] == "out_of_memory"
+    assert ends.end_of(error, attempt, "Ctrl-C").state == "out_of_memory"
+
+
+ENDS: dict[Any, tuple[str, str | None]] = {
+    Stopped("it goes on from epoch 2, step 8"): ("killed", "stopped"),
+    Pruned("worse than others"): ("pruned", None),
+    NoSmallerBatch("fewer would be another run"): ("out_of_memory", "no_smaller_batch"),
+    RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer"): (
+        "failed", "lost_rank"
+    ),
+    RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."): ("killed", None),
+    RuntimeError("stopped by a bug"): ("failed", None),
+    type("Stopped", (Exception,), {})("an error of another library with this name"): ("failed", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("error", ENDS, ids=str)
+def test_how_an_attempt_ended_follows_from_its_exceptions_fields(planned: Plan, error: Exception) -> None:
+    attempt = store.attempt(store.create(Path("runs")), planned.runs[0], Placement(), "sweep")
+    ended = ends.end_of(error, attempt, "Ctrl-C")
+    assert (ended.state, ended.cause) == ENDS[error]
+    attempts.end(attempt, *ended[:3], **ended.numbers)
+    seen = outcome_of(Path("runs"), planned.runs[0].id)
+    assert (seen.state, seen.reason, seen.cause) == ended[:3]
+
+
+@pytest.mark.parametrize("words", ["", "words that nobody has read before", "stopped by; fewer would be another run"])
+@pytest.mark.parametrize(
+    ("state", "cause", "tries"),
+    [
+        ("killed", None, 3), ("killed", "stopped", 1), ("out_of_memory", None, 5), ("out_of_memory", "no_smaller_batch", 1),
+        ("failed", "lost_rank", 1), ("failed", None, 1),
+    ],
+)  # fmt: skip
+def test_whether_a_run_is_tried_again_follows_from_state_and_cause_whatever_the_reason_says(
+    planned: Plan, state: str, cause: str | None, tries: int, words: str
+) -> None:
+    SCRIPT[planned.runs[0].id] = [(state, words, cause)] * 9
+    assert train(planned, Scripted(places=((0,), (1,))))[0] == 1
+    assert len(placements(planned.runs[0].id)) == tries
+
+
+def test_a_cause_that_is_not_known_counts_as_none(planned: Plan) -> None:
+    attempt = store.attempt(store.create(Path("runs")), planned.runs[0], Placement(), "sweep")
+    attempts.end(attempt, "killed", "by hand", "boredom")  # type: ignore[arg-type]
+    assert outcome_of(Path("runs"), planned.runs[0].id).cause is None
 
 
 def test_out_of_memory_it_is_tried_alone_and_then_with_less(planned: Plan) -> None:
@@ -246,7 +292,7 @@ def test_there_is_a_limit(planned: Plan) -> None:
 
 
 def test_one_that_cannot_be_tried_with_less_is_left(planned: Plan) -> None:
-    refused = ("out_of_memory", f"ran out of memory with 16 images at once; {attempts.NO_LESS}, as BatchNorm ...")
+    refused = ("out_of_memory", "ran out of memory with 16 images at once", "no_smaller_batch")
     SCRIPT[planned.runs[0].id] = [OOM, refused]
     assert train(planned, Scripted(places=((0,), (1,))))[0] == 1
     assert [each.micro_batch for each in placements(planned.runs[0].id)] == [None, 8]

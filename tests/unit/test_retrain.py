@@ -12,7 +12,7 @@ from pvt_exp.cli import options
 from pvt_exp.drive import registry
 from pvt_exp.plan import Plan, expand
 from pvt_exp.store import attempts
-from pvt_exp.store.outcome import DOES_NOT_COUNT, outcome_of
+from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.results import read_result
 from pvt_exp.system import locks
 from tests.unit.test_recovery import SCRIPT, Scripted, planned, train
@@ -69,14 +69,16 @@ def test_a_result_that_does_not_count_is_told_when_its_run_is_trained_again(plan
     found = json.loads(path.read_text())
     path.write_text(json.dumps({**found, "metrics": {"top1": "high"}}))
     said = typed("sweep", "sweep.yaml").stdout
-    assert f"({first}): {DOES_NOT_COUNT}: metrics.top1: must be a finite number; it is trained again" in said
+    assert (
+        f"({first}): its result.json does not count: metrics.top1: must be a finite number; it is trained again" in said
+    )
     assert outcome_of(Path("runs"), first).state == "done"
 
 
 def test_one_that_is_killed_goes_on_with_the_sweep(planned: Plan) -> None:
     train(planned)
     first = planned.runs[0].id
-    SCRIPT[first] = [("killed", f"{attempts.STOPPED}; it goes on from epoch 2")]
+    SCRIPT[first] = [("killed", "stopped by Ctrl-C; it goes on from epoch 2", "stopped")]
     typed("retrain", first, ok=1)
     assert outcome_of(Path("runs"), first).state == "killed"
     train(planned)

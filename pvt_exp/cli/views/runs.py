@@ -13,7 +13,7 @@ from pvt_exp import store
 from pvt_exp.config.metrics import described
 from pvt_exp.cost import units
 from pvt_exp.store import attempts, progress
-from pvt_exp.store.outcome import DOES_NOT_COUNT, Outcome, outcome_of
+from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.states import COLOURS
 from pvt_exp.system import files
 from pvt_exp.system.words import duration, several
@@ -25,6 +25,7 @@ def standing(runs: Path, seen: Outcome) -> dict[str, Any]:
     found: dict[str, Any] = {
         "state": seen.state,
         "reason": seen.reason,
+        "cause": seen.cause,
         "attempts": seen.attempts,
         "metrics": result.get("metrics"),
         "metric_info": result.get("metric_info"),
@@ -76,7 +77,7 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
     for sweep, counts in by_sweep.items():
         console.print(f"  {sweep}: {', '.join(f'{count} {state}' for state, count in counts.items())}", highlight=False)
     _print_others(console, found)
-    for run in [run for run in found["runs"] if (run["reason"] or "").startswith(DOES_NOT_COUNT)][:20]:
+    for run in [run for run in found["runs"] if run["cause"] == "result_not_valid"][:20]:
         console.print(f"  {run['id']}: {run['reason']}", highlight=False, soft_wrap=True, markup=False)
 
 

@@ -13,7 +13,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset
 from pvt_exp.drive import registry
 from pvt_exp.store import attempts, progress, status
-from pvt_exp.store.outcome import DOES_NOT_COUNT, WENT_AWAY, Outcome, outcome_of
+from pvt_exp.store.outcome import WENT_AWAY, Outcome, outcome_of
 from pvt_exp.store.states import PASSES
 from pvt_exp.store.status import ENDED_AS
 from pvt_exp.system import files, heartbeat
@@ -53,6 +53,7 @@ def why_json(runs: Path, run_id: str) -> dict[str, Any]:
         "id": run_id,
         "state": seen.state,
         "reason": seen.reason,
+        "cause": seen.cause,
         "problem": problem or None,
         "sweeps": sweeps,
         "attempts": [_end(each, made) for each in (tries[:-1] if seen.state == "running" else tries)],
@@ -74,7 +75,7 @@ def why(found: dict[str, Any]) -> list[str]:
     lines += [_end_in_words(each) for each in found["attempts"]]
     if found["state"] == "done":
         lines.append(f"its result is from attempt {found['result_from']}; runs show {found['id']} has all of it")
-    if found["reason"] and (found["state"] == "stale" or found["reason"].startswith(DOES_NOT_COUNT)):
+    if found["reason"] and (found["state"] == "stale" or found["cause"] == "result_not_valid"):
         lines.append(found["reason"])
     lines += filter(None, (found["running"], found["waits_for"]))
     if found["do"]:
@@ -106,7 +107,7 @@ def _end(attempt: Path, made: int | None) -> dict[str, Any]:
     told = attempts.ended(attempt) or silent
     return {
         "attempt": int(attempt.name),
-        **{name: told.get(name) for name in ("state", "reason", "ended")},
+        **{name: told.get(name) for name in ("state", "reason", "cause", "ended")},
         "heard": files.time_of(max(heard)) if heard else None,
         "log": str(log) if log.exists() else None,
     }

@@ -14,18 +14,25 @@ from pvt_exp.config.run import Run
 from pvt_exp.nn import optim, ranks
 from pvt_exp.nn.batchnorm import Statistics
 from pvt_exp.nn.counting import memory
+from pvt_exp.system.ends import RunEnded
 from pvt_exp.system.seeds import derive
 
 
-class Diverged(RuntimeError):
-    """The loss is no number any more."""
+class Diverged(RunEnded):
+    """The loss became NaN or infinite."""
+
+    state = "diverged"
 
     def __init__(self, step: int, lr: float, gradient_norm: float) -> None:
         norm = gradient_norm if math.isfinite(gradient_norm) else str(gradient_norm)  # JSON has no NaN
-        self.numbers = {"step": step, "lr": lr, "gradient_norm": norm}
+        self._numbers = {"step": step, "lr": lr, "gradient_norm": norm}
         super().__init__(
             f"loss is NaN or Inf at step {step} (learning rate {lr:.3g}, gradient norm {gradient_norm:.3g})"
         )
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        return self._numbers
 
 
 def in_a_line(error: Exception) -> str:
