@@ -287,10 +287,10 @@ def _(said: Said) -> None:
 )
 def _(said: Said) -> None:
     (row,) = said.json["costs"]
-    assert row["pace"]["step_s"] > 0
+    assert row["throughput"]["step_s"] > 0
     assert row["run_h"] > 0
     due = {"workers": 1, "threads": 3, "micro_batch": 4}
-    assert {name: row["pace"][name] for name in due} == due
+    assert {name: row["throughput"][name] for name in due} == due
     assert said.json["device"]["slots"] == 3
     assert said.json["device"]["name"].startswith("2 x ")
     assert said.json["device"]["name"].endswith(", 3 threads")

@@ -175,7 +175,9 @@ def _with_costs(source: Source, store_: Path) -> Source:
 
     rows = {variant.name: variant.first for variant in source.plan.variants}
     costs = dict(zip(rows, cost.each(list(rows.values())), strict=True))
-    return source._replace(costs=costs, paces={name: calibration.of_run(store_, run) for name, run in rows.items()})
+    return source._replace(
+        costs=costs, throughputs={name: calibration.of_run(store_, run) for name, run in rows.items()}
+    )
 
 
 def _unfinished(source: Source, sweep: Path, store_: Path) -> list[str]:

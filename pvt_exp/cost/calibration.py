@@ -34,17 +34,17 @@ LOOK_S = 0.5
 """How long it is looked how busy the cores are."""
 
 
-class Pace(NamedTuple):
+class Throughput(NamedTuple):
     """How fast one run is trained and scored on a device."""
 
     step_s: float
     """Seconds of an optimizer step, loading included: the mean over `steps`."""
     steps: int
-    waiting: float
-    """Part of that time in which the next images were waited for."""
-    scored_per_s: float
+    data_wait: float
+    """Part of that time, 0 to 1, spent waiting for the next images."""
+    val_images_per_s: float
     """Images a second in validation, loading included."""
-    images_per_s: float
+    inference_images_per_s: float
     """Images a second through the model in testing, a batch at a time, without loading."""
     peak_memory_bytes: int
     """Most that the GPU's allocator held in the steps; without a GPU, of the process."""
@@ -74,7 +74,7 @@ class Pace(NamedTuple):
         if run.holdout is not None:
             val = run.holdout.held(train)
             train -= val
-        return run.epochs * (max(1, train // run.batch_size) * self.step_s + val / self.scored_per_s)
+        return run.epochs * (max(1, train // run.batch_size) * self.step_s + val / self.val_images_per_s)
 
 
 @lru_cache
@@ -86,7 +86,7 @@ def device(slot: Slot) -> str:
     return each + (_smi("name", slot.gpus[0]) or "GPU")
 
 
-def room(slot: Slot, sharing: int) -> int:
+def device_memory(slot: Slot, sharing: int) -> int:
     """Bytes that each process of a run in this slot can have, if ``sharing`` runs share the device."""
     if slot.gpus:
         told = _smi("memory.total", slot.gpus[0])
@@ -105,16 +105,16 @@ def _smi(what: str, gpu: int) -> str | None:
     return told.stdout.strip().splitlines()[0] if told.returncode == 0 and told.stdout.strip() else None
 
 
-def known(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace | None:
+def known(runs: Path, run: Run, placement: Placement, slot: Slot) -> Throughput | None:
     """What was measured of such a run on such a device."""
     told = files.read_json(_path(runs, run, placement, slot))
-    return Pace(**told["pace"]) if told else None
+    return Throughput(**told["throughput"]) if told else None
 
 
-def of_run(runs: Path, run: Run) -> list[Pace]:
+def of_run(runs: Path, run: Run) -> list[Throughput]:
     """What was measured of such a run, on any device and in any placement."""
     own = _counts(run, Placement())["run"]
-    return [Pace(**told["pace"]) for told in _all(runs) if told["run"] == own]
+    return [Throughput(**told["throughput"]) for told in _all(runs) if told["run"] == own]
 
 
 @lru_cache(maxsize=1)
@@ -122,7 +122,7 @@ def _all(runs: Path) -> list[dict[str, Any]]:
     return [told for path in sorted((runs / "calibrations").glob("*.json")) if (told := files.read_json(path))]
 
 
-def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace:
+def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Throughput:
     """Train a few steps of the run in a slot, score some images, and keep what that took. The run itself is not begun.
 
     Raises:
@@ -141,11 +141,11 @@ def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Pace:
         raise ConfigError(f"calibration of {run.id}: {error}") from None
     facts: dict[str, Any] = {"device": device(slot), "threads": slot.threads, "busy": busy, "measured": files.now()}
     facts |= {"micro_batch": placement.micro_batch, "workers": placement.workers}
-    pace = Pace(**told, **facts, code=provenance.code()[0]["files_sha256"])
+    throughput = Throughput(**told, **facts, code=provenance.code()[0]["files_sha256"])
     path = _path(runs, run, placement, slot)
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, files.dump({"pace": pace._asdict(), "of": run.id, **_counts(run, placement)}))
-    return pace
+    files.write(path, files.dump({"throughput": throughput._asdict(), "of": run.id, **_counts(run, placement)}))
+    return throughput
 
 
 def _answered(asked: dict[str, Any], changes: dict[str, str], ranks: int) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def hours(
     plan: Plan,
     outcomes: Mapping[str, Outcome],
     tried: Mapping[str, int],
-    paces: Mapping[str, Pace],
+    throughputs: Mapping[str, Throughput],
     facts: Mapping[Any, Facts],
     progress: Mapping[str, float],
     slots: int,
@@ -233,28 +233,28 @@ def hours(
         plan: What is to be trained.
         outcomes: By the runs' ids; what is done costs nothing more.
         tried: Trials that have ended, by the names of the tuned rows.
-        paces: By the names of the plan's groups and tunings.
+        throughputs: By the names of the plan's groups and tunings.
         facts: Of each data set.
         progress: By the ids of runs that were begun, the part of each that will not be computed again.
         slots: Runs at once.
     """
-    seconds = [*_trials(plan, tried, paces, facts)]
+    seconds = [*_trials(plan, tried, throughputs, facts)]
     for run in plan.order:
         seen = outcomes.get(run.id)
         if seen is not None and seen.state != "done":
-            whole = paces[plan.names[run.id]].run_s(run, facts[run.dataset])
+            whole = throughputs[plan.names[run.id]].run_s(run, facts[run.dataset])
             seconds.append(whole * (1 - progress.get(run.id, 0.0)))
     for each in plan.undecided:
-        seconds += [paces[each.name].run_s(each.first, facts[each.first.dataset])] * len(plan.seeds)
+        seconds += [throughputs[each.name].run_s(each.first, facts[each.first.dataset])] * len(plan.seeds)
     return Hours(sum(seconds) / 3600, _makespan(seconds, slots) / 3600, len(seconds))
 
 
 def _trials(
-    plan: Plan, tried: Mapping[str, int], paces: Mapping[str, Pace], facts: Mapping[Any, Facts]
+    plan: Plan, tried: Mapping[str, int], throughputs: Mapping[str, Throughput], facts: Mapping[Any, Facts]
 ) -> Iterable[float]:
     for each in plan.tunings:
         if each.chosen is None:
-            whole = paces[each.name].run_s(each.first, facts[each.first.dataset])
+            whole = throughputs[each.name].run_s(each.first, facts[each.first.dataset])
             yield from [whole] * max(0, each.tune.trials - tried.get(each.name, 0))
 
 

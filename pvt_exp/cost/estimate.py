@@ -12,7 +12,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.cost import Cost, NoCost, calibration
-from pvt_exp.cost.calibration import Hours, Pace
+from pvt_exp.cost.calibration import Hours, Throughput
 from pvt_exp.launchers import Launcher, Slot
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import attempts, progress
@@ -32,11 +32,11 @@ class Estimate:
 
     costs: tuple[Cost | NoCost, ...]
     """Of the plan's rows."""
-    paces: Mapping[str, Pace]
+    throughputs: Mapping[str, Throughput]
     """By the names of rows and pretraining runs, of those that were calibrated on such a device."""
     run_h: Mapping[str, float]
     """Hours of one run, likewise."""
-    room: int
+    available_memory: int
     """Bytes that a run can have."""
     slots: int
     device: str
@@ -80,29 +80,31 @@ def of(
             raise ConfigError(dict.fromkeys(told))
         left = {name: run for name, run in groups.items() if name not in failed}
         failed |= _calibrate(left, runs, placement, roots, slot)
-    paces = {
-        name: pace
+    throughputs = {
+        name: throughput
         for name, run in groups.items()
-        if (pace := calibration.known(runs, run, placement, slot)) is not None
+        if (throughput := calibration.known(runs, run, placement, slot)) is not None
     }
     known = {run.dataset for run in groups.values() if run.dataset in facts and facts[run.dataset].images}
-    lacking = tuple(name for name, run in groups.items() if name not in paces or run.dataset not in known)
+    lacking = tuple(name for name, run in groups.items() if name not in throughputs or run.dataset not in known)
     run_h = {
-        name: paces[name].run_s(run, facts[run.dataset]) / 3600 for name, run in groups.items() if name not in lacking
+        name: throughputs[name].run_s(run, facts[run.dataset]) / 3600
+        for name, run in groups.items()
+        if name not in lacking
     }
     hours = None
     if not lacking and groups:
         ended = {each["name"]: len(each["tried"]) for each in tried}
         begun = {run_id: part for run_id in outcomes if (part := _begun(runs, outcomes[run_id]))}
-        hours = calibration.hours(plan, outcomes, ended, paces, facts, begun, len(places))
-    room = room_of(places, launcher.memory_gb)
-    too_large = _too_large({row.name: each for row, each in zip(plan.rows, costs, strict=True)}, room)
+        hours = calibration.hours(plan, outcomes, ended, throughputs, facts, begun, len(places))
+    available = available_memory(places, launcher.memory_gb)
+    too_large = _too_large({row.name: each for row, each in zip(plan.rows, costs, strict=True)}, available)
     origins = {row.name: f"{row.origin}: " for row in plan.rows if row.origin}
     return Estimate(
         tuple(costs),
-        paces,
+        throughputs,
         run_h,
-        room,
+        available,
         len(places),
         calibration.device(slot),
         hours,
@@ -112,16 +114,16 @@ def of(
     )
 
 
-def room_of(places: Sequence[Slot], memory_gb: float | None) -> int:
+def available_memory(places: Sequence[Slot], memory_gb: float | None) -> int:
     """Bytes that each process of a run can have in the first of these places; on the CPU no more than its limit."""
     slot = places[0]
-    whole = calibration.room(slot, sum(each.gpus == slot.gpus for each in places))
+    whole = calibration.device_memory(slot, sum(each.gpus == slot.gpus for each in places))
     if slot.gpus:
         return whole - CUDA_BYTES
     return min(whole, int(memory_gb * 1e9 / slot.ranks)) if memory_gb else whole
 
 
-def foreseen(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) -> list[str]:
+def will_not_fit(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) -> list[str]:
     """Which rows will not fit, and why, as far as it is known at once: counted before or, on a GPU, of a few models. Those
     too that cannot be built.
     """
@@ -133,16 +135,16 @@ def foreseen(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) 
     found = dict(zip(rows, costs, strict=True))
     return [
         *(f"cannot be built: {name}: {told.reason}" for name, told in found.items() if isinstance(told, NoCost)),
-        *_too_large(found, room_of(places, launcher.memory_gb)),
+        *_too_large(found, available_memory(places, launcher.memory_gb)),
     ]
 
 
-def _too_large(costs: Mapping[str, Cost | NoCost | None], room: int) -> list[str]:
+def _too_large(costs: Mapping[str, Cost | NoCost | None], available: int) -> list[str]:
     return [
-        f"will not fit: a step of {name} takes {each.memory / GIB:.1f} GiB, and a run has {room / GIB:.1f} GiB here; "
+        f"will not fit: a step of {name} takes {each.memory / GIB:.1f} GiB, and a run has {available / GIB:.1f} GiB here; "
         "--micro-batch takes fewer images at once"
         for name, each in costs.items()
-        if isinstance(each, Cost) and each.memory is not None and each.memory > room
+        if isinstance(each, Cost) and each.memory is not None and each.memory > available
     ]
 
 
@@ -160,19 +162,23 @@ def _calibrate(
 ) -> dict[str, str]:
     """Measure what was not measured, or on a device that was busy; why that failed, of each row where it did."""
     failed = {}
-    paces = {name: calibration.known(runs, run, placement, slot) for name, run in groups.items()}
-    missing = {name: groups[name] for name, pace in paces.items() if pace is None or not pace.was_idle}
+    throughputs = {name: calibration.known(runs, run, placement, slot) for name, run in groups.items()}
+    missing = {
+        name: groups[name] for name, throughput in throughputs.items() if throughput is None or not throughput.was_idle
+    }
     store.create(runs)
     console = Console(stderr=True, markup=False, emoji=False)
     for count, (name, run) in enumerate(missing.items(), 1):
         placed = placement.model_copy(update={"data": str(roots[run.dataset.name])})
         try:
-            pace = calibration.measure(runs, run, placed, slot)
+            throughput = calibration.measure(runs, run, placed, slot)
         except ConfigError as error:
             failed[name] = str(error)
             continue
         console.print(
-            f"calibrated {count} of {len(missing)}: {name}: {pace.step_s:.3g} s a step", highlight=False, soft_wrap=True
+            f"calibrated {count} of {len(missing)}: {name}: {throughput.step_s:.3g} s a step",
+            highlight=False,
+            soft_wrap=True,
         )
     return failed
 

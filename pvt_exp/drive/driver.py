@@ -255,7 +255,7 @@ class _Driver:
             self._end_hung()
             return
         attempt, slot, placement = self.going.pop(run.id)
-        got_on = bool(attempts.checkpoints(attempt))
+        made_progress = bool(attempts.checkpoints(attempt))
         self.held.pop(run.id).close()
         for kept in (board.started, board.progress, board.first):
             kept.pop(run.id, None)
@@ -273,10 +273,10 @@ class _Driver:
             return
         self._ended(seen)
         if (told := attempts.ended(attempt)) is not None and told["state"] == "done":
-            got_on = False  # it came to a result that cannot be read, and would come to it again and again
+            made_progress = False  # it came to a result that cannot be read, and would come to it again and again
         shared = sum(_share(slot, other) for other in self.slots) > 1
         micro_batch = placement.micro_batch or run.ghost_batch_size
-        again = self.recovery.next(run, seen, got_on, shared, micro_batch)
+        again = self.recovery.next(run, seen, made_progress, shared, micro_batch)
         if again is None:
             board.again.pop(run.id, None)
             board.trained += ended.attempt.exists()

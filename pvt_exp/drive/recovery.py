@@ -45,18 +45,18 @@ class Recovery:
     """How each run that was changed is tried now."""
     halved: dict[str, int] = field(default_factory=dict)
 
-    def next(self, run: Run, seen: Outcome, got_on: bool, shared: bool, micro_batch: int) -> Again | None:
+    def next(self, run: Run, seen: Outcome, made_progress: bool, shared: bool, micro_batch: int) -> Again | None:
         """How to try the run again, which has just ended so; None: leave it.
 
         Args:
             run: the run.
             seen: what became of it.
-            got_on: whether the attempt had come to a checkpoint.
+            made_progress: whether the attempt had come to a checkpoint.
             shared: whether others could have been on its GPU, or on the CPU.
             micro_batch: the images that it held at once.
         """
         if seen.state == "killed":
-            return self._after_kill(run, seen, got_on)
+            return self._after_kill(run, seen, made_progress)
         if seen.state == "out_of_memory" and seen.cause != "no_smaller_batch":
             return self._with_less(run, shared, micro_batch)
         return None
@@ -71,10 +71,10 @@ class Recovery:
         self.how[run_id] = Again(bool(record["alone"]), record["micro_batch"], record["why"])
         self.halved[run_id] = record["halved"]
 
-    def _after_kill(self, run: Run, seen: Outcome, got_on: bool) -> Again | None:
+    def _after_kill(self, run: Run, seen: Outcome, made_progress: bool) -> Again | None:
         if seen.cause == "stopped":
             return None
-        count = 0 if got_on else self.fruitless.get(run.id, 0) + 1
+        count = 0 if made_progress else self.fruitless.get(run.id, 0) + 1
         self.fruitless[run.id] = count
         return self.how.get(run.id, AS_BEFORE) if count <= self.retries else None
 

@@ -108,7 +108,7 @@ def train(
     for line in site.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}):
         console.print(line, highlight=False, soft_wrap=True)
     rows = {planned.names[run.id]: run for run in to_do}
-    for line in estimate.foreseen(rows, launcher, placement):
+    for line in estimate.will_not_fit(rows, launcher, placement):
         console.print(line, highlight=False, soft_wrap=True)
     where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement, policy)
     try:

@@ -65,7 +65,7 @@ class Searches(Source):
         return None
 
     def look(self, board: Board) -> None:
-        """Tell the studies what has ended, and ask hopeless trials to end."""
+        """Tell the studies what has ended, and ask trials that should be pruned to end."""
         board.trials = [_group(each) for each in self.studies]
         for each in self.studies:
             for trial in each.trials:
@@ -84,7 +84,7 @@ class Searches(Source):
         if steps is None or name not in steps["metrics"]:
             return
         epoch, value = steps["scored"], steps["metrics"][name]
-        if one.is_hopeless(trial, epoch, value):
+        if one.should_prune(trial, epoch, value):
             attempt = attempts.of(self.runs / trial.run.id)[-1]
             why = f"its {name} after epoch {epoch} was {metric.text(value)}, worse than that of other trials"
             attempts.prune(attempt, why)

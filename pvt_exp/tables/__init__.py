@@ -18,7 +18,7 @@ from pvt_exp.store.outcome import Outcome
 
 if TYPE_CHECKING:
     from pvt_exp.cost import Cost, NoCost
-    from pvt_exp.cost.calibration import Pace
+    from pvt_exp.cost.calibration import Throughput
     from pvt_exp.plan import Plan
 
 
@@ -34,7 +34,7 @@ class Source(NamedTuple):
     outcomes: Mapping[str, "Outcome"]
     costs: Mapping[str, "Cost | NoCost"] = {}
     """What was counted, by the names of variants; for kinds that want it."""
-    paces: Mapping[str, "Sequence[Pace]"] = {}
+    throughputs: Mapping[str, "Sequence[Throughput]"] = {}
     """What was calibrated, likewise, on all devices."""
 
 

@@ -17,7 +17,7 @@ from pvt_exp.tables._metrics import found_in, usual
 from pvt_exp.tables._rows import Line, Notes, collect, some
 
 if TYPE_CHECKING:
-    from pvt_exp.cost.calibration import Pace
+    from pvt_exp.cost.calibration import Throughput
 
 GROUP = "the images of a group"
 
@@ -32,11 +32,11 @@ class Word(NamedTuple):
     """Decimals, where the unit is that of the title."""
     counted: str | None = None
     """The field of a `pvt_exp.cost.Cost`."""
-    measured: "Callable[[Pace, Line], float] | None" = None
+    measured: "Callable[[Throughput, Line], float] | None" = None
 
 
-def _trained_per_s(pace: "Pace", line: Line) -> float:
-    return line.variant.first.batch_size / pace.step_s
+def _train_images_per_s(throughput: "Throughput", line: Line) -> float:
+    return line.variant.first.batch_size / throughput.step_s
 
 
 WORDS = {
@@ -45,17 +45,19 @@ WORDS = {
     "backbone_params": Word("backbone params", COUNTS, counted="backbone_params"),
     "macs": Word("MACs", COUNTS, counted="macs"),
     "memory": Word("step memory", BYTES, counted="memory"),
-    "step_s": Word("step (s)", None, measured=lambda pace, _: pace.step_s),
-    "trained_per_s": Word("training (images/s)", None, 0, measured=_trained_per_s),
-    "images_per_s": Word("testing (images/s)", None, 0, measured=lambda pace, _: pace.images_per_s),
-    "held": Word("peak memory", BYTES, measured=lambda pace, _: pace.peak_memory_bytes),
+    "step_s": Word("step (s)", None, measured=lambda throughput, _: throughput.step_s),
+    "train_images_per_s": Word("training (images/s)", None, 0, measured=_train_images_per_s),
+    "inference_images_per_s": Word(
+        "inference (images/s)", None, 0, measured=lambda throughput, _: throughput.inference_images_per_s
+    ),
+    "peak_memory": Word("peak memory", BYTES, measured=lambda throughput, _: throughput.peak_memory_bytes),
 }
 """Any other column is as in the other kinds."""
-USED = {"macs": "G", "memory": "GiB", "held": "GiB"}
+USED = {"macs": "G", "memory": "GiB", "peak_memory": "GiB"}
 """The units of a column without a number; of the others M."""
-Paces = Mapping[str, Mapping[str, "Pace"]]
+Throughputs = Mapping[str, Mapping[str, "Throughput"]]
 """By device, and by the name of the row: the newest."""
-USUAL = ("params", "macs", "memory", "step_s", "trained_per_s", "images_per_s", "held", "seconds")
+USUAL = ("params", "macs", "memory", "step_s", "train_images_per_s", "inference_images_per_s", "peak_memory", "seconds")
 
 
 class Settings(TableOf):
@@ -77,7 +79,7 @@ class Settings(TableOf):
         (source,) = sources
         plan, notes = source.plan, Notes()
         lines = sorted(collect(source, self.epoch, notes), key=lambda line: not line.variant.is_base)
-        paces = self._paces(source, lines)
+        throughputs = self._throughputs(source, lines)
         words = self.columns or USUAL
         for i, word in enumerate(words):
             if word in words[:i]:
@@ -95,13 +97,13 @@ class Settings(TableOf):
                 title, made = _counted(WORDS[word], lines, source.costs, notes, USED.get(word, "M"))
                 columns.append(Column(word, title, "cost"))
                 cells.append(made)
-            elif len(paces) < 2:
-                device, measured = next(iter(paces.items()), ("", {}))
+            elif len(throughputs) < 2:
+                device, measured = next(iter(throughputs.items()), ("", {}))
                 title, made = _measured(WORDS[word], lines, measured, device, notes, USED.get(word, "M"))
                 columns.append(Column(word, title, "cost"))
                 cells.append(made)
             elif word == speeds[0]:  # those of a device stand together, where the first of them is asked for
-                for device, measured in paces.items():
+                for device, measured in throughputs.items():
                     for speed in speeds:
                         title, made = _measured(WORDS[speed], lines, measured, device, notes, USED.get(speed, "M"))
                         columns.append(Column(f"{device}: {speed}", title, "cost", device))
@@ -110,8 +112,8 @@ class Settings(TableOf):
         base = next((line for line in lines if line.variant.is_base), None)
         costs = {name: each for name, each in source.costs.items() if isinstance(each, Cost)}
         said = _about_counts(words, lines, costs, notes)
-        for device, measured in paces.items():
-            said += _about_paces(words, lines, measured, notes, device if len(paces) > 1 else "")
+        for device, measured in throughputs.items():
+            said += _about_throughput(words, lines, measured, notes, device if len(throughputs) > 1 else "")
         said += [*others.said, *about(plan, lines, notes)]
         return Table(
             name=plan.name,
@@ -122,13 +124,17 @@ class Settings(TableOf):
             seeds=plan.seeds,
         )
 
-    def _paces(self, source: Source, lines: Sequence[Line]) -> Paces:
+    def _throughputs(self, source: Source, lines: Sequence[Line]) -> Throughputs:
         """The newest of each row, on each of the devices that are meant."""
-        found: dict[str, dict[str, Pace]] = {}
+        found: dict[str, dict[str, Throughput]] = {}
         for line in lines:
-            for pace in sorted(source.paces.get(line.variant.name, ()), key=lambda pace: pace.measured):
-                found.setdefault(pace.device, {})[line.variant.name] = pace
-        meant = {device: paces for device, paces in found.items() if self.device is None or self.device in device}
+            for throughput in sorted(
+                source.throughputs.get(line.variant.name, ()), key=lambda throughput: throughput.measured
+            ):
+                found.setdefault(throughput.device, {})[line.variant.name] = throughput
+        meant = {
+            device: throughputs for device, throughputs in found.items() if self.device is None or self.device in device
+        }
         if self.device is not None and not meant:
             raise ConfigError(f"device: nothing was calibrated on '{self.device}'; there is {some(found) or 'nothing'}")
         return meant
@@ -177,14 +183,14 @@ def _counted(
 
 
 def _measured(
-    word: Word, lines: Sequence[Line], paces: "Mapping[str, Pace]", device: str, notes: Notes, usual: str
+    word: Word, lines: Sequence[Line], throughputs: "Mapping[str, Throughput]", device: str, notes: Notes, usual: str
 ) -> tuple[str, list[Cell]]:
     """A column of what was measured on a device, with why a cell is empty; and its title."""
     assert word.measured is not None
     cells = []
     for line in lines:
-        if (pace := paces.get(line.variant.name)) is not None:
-            cells.append(Cell(word.measured(pace, line)))
+        if (throughput := throughputs.get(line.variant.name)) is not None:
+            cells.append(Cell(word.measured(throughput, line)))
             continue
         where = f" on {device}" if device else ""
         why = f"not calibrated{where}: pvt-exp plan SWEEP --calibrate measures it"
@@ -223,11 +229,11 @@ def _about_counts(words: Sequence[str], lines: Sequence[Line], costs: "Mapping[s
     return said
 
 
-def _about_paces(
-    words: Sequence[str], lines: Sequence[Line], paces: "Mapping[str, Pace]", notes: Notes, device: str = ""
+def _about_throughput(
+    words: Sequence[str], lines: Sequence[Line], throughputs: "Mapping[str, Throughput]", notes: Notes, device: str = ""
 ) -> list[str]:
     """How the speeds were measured; ``device`` where there are several."""
-    measured = {line: paces[line.variant.name] for line in lines if line.variant.name in paces}
+    measured = {line: throughputs[line.variant.name] for line in lines if line.variant.name in throughputs}
     if not measured or not any(WORDS[word].measured for word in words if word in WORDS):
         return []
     every = list(measured.values())
@@ -242,20 +248,20 @@ def _about_paces(
     )
     on = ", ".join(
         [
-            some(dict.fromkeys(pace.device for pace in every)),
-            _span(sorted(pace.measured[:10] for pace in every)),
+            some(dict.fromkeys(throughput.device for throughput in every)),
+            _span(sorted(throughput.measured[:10] for throughput in every)),
             *([f"precision {precision}"] if precision else []),
             *([f"{images} at once"] if images not in (None, GROUP) else []),
         ]
     )
-    batches = " or ".join(several(batch, "image") for batch in dict.fromkeys(pace.batch for pace in every))
+    batches = " or ".join(several(batch, "image") for batch in dict.fromkeys(throughput.batch for throughput in every))
     said = [
-        f"Measured on {on}: a step with loading, the mean of {_span(sorted(pace.steps for pace in every))}; "
-        f"testing without loading, {batches} at a time."
+        f"Measured on {on}: a step with loading, the mean of {_span(sorted(throughput.steps for throughput in every))}; "
+        f"inference without loading, {batches} at a time."
     ]
-    if len({pace.code for pace in every}) > 1:
+    if len({throughput.code for throughput in every}) > 1:
         said.append(f"They were not all measured{on_it} with the same code.")
-    if busy := [line.name for line, pace in measured.items() if not pace.was_idle]:
+    if busy := [line.name for line, throughput in measured.items() if not throughput.was_idle]:
         said.append(f"{device or 'The device'} was not idle when these were measured: {some(busy)}.")
     return said
 
@@ -264,8 +270,8 @@ def _span(values: Sequence[object]) -> str:
     return str(values[0]) if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
 
 
-def _images(pace: "Pace") -> str:
-    return GROUP if pace.micro_batch is None else several(pace.micro_batch, "image")
+def _images(throughput: "Throughput") -> str:
+    return GROUP if throughput.micro_batch is None else several(throughput.micro_batch, "image")
 
 
 def _one_of(lines: Collection[Line], of: Callable[[Line], str], note: str, notes: Notes) -> str | None:

@@ -57,13 +57,13 @@ def _score(
     """Fields of ``pvt-exp evaluate --json``; see docs/json.md."""
     reader = holdout.open_split(run, root, "val")
     loader = val_loader(run, run.task.pipeline(), reader, placement)
-    pace = Pace(len(reader), show=not request["json"])
+    timer = Timer(len(reader), show=not request["json"])
     trainer = pl.Trainer(
         accelerator="gpu" if placement.gpus else "cpu",
         devices=1,
         precision=fit.PRECISION[run.precision],
         logger=False,
-        callbacks=[pace],
+        callbacks=[timer],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -87,9 +87,9 @@ def _score(
             "folder": str(root),
             "fingerprint": facts.fingerprint,
             "trained_on": request.get("fingerprint"),
-            "images": pace.images,
+            "images": timer.images,
             "left_out": excluded.as_json(
-                {"val": (*facts.left_out.get("val", ()), *excluded.unreadable("val", pace.unread))}
+                {"val": (*facts.left_out.get("val", ()), *excluded.unreadable("val", timer.unread))}
             ),
         },
         "match": None if match is None else asdict(match),
@@ -98,7 +98,7 @@ def _score(
             for name, value in told.items()
             if value != getattr(run.task, name)
         },
-        "images_per_second": round(pace.images / pace.seconds, 1),
+        "images_per_s": round(timer.images / timer.seconds, 1),
         "threads": torch.get_num_threads(),
         "workers": loader.groups.num_workers,
         "gpus": list(placement.gpus),
@@ -106,7 +106,7 @@ def _score(
     }
 
 
-class Pace(pl.Callback):
+class Timer(pl.Callback):
     """How many images were scored and how long that took, loading included; the scores' own computing is not."""
 
     def __init__(self, length: int, show: bool) -> None:
@@ -160,7 +160,7 @@ def _print(found: dict[str, Any]) -> None:
     say(f"data {data['name']} {data['fingerprint']}{trained}: {several(data['images'], 'image')} in {data['folder']}")
     for line in excluded.in_words(excluded.of_result(found)):
         say(f"  {line}")
-    say(f"{found['images_per_second']:.4g} images/s on {found['device']}")
+    say(f"{found['images_per_s']:.4g} images/s on {found['device']}")
 
 
 if __name__ == "__main__":

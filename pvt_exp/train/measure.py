@@ -45,7 +45,7 @@ def main(request: dict[str, Any]) -> None:
     ranks.leave()
     if request["rank"]:
         return
-    pace = {"step_s": clock.seconds / clock.steps, "steps": clock.steps, "waiting": clock.waiting}
+    throughput = {"step_s": clock.seconds / clock.steps, "steps": clock.steps, "data_wait": clock.data_wait}
     place = torch.device("cuda" if placement.gpus else "cpu")
     peak = (
         torch.cuda.max_memory_allocated()
@@ -53,7 +53,7 @@ def main(request: dict[str, Any]) -> None:
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     )
     scored = score(module.to(place), validation, run, placement.ranks, place)
-    print(json.dumps({**pace, "peak_memory_bytes": peak, **scored}))
+    print(json.dumps({**throughput, "peak_memory_bytes": peak, **scored}))
 
 
 class Clock(pl.Callback):
@@ -61,26 +61,26 @@ class Clock(pl.Callback):
 
     def __init__(self, parts: int) -> None:
         self.parts, self.batches, self.steps = parts, 0, 0
-        self.seconds, self.waiting = 0.0, 0.0
-        self._waited = Stopwatch()
+        self.seconds, self.data_wait = 0.0, 0.0
+        self._stopwatch = Stopwatch()
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
-        self._waited.stop()
+        self._stopwatch.stop()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.batches += 1
         steps, rest = divmod(self.batches, self.parts)
         if rest == 0 and steps == WARM_UP:
             _wait(module.device)
-            self._waited = Stopwatch()
+            self._stopwatch = Stopwatch()
             self._begun = time.monotonic()
         elif rest == 0 and steps > WARM_UP:
             _wait(module.device)
             self.steps, self.seconds = steps - WARM_UP, time.monotonic() - self._begun
-            self.waiting = round(self._waited.share, 3)
+            self.data_wait = round(self._stopwatch.share, 3)
             enough = self.steps >= STEPS or (self.steps >= LEAST_STEPS and self.seconds > PATIENCE_S)
             trainer.should_stop = ranks.any_of(enough)
-        self._waited.start()
+        self._stopwatch.start()
 
 
 def score(module: Any, validation: Any, run: Run, shared: int, place: torch.device) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def score(module: Any, validation: Any, run: Run, shared: int, place: torch.devi
             rounds += 1
         alone = time.monotonic() - begun
     size = len(whole["target"])
-    return {"scored_per_s": shared * seen / spent, "images_per_s": rounds * size / alone, "batch": size}
+    return {"val_images_per_s": shared * seen / spent, "inference_images_per_s": rounds * size / alone, "batch": size}
 
 
 def _wait(place: torch.device) -> None:

@@ -62,7 +62,7 @@ class Record(pl.Callback):
         self._shown = 0.0
         self.scored = 0
         """The epoch that `last` is of."""
-        self._waiting = Stopwatch()
+        self._data_wait = Stopwatch()
         self._beats = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -100,18 +100,18 @@ class Record(pl.Callback):
         self._since = now
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
-        self._waiting = Stopwatch()
+        self._data_wait = Stopwatch()
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
-        self._waiting.stop()
+        self._data_wait.stop()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
-        module.log("train/waiting_for_data", self._waiting.share)
+        module.log("train/data_wait", self._data_wait.share)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.samples += len(batch["target"]) * trainer.world_size
         self._not_read("train", batch)
-        self._waiting.start()
+        self._data_wait.start()
         if time.monotonic() - self._shown > PROGRESS_EVERY_S:
             self._show(trainer.current_epoch, (batch_idx + 1) / max(1, int(trainer.num_training_batches)))
 

@@ -133,13 +133,13 @@ class Study:
         else:
             study.tell(number, state=TrialState.PRUNED if seen.state == "pruned" else TrialState.FAIL)
 
-    def is_hopeless(self, trial: Trial, epoch: int, score: float) -> bool:
+    def should_prune(self, trial: Trial, epoch: int, score: float) -> bool:
         """Whether the pruner would end a trial that scores so after an epoch, from 1 on."""
         if self.tuning.tune.pruner is None or self._seen.get(trial.number, 0) >= epoch:
             return False
-        hopeless = self.database.tried(lambda: self._report(trial, epoch, score))
+        prune = self.database.tried(lambda: self._report(trial, epoch, score))
         self._seen[trial.number] = epoch
-        return hopeless
+        return prune
 
     def _report(self, trial: Trial, epoch: int, score: float) -> bool:
         import optuna

@@ -41,11 +41,19 @@ def test_hours_follow_from_a_few_steps_and_fall_as_runs_are_done(sweep: Path, cl
     assert "--calibrate measures" in cli("plan", sweep, "--cost", "--slots", "1", **env).stdout
     found = json.loads(cli("plan", sweep, "--calibrate", "--slots", "1", "--json", **env).stdout)
     for each in found["costs"]:
-        pace = each["pace"]
-        assert pace["steps"] >= 2
-        assert min(pace["step_s"], pace["scored_per_s"], pace["images_per_s"], each["run_h"]) > 0
-        assert 0 <= pace["waiting"] < 1
-        assert pace["peak_memory_bytes"] > each["memory"], "of the process, libraries and all"
+        throughput = each["throughput"]
+        assert throughput["steps"] >= 2
+        assert (
+            min(
+                throughput["step_s"],
+                throughput["val_images_per_s"],
+                throughput["inference_images_per_s"],
+                each["run_h"],
+            )
+            > 0
+        )
+        assert 0 <= throughput["data_wait"] < 1
+        assert throughput["peak_memory_bytes"] > each["memory"], "of the process, libraries and all"
     seeds = len(found["seeds"])
     assert found["hours"]["left"] == seeds * len(found["costs"])
     due = sum(seeds * each["run_h"] for each in found["costs"])

@@ -45,7 +45,7 @@ def _without_times(text: str) -> list[Any]:
     """The lines of metrics.csv without what differs between two runs of the same thing."""
     names, *lines = [line.split(",") for line in text.splitlines()]
     kept = [
-        i for i, name in enumerate(names) if not any(word in name for word in ("seconds", "_s", "waiting", "images"))
+        i for i, name in enumerate(names) if not any(word in name for word in ("seconds", "_s", "data_wait", "images"))
     ]
     return [[words[i] for i in kept] for words in (names, *lines)]
 

@@ -182,7 +182,7 @@ tables:
         title: Second
   - kind: cost
     sweep: sweep.yaml
-    columns: [params, macs, memory, held]
+    columns: [params, macs, memory, peak_memory]
   - kind: reproduction
     sweep: matrix.yaml
     columns: [top1, n, params]

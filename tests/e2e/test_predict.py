@@ -278,7 +278,7 @@ def test_evaluate_gives_the_very_figures_of_training(task: str, trained: dict[st
     assert said["per_class"] == due["per_class"]
     assert said["data"]["fingerprint"] == said["data"]["trained_on"] == due["data"]["fingerprint"]
     assert said["data"]["images"] == 12
-    assert said["images_per_second"] > 0
+    assert said["images_per_s"] > 0
     assert said["match"] is None
     assert tree(folder) == before
 

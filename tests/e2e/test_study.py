@@ -97,16 +97,16 @@ def test_a_study_that_was_interrupted_keeps_its_space(tmp_path: Path, tuning: Tu
     assert trial_record.interrupted(runs, other, "sweep") is None, "what has ended was not interrupted"
 
 
-def test_a_trial_below_the_median_of_the_others_is_hopeless(tmp_path: Path, tuning: Tuning) -> None:
+def test_a_trial_below_the_median_of_the_others_is_pruned(tmp_path: Path, tuning: Tuning) -> None:
     one = opened(tmp_path, tuning)
     for score in (50.0, 60.0, 70.0):
         trial = proposed(one)
-        assert not one.is_hopeless(trial, 1, score)
+        assert not one.should_prune(trial, 1, score)
         one.tell(trial, done(trial, score))
     bad, good = proposed(one), proposed(one)
-    assert one.is_hopeless(bad, 1, 10.0)
-    assert not one.is_hopeless(bad, 1, 10.0), "an epoch is looked at once"
-    assert not one.is_hopeless(good, 1, 65.0)
+    assert one.should_prune(bad, 1, 10.0)
+    assert not one.should_prune(bad, 1, 10.0), "an epoch is looked at once"
+    assert not one.should_prune(good, 1, 65.0)
     one.tell(bad, Outcome(bad.run.id, "pruned", "too low"))
     one.tell(good, done(good, 65.0))
     assert [trial.state.name for trial in one.study.trials] == ["COMPLETE"] * 3 + ["PRUNED", "COMPLETE"]
@@ -121,7 +121,7 @@ def test_hyperband_ends_the_bad_ones(tmp_path: Path, tuning: Tuning) -> None:
     for number in range(24):
         kind, trial = ("bad" if number % 4 else "good"), proposed(one)
         score = 90.0 + number if kind == "good" else 10.0 - number / 10
-        if any(one.is_hopeless(trial, epoch, score) for epoch in range(1, 9)):
+        if any(one.should_prune(trial, epoch, score) for epoch in range(1, 9)):
             ended[kind] += 1
             one.tell(trial, Outcome(trial.run.id, "pruned", "too low"))
         else:
@@ -164,10 +164,10 @@ def test_a_second_driver_knows_how_earlier_trials_went(tmp_path: Path, tuning: T
     second = opened(tmp_path, tuning)
     second.open()
     for trial in second.trials:
-        assert not second.is_hopeless(trial, 2, 0.0), "an epoch is looked at once"
+        assert not second.should_prune(trial, 2, 0.0), "an epoch is looked at once"
         second.tell(trial, done(trial, 80.0))
     assert second.study.trials[1].intermediate_values == {1: 60.0, 2: 65.0}
-    assert second.is_hopeless(proposed(second), 1, 10.0)
+    assert second.should_prune(proposed(second), 1, 10.0)
 
 
 def test_what_was_edited_and_what_is_not_ours_is_refused(tmp_path: Path, tuning: Tuning) -> None:
@@ -266,10 +266,10 @@ def search(one: Study, tuning: Tuning, spoil: Any) -> list[dict[str, Any]]:
     """The values of five trials, two of which end before the database is spoilt, and one while it is."""
     trials = [proposed(one) for _ in range(3)]
     for trial, score in zip(trials[:2], (20.0, 60.0), strict=True):
-        assert not one.is_hopeless(trial, 1, score)
+        assert not one.should_prune(trial, 1, score)
         one.tell(trial, done(trial, score))
     with spoil:
-        one.is_hopeless(trials[2], 1, 40.0)
+        one.should_prune(trials[2], 1, 40.0)
         one.tell(trials[2], done(trials[2], 40.0))
         trials.append(proposed(one))
     one.tell(trials[3], done(trials[3], 70.0))

@@ -77,7 +77,7 @@ def test_a_run_trains_and_its_result_has_a_line_a_class(kind: str, tmp_path: Pat
     assert result["cost"]["macs"] > 0
     assert result["provenance"]["samples_seen"] == 32
     curve = (tmp_path / "runs" / each.id / "attempts/1/metrics.csv").read_text().splitlines()
-    assert "train/waiting_for_data" in curve[0]
+    assert "train/data_wait" in curve[0]
 
 
 @pytest.mark.parametrize("kind", DENSE)

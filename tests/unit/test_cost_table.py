@@ -1,4 +1,4 @@
-"""The cost table, and the hours of a plan: what follows from paces, which are made up here; e2e measures some."""
+"""The cost table, and the hours of a plan: what follows from throughputs, which are made up here; e2e measures some."""
 
 import io
 from dataclasses import replace
@@ -15,7 +15,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.config.component import kinds
 from pvt_exp.config.placement import Placement
 from pvt_exp.cost import Cost, NoCost, calibration, estimate
-from pvt_exp.cost.calibration import Pace
+from pvt_exp.cost.calibration import Throughput
 from pvt_exp.datasets import Facts
 from pvt_exp.plan import expand
 from pvt_exp.plan.matching import Matched
@@ -26,14 +26,14 @@ from tests.unit.test_plan import make
 
 BLOCKS = "  - one_at_a_time:\n      depth:\n        deep: {backbone.depths: [2, 2, 2, 2]}\n"
 COST = Cost(2_000_000, 2_000_000, 1_500_000, 3_000_000_000, (224, 224), 3_000_000_000, (224, 224), 5 * 2**30)
-PACE = Pace(0.5, 20, 0.1, 40.0, 200.0, 6 * 2**30, 64, "H100", 8, 0.0, "2026-11-01T00:00:00Z", "abc")
+THROUGHPUT = Throughput(0.5, 20, 0.1, 40.0, 200.0, 6 * 2**30, 64, "H100", 8, 0.0, "2026-11-01T00:00:00Z", "abc")
 
 
-def source(experiment: Path, **paces: list[Pace]) -> Source:
+def source(experiment: Path, **throughputs: list[Throughput]) -> Source:
     plan = expand.load(make(experiment.parent, BLOCKS, "seeds: [0, 1]\n"))[1]
     names = [variant.name for variant in plan.variants]
     outcomes = {run.id: SimpleNamespace(state="pending", reason=None, result=None) for run in plan.runs}
-    found = dict(zip(names, paces.values(), strict=False))
+    found = dict(zip(names, throughputs.values(), strict=False))
     return Source(plan, outcomes, dict.fromkeys(names, COST), found)
 
 
@@ -46,8 +46,8 @@ def texts(table: Table) -> dict[str, list[str]]:
 
 
 def test_sizes_are_counted_and_speed_is_what_was_measured(experiment: Path) -> None:
-    slow = PACE._replace(step_s=1.25, busy=0.6)
-    made = source(experiment, base=[PACE], deep=[slow])
+    slow = THROUGHPUT._replace(step_s=1.25, busy=0.6)
+    made = source(experiment, base=[THROUGHPUT], deep=[slow])
     batch = made.plan.variants[0].first.batch_size
     table = Settings(sweep="x.yaml").build([made])
     shown = texts(table)
@@ -56,7 +56,7 @@ def test_sizes_are_counted_and_speed_is_what_was_measured(experiment: Path) -> N
     assert shown["memory"] == ["5.00", "5.00"]
     assert shown["step_s"] == ["0.50", "1.25"]
     assert [row.cells[4].value for row in table.rows] == [batch / 0.5, batch / 1.25]
-    assert shown["held"] == ["6.00", "6.00"]
+    assert shown["peak_memory"] == ["6.00", "6.00"]
     assert shown["seconds"] == ["—", "—"], "nothing is trained"
     said = " ".join(note.text for note in table.notes)
     assert "Measured on H100, 2026-11-01" in said
@@ -77,22 +77,24 @@ def test_a_matched_row_and_another_recipe_are_said(experiment: Path) -> None:
 
 
 def test_what_was_not_calibrated_says_so(experiment: Path) -> None:
-    shown = texts(Settings(sweep="x.yaml", columns=("params", "step_s", "n")).build([source(experiment, base=[PACE])]))
+    shown = texts(
+        Settings(sweep="x.yaml", columns=("params", "step_s", "n")).build([source(experiment, base=[THROUGHPUT])])
+    )
     assert shown["step_s"] == ["0.50", "—"]
     assert list(shown) == ["params", "step_s", "n"]
 
 
 def test_several_devices_stand_side_by_side_unless_one_is_named(experiment: Path) -> None:
-    other = PACE._replace(device="A100", step_s=2.0)
-    newer = PACE._replace(measured="2026-11-02T00:00:00Z", step_s=0.25)
-    made = source(experiment, base=[PACE, other, newer])
-    table = Settings(sweep="x.yaml", columns=("params", "step_s", "n", "images_per_s")).build([made])
+    other = THROUGHPUT._replace(device="A100", step_s=2.0)
+    newer = THROUGHPUT._replace(measured="2026-11-02T00:00:00Z", step_s=0.25)
+    made = source(experiment, base=[THROUGHPUT, other, newer])
+    table = Settings(sweep="x.yaml", columns=("params", "step_s", "n", "inference_images_per_s")).build([made])
     assert [(column.heading, column.key) for column in table.columns] == [
         ("", "params"),
         ("H100", "H100: step_s"),
-        ("H100", "H100: images_per_s"),
+        ("H100", "H100: inference_images_per_s"),
         ("A100", "A100: step_s"),
-        ("A100", "A100: images_per_s"),
+        ("A100", "A100: inference_images_per_s"),
         ("", "n"),
     ]
     shown = texts(table)
@@ -113,7 +115,7 @@ def test_several_devices_stand_side_by_side_unless_one_is_named(experiment: Path
 
 
 def test_what_rows_do_not_share_is_marked_at_each(experiment: Path) -> None:
-    made = source(experiment, base=[PACE], deep=[PACE._replace(micro_batch=2, workers=3, code="another")])
+    made = source(experiment, base=[THROUGHPUT], deep=[THROUGHPUT._replace(micro_batch=2, workers=3, code="another")])
     base, deep = made.plan.variants
     costs = {**made.costs, deep.name: COST._replace(input_px=(448, 448))}
     other = replace(deep, runs=tuple(run.model_copy(update={"ghost_batch_size": 8}) for run in deep.runs))
@@ -132,7 +134,10 @@ def test_what_rows_do_not_share_is_marked_at_each(experiment: Path) -> None:
     [
         (("params", "macs", "top9("), r"columns\.2: unknown column 'top9\('"),
         (("params", "params"), r"columns\.1: the column params stands here twice"),
-        (("images_per_sec",), r"columns\.0: unknown column 'images_per_sec'; did you mean images_per_s"),
+        (
+            ("train_images_per_sec",),
+            r"columns\.0: unknown column 'train_images_per_sec'; did you mean train_images_per_s",
+        ),
     ],
 )
 def test_columns_that_are_none_are_told_with_their_place(experiment: Path, columns: tuple[str, ...], said: str) -> None:
@@ -167,13 +172,13 @@ def test_hours_are_of_what_is_left_and_fill_the_slots(experiment: Path) -> None:
     plan = source(experiment).plan
     (base, deep) = plan.variants
     facts = Facts("f", ("a", "b"), {"train": 10 * base.first.batch_size, "val": 80}, {})
-    paces = {base.name: PACE, deep.name: PACE._replace(step_s=1.0)}
+    throughputs = {base.name: THROUGHPUT, deep.name: THROUGHPUT._replace(step_s=1.0)}
     base_s = base.first.epochs * (10 * 0.5 + 80 / 40)
     deep_s = base.first.epochs * (10 * 1.0 + 80 / 40)
 
     def hours(outcomes: dict[str, SimpleNamespace], slots: int, progress: dict[str, float]) -> calibration.Hours:
         of = {base.first.dataset: facts}
-        return calibration.hours(plan, outcomes, {}, paces, of, progress, slots)  # type: ignore[arg-type]
+        return calibration.hours(plan, outcomes, {}, throughputs, of, progress, slots)  # type: ignore[arg-type]
 
     todo = {run.id: SimpleNamespace(state="pending") for run in plan.runs}
     whole = hours(todo, 1, {})
@@ -192,7 +197,7 @@ def test_held_out_images_are_scored_in_the_place_of_the_validation_split(experim
     run = source(experiment).plan.variants[0].first
     facts = Facts("f", ("a", "b"), {"train": 100, "val": 5000}, {})
     held = run.model_copy(update={"holdout": SimpleNamespace(held=lambda images: images // 10), "batch_size": 10})
-    assert PACE.run_s(held, facts) == pytest.approx(run.epochs * (9 * 0.5 + 10 / 40))
+    assert THROUGHPUT.run_s(held, facts) == pytest.approx(run.epochs * (9 * 0.5 + 10 / 40))
 
 
 # ------------------------------------------------------------ what will not fit
@@ -201,13 +206,13 @@ def test_held_out_images_are_scored_in_the_place_of_the_validation_split(experim
 def test_what_will_not_fit_is_said_as_far_as_it_is_known(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {variant.name: variant.first for variant in source(experiment).plan.variants}
     launcher = kinds("launchers")["local"](cpu_slots=2)
-    monkeypatch.setattr(calibration, "room", lambda slot, sharing: 8 * 2**30 // sharing)
+    monkeypatch.setattr(calibration, "device_memory", lambda slot, sharing: 8 * 2**30 // sharing)
     monkeypatch.setattr(cost, "known", lambda runs: [COST, None])
-    (said,) = estimate.foreseen(rows, launcher, Placement())
+    (said,) = estimate.will_not_fit(rows, launcher, Placement())
     assert said.startswith("will not fit: a step of base takes 5.0 GiB, and a run has 4.0 GiB here; --micro-batch")
     asked = []
     monkeypatch.setattr(cost, "known", lambda runs: asked.extend(runs) or [None, None])
-    assert estimate.foreseen(rows, launcher, Placement(micro_batch=2)) == [], "on a CPU nothing is counted for it"
+    assert estimate.will_not_fit(rows, launcher, Placement(micro_batch=2)) == [], "on a CPU nothing is counted for it"
     assert {run.ghost_batch_size for run in asked} == {2}
 
 
@@ -245,15 +250,15 @@ def test_times_and_memory_have_the_units_that_fit(experiment: Path) -> None:
     made = source(experiment)
     names = [row.name for row in made.plan.rows]
     hours = calibration.Hours(device_h=0.0007, wall_h=0.00035, left=1)
-    paces, run_h = (
-        {name: PACE._replace(peak_memory_bytes=2**29) for name in names},
+    throughputs, run_h = (
+        {name: THROUGHPUT._replace(peak_memory_bytes=2**29) for name in names},
         {names[0]: 0.000354, names[1]: 0.01},
     )
-    told = estimate.Estimate((COST, COST), paces, run_h, 2**33, 2, "the CPU", hours)
+    told = estimate.Estimate((COST, COST), throughputs, run_h, 2**33, 2, "the CPU", hours)
     console = Console(record=True, width=200, file=io.StringIO())
     print_estimate(console, made.plan, told, None)
     said = console.export_text()
-    assert all(head in said for head in ("memory (GiB)", "held (GiB)", "run (s)"))
+    assert all(head in said for head in ("memory (GiB)", "peak memory (GiB)", "run (s)"))
     base, deep = (row.split() for row in said.splitlines() if row.startswith(("base", "depth deep")))
     assert base[-2:] == ["0.50", "1.27"]
     assert deep[-2:] == ["0.50", "36.00"]

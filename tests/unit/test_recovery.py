@@ -143,13 +143,13 @@ def test_and_no_more_often(planned: Plan) -> None:
     assert len(placements(planned.runs[0].id)) == 3
 
 
-def test_an_attempt_that_got_on_does_not_count(planned: Plan) -> None:
-    def got_on(attempt: Path) -> int:
+def test_an_attempt_that_made_progress_does_not_count(planned: Plan) -> None:
+    def made_progress(attempt: Path) -> int:
         (attempt / "checkpoints").mkdir()
         (attempt / "checkpoints/epoch=0-step=4.ckpt").touch()
         return -9
 
-    SCRIPT[planned.runs[0].id] = [-9, got_on, -9, -9, got_on, -9, got_on]
+    SCRIPT[planned.runs[0].id] = [-9, made_progress, -9, -9, made_progress, -9, made_progress]
     assert train(planned)[0] == 0
     assert len(placements(planned.runs[0].id)) == 8
 

@@ -25,12 +25,17 @@ def estimate_json(plan: Plan, told: Estimate) -> dict[str, Any]:
             **(each._asdict() if isinstance(each, Cost) else NOTHING),
             "head_params": each.params - each.backbone_params if isinstance(each, Cost) else None,
             "reason": each.reason if isinstance(each, NoCost) else None,
-            "pace": told.paces[row.name]._asdict() if row.name in told.paces else None,
+            "throughput": told.throughputs[row.name]._asdict() if row.name in told.throughputs else None,
             "run_h": told.run_h.get(row.name),
         }
         for row, each in zip(plan.rows, told.costs, strict=True)
     ]
-    device = {"name": told.device, "slots": told.slots, "room_bytes": told.room, "too_large": list(told.too_large)}
+    device = {
+        "name": told.device,
+        "slots": told.slots,
+        "available_memory_bytes": told.available_memory,
+        "too_large": list(told.too_large),
+    }
     return {"costs": costs, "device": device, "hours": told.hours and told.hours._asdict()}
 
 
@@ -44,15 +49,15 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     params = fitting((each.params for each in counted), COUNTS, "M")
     params = params._replace(digits=max(3, params.digits))  # a head is small beside its model
     macs = fitting((size for each in counted for size in (each.macs, each.test_macs)), COUNTS, "G")
-    held = [pace.peak_memory_bytes for pace in told.paces.values()]
-    memory = fitting([*(each.memory for each in counted), *held], BYTES, "GiB")
+    peaks = [throughput.peak_memory_bytes for throughput in told.throughputs.values()]
+    memory = fitting([*(each.memory for each in counted), *peaks], BYTES, "GiB")
     times = fitting((3600 * hours for hours in told.run_h.values()), TIMES, "h")
     table = Grid()
     table.add_column("variant", overflow="fold")
     titles = [params.head("parameters"), *(["trained"] if frozen else []), "backbone", "head", macs.head("MACs")]
     titles += [*(["in testing"] if larger else []), memory.head("memory")]
     beside = ["parameters, MACs to the base's"] if base else []
-    paced = ["step (s)", "waiting", memory.head("held"), times.head("run")] if told.paces else []
+    paced = ["step (s)", "data wait", memory.head("peak memory"), times.head("run")] if told.throughputs else []
     for title in (*titles, *beside, *paced):
         table.add_column(title, justify="right")
     for row, each in rows[:most]:
@@ -65,8 +70,8 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
         cells += [_or_not(macs, count) for count in (each.macs, *([each.test_macs] if larger else []))]
         cells += [_or_not(memory, each.memory)]
         cells += [f"{_times(each.params, base.params)}, {_times(each.macs, base.macs)}"] if base else []
-        if told.paces:
-            cells += _pace(told, row.name, memory, times)
+        if told.throughputs:
+            cells += _throughput(told, row.name, memory, times)
         table.add_row(Text(row.name), *cells)
     console.print(table)
     say = _Say(console)
@@ -78,11 +83,12 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     for row, each in rows:
         for reason, names in _uncounted(each):
             say(f"not counted: {names} of {row.name}: {reason}")
-    if told.paces:
+    if told.throughputs:
         say(
-            f"measured on {told.device}: a step with its loading, of which waiting for images, memory held, time of one run"
+            f"measured on {told.device}: a step with its loading, the part of it spent waiting for images, "
+            "peak memory, time of one run"
         )
-    if busy := [name for name, pace in told.paces.items() if not pace.was_idle]:
+    if busy := [name for name, throughput in told.throughputs.items() if not throughput.was_idle]:
         say(
             f"not on an idle device: {', '.join(busy[:5])}{' ...' if len(busy) > 5 else ''}; calibrate again when it is"
         )
@@ -119,12 +125,17 @@ class _Say:
         self.console.print(text, highlight=False, soft_wrap=True)
 
 
-def _pace(told: Estimate, name: str, memory: Unit, times: Unit) -> list[str]:
-    pace = told.paces.get(name)
-    if pace is None:
+def _throughput(told: Estimate, name: str, memory: Unit, times: Unit) -> list[str]:
+    throughput = told.throughputs.get(name)
+    if throughput is None:
         return ["-"] * 4
     run = times.text(3600 * told.run_h[name]) if name in told.run_h else "-"
-    return [f"{pace.step_s:.3g}", f"{100 * pace.waiting:.0f} %", memory.text(pace.peak_memory_bytes), run]
+    return [
+        f"{throughput.step_s:.3g}",
+        f"{100 * throughput.data_wait:.0f} %",
+        memory.text(throughput.peak_memory_bytes),
+        run,
+    ]
 
 
 def _time(hours: float) -> str:
@@ -140,6 +151,6 @@ def _say_hours(say: _Say, told: Estimate) -> None:
             f"left to train: {left}, {alone} one after another on {told.device}; about {together} with {told.slots} at once"
         )
         return
-    if told.paces:
+    if told.throughputs:
         say(f"hours: not known of {', '.join(told.lacking[:5])}{' ...' if len(told.lacking) > 5 else ''}")
     say("hours: pvt-exp plan SWEEP --calibrate measures a few steps of each row")
