@@ -498,7 +498,7 @@ def _(said: Said) -> None:
 
 @typed("report sweep.yaml --seeds 0 --best --out papers", "--best")
 def _(said: Said) -> None:
-    assert "at each run's best epoch, which flatters" in " ".join(said.out.split())
+    assert "at each run's best epoch, which is optimistic" in " ".join(said.out.split())
     folder = said.folder / "papers/sweep"
     made = {path.name for path in folder.glob("*.best*")}
     assert made == set(BEST)
@@ -507,7 +507,7 @@ def _(said: Said) -> None:
     result = yaml.safe_load((said.folder / "runs" / said.names["deeper"] / "result.json").read_text())
     assert float(cells["deeper"]["top1"]) == result["best"]["metrics"]["top1"]
     for name in BEST[1:4]:
-        assert "which flatters" in " ".join((folder / name).read_text().split())
+        assert "which is optimistic" in " ".join((folder / name).read_text().split())
     for path in (said.folder / "papers before/sweep").iterdir():
         assert (folder / path.name).read_bytes() == path.read_bytes(), "the paper's table is as it was"
 

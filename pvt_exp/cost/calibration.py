@@ -107,19 +107,26 @@ def _smi(what: str, gpu: int) -> str | None:
 
 def known(runs: Path, run: Run, placement: Placement, slot: Slot) -> Throughput | None:
     """What was measured of such a run on such a device."""
-    told = files.read_json(_path(runs, run, placement, slot))
-    return Throughput(**told["throughput"]) if told else None
+    found = _read(_path(runs, run, placement, slot))
+    return None if found is None else Throughput(**found["throughput"])
 
 
 def of_run(runs: Path, run: Run) -> list[Throughput]:
     """What was measured of such a run, on any device and in any placement."""
     own = _counts(run, Placement())["run"]
-    return [Throughput(**told["throughput"]) for told in _all(runs) if told["run"] == own]
+    return [Throughput(**found["throughput"]) for found in _all(runs) if found["run"] == own]
 
 
 @lru_cache(maxsize=1)
 def _all(runs: Path) -> list[dict[str, Any]]:
-    return [told for path in sorted((runs / "calibrations").glob("*.json")) if (told := files.read_json(path))]
+    return [found for path in sorted((runs / "calibrations").glob("*.json")) if (found := _read(path))]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The contents of a calibration's file; None where it is absent, torn, or of code with other fields."""
+    found = files.read_json(path)
+    values = found.get("throughput") if isinstance(found, dict) else None
+    return found if isinstance(values, dict) and set(values) == set(Throughput._fields) else None
 
 
 def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Throughput:

@@ -192,7 +192,7 @@ class TableOf(Component):
     """In their order: metrics, ``n``, ``interval``, ``difference``, ``p``, ``params``, ``macs``, ``seconds``, fields of the
     run such as ``optim.lr``; docs/tables.md has all words. Empty: those that the kind shows by itself."""
     epoch: Literal["last", "best"] = "last"
-    """``best`` takes the best epoch of each run by the task's first metric, which flatters; the table says so."""
+    """``best`` takes the best epoch of each run by the task's first metric, which is optimistic; the table says so."""
 
     @property
     def sweeps(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Rows against the base: differences with their intervals, and what is left of them when it counts that they are several."""
+"""Rows against the base: differences with their intervals, and which of them stand after correction for their number."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ from pvt_exp.tables._rows import Line, Notes, some
 
 MARKS: dict[Verdict, str] = {"clear": "*", "unclear": "§", "noise": "†"}
 SIGNIFICANT = 0.05
-UNPAIRED = "difference not of the same seeds, as it and the base do not share two: Welch's interval"
-ALIKE = "all seeds differ by the same, so that there is no interval"
+UNPAIRED = "difference not paired by seed, as this row and the base share fewer than two: Welch's interval"
+ALIKE = "all seeds differ by the same amount, so there is no interval"
 
 
 class Differences:
@@ -62,7 +62,7 @@ class Differences:
             marks = [MARKS[verdict]] if verdict else []
             marks += dict.fromkeys((*line.marks, *self.base.marks)) if line.marks != self.base.marks else ()
             if each.pairs and each.pairs < max(stat.n, self.base_stat.n):
-                marks.append(notes.mark("difference over the seeds that it and the base have both", line.name))
+                marks.append(notes.mark("difference over the seeds that this row and the base share", line.name))
             if each.half is not None and not each.pairs and any(other and other.pairs for other in self.found):
                 marks.append(notes.mark(UNPAIRED, line.name))
             if each.std == 0:
@@ -98,12 +98,12 @@ class Differences:
     def _none(self, line: Line, stat: Stat | None) -> Cell:
         """The cell of a row that has no difference."""
         if line is self.base and stat is not None:
-            return Cell(0.0)  # true, and not worth ink
+            return Cell(0.0)  # shown as an empty cell
         return Cell(missing=line.missing if stat is None else "no base")
 
 
 def correct(all_of_them: Sequence[Differences]) -> None:
-    """Holm's correction, once over all differences that a table tells of."""
+    """Holm's correction, once over all differences of a table."""
     places = [(each, i) for each in all_of_them for i, p in enumerate(each.ps) if p is not None]
     for (each, i), p in zip(places, holm([each.ps[i] or 0.0 for each, i in places]), strict=True):
         each.ps[i] = p
@@ -122,31 +122,29 @@ def about_differences(of: Differences) -> list[str]:
     how = ""
     if tested:
         paired = any(each.pairs for each in tested)
-        how = (
-            f", ± half its 95 % interval ({'of the same seeds, Student' if paired else 'seeds not shared, Welch'}'s t)"
-        )
-    whose = "the base's" if of.base.variant.is_base else f"that of {of.base.name}"
+        how = f", ± half its 95 % interval ({'paired by seed, Student' if paired else 'not paired, Welch'}'s t)"
+    mean = "the base's mean" if of.base.variant.is_base else f"the mean of {of.base.name}"
     direction = "; smaller is better" if metric.smaller_is_better else ""
-    text = f"Δ: mean less {whose}{f', in {unit}' if unit else ''}{how}{direction}."
+    text = f"Δ: difference from {mean}{f', in {unit}' if unit else ''}{how}{direction}."
     return [text, *_legend(of)]
 
 
 def _legend(of: Differences) -> list[str]:
-    """What each mark means, all of them wherever there is one, so that none is missed where it is absent."""
+    """What each mark means: all of them, as soon as one is there."""
     if not any(of.verdicts):
         return []
-    noise = f"{MARKS['noise']}: inside seed noise, as its own 95 % interval contains 0."
+    noise = f"{MARKS['noise']}: inside seed noise: its own 95 % interval contains 0."
     if of.together == 1:
         return [f"{MARKS['clear']}: p < 0.05. {noise}"]
     among = f"{of.together} differences of the table"
     return [
-        f"{MARKS['clear']}: p < 0.05 after Holm's correction for the {among}. {MARKS['unclear']}: not clear, as its own "
+        f"{MARKS['clear']}: p < 0.05 after Holm's correction for the {among}. {MARKS['unclear']}: not clear: its own "
         f"95 % interval does not contain 0, but p is not below 0.05 after that correction. {noise}"
     ]
 
 
 def about_noise(of: Differences) -> list[str]:
-    """What is left of the differences when it counts that they are several, and how many seeds would show the others."""
+    """How many differences stand after correction, and how many seeds the others need."""
     ps = [(line.name, p) for line, p in zip(of.lines, of.ps, strict=True) if p is not None]
     if not ps:
         return []
@@ -167,8 +165,8 @@ def about_noise(of: Differences) -> list[str]:
         if len(words) == 2 and known[0][0] == known[-1][0]:
             words = [f"{known[0][0]} for each"]
         words += ["more than 10,000"] if len(known) < len(wanted) else []
-        shared = "" if all(each.pairs for _, each in noisy) else ", if both rows have the same"
+        shared = "" if all(each.pairs for _, each in noisy) else ", if both rows share their seeds"
         said.append(
-            f"Seeds that it would take to see a difference like those marked {MARKS['noise']}{shared}: {' to '.join(words)}."
+            f"Seeds needed to detect the differences marked {MARKS['noise']} (80 % power{shared}): {' to '.join(words)}."
         )
     return said

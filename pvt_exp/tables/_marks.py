@@ -15,6 +15,9 @@ from pvt_exp.tables._tuned import about_tuning
 if TYPE_CHECKING:
     from pvt_exp.plan import Plan
 
+WHAT = {"params": "parameters", "macs": "MACs", "memory": "step memory"}
+"""What `match` can bring to the base's, as notes say it."""
+
 
 def about(plan: "Plan", lines: Sequence[Line], notes: Notes, base: Line | None = None) -> list[str]:
     """Mark the lines with all that is said of them, and return what is said of the whole table.
@@ -81,7 +84,7 @@ def code_of(result: Mapping[str, Any]) -> str:
 
 
 def compare_data(lines: Sequence[Line], notes: Notes) -> list[str]:
-    """Mark the rows that saw other data of the same name than most; say what all others saw, and what was left out."""
+    """Mark the rows whose data, of one name, differ from most rows'; say what the others used, and what was left out."""
     seen: dict[str, Counter[str]] = {}
     for line in lines:
         for result in line.results:
@@ -94,9 +97,9 @@ def compare_data(lines: Sequence[Line], notes: Notes) -> list[str]:
         for data in dict.fromkeys(data_of(result) for result in line.results):
             name, _, fingerprint = data.rpartition(":")
             if usual[name] is None:
-                text = f"saw {name} with fingerprint {fingerprint}; the rows do not share their data"
+                text = f"trained on {name} with fingerprint {fingerprint}; the rows do not share their data"
             elif fingerprint != usual[name]:
-                text = f"saw other data than the rest: {name} with fingerprint {fingerprint}, not {usual[name]}"
+                text = f"trained on other data than the rest: {name} with fingerprint {fingerprint}, not {usual[name]}"
             else:
                 continue
             line.marks.append(notes.mark(text))
@@ -122,14 +125,14 @@ def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
 
 
 def about_matches(lines: Sequence[Line], notes: Notes) -> list[str]:
-    """Mark the rows of which something was changed so that they cost what the base does, and those that could not be."""
+    """Mark the rows of which a field was scaled to the base's cost, and those that could not be."""
     for line in lines:
         if line.variant.matched is not None:
             line.told.append(notes.mark(f"matched: {line.variant.matched}"))
         elif line.variant.unmatched is not None:
             line.told.append(notes.mark(f"not matched: {line.variant.unmatched}"))
-    changed = any(line.variant.matched is not None for line in lines)
-    return ["Matched: made to cost what the base does."] if changed else []
+    costs = [f"the base's {WHAT[line.variant.matched.cost]}" for line in lines if line.variant.matched is not None]
+    return [f"Matched: scaled to {' and '.join(dict.fromkeys(costs))}."] if costs else []
 
 
 def about_recipes(lines: Sequence[Line], notes: Notes, base: Line | None = None) -> None:

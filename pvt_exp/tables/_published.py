@@ -1,4 +1,4 @@
-"""Published figures beside the rows: what each source says, how far ours is from it, and whence it is."""
+"""Published figures beside the rows: what each source says, how far ours is from it, and where it is found."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ def name_of(figure: Figure) -> str:
     return figure.key.partition("/")[0]
 
 
-def told_by(lines: Sequence[Line], metric: str) -> list[str]:
+def sources_of(lines: Sequence[Line], metric: str) -> list[str]:
     """Who has figures of a metric, in the order in which the sweep names them."""
     return list(dict.fromkeys(name_of(f) for line in lines for f in line.variant.published if metric in f.metrics))
 
@@ -121,12 +121,12 @@ class Deviations(NamedTuple):
         rows = several(len(told), "row")
         words = f"Of {rows} with a figure of {self.source}, {len(have) - len(outside)} within {self.tolerance:g}"
         words += f"; {len(outside)} not: {some(outside)}" if outside else ""
-        words += f"; {len(unsure)} cannot be told with these seeds: {some(unsure)}" if unsure else ""
+        words += f"; {len(unsure)} undecided with these seeds: {some(unsure)}" if unsure else ""
         return words + (f"; {len(missing)} without a result: {some(missing)}" if missing else "") + "."
 
 
 def deviations(metric: Measured, found: list[Figure | None], tolerance: float) -> Deviations:
-    """Ours less the published figures, each over the row's seeds."""
+    """Ours minus the published figures, each over the row's seeds."""
     source = next(figure.source for figure in found if figure is not None)
     pairs = zip(metric.values, found, strict=True)
     each = [None if f is None else difference(got, [f.metrics[metric.name]] * len(got)) for got, f in pairs]
@@ -141,13 +141,13 @@ def about_deviations(metric: Measured, shown: Sequence[Deviations]) -> str:
     """What the columns of differences mean."""
     every = [each for one in shown for each in one.found if each is not None]
     unit = "percentage points" if metric.metric.is_percent else metric.metric.unit
-    text = f"Δ: ours less the published figure{f', in {unit}' if unit else ''}."
+    text = f"Δ: ours minus the published figure{f', in {unit}' if unit else ''}."
     if any(not one.within(each) for one in shown for each in one.found if each is not None):
-        text += f" {OUTSIDE}: farther than the tolerance."
+        text += f" {OUTSIDE}: farther from it than the tolerance."
     if any(not one.is_sure(each) for one in shown for each in one.found if each is not None):
-        text += f" {UNSURE}: its 95 % interval (Student's t; in table.csv) is partly within the tolerance, partly not."
+        text += f" {UNSURE}: its 95 % interval (Student's t; in table.csv) lies partly within the tolerance, partly outside."
     if any(each.std is None for each in every):
-        text += " One seed has no interval, so how much of it seeds make is not told."
+        text += " With one seed there is no interval, so the spread over seeds is unknown."
     return text
 
 
@@ -168,7 +168,7 @@ def cost_cells(lines: Sequence[Line], key: str, notes: Notes) -> list[Cell]:
         if ours and not _agree(ours[0][key] / unit, value, key):
             trained = ours[0].get("trainable_params", 0) / unit
             of_trained = key == "params" and _agree(trained, value, key)
-            text = f"{trained:.2f} M of ours are trained, which is what this counts" if of_trained else ""
+            text = f"this counts trained parameters, of which ours has {trained:.2f} M" if of_trained else ""
             marks = (notes.mark(text) if of_trained else OUTSIDE,)
         cells.append(Cell(value * unit, text=as_printed(value), marks=marks))
     return cells
@@ -189,7 +189,7 @@ def about_costs(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-# ---------------------------------------------------------------- whence it is
+# ---------------------------------------------------------------- where it is found
 
 
 def about_sources(lines: Sequence[Line], notes: Notes) -> list[str]:
@@ -207,4 +207,4 @@ def about_sources(lines: Sequence[Line], notes: Notes) -> list[str]:
     for source, tables in cited.items():
         words = [f"{table}{f' ({some(about)})' if about else ''}" for table, about in tables.items()]
         said.append(f"{source}, {some(words, 8)}.")
-    return said + ([f"{some(printed)} prints errors: the score is 100 less these."] if printed else [])
+    return said + ([f"{some(printed)} prints error rates: the score is 100 minus the error."] if printed else [])

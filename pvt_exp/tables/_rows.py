@@ -37,7 +37,7 @@ class Line:
 
     @property
     def missing(self) -> str:
-        """Why the row has no number at all."""
+        """Why the row has no number."""
         states = dict.fromkeys(SHORT.get(r.state, r.state) for r in self.replicates if r.state != "done")
         return ", ".join(states) or "not measured"
 
@@ -121,7 +121,7 @@ def caption(title: str, seeds: Sequence[int] | None, epoch: str, cells: Iterable
         over = f"mean ± standard deviation over seeds {in_words(seeds)}"
     else:
         over = f"one seed ({in_words(seeds)}), no spread"
-    which = "at each run's last epoch" if epoch == "last" else "at each run's best epoch, which flatters"
+    which = "at each run's last epoch" if epoch == "last" else "at each run's best epoch, which is optimistic"
     best = second = False
     for cell in cells:
         best, second = best or cell.best, second or cell.second

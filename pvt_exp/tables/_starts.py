@@ -1,4 +1,4 @@
-"""What the backbones of the rows start from, and how much of it was taken over."""
+"""What the backbones of the rows start from, and how much of it was loaded."""
 
 import os.path
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,13 @@ def about_starts(lines: Sequence[Line], notes: Notes) -> tuple[list[str], list[t
         ways = list(dict.fromkeys(filter(None, taken)))
         if len(ways) <= 1:
             return [f"All rows start from {starts[0]}{f'; {ways[0]}' if ways else ''}."], unmarked
-        return [f"All rows start from {starts[0]}."], [
-            (notes.mark(f"at its start {how}"),) if how else () for how in taken
-        ]
+        return [f"All rows start from {starts[0]}."], [(notes.mark(how),) if how else () for how in taken]
     texts = [
         f"starts from {start}{f'; {how}' if how else ''}" for start, how in zip(starts, taken, strict=True) if start
     ]
     marks = {text: notes.mark(text) for text in texts}
     rest = iter(texts)
-    return [], [(marks[next(rest)],) if start else (notes.mark("starts at random"),) for start in starts]
+    return [], [(marks[next(rest)],) if start else (notes.mark("starts from random weights"),) for start in starts]
 
 
 def start_of(run: "Run") -> str | None:
@@ -50,7 +48,7 @@ def _pretraining(pretrain: "Pretrain") -> str:
     name = "/".join(part for part in path.parts[-2:] if part not in ("..", path.anchor))
     seed = "its seed" if pretrain.seed == "same" else f"seed {pretrain.seed}"
     weights = "moving average of the weights" if pretrain.weights == "ema" else "last weights"
-    return f"{name}, trained before with the row's architecture and {seed} ({weights})"
+    return f"{name}, pretrained with the row's architecture and {seed} ({weights})"
 
 
 def taken_over(results: Sequence[Mapping[str, Any]]) -> str | None:
@@ -63,8 +61,6 @@ def taken_over(results: Sequence[Mapping[str, Any]]) -> str | None:
     resized, missing = len(fewest["resized"]), len(fewest["missing"])
     fit = fewest["matched"] + resized
     words = (
-        f"{fit} of its {fit + missing} tensors were taken over"
-        if missing
-        else "all tensors of the backbone were taken over"
+        f"{fit} of its {fit + missing} tensors were loaded" if missing else "all tensors of the backbone were loaded"
     )
     return words + (f", {resized} of them interpolated" if resized else "")

@@ -24,13 +24,13 @@ def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> tuple[lis
     said = [
         f"Tuned for each row: {space}; {several(tune.trials, 'trial')} each ({tune.sampler}"
         f"{f', pruned by {tune.pruner}' if tune.pruner else ''}), with seed {tune.seed}, scored on "
-        f"{100 * tune.holdout.fraction:g} % of the training images that trials did not learn from."
+        f"{100 * tune.holdout.fraction:g} % of the training images, held out."
     ]
     for tuning in plan.tunings:
         if told := edge_in_words(values := tuning.chosen or {}, at_edge(tuning.tune.space, values)):
             said.append(f"{tuning.name}: {told}.")
     if waiting := [tuning.name for tuning in plan.tunings if tuning.chosen is None]:
-        said.append(f"Not here, as their values are not chosen yet: {', '.join(waiting)}.")
+        said.append(f"Not in the table, as their values are not chosen yet: {', '.join(waiting)}.")
     return said, marks
 
 

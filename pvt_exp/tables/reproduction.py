@@ -19,7 +19,7 @@ from pvt_exp.tables._published import (
     cost_cells,
     deviations,
     figures,
-    told_by,
+    sources_of,
     value_cells,
     value_column,
 )
@@ -87,7 +87,7 @@ class Settings(TableOf):
         shown: list[Shown] = []
         compared: list[Deviations] = []
         said: list[str] = []
-        for name in told_by(lines, metric.name):
+        for name in sources_of(lines, metric.name):
             found = figures(lines, name, metric.name)
             column = value_column(metric.metric, found)
             shown.append(Shown(column, value_cells(lines, found, metric.name, notes)))

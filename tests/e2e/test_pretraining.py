@@ -66,8 +66,8 @@ def test_both_runs_to_the_end_and_shared(stages: Path, cli: Cli, tmp_path: Path)
         assert len(list((tmp_path / "runs" / run["pretraining"]).rglob("*.ckpt"))) == 1  # but others start from it
     table = (tmp_path / "reports/out/sweep/table.md").read_text()
     assert (
-        "/first.yaml, trained before with the row's architecture and its seed (moving average of the weights); "
-        "all tensors of the backbone were taken over." in table
+        "/first.yaml, pretrained with the row's architecture and its seed (moving average of the weights); "
+        "all tensors of the backbone were loaded." in table
     )
     before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("runs/*/result.json")}
 
@@ -117,8 +117,8 @@ def test_a_pretraining_run_that_fails_ends_its_followers(stages: Path, cli: Cli,
     assert f"waits for {need}, which diverged" in said
     table = (tmp_path / "reports/out/sweep/table.md").read_text()
     assert f"pending: waits for {need}, which diverged: loss is NaN or Inf" in table
-    assert "starts at random" in table
-    assert "/wild.yaml, trained before with the row's architecture and seed 3" in table
+    assert "starts from random weights" in table
+    assert "/wild.yaml, pretrained with the row's architecture and seed 3" in table
     again = cli("sweep", stages, ok=1).stdout
     assert "to train" not in again
     assert "--retry diverged" in again

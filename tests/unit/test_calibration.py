@@ -19,3 +19,10 @@ def test_one_that_does_not_end_well(how: str, ranks: int, tmp_path: Path, monkey
     monkeypatch.setattr(calibration.sys, "executable", str(script))
     with pytest.raises(ValueError, match=ENDS[how]):
         calibration._answered({}, {"PATH": "/usr/bin:/bin"}, ranks)
+
+
+@pytest.mark.parametrize("text", ['{"run": {}, "throughput": {"step_s": 0.5}}', '{"run": {}}', "[]", "{"])
+def test_a_file_with_other_fields_counts_as_absent(text: str, tmp_path: Path) -> None:
+    (tmp_path / "calibrations").mkdir()
+    (tmp_path / "calibrations/0123.json").write_text(text)
+    assert calibration._all(tmp_path) == []

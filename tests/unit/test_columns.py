@@ -93,7 +93,7 @@ def test_without_spread_there_is_no_interval_in_any_format():
         assert [row["cells"][key]["interval"] for key in ("interval", "difference")] == [None, None]
     for text in (report.render(made, "md"), report.render(made, "tex"), report.render(made, "html")):
         assert "No interval of a mean where all seeds gave the same score." in text
-        assert "all seeds differ by the same, so that there is no interval" in text
+        assert "all seeds differ by the same amount, so there is no interval" in text
 
 
 def test_rows_that_lack_seeds_are_marked_where_no_column_says_n():
@@ -204,7 +204,9 @@ def test_differences_are_to_another_row_if_one_is_named():
         assert [row.name for row in made.rows if row.is_base] == ["vague"]
         assert made.rows[0].name == "vague"
         assert cell(made, NAME, "difference").value == pytest.approx(71.1666666 - 72.0, abs=1e-6)
-        assert any(note.text.startswith("Δ: mean less that of vague, in percentage points") for note in made.notes)
+        assert any(
+            note.text.startswith("Δ: difference from the mean of vague, in percentage points") for note in made.notes
+        )
 
 
 def test_a_base_that_is_not_among_the_rows_is_told():
@@ -232,11 +234,11 @@ def test_a_difference_of_other_seeds_than_the_rest_is_told():
         (({"a": "other seeds"},), [None, None, 74.0, 75.5]),
     ]
     made = table(rows, seeds=range(4), columns=("top1", "difference"))
-    told = "difference not of the same seeds, as it and the base do not share two: Welch's interval"
+    told = "difference not paired by seed, as this row and the base share fewer than two: Welch's interval"
     assert told in texts_of(made, "other seeds", "difference")
     assert told not in texts_of(made, "paired", "difference")
     alone = table([rows[0], rows[2]], seeds=range(4), columns=("top1", "difference"))
-    assert any("(seeds not shared, Welch's t)" in note.text for note in alone.notes)
+    assert any("(not paired, Welch's t)" in note.text for note in alone.notes)
     assert not texts_of(alone, "other seeds", "difference") & {told}
 
 

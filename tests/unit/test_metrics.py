@@ -167,7 +167,7 @@ def test_the_smallest_error_of_a_foreign_task_is_best(foreign: dict[str, Any]) -
     assert rows[0]["cells"]["rmse_m"]["text"] == "0.522 ± 0.010"
     notes = [note["text"] for note in foreign["table"]["notes"]]
     assert "loss_ratio: the task does not declare it, so its unit and better direction are not known." in notes
-    assert any(note.startswith("Δ: mean less the base's, in m, ±") for note in notes)
+    assert any(note.startswith("Δ: difference from the base's mean, in m, ±") for note in notes)
     assert any("smaller is better" in note for note in notes)
 
 

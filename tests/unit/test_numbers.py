@@ -50,8 +50,8 @@ def test_every_difference_has_the_mark_of_what_it_shows(nine):
         assert (each.verdict == "clear") == (each.p < 0.05)
     legend = [note.text for note in nine.notes if note.text.startswith("*: ")]
     assert legend == [
-        "*: p < 0.05 after Holm's correction for the 9 differences of the table. §: not clear, as its own 95 % interval "
-        "does not contain 0, but p is not below 0.05 after that correction. †: inside seed noise, as its own 95 % interval "
+        "*: p < 0.05 after Holm's correction for the 9 differences of the table. §: not clear: its own 95 % interval "
+        "does not contain 0, but p is not below 0.05 after that correction. †: inside seed noise: its own 95 % interval "
         "contains 0."
     ]
     assert "Of 9 differences, 1 has p < 0.05 after Holm's correction: row 0." in [note.text for note in nine.notes]
@@ -84,7 +84,7 @@ def test_p_has_the_marks_too_where_it_stands_alone():
 def test_of_a_single_difference_nothing_is_between():
     made = against(BETWEEN)
     assert cell(made, "row 0", "difference").marks == ("*",)
-    assert "*: p < 0.05. †: inside seed noise, as its own 95 % interval contains 0." in [n.text for n in made.notes]
+    assert "*: p < 0.05. †: inside seed noise: its own 95 % interval contains 0." in [n.text for n in made.notes]
 
 
 def test_a_difference_without_an_interval_has_no_mark_and_there_is_no_legend():

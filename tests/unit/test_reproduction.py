@@ -78,7 +78,7 @@ def test_what_is_within_outside_and_cannot_be_told(whole: Table) -> None:
     }
     assert (
         "Of 5 rows with a figure of PVT v2, 2 within 0.3; 2 not: B3 by −0.60; ResNet18 by −1.30; "
-        "1 cannot be told with these seeds: noisy; 1 without a result: not trained." in said(whole)
+        "1 undecided with these seeds: noisy; 1 without a result: not trained." in said(whole)
     )
 
 
@@ -86,7 +86,7 @@ def test_what_is_shown_decides() -> None:
     rows = {"at the limit": ([80.103], ["v2/table2/PVT-Small"]), "beyond": ([80.106], ["v2/table2/PVT-Small"])}
     table = made(rows, seeds=(0,), tolerance=0.3)
     assert [cell(table, name, "top1_v2_difference").within for name in rows] == [True, False]
-    assert "One seed has no interval, so how much of it seeds make is not told." in said(table)
+    assert "With one seed there is no interval, so the spread over seeds is unknown." in said(table)
     assert "tolerance 0.3" in table.caption
 
 
@@ -110,7 +110,7 @@ def test_sources_and_remarks_are_told(whole: Table) -> None:
     text = said(whole)
     assert "PVT v2 (paper): arXiv 2106.13797, Table 2 (" in text
     assert "README (authors): github.com/whai362/PVT 57e2dfa" in text
-    assert "PVT prints errors: the score is 100 less these." in text
+    assert "PVT prints error rates: the score is 100 minus the error." in text
     assert "PVT v2, Table 2: it is 3.667 M with the head, 3.410 M without" in text
     assert row(whole, "B0").marks
 
@@ -126,7 +126,7 @@ def test_parameters_are_compared_but_for_rounding() -> None:
 def test_a_count_of_what_is_trained_is_told_as_such() -> None:
     frozen = {"params": 37_970_000, "trainable_params": 37_740_000, "macs": 239_000_000_000, "input_px": [800, 1280]}
     table = made({"R50": ([result(36.0, cost=frozen)], ["v1/table3/1x/ResNet50"])}, seeds=(0,), columns=("params",))
-    assert "37.74 M of ours are trained, which is what this counts" in said(table)
+    assert "this counts trained parameters, of which ours has 37.74 M" in said(table)
 
 
 def test_what_a_source_could_not_train_is_told() -> None:

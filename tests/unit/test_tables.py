@@ -11,6 +11,7 @@ from scipy import stats
 
 from pvt_exp import report
 from pvt_exp.config import ConfigError
+from pvt_exp.plan.matching import Matched
 from pvt_exp.report.formats import to_csv
 from pvt_exp.statistics.power import seeds_to_see
 from pvt_exp.tables import Cell, Row, Source, Table, ablation
@@ -226,20 +227,28 @@ def test_differences_have_paired_intervals_and_corrected_ps():
     assert vague.marks == ("†",)
     assert vague.p > clear.p
     assert short.value == pytest.approx(1.1), "over the seeds that both have, not the difference of the means"
-    assert any("over the seeds that it and the base have both (short)" in note.text for note in made.notes)
+    assert any("over the seeds that this row and the base share (short)" in note.text for note in made.notes)
     texts = [note.text for note in made.notes]
     assert "Of 3 differences, 1 has p < 0.05 after Holm's correction: clear." in texts
-    assert any(text.startswith("Seeds that it would take to see a difference like those marked †: ") for text in texts)
+    assert any(text.startswith("Seeds needed to detect the differences marked † (80 % power): ") for text in texts)
     head, *lines = list(csv.reader(to_csv(made).splitlines()))
     row = dict(zip(head, next(line for line in lines if line[1] == "clear"), strict=True))
     assert float(row["difference_low"]) == pytest.approx(interval.low)
     assert float(row["difference_p"]) == pytest.approx(3 * due.pvalue)
 
 
-def test_seeds_that_it_would_take_are_one_number_where_all_rows_need_as_many():
+def test_the_note_of_matched_rows_says_what_was_matched():
+    plan, outcomes = sweep([(BASE, [70.0] * 3), (({"a": "wide"},), [71.0] * 3), (({"a": "own"},), [72.0] * 3)])
+    plan.variants[1].matched = Matched("backbone.embed_dims", (8, 16), (16, 32), "macs", 0.004)
+    texts = [note.text for note in built(plan, outcomes).notes]
+    assert "Matched: scaled to the base's MACs." in texts
+    assert "matched: backbone.embed_dims 16-32, not 8-16 (macs +0.4 %)" in texts
+
+
+def test_seeds_needed_are_one_number_where_all_rows_need_as_many():
     def said(*rows: list[float]) -> list[str]:
         made = table([(BASE, [70.0, 71.0, 72.5]), *((({"a": f"r{n}"},), row) for n, row in enumerate(rows))])
-        return [note.text.partition("†: ")[2] for note in made.notes if note.text.startswith("Seeds that")]
+        return [note.text.partition("power): ")[2] for note in made.notes if note.text.startswith("Seeds needed")]
 
     vague = [71.0, 70.5, 74.5]
     assert said(vague) == ["20 (r0)."]
@@ -247,15 +256,15 @@ def test_seeds_that_it_would_take_are_one_number_where_all_rows_need_as_many():
     assert said(vague, vague, [72.0, 70.0, 73.0]) == ["20 (r0) to 73 (r2)."]
 
 
-def test_seeds_that_rows_without_a_shared_one_would_take_are_shared_ones():
+def test_seeds_needed_of_rows_that_share_none_are_shared_ones():
     rows = [(BASE, [70.0, 71.0, 72.5, *[None] * 3]), (({"a": "own"},), [*[None] * 3, 71.0, 70.5, 74.5])]
     made = built(*sweep(rows, seeds=range(6)))
-    (said,) = [note.text for note in made.notes if note.text.startswith("Seeds that")]
+    (said,) = [note.text for note in made.notes if note.text.startswith("Seeds needed")]
     std = np.hypot(np.std([70, 71, 72.5], ddof=1), np.std([71, 70.5, 74.5], ddof=1))
     due = seeds_to_see(72.0 - 213.5 / 3, float(std))
     assert (
         said
-        == f"Seeds that it would take to see a difference like those marked †, if both rows have the same: {due} (own)."
+        == f"Seeds needed to detect the differences marked † (80 % power, if both rows share their seeds): {due} (own)."
     )
 
 
@@ -272,7 +281,7 @@ def test_other_data_are_marked_named_and_never_best():
     assert row(made, "b").marks == ()
     (mark,) = row(made, "other").marks
     assert {n.mark: n.text for n in made.notes}[mark] == (
-        "saw other data than the rest: shapes with fingerprint 0000000000000000, not ffffffffffffffff"
+        "trained on other data than the rest: shapes with fingerprint 0000000000000000, not ffffffffffffffff"
     )
     assert not cell(made, "other", "top1").best
     assert cell(made, "b", "top1").best
@@ -301,7 +310,7 @@ def test_code_is_named_and_differing_code_with_its_rows():
 def test_the_best_epoch_is_said_to_flatter():
     made = table([(BASE, [71.0] * 3)], epoch="best")
     assert cell(made, "base (8-4-2-1)", "top1").value == 72.0
-    assert "best epoch, which flatters" in made.caption
+    assert "best epoch, which is optimistic" in made.caption
     assert "last epoch" in table([(BASE, [71.0] * 3)]).caption
 
 
@@ -372,8 +381,8 @@ def test_one_note_where_all_rows_start_alike():
     rows = [(BASE, [started(70.0), started(71.0)]), (({"depth": "deep"},), [started(72.0, 200), ("pending", None)])]
     made = of_starts(rows, [pretrained_before(), pretrained_before()])
     assert [note.text for note in made.notes if "start" in note.text] == [
-        "All rows start from imagenet/pvt.yaml, trained before with the row's architecture and its seed (last weights); "
-        "all tensors of the backbone were taken over."
+        "All rows start from imagenet/pvt.yaml, pretrained with the row's architecture and its seed (last weights); "
+        "all tensors of the backbone were loaded."
     ]
     assert not any(row.marks for row in made.rows)
 
@@ -384,8 +393,8 @@ def test_a_mark_where_only_the_match_differs():
     texts = {note.mark: note.text for note in made.notes}
     assert sum(note.text.startswith("All rows start from imagenet/pvt.yaml") for note in made.notes) == 1
     assert [texts[row.marks[0]] for row in made.rows] == [
-        "at its start all tensors of the backbone were taken over",
-        "at its start all tensors of the backbone were taken over, 4 of them interpolated",
+        "all tensors of the backbone were loaded",
+        "all tensors of the backbone were loaded, 4 of them interpolated",
     ]
 
 
@@ -403,12 +412,12 @@ def test_a_mark_where_they_do_not():
     made = of_starts(rows, [RANDOM, pretrained_before(3, "ema"), pretrained_before(3), timm])
     texts = {note.mark: note.text for note in made.notes if note.mark}
     assert [texts[row.marks[0]] for row in made.rows] == [
-        "starts at random",
-        "starts from imagenet/pvt.yaml, trained before with the row's architecture and seed 3 (moving average of the "
-        "weights); all tensors of the backbone were taken over, 4 of them interpolated",
-        "starts from imagenet/pvt.yaml, trained before with the row's architecture and seed 3 (last weights); 154 of its "
-        "180 tensors were taken over, 4 of them interpolated",
-        "starts from timm's weights pvt_v2_b0.in1k; all tensors of the backbone were taken over, 4 of them interpolated",
+        "starts from random weights",
+        "starts from imagenet/pvt.yaml, pretrained with the row's architecture and seed 3 (moving average of the "
+        "weights); all tensors of the backbone were loaded, 4 of them interpolated",
+        "starts from imagenet/pvt.yaml, pretrained with the row's architecture and seed 3 (last weights); 154 of its "
+        "180 tensors were loaded, 4 of them interpolated",
+        "starts from timm's weights pvt_v2_b0.in1k; all tensors of the backbone were loaded, 4 of them interpolated",
     ]
     assert any(cell.best for row in made.rows for cell in row.cells)  # a start is a choice, and rows still compare
 
