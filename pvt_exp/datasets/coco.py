@@ -21,9 +21,9 @@ from pvt_exp.system.words import are, several
 
 if TYPE_CHECKING:
     from pvt_exp.datasets import Contents
-    from pvt_exp.nn.data.coco import Coco
+    from pvt_exp.nn.data.coco.samples import Coco
 
-FORMAT = 3  # of the index on disk; raised with each change of what `nn.coco_index` writes
+FORMAT = 3  # of the index on disk; raised with each change of what `nn.data.coco.check` writes
 SPLITS: tuple[Split, Split] = ("train", "val")
 
 
@@ -134,7 +134,7 @@ class Settings(Pictures):
         )
 
     def open(self, root: Path, split: Split, task: str) -> "Coco":
-        from pvt_exp.nn.data.coco import Coco
+        from pvt_exp.nn.data.coco.samples import Coco
 
         if task == "instance" and (why := self._told(root, split)["unmasked"]):
             raise DataError(why)
@@ -165,7 +165,7 @@ class Settings(Pictures):
 
     def _due(self, root: Path, split: Split, names: list[str]) -> dict[str, Size]:
         """Width and height of each image of a split by its path, as its annotations say."""
-        from pvt_exp.nn.data.coco_rows import Rows
+        from pvt_exp.nn.data.coco.arrays import Rows
 
         images, folder = Rows(self._index(root, split), None).images, self._at(split)[1]
         due = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
@@ -197,7 +197,7 @@ class Settings(Pictures):
 
     def _look(self, root: Path, split: Split) -> "Look":
         """What a split holds of the classes."""
-        from pvt_exp.nn.data.coco_rows import Rows
+        from pvt_exp.nn.data.coco.arrays import Rows
 
         facts, folder, classes = self._told(root, split), self._index(root, split), self._classes(root, split)
         rows = Rows(folder, classes.of if self.categories is not None else None)
@@ -278,7 +278,7 @@ def index(annotations: Path, field: str) -> Path:
     """The folder of the annotations as arrays, in the user's cache; made at the first call for this state of the file.
 
     Raises:
-        DataError: if the file cannot be used, which `nn.coco_index.write` says more of, or the cache cannot be written.
+        DataError: if the file cannot be used, which `nn.data.coco.check.write` says more of, or the cache cannot be written.
     """
     try:
         require_regular(annotations)
@@ -292,7 +292,7 @@ def index(annotations: Path, field: str) -> Path:
     folder = cache / hashlib.sha256(repr(told).encode()).hexdigest()[:24]
     try:
         if not folder.exists():
-            from pvt_exp.nn.data.coco_index import write
+            from pvt_exp.nn.data.coco.check import write
 
             files.make_folder(folder, lambda part: write(annotations, part))
     except OSError as error:

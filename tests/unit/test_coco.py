@@ -17,7 +17,7 @@ from pycocotools import mask as rle
 from pvt_exp.config import DataError
 from pvt_exp.config.placement import Site
 from pvt_exp.datasets.coco import Settings
-from pvt_exp.nn.data import coco_index
+from pvt_exp.nn.data.coco import check
 from pvt_exp.plan import expand, site
 from tests.conftest import EXPERIMENT, ROOT, environment
 from tests.examples.coco import CATEGORIES, COMPRESSED, RUNS, box, images, put, train, val
@@ -45,8 +45,8 @@ def test_annotations_are_counted(tmp_path: Path) -> None:
 
 def test_a_file_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    write = coco_index.write
-    monkeypatch.setattr(coco_index, "write", lambda path, folder: (read.append(path.name), write(path, folder)))
+    write = check.write
+    monkeypatch.setattr(check, "write", lambda path, folder: (read.append(path.name), write(path, folder)))
     root = put(tmp_path, train=train(), val=val())
     before = Settings().inspect(root)
     assert Settings().inspect(root) == before

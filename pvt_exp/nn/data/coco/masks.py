@@ -17,7 +17,7 @@ NO_MASK, POLYGONS, RLE = range(3)
 
 
 class Flaw(ValueError):
-    """What is wrong with a mask, and a detail of this one."""
+    """What is wrong with a mask: the kind of error, and a detail of this mask."""
 
 
 def pack(segmentation: Any, height: int, width: int) -> tuple[int, bytes]:
@@ -40,7 +40,7 @@ def pack(segmentation: Any, height: int, width: int) -> tuple[int, bytes]:
         lengths = _run_lengths(coded)
     except (AttributeError, TypeError, ValueError, OverflowError, IndexError):
         raise Flaw("RLE masks whose counts cannot be read", "") from None
-    # pycocotools leaves what the counts do not reach as the memory happens to be
+    # pycocotools leaves pixels that the counts do not reach uninitialised
     if sum(lengths) != height * width or min(lengths) < 0:
         raise Flaw(
             "RLE masks whose counts do not add up to their image", f", {sum(lengths)} of {height * width} pixels"
@@ -63,7 +63,7 @@ def _pack_polygons(polygons: list[Any], side: int) -> bytes:
 
 
 def _run_lengths(coded: bytes) -> list[int]:
-    """The lengths in a compressed RLE: numbers of 5 bits a character, from the fourth on less the last but one.
+    """Decode a compressed RLE: 5 bits a character; from the fourth number on, the difference from the last but one.
 
     Raises:
         IndexError: if it ends inside a number.
@@ -104,7 +104,7 @@ def area_of(form: int, packed: bytes, height: int, width: int) -> float:
 
 
 def outline_area(packed: bytes) -> float:
-    """Pixels inside the first of some packed polygons, by Gauss's formula: what a mask has at least, unclipped."""
+    """Area of the first packed polygon by the shoelace formula, not clipped to the image: a lower bound of the mask's."""
     numbers_P = np.frombuffer(packed, dtype=np.float64)
     first = 1 + int(numbers_P[0])
     points_P = numbers_P[first : first + int(numbers_P[1])]
@@ -112,7 +112,7 @@ def outline_area(packed: bytes) -> float:
     return float(abs(x[:-1] @ y[1:] - y[:-1] @ x[1:] + x[-1] * y[0] - y[-1] * x[0]) / 2)
 
 
-class Around:
+class MaskBounds:
     """Left, top, right and bottom of masks, in pixels, many at once."""
 
     AT_ONCE = 2000
@@ -146,15 +146,15 @@ class Around:
 
     def _measure(self) -> None:
         if self._polygons:
-            self._found[POLYGONS].append(_around_polygons(self._polygons))
+            self._found[POLYGONS].append(_polygon_bounds(self._polygons))
         if self._runs:
             left, top, width, height = np.array(rle.toBbox(self._runs)).T
             self._found[RLE].append(np.stack([left, top, left + width, top + height], axis=1))
         self._polygons, self._runs = [], []
 
 
-def _around_polygons(packed: list[bytes]) -> NDArray[np.float64]:
-    """Of each mask, whatever the number of its polygons."""
+def _polygon_bounds(packed: list[bytes]) -> NDArray[np.float64]:
+    """[N, 4] of masks that may have several polygons each."""
     numbers_P = np.frombuffer(b"".join(packed))
     sizes = np.array([len(each) // 8 for each in packed])
     heads = 1 + numbers_P[np.cumsum(sizes) - sizes].astype(int)  # how many polygons, and their lengths
@@ -166,9 +166,9 @@ def _around_polygons(packed: list[bytes]) -> NDArray[np.float64]:
 
 
 class Drawn(Sequence[NDArray[np.uint8]]):
-    """The masks of an image's objects as uint8 [H, W] of 0 and 1; each is drawn when it is asked for.
+    """The masks of an image's objects as uint8 [H, W] of 0 and 1; each is decoded on access.
 
-    ``np.asarray`` draws all of them, [N, H, W].
+    ``np.asarray`` decodes all of them, [N, H, W].
     """
 
     dtype = np.dtype(np.uint8)
@@ -184,7 +184,9 @@ class Drawn(Sequence[NDArray[np.uint8]]):
         mask = self.segmentations[index]
         if isinstance(mask, list):
             mask = rle.merge(rle.frPyObjects(mask, self.height, self.width))
-        drawn_HW: NDArray[np.uint8] = rle.decode(mask)  # column by column; turning it takes longer than all else
+        drawn_HW: NDArray[np.uint8] = rle.decode(
+            mask
+        )  # in column order; a copy in row order takes longer than decoding
         return drawn_HW
 
     @property

@@ -1,4 +1,4 @@
-"""Reads images and their objects by the arrays that `coco_index` made of a COCO annotation file.
+"""Images and their objects, read by the arrays that `check` wrote.
 
 Legend: N objects of an image.
 """
@@ -14,9 +14,8 @@ from PIL import Image
 
 from pvt_exp.datasets._coco_categories import Classes
 from pvt_exp.datasets._sizes import differs
-from pvt_exp.nn.data.coco_index import corners
-from pvt_exp.nn.data.coco_masks import Drawn, unpack
-from pvt_exp.nn.data.coco_rows import Rows
+from pvt_exp.nn.data.coco.arrays import Rows, corners
+from pvt_exp.nn.data.coco.masks import Drawn, unpack
 from pvt_exp.nn.data.images import BadImage, open_rgb, orientation
 from pvt_exp.nn.data.instances import Target
 

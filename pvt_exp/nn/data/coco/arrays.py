@@ -1,4 +1,4 @@
-"""The arrays that `coco_index` wrote, of the annotations whose categories are classes.
+"""The arrays of a COCO file: their fields, and how they are opened again for the categories that are classes.
 
 Legend: N annotations.
 """
@@ -9,16 +9,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[Any]
+IMAGE = np.dtype([("id", "<i8"), ("height", "<i4"), ("width", "<i4"), ("first", "<i8"), ("end", "<i8")])
+"""``first`` to ``end`` are its annotations."""
+ANNOTATION = np.dtype(
+    [
+        ("id", "<i8"),
+        ("image", "<i8"),
+        ("category", "<i8"),
+        ("bbox", "<f8", (4,)),
+        ("area", "<f8"),
+        ("crowd", "?"),
+        ("form", "u1"),
+        ("at", "<i8"),
+        ("size", "<i8"),
+    ]
+)
+"""``image`` is a row, ``category`` the id; its mask is ``size`` bytes of `masks` from ``at``."""
+
 
 class Rows:
-    """Images, and their annotations by place; mapped from the disk unless categories are left out or become others."""
+    """Images and their annotations; memory-mapped unless categories are left out or merged."""
 
     def __init__(self, folder: Path, of: dict[int, int] | None) -> None:
-        """``of`` gives the class of each category's id; none: they are the same."""
+        """``of`` maps a category id to the id of its class; None: each category is a class."""
         self.images: NDArray[Any] = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         self.annotations: NDArray[Any] = np.load(folder / "annotations.npy", mmap_mode="r", allow_pickle=False)
         self.others = 0
-        """Annotations of categories that are no class."""
+        """Annotations whose category is not among the classes."""
         if of is not None:
             self._choose(of)
 
@@ -44,3 +62,10 @@ class Rows:
     def present(self) -> set[int]:
         """The ids of the classes of which there is an object."""
         return set(np.unique(self.annotations["category"][~self.annotations["crowd"]]).tolist())
+
+
+def corners(bbox_N4: Array, height: Any, width: Any) -> NDArray[np.float32]:
+    """[N, 4] of left, top, width, height as left, top, right, bottom inside the image."""
+    x, y, w, h = bbox_N4.T
+    edges = np.stack([np.clip(x, 0, width), np.clip(y, 0, height), np.clip(x + w, 0, width), np.clip(y + h, 0, height)])
+    return edges.T.astype(np.float32)

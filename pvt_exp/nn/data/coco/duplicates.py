@@ -1,4 +1,4 @@
-"""What stands twice in a COCO file, or apart from what it belongs to: counted, as it may be meant.
+"""Duplicate entries of a COCO file, and masks outside their boxes: counted and kept, as they may be intended.
 
 Legend: N annotations.
 """
@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pvt_exp.nn.data.coco_fields import Findings
+from pvt_exp.nn.data.coco.fields import Findings
 
 Array = NDArray[Any]
 ODD = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xFF51AFD7ED558CCD], "u8"
 )
-"""By which numbers are multiplied, so that their sum tells rows apart."""
+"""Odd 64-bit factors of a row hash: equal rows have equal sums, and different ones almost never."""
 
 
 def files(names: Sequence[str], ids: Sequence[int], findings: Findings) -> None:
-    """Count the files that several images name."""
+    """Report image files that have several image ids."""
     if len(set(names)) == len(names):
         return
     often = Counter(names)
@@ -33,12 +33,12 @@ def files(names: Sequence[str], ids: Sequence[int], findings: Findings) -> None:
 
 
 def objects(found: Array, masks: Path, findings: Findings) -> None:
-    """Count the objects that have image, box and mask of an earlier one, of its category and of another one.
+    """Report objects with the image, box and mask of an earlier one, whether of the same category or of another.
 
     Args:
-        found: Annotations as `coco_index.ANNOTATION`, N of them.
+        found: Annotations as `arrays.ANNOTATION`, N of them.
         masks: The file that has their masks.
-        findings: What is found goes there.
+        findings: Collects what is reported.
     """
     found = found[~found["crowd"]]
     columns_5N = np.stack([found["image"].view("u8"), *np.ascontiguousarray(found["bbox"].T).view("u8")])
@@ -65,18 +65,18 @@ def objects(found: Array, masks: Path, findings: Findings) -> None:
             told.append(each)
 
 
-def masks_off(found: Array, around_N4: Array, findings: Findings) -> None:
-    """Count the masks that do not overlap their box.
+def masks_off(found: Array, bounds_N4: Array, findings: Findings) -> None:
+    """Report masks that do not overlap their box.
 
     Args:
         found: As above.
-        around_N4: Left, top, right and bottom of each mask; NaN where there is none.
-        findings: What is found goes there.
+        bounds_N4: Left, top, right and bottom of each mask; NaN where there is none.
+        findings: Collects what is reported.
     """
     left, top, width, height = found["bbox"].T
-    apart_N = (around_N4[:, 0] > left + width) | (around_N4[:, 2] < left)
-    apart_N |= (around_N4[:, 1] > top + height) | (around_N4[:, 3] < top)
+    apart_N = (bounds_N4[:, 0] > left + width) | (bounds_N4[:, 2] < left)
+    apart_N |= (bounds_N4[:, 1] > top + height) | (bounds_N4[:, 3] < top)
     for row in np.flatnonzero(apart_N & (width > 0) & (height > 0)):
-        x, y, right, bottom = around_N4[row].tolist()
+        x, y, right, bottom = bounds_N4[row].tolist()
         where = f"mask from ({x:g}, {y:g}) to ({right:g}, {bottom:g}), box {found['bbox'][row].tolist()}"
         findings.change("masks that do not overlap their box", "kept", f"annotation {found['id'][row]}: {where}")

@@ -1,4 +1,4 @@
-"""The fields of a COCO file's entries, each with a message of its own; what is wrong and what was changed is gathered.
+"""Reads single fields of a COCO file's entries, and collects what is wrong and what was changed.
 
 Numbers written as text are read, and counted. A field that cannot be read refuses the file.
 """
@@ -17,7 +17,7 @@ MEND = "mend them"
 
 
 class Findings:
-    """What is wrong with a file and what was changed in reading it, gathered so that a message says how often."""
+    """Collects what is wrong with a file and what was changed in reading it, with counts and examples."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,7 +29,7 @@ class Findings:
         self.wrong.setdefault((what, remedy), []).append(item)
 
     def change(self, what: str, effect: str, item: object) -> None:
-        """Another ``item`` that is left out or changed; the words are those of `LeftOut`."""
+        """Another ``item`` that is left out or changed; ``what`` and ``effect`` as in `LeftOut`."""
         number, examples = self.changed.get((what, effect), (0, ()))
         self.changed[what, effect] = number + 1, (*examples, str(item)) if number < EXAMPLES else examples
 
@@ -101,5 +101,5 @@ def _number(text: Any) -> Any:
 
 
 def called(entry: dict[str, Any], n: int) -> object:
-    """What a message calls an entry: its id, or its place where it has none."""
+    """Name of an entry in messages: its id, or its position where it has none."""
     return entry["id"] if entry.get("id") is not None else f"entry {n + 1}"

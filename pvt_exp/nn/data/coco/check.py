@@ -1,7 +1,7 @@
 """Checks a COCO annotation file (arXiv 1405.0312; cocodataset.org, "Data format") and writes it as arrays.
 
 The file of the real training set is 450 MB of JSON, which takes half a minute and 3 GB to read. It is read once; after that
-whoever looks at the data and every loading process maps the arrays, of which they share the system's cache.
+every process maps the arrays into memory, and all share the page cache.
 
 Legend: N annotations.
 """
@@ -17,28 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvt_exp.config import DataError
-from pvt_exp.nn.data import coco_forms, coco_twice
-from pvt_exp.nn.data.coco_fields import MEND, Findings, called
-from pvt_exp.nn.data.coco_json import parse
-from pvt_exp.nn.data.coco_masks import NO_MASK, POLYGONS, Around, Flaw, area_of, outline_area, pack
+from pvt_exp.nn.data.coco import box_format, duplicates
+from pvt_exp.nn.data.coco.arrays import ANNOTATION, IMAGE, corners
+from pvt_exp.nn.data.coco.fields import MEND, Findings, called
+from pvt_exp.nn.data.coco.masks import NO_MASK, POLYGONS, Flaw, MaskBounds, area_of, outline_area, pack
+from pvt_exp.nn.data.coco.strict_json import parse
 from pvt_exp.system import files
 
-IMAGE = np.dtype([("id", "<i8"), ("height", "<i4"), ("width", "<i4"), ("first", "<i8"), ("end", "<i8")])
-"""``first`` to ``end`` are its annotations."""
-ANNOTATION = np.dtype(
-    [
-        ("id", "<i8"),
-        ("image", "<i8"),
-        ("category", "<i8"),
-        ("bbox", "<f8", (4,)),
-        ("area", "<f8"),
-        ("crowd", "?"),
-        ("form", "u1"),
-        ("at", "<i8"),
-        ("size", "<i8"),
-    ]
-)
-"""``image`` is a row, ``category`` the id; its mask is ``size`` bytes of `coco_masks` from ``at``."""
 Array = NDArray[Any]
 NO_SEGMENTATION = "annotations without a segmentation"
 COMPUTED = "computed from mask or box"
@@ -61,17 +46,17 @@ def write(annotations: Path, folder: Path) -> None:
     categories = _categories(content["categories"], findings)
     images, names = _images(content["images"], findings)
     findings.stop()
-    coco_twice.files(names, images["id"].tolist(), findings)
+    duplicates.files(names, images["id"].tolist(), findings)
     with (folder / "masks.bin").open("wb") as masks:
-        found, around = _annotations(content["annotations"], images, set(categories), masks, findings, unmasked)
+        found, bounds = _annotations(content["annotations"], images, set(categories), masks, findings, unmasked)
     findings.stop()
-    coco_forms.check(found, images[found["image"]], around, findings)
+    box_format.check(found, images[found["image"]], bounds, findings)
     findings.stop()
     taken = _drop(found, images, findings)
     findings.stop()
     kept = found[taken]
-    coco_twice.objects(kept, folder / "masks.bin", findings)
-    coco_twice.masks_off(kept, around[taken], findings)
+    duplicates.objects(kept, folder / "masks.bin", findings)
+    duplicates.masks_off(kept, bounds[taken], findings)
     images["first"] = np.searchsorted(kept["image"], np.arange(len(images)), "left")
     images["end"] = np.searchsorted(kept["image"], np.arange(len(images)), "right")
     np.save(folder / "images.npy", images)
@@ -87,7 +72,7 @@ def write(annotations: Path, folder: Path) -> None:
 
 
 def _first(unmasked: Findings) -> str | None:
-    """What is wrong with the masks, if anything is."""
+    """The first thing that is wrong with the masks; None if nothing is."""
     try:
         unmasked.stop()
     except DataError as error:
@@ -150,8 +135,8 @@ def _images(entries: list[Any], findings: Findings) -> tuple[Array, list[str]]:
 def _annotations(
     entries: list[Any], images: Array, known: set[int], masks: IO[bytes], findings: Findings, unmasked: Findings
 ) -> tuple[Array, Array]:
-    """A row for each annotation in the order of the file, whose masks are written to ``masks``; what is around each mask."""
-    around = Around()
+    """A row for each annotation in the order of the file, whose masks are written to ``masks``; the bounds of each mask."""
+    bounds = MaskBounds()
     place = {identity: (row, h, w) for row, (identity, h, w, _, _) in enumerate(images.tolist())}
     rows, at, seen = [], 0, set()
     for n, entry in enumerate(entries):
@@ -198,17 +183,17 @@ def _annotations(
             area = computed
         rows.append((identity, row, category, tuple(box), float(area), crowd, form, at, len(mask)))
         masks.write(mask)
-        around.add(form, mask, tall, wide)
+        bounds.add(form, mask, tall, wide)
         at += len(mask)
     if findings.wrong:
         return np.empty(0, ANNOTATION), np.empty((0, 4))
-    return np.array(rows, dtype=ANNOTATION), around.edges()
+    return np.array(rows, dtype=ANNOTATION), bounds.edges()
 
 
 def _wrong_area(area: Any, box: Sequence[float], form: int, mask: bytes, size: tuple[int, int]) -> str:
     """Why a number cannot be an object's area; empty if it can.
 
-    A pixel more on each side of the box is some programs' way to count; a thin polygon touches more pixels than it holds.
+    Some programs count a pixel more on each side of the box. A thin polygon covers more pixels than the area inside it.
     """
     if area is None:
         return "missing"
@@ -228,7 +213,7 @@ def _area(form: int, mask: bytes, bbox: list[float], size: tuple[int, int]) -> f
 
 
 def _drop(found: Array, images: Array, findings: Findings) -> Array:
-    """The places of the annotations that enclose something inside their image, grouped by image."""
+    """Indices of the annotations with a non-empty box inside their image, grouped by image."""
     size = images[found["image"]]
     x, y, width, height = found["bbox"].T
     negative = (width < 0) | (height < 0)
@@ -250,10 +235,3 @@ def _drop(found: Array, images: Array, findings: Findings) -> Array:
 def _count(what: str, effect: str, annotations: Array, findings: Findings) -> None:
     for each in annotations:
         findings.change(what, effect, f"annotation {each['id']}: {each['bbox'].tolist()}")
-
-
-def corners(bbox_N4: Array, height: Any, width: Any) -> NDArray[np.float32]:
-    """[N, 4] of left, top, width, height as left, top, right, bottom inside the image."""
-    x, y, w, h = bbox_N4.T
-    edges = np.stack([np.clip(x, 0, width), np.clip(y, 0, height), np.clip(x + w, 0, width), np.clip(y + h, 0, height)])
-    return edges.T.astype(np.float32)

@@ -1,7 +1,7 @@
-"""Whether the boxes of a COCO file are written as its format says: [left, top, width, height] in pixels.
+"""Checks that the boxes of a COCO file are [left, top, width, height] in pixels, as the format says.
 
-Other forms look like boxes too, and would train and score on nothing. The masks tell the form where there are masks; else it
-is told by where the boxes lie in their images.
+Boxes in another format are four numbers too, so a run would train on wrong boxes without an error. Where there are masks,
+the format follows from comparing boxes with masks; else from whether the boxes lie inside their images.
 
 Legend: N annotations.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pvt_exp.nn.data.coco_fields import Findings
+from pvt_exp.nn.data.coco.fields import Findings
 
 Array = NDArray[Any]
 Form = Callable[[Array, Array, Array, Array], tuple[Array, Array, Array, Array]]
@@ -29,26 +29,26 @@ EDGES: dict[str, Form] = {
 READ = f"read as {COCO}, which COCO's format has"
 WAY = f"write them as {COCO} in pixels"
 FEW = 5
-"""Masks that tell the form of the boxes, at least."""
+"""Least number of masks from which the format is concluded."""
 MANY = 50
-"""Boxes without masks for which a file is refused, at least; fewer are told."""
+"""Least number of boxes for which a file without masks is refused; with fewer there is a warning."""
 
 
-def check(found: Array, size: Array, around_N4: Array, findings: Findings) -> None:
-    """Note the boxes that are surely of another form; tell of those that seem to be.
+def check(found: Array, size: Array, bounds_N4: Array, findings: Findings) -> None:
+    """Note boxes that are surely in another format, which refuses the file; report those that only look like it.
 
     Args:
-        found: Annotations as `coco_index.ANNOTATION`, N of them.
-        size: The image of each, as `coco_index.IMAGE`.
-        around_N4: Left, top, right and bottom of each mask, in pixels; NaN where there is none.
-        findings: What is found goes there.
+        found: Annotations as `arrays.ANNOTATION`, N of them.
+        size: The image of each, as `arrays.IMAGE`.
+        bounds_N4: Left, top, right and bottom of each mask, in pixels; NaN where there is none.
+        findings: Collects what is wrong.
     """
     sound_N = (found["bbox"][:, 2:] > 0).all(axis=1)
-    found, size, around_N4 = found[sound_N], size[sound_N], around_N4[sound_N]
+    found, size, bounds_N4 = found[sound_N], size[sound_N], bounds_N4[sound_N]
     if not len(found) or _normalised(found, size, findings):
         return
-    masked_N = ~np.isnan(around_N4[:, 0]) & ~found["crowd"]
-    form = _by_masks(found["bbox"][masked_N], around_N4[masked_N]) if masked_N.sum() >= FEW else None
+    masked_N = ~np.isnan(bounds_N4[:, 0]) & ~found["crowd"]
+    form = _by_masks(found["bbox"][masked_N], bounds_N4[masked_N]) if masked_N.sum() >= FEW else None
     if form is None:
         _by_images(found, size, findings)
     elif form != COCO:
@@ -57,7 +57,7 @@ def check(found: Array, size: Array, around_N4: Array, findings: Findings) -> No
 
 
 def _normalised(found: Array, size: Array, findings: Findings) -> bool:
-    """Whether most boxes are in parts of their image; such a box among others is told."""
+    """Whether most boxes are normalised to 0..1; single ones among others are reported."""
     first_N = (np.abs(found["bbox"]) <= 1).all(axis=1) & (np.minimum(size["height"], size["width"]) > 2)
     parts_N = first_N & (found["bbox"] % 1 != 0).any(axis=1)
     most = bool(parts_N.any() and 2 * first_N.sum() > len(found))
@@ -70,22 +70,22 @@ def _normalised(found: Array, size: Array, findings: Findings) -> bool:
     return most
 
 
-def _by_masks(bbox_N4: Array, around_N4: Array) -> str | None:
-    """The form in which boxes are those around their masks; None where they are in no form."""
-    sides_N2 = around_N4[:, 2:] - around_N4[:, :2]
+def _by_masks(bbox_N4: Array, bounds_N4: Array) -> str | None:
+    """The format in which the boxes enclose their masks; None where no format fits."""
+    sides_N2 = bounds_N4[:, 2:] - bounds_N4[:, :2]
     near_N4 = np.tile(np.maximum(1.5, 0.05 * sides_N2), 2)
     fits = {
-        form: float((np.abs(np.stack(edges(*bbox_N4.T), axis=1) - around_N4) <= near_N4).all(axis=1).mean())
+        form: float((np.abs(np.stack(edges(*bbox_N4.T), axis=1) - bounds_N4) <= near_N4).all(axis=1).mean())
         for form, edges in EDGES.items()
     }
-    best = max(fits, key=lambda form: fits[form])  # the first of equal ones, which is COCO's
+    best = max(fits, key=lambda form: fits[form])  # of equal ones the first, which is COCO's
     if fits[best] < 0.5:
         return None
     return best if fits[COCO] < 0.1 else COCO
 
 
 def _by_images(found: Array, size: Array, findings: Findings) -> None:
-    """As corners, or as centres, the boxes lie in their images, out of which they reach as they are read."""
+    """Report boxes that lie inside their images as corners or centres, but reach out of them as COCO's format."""
     x, y, width, height = found["bbox"].T
     over_N = np.maximum((x + width - size["width"]) / size["width"], (y + height - size["height"]) / size["height"])
     for form, least, inside, far, sure in ((CORNERS, 1, 0.95, 0.1, 0.25), (CENTRE, 10, 0.99, 0.01, 0.1)):

@@ -1,4 +1,4 @@
-"""JSON in which no key stands twice in one object: Python's reader would keep the last and lose the others in silence."""
+"""JSON without duplicate keys: Python's parser would silently keep only the last of them."""
 
 import gc
 import json
@@ -11,17 +11,17 @@ from pvt_exp.datasets import some
 
 NESTED = frozenset((dict, list))
 KEY = re.compile(rb'"[ \t\r\n]*:')
-"""The end of a key."""
+"""The closing quote and colon of a key."""
 
 
 def parse(raw: bytes, path: Path) -> Any:
-    """What the bytes of the file at ``path`` say.
+    """Parse the bytes of the file at ``path``.
 
     Raises:
         DataError: if they are not JSON, or a key stands twice in an object.
     """
     collecting = gc.isenabled()
-    gc.disable()  # it would look through tens of millions of new numbers again and again: twice the time
+    gc.disable()  # collecting among tens of millions of new numbers doubles the time
     try:
         content = json.loads(raw)
         twice = _twice(raw) if _written(raw) != _keys(content) else []
@@ -37,12 +37,12 @@ def parse(raw: bytes, path: Path) -> Any:
 
 
 def _written(raw: bytes) -> int:
-    """Keys, or more where a text looks like the end of one; where it is another number than `_keys`, all are looked at."""
+    """Keys in the text. Strings that look like keys count too; where it differs from `_keys`, `_twice` looks at all."""
     return sum(1 for _ in KEY.finditer(raw))
 
 
 def _keys(value: Any) -> int:
-    """Keys of all objects in what was read. Lists that begin with a number or a text hold no objects, as a rule."""
+    """Keys of all objects that were parsed. A list that begins with a number or a string is taken to hold no objects."""
     if type(value) is dict:
         return len(value) + sum([_keys(each) for each in value.values() if type(each) in NESTED])
     if type(value) is list and value and type(value[0]) in NESTED:
@@ -51,7 +51,7 @@ def _keys(value: Any) -> int:
 
 
 def _twice(raw: bytes) -> list[str]:
-    """The keys that stand twice in one object, each once; takes as long as reading does."""
+    """The duplicate keys; takes as long as parsing."""
     found: dict[str, None] = {}
 
     def look(pairs: list[tuple[str, Any]]) -> None:
