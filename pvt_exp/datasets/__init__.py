@@ -93,7 +93,7 @@ class Facts(NamedTuple):
 
 
 class Dataset(Component):
-    """Settings of a data set, light; `open` makes the reader, heavy."""
+    """Settings of a data set. They are light; `open` imports torch."""
 
     tasks: ClassVar[frozenset[str]] = frozenset()
     """The kinds of task that it has labels for."""
@@ -115,7 +115,7 @@ class Dataset(Component):
         raise NotImplementedError
 
     def contents(self, root: Path, facts: Facts, task: str) -> "Contents":
-        """The classes in each training image, in the reader's order; nothing where that cannot be known before training.
+        """The classes in each training image, in the order of the samples; empty where that is not known before training.
 
         ``facts`` are those that `inspect` gave. Never imports torch.
         """
@@ -128,16 +128,16 @@ class Dataset(Component):
         """
 
     def open(self, root: Path, split: Split, task: str) -> "Sequence[tuple[Any, Any]]":
-        """A reader: ``len(reader)`` and ``reader[i] -> (RGB PIL image, target)``.
+        """The samples of a split: ``len(samples)`` and ``samples[i] -> (RGB PIL image, target)``.
 
         A target is, by task:
 
         - ``classification``: the class index.
-        - ``detection``: `nn.instances.Target`, a dict of arrays. ``instance``: the same with ``masks``. Both readers also
-          have ``category_ids``, ``sizes()`` and ``ground_truth()``, see `nn.instances.Instances`.
-        - ``semantic``: uint8 [H, W] of class indices in the order of `Facts.class_names`, 255 where nothing is to be learnt.
+        - ``detection``: `nn.data.instances.Target`, a dict of arrays. ``instance``: the same with ``masks``. Both also
+          have ``category_ids``, ``sizes()`` and ``ground_truth()``, see `nn.data.instances.Instances`.
+        - ``semantic``: uint8 [H, W] of class indices in the order of `Facts.class_names`, 255 where pixels are ignored.
 
-        It pickles small, as loading processes may be spawned. A file that is no image raises `nn.images.BadImage`.
+        Its pickle is small, as loading processes may be spawned. A file that is no image raises `nn.data.images.BadImage`.
         """
         raise NotImplementedError
 

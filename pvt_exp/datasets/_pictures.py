@@ -99,7 +99,9 @@ class Pictures(Dataset):
             else:
                 learnt, held = holdout.places(len(whole))
                 parts = {"learn from": (whole, learnt), "be scored on": (whole, held)}
-            return {what: (len(places), unreadable(reader, places[:READ])) for what, (reader, places) in parts.items()}
+            return {
+                what: (len(places), unreadable(samples, places[:READ])) for what, (samples, places) in parts.items()
+            }
 
         told = kept(f"{root} readable {facts.fingerprint} {self!r} {task} {holdout!r}", look)
         for what, (number, why) in told.items():

@@ -117,7 +117,7 @@ class Settings(Dataset):
         (part / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
 
     def open(self, root: Path, split: Split, task: str) -> "Shapes":
-        """The reader; makes the data first where that has not been done."""
+        """The samples; makes the data first where they are not there."""
         from pvt_exp.nn.data.shapes import Shapes
 
         return Shapes(self.make(root) / split, SHAPES[: self.num_classes], task)

@@ -113,5 +113,5 @@ class Task(Component):
         raise NotImplementedError
 
     def pipeline(self) -> "Pipeline":
-        """From what a reader gives to batches; see `pvt_exp.nn.data.loader`."""
+        """From samples to batches; see `pvt_exp.nn.data.loader`."""
         raise NotImplementedError

@@ -55,9 +55,9 @@ def _score(
     run: Run, placement: Placement, module: Training, facts: Facts, root: Path, request: dict[str, Any], match: Any
 ) -> dict[str, Any]:
     """Fields of ``pvt-exp evaluate --json``; see docs/json.md."""
-    reader = holdout.open_split(run, root, "val")
-    loader = val_loader(run, run.task.pipeline(), reader, placement)
-    timer = Timer(len(reader), show=not request["json"])
+    samples = holdout.open_split(run, root, "val")
+    loader = val_loader(run, run.task.pipeline(), samples, placement)
+    timer = Timer(len(samples), show=not request["json"])
     trainer = pl.Trainer(
         accelerator="gpu" if placement.gpus else "cpu",
         devices=1,

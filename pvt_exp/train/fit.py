@@ -19,7 +19,7 @@ from pvt_exp.datasets import Facts, Split
 from pvt_exp.nn import ranks
 from pvt_exp.nn.data import holdout
 from pvt_exp.nn.data.loader import Loader, loaders
-from pvt_exp.nn.tasks import samples
+from pvt_exp.nn.tasks import val_pictures
 from pvt_exp.nn.weights import pretrained
 from pvt_exp.store import attempts
 from pvt_exp.store.results import publish_result, read_result
@@ -60,7 +60,9 @@ def fit(
     facts = ready.facts
     first = ranks.rank() == 0
     record = Record(run, attempt, facts)
-    pl.seed_everything(run.seed, verbose=False)  # right before the weights are drawn, whatever readers have drawn
+    pl.seed_everything(
+        run.seed, verbose=False
+    )  # right before the weights are drawn, whatever opening the data has drawn
     module = run.task.build(run)
     module.classes = facts.class_names(run.task.kind)
     module.parts = ready.train_loader.parts
@@ -101,7 +103,7 @@ def fit(
             wandb.ended("killed", "another attempt finished first")
         return False
     _clean(attempt, placement.keep)
-    drawn = samples.write(module, ready.val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
+    drawn = val_pictures.write(module, ready.val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
     if wandb:
         wandb.show(drawn, record.per_class, fitting.global_step)
         wandb.ended("done", summary={"best": _flat(record.best), "last": record.last, "cost": cost})
@@ -135,7 +137,7 @@ class Ready(NamedTuple):
 
     facts: Facts
     train: Any
-    """The reader of the training images."""
+    """The samples to train on; ``val``: those to score on."""
     val: Any
     train_loader: Loader
     val_loader: Loader

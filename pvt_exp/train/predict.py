@@ -98,14 +98,14 @@ def _write(
     unread: dict[Path, str],
 ) -> list[dict[str, Any]]:
     """Write the pictures and the record into the folder; the record's line of each image."""
-    from pvt_exp.nn.tasks import samples
+    from pvt_exp.nn.tasks import val_pictures
     from pvt_exp.nn.tasks.records import records
 
     pipeline, found_on, lines = module.task.pipeline(), records(module, folder), []
     for number, (path, name) in enumerate(_shown(list(zip(paths, _names(paths), strict=True))), 1):
         image = opened(path)
-        found = samples.find(module, pipeline, image)
-        samples.save(module.picture(image, found, least=score), folder / f"{name}.jpg")
+        found = val_pictures.find(module, pipeline, image)
+        val_pictures.save(module.picture(image, found, least=score), folder / f"{name}.jpg")
         size = {"width": image.width, "height": image.height}
         line = {"id": number, "file_name": str(path), **size, "picture": f"{name}.jpg"}
         lines.append({**line, **found_on.add(number, name, found)})

@@ -1,4 +1,4 @@
-"""The reader of `coco`: its targets, its ground truth, images that are not as annotated, and the real sets."""
+"""Samples of `coco`: its targets, its ground truth, images that are not as annotated, and the real sets."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ from pvt_exp.nn.tasks.detection import Detector
 from tests.conftest import real_data
 from tests.examples.coco import box, put, train, val
 from tests.nn.test_coco_eval import check, peer
-from tests.nn.test_datasets import check_readers
+from tests.nn.test_datasets import check_samples
 
 pytestmark = pytest.mark.usefixtures("cache")
 BESIDE = {f"{split}_annotations": f"annotations/instances_{split}.json" for split in ("train", "val")}
@@ -33,10 +33,10 @@ NUCLEI = Settings(name="nuclei", train_image_folder="images/train", val_image_fo
 
 
 def test_targets_are_what_was_written(tmp_path: Path) -> None:
-    reader = Settings().open(put(tmp_path, train=train(), val=val()), "train", "instance")
-    assert reader.category_ids == (3, 7)
-    assert reader.sizes() == [(10, 12)] * 3
-    (_, nine), (_, five), (_, six) = reader
+    samples = Settings().open(put(tmp_path, train=train(), val=val()), "train", "instance")
+    assert samples.category_ids == (3, 7)
+    assert samples.sizes() == [(10, 12)] * 3
+    (_, nine), (_, five), (_, six) = samples
     assert (nine["image_id"], five["image_id"], six["image_id"]) == (9, 5, 6), "in the order of the file"
     assert nine["crowd"].tolist() == [True, False]
     assert nine["labels"].tolist() == [0, 1]
@@ -85,9 +85,9 @@ def test_training_images_without_annotations_can_be_left_out(tmp_path: Path) -> 
 def test_validation_has_the_labels_of_training(tmp_path: Path) -> None:
     document = {**val(), "categories": [{"id": 7, "name": "dog"}]}
     document["annotations"] = [box(1, 2, 7, [0, 0, 12, 10])]
-    reader = Settings().open(put(tmp_path, train=train(), val=document), "val", "detection")
-    assert reader[1][1]["labels"].tolist() == [1]
-    assert [category["id"] for category in reader.ground_truth()["categories"]] == [3, 7]
+    samples = Settings().open(put(tmp_path, train=train(), val=document), "val", "detection")
+    assert samples[1][1]["labels"].tolist() == [1]
+    assert [category["id"] for category in samples.ground_truth()["categories"]] == [3, 7]
 
 
 def test_a_box_that_single_precision_rounds_away_is_dropped(tmp_path: Path) -> None:
@@ -101,15 +101,15 @@ def test_a_box_that_single_precision_rounds_away_is_dropped(tmp_path: Path) -> N
 
 def test_an_image_of_another_size_is_said(tmp_path: Path) -> None:
     root = put(tmp_path, train=train(), val=val())
-    reader = Settings().open(root, "val", "detection")
+    samples = Settings().open(root, "val", "detection")
     for size, why in (((13, 10), "$"), ((10, 12), "; exchange width and height in the annotations")):
         Image.new("RGB", size).save(root / "val2017/1.png")
         had = f"{size[0]} x {size[1]}"
         with pytest.raises(BadImage, match=rf"val2017/1.png: {had} pixels, where its annotations are of 12 x 10{why}"):
-            reader[0]
+            samples[0]
     (root / "val2017/1.png").write_bytes(b"no image")
     with pytest.raises(BadImage, match=r"val2017/1.png: not a readable image"):
-        reader[0]
+        samples[0]
 
 
 def photograph(path: Path, way: int, upright: bool) -> None:
@@ -235,7 +235,7 @@ def test_real_sets_are_read(
     ]
     assert len(facts.classes) == classes
     assert set(facts.unfit) == ({"instance"} if name == "det_bccd" else set())
-    check_readers(dataset, root)
+    check_samples(dataset, root)
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -244,8 +244,8 @@ def test_masks_are_those_of_pycocotools(split: Split) -> None:
     coco = COCO()
     coco.dataset = json.loads((root / f"annotations/instances_{split}2017.json").read_bytes())
     coco.createIndex()
-    reader = Settings().open(root, split, "instance")
-    told = {annotation["id"]: annotation for annotation in reader.ground_truth()["annotations"]}
+    samples = Settings().open(root, split, "instance")
+    told = {annotation["id"]: annotation for annotation in samples.ground_truth()["annotations"]}
     crowds = 0
     for annotation in coco.dataset["annotations"]:
         if annotation["iscrowd"]:
@@ -256,8 +256,8 @@ def test_masks_are_those_of_pycocotools(split: Split) -> None:
         for key in ("image_id", "category_id", "bbox", "area", "iscrowd"):
             assert told[annotation["id"]][key] == annotation[key]
     assert crowds == 5
-    for index in range(0, len(reader), 7):
-        target = reader[index][1]
+    for index in range(0, len(samples), 7):
+        target = samples[index][1]
         annotations = coco.loadAnns(coco.getAnnIds(target["image_id"]))
         for annotation, mask in zip(annotations, target["masks"], strict=True):
             assert np.array_equal(coco.annToMask(annotation), mask)

@@ -64,7 +64,7 @@ def test_made_data_are_what_was_promised(kind: str, tmp_path: Path) -> None:
     assert facts[1:] == before[1:]
     assert facts.fingerprint
     assert len(facts.fingerprint) == 16
-    check_readers(dataset, tmp_path)
+    check_samples(dataset, tmp_path)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].__module__.startswith("pvt_exp.")])
@@ -74,23 +74,23 @@ def test_an_example_is_read(kind: str, tmp_path: Path, monkeypatch: pytest.Monke
     if kind == "cifar":  # whose numbers are the official ones
         facts = dataset.inspect(tmp_path)
         monkeypatch.setattr(Cifar, "inspect", lambda *_: facts._replace(images={"train": 10, "val": 2}))
-    check_readers(dataset, tmp_path)
+    check_samples(dataset, tmp_path)
 
 
-def check_readers(dataset: Dataset, root: Path) -> None:
-    """What every reader promises, for each task that the data can serve."""
+def check_samples(dataset: Dataset, root: Path) -> None:
+    """What all samples promise, for each task that the data can serve."""
     facts = dataset.inspect(root)
     assert facts == dataset.inspect(root)
     served = dataset.tasks - set(facts.unfit)
     assert served
     for task in served:
         for split in ("train", "val"):
-            reader = dataset.open(root, split, task)  # type: ignore[arg-type]
-            assert len(reader) == facts.images[split]
-            assert len(pickle.dumps(reader)) < 1_000_000
-            again = pickle.loads(pickle.dumps(reader))
-            for index in {0, 1 % len(reader), len(reader) // 2, len(reader) - 1}:
-                image, target = reader[index]
+            samples = dataset.open(root, split, task)  # type: ignore[arg-type]
+            assert len(samples) == facts.images[split]
+            assert len(pickle.dumps(samples)) < 1_000_000
+            again = pickle.loads(pickle.dumps(samples))
+            for index in {0, 1 % len(samples), len(samples) // 2, len(samples) - 1}:
+                image, target = samples[index]
                 assert isinstance(image, Image.Image)
                 assert image.mode == "RGB"
                 assert np.array_equal(image, again[index][0])
@@ -99,7 +99,7 @@ def check_readers(dataset: Dataset, root: Path) -> None:
                 {"classification": check_class, "semantic": check_map}.get(task, check_objects)(target, classes, image)
                 assert ("masks" in target if task in ("detection", "instance") else False) == (task == "instance")
             if task in ("detection", "instance"):
-                check_ground_truth(reader, facts.class_names(task), task)
+                check_ground_truth(samples, facts.class_names(task), task)
 
 
 def check_class(target: Any, classes: int, image: Image.Image) -> None:
@@ -131,20 +131,20 @@ def check_objects(target: Any, classes: int, image: Image.Image) -> None:
         assert set(np.unique(target["masks"])) <= {0, 1}
 
 
-def check_ground_truth(reader: Any, classes: tuple[str, ...], task: str) -> None:
+def check_ground_truth(samples: Any, classes: tuple[str, ...], task: str) -> None:
     """pycocotools can use it, and it says what the targets say."""
     coco = COCO()
-    coco.dataset = reader.ground_truth()
+    coco.dataset = samples.ground_truth()
     coco.createIndex()
-    assert [coco.cats[number]["name"] for number in reader.category_ids] == list(classes)
-    assert len(coco.imgs) == len(reader) == len(reader.sizes())
+    assert [coco.cats[number]["name"] for number in samples.category_ids] == list(classes)
+    assert len(coco.imgs) == len(samples) == len(samples.sizes())
     assert 0 not in coco.anns, "pycocotools takes a match with id 0 for none"
-    for index in {0, len(reader) // 2, len(reader) - 1}:
-        image, target = reader[index]
-        assert reader.sizes()[index] == (image.height, image.width)
+    for index in {0, len(samples) // 2, len(samples) - 1}:
+        image, target = samples[index]
+        assert samples.sizes()[index] == (image.height, image.width)
         told = coco.loadAnns(coco.getAnnIds(target["image_id"]))
         assert [coco.imgs[target["image_id"]][side] for side in ("height", "width")] == [image.height, image.width]
-        assert [reader.category_ids[label] for label in target["labels"]] == [a["category_id"] for a in told]
+        assert [samples.category_ids[label] for label in target["labels"]] == [a["category_id"] for a in told]
         assert np.allclose(target["area"], [a["area"] for a in told])
         assert target["crowd"].tolist() == [bool(a["iscrowd"]) for a in told]
         boxes = np.array([a["bbox"] for a in told]).reshape(-1, 4)
@@ -156,15 +156,15 @@ def check_ground_truth(reader: Any, classes: tuple[str, ...], task: str) -> None
 
 @pytest.mark.parametrize("name", ["cls_cifar10", "cls_clothing10", "cls_fashion_gray"])
 def test_folders_of_real_images(name: str) -> None:
-    check_readers(ImageFolder(name=name), real_data(name))
+    check_samples(ImageFolder(name=name), real_data(name))
 
 
 def test_validation_has_the_class_numbers_of_training(tmp_path: Path) -> None:
     for at in ("train/ant", "train/bee", "train/cow", "val/bee"):
         (tmp_path / at).mkdir(parents=True)
         Image.new("RGB", (2, 2)).save(tmp_path / at / "1.png")
-    reader = ImageFolder(name="x").open(tmp_path, "val", "classification")
-    assert [label for _, label in reader] == [1]
+    samples = ImageFolder(name="x").open(tmp_path, "val", "classification")
+    assert [label for _, label in samples] == [1]
     (tmp_path / "val/bee/2.jpg").write_bytes(b"no image")
     with pytest.raises(BadImage, match=r"val/bee/2\.jpg"):
         ImageFolder(name="x").open(tmp_path, "val", "classification")[1]

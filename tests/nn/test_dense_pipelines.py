@@ -27,17 +27,17 @@ SMALL = {"short_px": (48, 64, 80), "long_px": 96, "test_short_px": 64, "test_lon
 class Mixed(Sequence[Any]):
     """The drawn shapes, cut so that some images lie and some stand, with one crowd in each."""
 
-    def __init__(self, reader: Any) -> None:
-        self.reader = reader
+    def __init__(self, samples: Any) -> None:
+        self.samples = samples
 
     def __len__(self) -> int:
-        return len(self.reader)
+        return len(self.samples)
 
     def sizes(self) -> list[tuple[int, int]]:
         return [(64, 48) if n % 3 == 0 else (40, 64) for n in range(len(self))]
 
     def __getitem__(self, index: Any) -> Any:
-        image, target = self.reader[index]
+        image, target = self.samples[index]
         height, width = self.sizes()[index]
         masks = target["masks"][:, :height, :width]
         seen = masks.any((1, 2))
@@ -56,9 +56,9 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Mixed:
     return Mixed(made.open(tmp_path_factory.mktemp("shapes"), "train", "instance"))
 
 
-def made(task: Any, reader: Any, *, batch: int = 8, group: int = 4, **placement: Any) -> tuple[Loader, Loader]:
+def made(task: Any, samples: Any, *, batch: int = 8, group: int = 4, **placement: Any) -> tuple[Loader, Loader]:
     run: Any = SimpleNamespace(batch_size=batch, ghost_batch_size=group, seed=3, dataset=SimpleNamespace())
-    return loaders(run, task.pipeline(), reader, reader, Placement(**placement))
+    return loaders(run, task.pipeline(), samples, samples, Placement(**placement))
 
 
 @pytest.mark.parametrize(

@@ -90,10 +90,10 @@ def test_the_same_run_gives_the_same_result_whatever_its_workers(kind: str, tmp_
 @pytest.mark.parametrize("kind", DENSE)
 def test_what_is_predicted_depends_on_no_other_image(kind: str, tmp_path: Path) -> None:
     each = run(kind)
-    reader = each.dataset.open(tmp_path, "val", kind)
+    val_set = each.dataset.open(tmp_path, "val", kind)
     torch.manual_seed(0)
     module = each.task.build(each).eval()
-    samples = [reader[n] for n in range(3)]
+    samples = [val_set[n] for n in range(3)]
     samples[1] = (samples[1][0].crop((0, 0, 48, 30)), samples[1][1])  # one of another size, so that others are padded
     if kind == "semantic":
         samples[1] = (samples[1][0], samples[1][1][:30])

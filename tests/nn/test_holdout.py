@@ -37,7 +37,7 @@ def test_the_parts_are_one_whole_and_follow_from_the_seed() -> None:
 
 
 @pytest.mark.parametrize("task", ["classification", "detection", "instance", "semantic"])
-def test_a_part_is_a_reader(task: str, tmp_path: Path) -> None:
+def test_a_part_has_all_that_samples_have(task: str, tmp_path: Path) -> None:
     dataset = Shapes(num_classes=3, image_px=32, train_images=12, val_images=4)
     dataset.make(tmp_path)
     whole: Any = dataset.open(tmp_path, "train", task)
@@ -75,7 +75,7 @@ def test_a_run_is_scored_on_what_it_does_not_learn_from(
 
 
 def seen(run: Run, root: Path, split: Any) -> set[int]:
-    """The classes, ground and what is ignored left out, that the reader of a part gives."""
+    """The classes, ground and what is ignored left out, that the samples of a part gives."""
     found = set[int]()
     for _, target in open_split(run, root, split):
         if run.task.kind == "classification":

@@ -109,7 +109,7 @@ class AllAtOnce(augment_boxes.Objects):
 
 def test_training_images_are_the_same(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """On real photographs with polygons and crowds, cropped, scaled and mirrored."""
-    reader = Settings().open(real_data("coco_tiny100"), "train", "instance")
+    samples = Settings().open(real_data("coco_tiny100"), "train", "instance")
     crop = Crop(short_px=(200, 300), side_px=(150, 260))
     task = Instance(num_classes=80, short_px=(100, 160, 427, 480), long_px=640, crop=crop)
     objects = 0
@@ -119,7 +119,7 @@ def test_training_images_are_the_same(monkeypatch: pytest.MonkeyPatch, cache: Pa
             with monkeypatch.context() as patched:
                 patched.setattr(augment_boxes, "Objects", kind)
                 draw_from(index)
-                results.append(task.pipeline().train(*reader[index]))
+                results.append(task.pipeline().train(*samples[index]))
         (one, rest), (other, rest_of_other) = results
         assert torch.equal(one, other)
         assert {**rest, "target": 0} == {**rest_of_other, "target": 0}
@@ -147,8 +147,8 @@ torch.set_num_threads(1)
 root, (height, width, count) = Path(sys.argv[1]), map(int, sys.argv[2:])
 task = Instance(num_classes=1, short_px=(64,), long_px=96, test_short_px=64, test_long_px=96)
 files = {"train_annotations": "train.json", "val_annotations": "val.json"}
-reader = Settings(**files, train_image_folder="i", val_image_folder="i").open(root, "train", "instance")
-image, target = reader[0]
+samples = Settings(**files, train_image_folder="i", val_image_folder="i").open(root, "train", "instance")
+image, target = samples[0]
 peak = lambda: int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) * 1024
 task.pipeline().train(image, {**target, "masks": [target["masks"][0]] * 1, "boxes": target["boxes"][:1],
                               "labels": target["labels"][:1], "crowd": target["crowd"][:1]})

@@ -14,7 +14,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.nn.data.images import BadImage
 from pvt_exp.nn.pictures import draw as pictures
 from pvt_exp.nn.pictures import paint
-from pvt_exp.nn.tasks import samples
+from pvt_exp.nn.tasks import val_pictures
 from pvt_exp.tracking import logger
 from tests.conftest import real_data
 
@@ -162,9 +162,9 @@ def test_ground_truth_of_real_data(task: str) -> None:
 
     root = real_data("coco_tiny100")
     settings = Settings()
-    names, reader = settings.inspect(root).class_names(task), settings.open(root, "val", task)
-    index = max(range(len(reader)), key=lambda n: len(reader[n][1]["labels"]))
-    image, truth = reader[index]
+    names, samples = settings.inspect(root).class_names(task), settings.open(root, "val", task)
+    index = max(range(len(samples)), key=lambda n: len(samples[n][1]["labels"]))
+    image, truth = samples[index]
     picture = pixels(pictures.objects(image, names, {**truth, "scores": np.ones(len(truth["labels"]))}, truth))
     for label in set(truth["labels"].tolist()):
         assert has(picture, paint.colour(label)), names[label]
@@ -174,12 +174,12 @@ def test_ground_truth_of_real_data(task: str) -> None:
 
 
 def test_places_are_spread_evenly() -> None:
-    assert samples.spread(100, 4) == [0, 25, 50, 75]
-    assert samples.spread(3) == [0, 1, 2]
-    assert samples.spread(0) == []
+    assert val_pictures.spread(100, 4) == [0, 25, 50, 75]
+    assert val_pictures.spread(3) == [0, 1, 2]
+    assert val_pictures.spread(0) == []
 
 
-class Reader:
+class Samples:
     """Images of which one cannot be read."""
 
     def __len__(self) -> int:
@@ -197,7 +197,7 @@ def module(experiment: Path) -> Any:
 
 
 def test_an_image_that_cannot_be_read_is_left_out(experiment: Path, tmp_path: Path) -> None:
-    drawn = samples.write(module(experiment), Reader(), tmp_path / "pictures", "cpu")  # type: ignore[arg-type]
+    drawn = val_pictures.write(module(experiment), Samples(), tmp_path / "pictures", "cpu")  # type: ignore[arg-type]
     assert [path.name for path in drawn] == ["000000.jpg", "000002.jpg"]
     assert all(Image.open(path).width == 320 for path in drawn)
 
@@ -206,15 +206,15 @@ def test_pictures_that_fail_fail_nothing(
     experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    assert samples.write(module(experiment), Reader(), tmp_path / "file", "cpu") == []  # type: ignore[arg-type]
+    assert val_pictures.write(module(experiment), Samples(), tmp_path / "file", "cpu") == []  # type: ignore[arg-type]
     broken = module(experiment)
     monkeypatch.setattr(broken, "predict", SimpleNamespace())
-    assert samples.write(broken, Reader(), tmp_path / "pictures", "cpu") == []  # type: ignore[arg-type]
+    assert val_pictures.write(broken, Samples(), tmp_path / "pictures", "cpu") == []  # type: ignore[arg-type]
     assert capsys.readouterr().out.count("no more pictures of validation than 0") == 2
 
 
 def test_w_and_b_is_told_the_pictures_and_the_table_of_classes(tmp_path: Path) -> None:
-    path = samples.save(GREY, tmp_path / "000003.jpg")
+    path = val_pictures.save(GREY, tmp_path / "000003.jpg")
     lines = [{"class": "disc", "instances": 3, "AP": 41.5}, {"class": "square", "instances": 0, "AP": None}]
     told = logger._shown([path], lines)
     assert [image._caption for image in told["val/pictures"]] == ["000003"]

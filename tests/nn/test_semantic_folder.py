@@ -1,4 +1,4 @@
-"""The reader of `semantic_folder`: its labels, flawed masks, and the real sets."""
+"""Samples of `semantic_folder`: its labels, flawed masks, and the real sets."""
 
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,17 @@ from pvt_exp.nn.data import semantic_folder
 from pvt_exp.nn.data.images import BadImage
 from tests.conftest import real_data
 from tests.examples.semantic_folder import VALUES, put, write
-from tests.nn.test_datasets import check_readers
+from tests.nn.test_datasets import check_samples
 
 FOLDERS = {"image": "images", "mask": "semantic"}
 
 
 def test_labels_are_the_values_and_what_is_ignored_is_255(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = write(tmp_path, monkeypatch).open(tmp_path, "train", "semantic")
-    assert [path.decode() for path in reader.images] == [
+    samples = write(tmp_path, monkeypatch).open(tmp_path, "train", "semantic")
+    assert [path.decode() for path in samples.images] == [
         f"train/images/{at}.png" for at in ("oslo/1", "oslo/2", "rome/1")
     ]
-    image, labels = reader[0]
+    image, labels = samples[0]
     assert image.size == (4, 3)
     assert labels.tolist() == np.where(VALUES == 9, 255, VALUES).tolist()
 
@@ -45,10 +45,10 @@ def test_masks_of_any_depth_are_read(tmp_path: Path, values: Any, fields: dict[s
 
 
 def test_labels_are_looked_up_a_few_rows_at_a_time_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = write(tmp_path, monkeypatch).open(tmp_path, "train", "semantic")
-    whole = reader[0][1]
+    samples = write(tmp_path, monkeypatch).open(tmp_path, "train", "semantic")
+    whole = samples[0][1]
     monkeypatch.setattr(semantic_folder, "PIXELS_AT_ONCE", 8)  # two of three rows
-    assert np.array_equal(reader[0][1], whole)
+    assert np.array_equal(samples[0][1], whole)
 
 
 def test_a_palette_does_not_matter(tmp_path: Path) -> None:
@@ -63,24 +63,24 @@ def test_a_palette_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_flawed_masks_are_said_when_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = write(tmp_path, monkeypatch).open(tmp_path, "val", "semantic")
+    samples = write(tmp_path, monkeypatch).open(tmp_path, "val", "semantic")
     image, mask = tmp_path / "val/images/1.png", tmp_path / "val/masks/1.png"
     put(image, mask, VALUES.clip(0, 3))
     with pytest.raises(DataError, match=r"val/masks/1.png: has the value 3; the 3 classes are 0 to 2"):
-        reader[0]
+        samples[0]
     put(image, mask, np.dstack([VALUES, VALUES + 1, VALUES]))
     with pytest.raises(DataError, match=r"val/masks/1.png: pixels of mode RGB"):
-        reader[0]
+        samples[0]
     put(tmp_path / "other.png", mask, VALUES[:, :3].copy())
     with pytest.raises(BadImage, match=r"val/masks/1.png: the mask has 3 x 3 pixels, and its image 4 x 3"):
-        reader[0]
+        samples[0]
     mask.write_bytes(mask.read_bytes()[:50])
     with pytest.raises(BadImage, match=r"val/masks/1.png: not a readable image"):
-        reader[0]
+        samples[0]
     put(image, mask)
     image.write_bytes(b"no image")
     with pytest.raises(BadImage, match=r"val/images/1.png: not a readable image"):
-        reader[0]
+        samples[0]
 
 
 # ---------------------------------------------------------------- real sets; the numbers are those of their READMEs
@@ -92,9 +92,9 @@ def test_camvid_is_read_as_it_lies() -> None:
     facts = dataset.inspect(root)
     assert facts.images == {"train": 160, "val": 61}
     assert (len(facts.classes), facts.classes[0], facts.classes[10]) == (11, "Sky", "Bicyclist")
-    check_readers(dataset, root)
-    reader = dataset.open(root, "val", "semantic")
-    seen = {int(label) for index in range(len(reader)) for label in np.unique(reader[index][1])}
+    check_samples(dataset, root)
+    samples = dataset.open(root, "val", "semantic")
+    seen = {int(label) for index in range(len(samples)) for label in np.unique(samples[index][1])}
     assert seen == {*range(11), 255}
     with pytest.raises(DataError, match=r"classes.json: says that 11 is ignored; set dataset.ignore_index: 11"):
         Settings(name="camvid").inspect(root)
@@ -105,7 +105,7 @@ def test_nuclei_are_read_as_they_lie() -> None:
     folders = {f"{split}_{what}_folder": f"{at}/{split}" for split in ("train", "val") for what, at in FOLDERS.items()}
     dataset = Settings(name="nuclei", classes=("background", "nucleus"), **folders)  # type: ignore[arg-type]
     assert dataset.inspect(root).images == {"train": 170, "val": 60}
-    check_readers(dataset, root)
+    check_samples(dataset, root)
 
 
 # ---------------------------------------------------------------- photographs that a tag turns
@@ -191,10 +191,10 @@ def test_a_mask_of_the_other_pixels_is_refused_or_told(
         "turn": "it is turned by its EXIF tag: dataset.exif: ignore is for annotations of the stored pixels",
         "ignore": "its EXIF tag, which turns it, is ignored: dataset.exif: turn is for annotations of the upright image",
     }
-    reader = dataset.open(tmp_path, "train", "semantic")
+    samples = dataset.open(tmp_path, "train", "semantic")
     if way >= 5 and size == "not square":
         with pytest.raises(BadImage, match=f"train/images/1.jpg; {ways_out[exif]}"):
-            reader[0]
+            samples[0]
         with pytest.raises(DataError, match=ways_out[exif]):
             dataset.check_readable(tmp_path, dataset.inspect(tmp_path), "semantic", None)
         return

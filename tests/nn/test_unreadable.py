@@ -27,7 +27,7 @@ HOLDOUT = {"fraction": 0.25, "seed": 5}
 
 
 def folder(root: Path) -> dict[str, list[Path]]:
-    """Eight images of each of two classes, a few values apart; the files of each split in the order of the reader."""
+    """Eight images of each of two classes, a few values apart; the files of each split in the order of the samples."""
     found: dict[str, list[Path]] = {}
     for split in ("train", "val"):
         for n in range(IMAGES):

@@ -32,9 +32,9 @@ def pipeline(task: "Boxes") -> Pipeline:
     return Pipeline(Train(task), Test(task), collate, shapes=orientations, val_images=VAL_IMAGES, blank=blank)
 
 
-def orientations(reader: Any) -> list[int]:
+def orientations(samples: Any) -> list[int]:
     """Of each image: 1 if it lies, 0 if it stands. Beside one of its kind an image is padded little."""
-    return [int(width > height) for height, width in reader.sizes()]
+    return [int(width > height) for height, width in samples.sizes()]
 
 
 def fit(height: int, width: int, short_px: int, long_px: int) -> tuple[int, int]:

@@ -20,9 +20,9 @@ class Cifar(Sequence[tuple[Image.Image, int]]):
     def __init__(self, folder: Path, classes: int, split: Split) -> None:
         folder = folder.resolve()  # "." has no name
         official = {10: CIFAR10, 100: CIFAR100}[classes]
-        reader = type(official.__name__, (official,), {"base_folder": folder.name})
+        dataset = type(official.__name__, (official,), {"base_folder": folder.name})
         try:
-            data = reader(folder.parent, train=split == "train", download=False)
+            data = dataset(folder.parent, train=split == "train", download=False)
         except RuntimeError:
             raise DataError(
                 f"{folder}: not the official CIFAR-{classes}: a file's MD5 sum differs; download it again"

@@ -1,4 +1,4 @@
-"""Opens the images that a run learns from and those that it is scored on: the data's splits, or parts of the first one."""
+"""Opens the samples that a run trains on and those that it is scored on: two splits, or two parts of the training split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from pvt_exp.datasets import Facts, Split
 
 
 def open_split(run: Run, root: Path, split: Split) -> Sequence[Any]:
-    """The reader of what the run trains on, or of what it is scored on.
+    """The samples that the run trains on, or those that it is scored on.
 
     Raises:
         DataError: if the data are not as the run says, or too few to hold some out.
@@ -36,25 +36,25 @@ def facts_of(run: Run, root: Path, facts: Facts) -> Facts:
 
 
 class Part(Sequence[Any]):
-    """Some of a reader's images, with all else that the reader tells of them."""
+    """A subset of samples, with what else is known of them."""
 
-    def __init__(self, reader: Any, chosen: Sequence[int]) -> None:
-        self.reader, self.chosen = reader, np.array(chosen)  # an array, which forked workers share
-        if hasattr(reader, "category_ids"):
-            self.category_ids: tuple[int, ...] = reader.category_ids
+    def __init__(self, samples: Any, chosen: Sequence[int]) -> None:
+        self.samples, self.chosen = samples, np.array(chosen)  # an array, which forked workers share
+        if hasattr(samples, "category_ids"):
+            self.category_ids: tuple[int, ...] = samples.category_ids
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.reader[int(self.chosen[index])]
+        return self.samples[int(self.chosen[index])]
 
     def sizes(self) -> list[tuple[int, int]]:
-        every = self.reader.sizes()
+        every = self.samples.sizes()
         return [every[place] for place in self.chosen]
 
     def ground_truth(self) -> dict[str, Any]:
-        truth = self.reader.ground_truth()
+        truth = self.samples.ground_truth()
         images = [truth["images"][place] for place in self.chosen]
         here = {image["id"] for image in images}
         return {**truth, "images": images, "annotations": [a for a in truth["annotations"] if a["image_id"] in here]}

@@ -1,4 +1,4 @@
-"""What readers of objects give: the targets of detection and of instance segmentation.
+"""The targets of detection and of instance segmentation.
 
 Legend: N objects of an image, H W its pixels.
 """
@@ -20,15 +20,15 @@ class Target(TypedDict):
     labels: NDArray[np.int64]
     """[N], a class's place in the data set's list of classes, from 0."""
     crowd: NDArray[np.bool_]
-    """[N], whether the box is around many objects that were not told apart."""
+    """[N], whether the box is around many objects that were not annotated one by one."""
     area: NDArray[np.float32]
     """[N], pixels of the mask, or of the box where there is none; sorts objects into small, medium and large."""
     masks: NotRequired[Sequence[NDArray[np.uint8]] | NDArray[np.uint8]]
-    """N of [H, W] of 0 and 1, an array or drawn one by one; for the task ``instance``."""
+    """N of [H, W] of 0 and 1, an array or decoded one by one; for the task ``instance``."""
 
 
 class Instances(Protocol):
-    """A reader of the task ``detection`` or ``instance``."""
+    """Samples of the task ``detection`` or ``instance``."""
 
     category_ids: tuple[int, ...]
     """The id in `ground_truth` of each class."""
@@ -42,5 +42,5 @@ class Instances(Protocol):
         ...
 
     def ground_truth(self) -> dict[str, Any]:
-        """The annotations as pycocotools wants them: ``images``, ``annotations`` and ``categories`` by id."""
+        """The annotations in COCO's format: ``images``, ``annotations`` and ``categories``."""
         ...

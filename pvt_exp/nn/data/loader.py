@@ -39,7 +39,7 @@ VAL_IMAGES = 64  # a batch in validation at least, where it is not said what fit
 
 
 class Pipeline(NamedTuple):
-    """What a task does to what its reader gives. Everything in it pickles, as loading processes may be spawned."""
+    """How a task turns samples into batches. All of it can be pickled, as loading processes may be spawned."""
 
     train: Callable[[Any, Any], tuple[Tensor, Any]]
     """(PIL image, target) to the transformed pair; draws from the global generators."""
@@ -49,12 +49,12 @@ class Pipeline(NamedTuple):
     mix: Callable[[Batch], Batch] | None = None
     """What is done to a whole group in training; draws from the global generators."""
     repeats: int = 1
-    """How often an image is drawn in one epoch, of correspondingly fewer images."""
+    """How often an image is drawn in an epoch; the epoch then has correspondingly fewer images."""
     shapes: Callable[[Any], Sequence[int]] | None = None
-    """Of a reader, the kind of each image's shape: a training group holds one kind, so that padding wastes little."""
+    """The kind of each sample's shape: a training group holds one kind, so that padding wastes little."""
     val_images: int = VAL_IMAGES
     blank: Any = 0
-    """The target of an image of which nothing is known, as `test` takes it."""
+    """The target that `test` gets for an image without a label."""
 
 
 def loaders(
@@ -124,18 +124,18 @@ def _check_readable(val: Sequence[Any], order: InOrder) -> None:
 
 
 class Groups(Dataset[Batch]):
-    """A group of keys to its images and targets: what a loading process does."""
+    """The torch data set of a loading process: a group of keys to a batch."""
 
     def __init__(
         self,
-        reader: Sequence[Any],
+        samples: Sequence[Any],
         transform: Callable[[Any, Any], tuple[Tensor, Any]],
         collate: Callable[[list[Any]], Batch],
         mix: Callable[[Batch], Batch] | None,
         seed: int | None,
         on_bad: str,
     ) -> None:
-        self.reader, self.transform, self.collate, self.mix = reader, transform, collate, mix
+        self.samples, self.transform, self.collate, self.mix = samples, transform, collate, mix
         self.seed, self.on_bad = seed, on_bad
 
     def __getitem__(self, keys: list[Key]) -> Batch:
@@ -144,11 +144,11 @@ class Groups(Dataset[Batch]):
 
     def _batch(self, keys: list[Key]) -> Batch:
         loaded = [self._load(key) for key in keys]
-        samples = [sample for sample, _ in loaded if sample is not None]
+        pairs = [pair for pair, _ in loaded if pair is not None]
         skipped = {"skipped": [why for _, why in loaded if why is not None]}
-        if not samples:
+        if not pairs:
             return skipped
-        batch = self.collate(samples)
+        batch = self.collate(pairs)
         if self.mix is not None:
             assert self.seed is not None
             draw_from(derive(self.seed, "mix", keys[0].epoch, keys[0].position // len(keys)))
@@ -167,15 +167,15 @@ class Groups(Dataset[Batch]):
         bad = why if key.repeat == 0 else None  # an image counts once an epoch, however often it is drawn
         if self.on_bad == "leave out":
             return None, bad
-        for further in range(1, len(self.reader)):
+        for further in range(1, len(self.samples)):
             try:
-                return self._transformed(key, (key.image + further) % len(self.reader)), bad
+                return self._transformed(key, (key.image + further) % len(self.samples)), bad
             except BadImage:
                 continue
         raise BadImage("none of the images can be read")
 
     def _transformed(self, key: Key, index: int) -> tuple[Any, Any]:
-        image, target = self.reader[index]
+        image, target = self.samples[index]
         if self.seed is not None:
             draw_from(derive(self.seed, "sample", key.epoch, key.image, key.repeat))
         return self.transform(image, target)
@@ -220,9 +220,9 @@ class Loader:
         weakref.finalize(self, _stop_workers, self.groups)
 
     @property
-    def reader(self) -> Any:
-        """What it reads from."""
-        return self._groups.reader
+    def samples(self) -> Any:
+        """What it loads from."""
+        return self._groups.samples
 
     def set_epoch(self, epoch: int) -> None:
         """Which epoch the next iteration is."""

@@ -101,12 +101,12 @@ def _header(path: Path, turn: bool) -> tuple[int, tuple[int, int] | None, int]:
     return way, size, frames
 
 
-def unreadable(reader: Sequence[Any], places: Iterable[int]) -> str | None:
+def unreadable(samples: Sequence[Any], places: Iterable[int]) -> str | None:
     """Why the first of some images cannot be read, if none of them can."""
     first: str | None = None
     for place in places:
         try:
-            reader[place]
+            samples[place]
         except BadImage as error:
             first = first or str(error)
         except (DataError, OSError):  # said when it is read
@@ -135,7 +135,7 @@ def _values(path: Path) -> list[tuple[float, float]]:
     return [(low, high)] if low < high else []
 
 
-def masks(reader: "SemanticFolder") -> dict[str, Any]:
+def masks(samples: "SemanticFolder") -> dict[str, Any]:
     """What the masks of a split hold; ``looked_at`` of them, spread evenly, and more while these have not two classes.
 
     ``values``: all that stand in them, none where they are colours or very many. ``classes``: the labels. ``pixels`` and
@@ -143,14 +143,14 @@ def masks(reader: "SemanticFolder") -> dict[str, Any]:
     no pixel counts. ``turned`` and ``frames``: as of `pictures`. ``contents``: of each that was read, its place and classes.
     ``bad``: why some cannot be read. ``wrong``: what is wrong with the first that has another flaw.
     """
-    found = Found(reader)
-    first = _evenly(len(reader), _affordable(reader))
+    found = Found(samples)
+    first = _evenly(len(samples), _affordable(samples))
     for index in first:
         found.add(index)
-    rest = iter(sorted(set(range(len(reader))) - set(first)))
+    rest = iter(sorted(set(range(len(samples))) - set(first)))
     while len(found.classes) < 2 and (further := next(rest, None)) is not None:
         found.add(further)
-    values = sorted(found.values) if len(found.values) <= MOST_VALUES and not reader.meaning.colours else []
+    values = sorted(found.values) if len(found.values) <= MOST_VALUES and not samples.meaning.colours else []
     return {
         "looked_at": found.looked_at,
         "values": values,
@@ -170,8 +170,8 @@ def masks(reader: "SemanticFolder") -> dict[str, Any]:
 class Found:
     """What was found in the masks so far."""
 
-    def __init__(self, reader: "SemanticFolder") -> None:
-        self.reader = reader
+    def __init__(self, samples: "SemanticFolder") -> None:
+        self.samples = samples
         self.values, self.classes = set[int](), set[int]()
         self.looked_at = self.pixels = self.ignored = 0
         self.levels = Counter[int]()
@@ -182,12 +182,12 @@ class Found:
     def add(self, index: int) -> None:
         """Look at one more mask, and at the size of its image."""
         self.looked_at += 1
-        name = os.fsdecode(self.reader.masks[index])
+        name = os.fsdecode(self.samples.masks[index])
         try:
-            values_HW = self.reader.values(index, self.reader.size(index))
+            values_HW = self.samples.values(index, self.samples.size(index))
             if len(self.values) <= MOST_VALUES:
                 self.values |= _counts(values_HW).keys()
-            labels_HW = self.reader.labels(index, values_HW)
+            labels_HW = self.samples.labels(index, values_HW)
         except BadImage as error:
             self.bad.append(str(error))
         except DataError as error:
@@ -198,19 +198,19 @@ class Found:
             there = np.flatnonzero(counts[:IGNORED]).tolist()
             self.classes |= set(there)
             self.contents.append((index, there))
-            if self.reader.meaning.threshold is not None:
+            if self.samples.meaning.threshold is not None:
                 self.levels.update(_counts(values_HW))
             if counts[IGNORED] == labels_HW.size:
                 self.empty.append(name)
-            way, _, frames = _header(self.reader.root / name, turn=True)
+            way, _, frames = _header(self.samples.root / name, turn=True)
             self.turned += [name] if way > 1 else []
             self.frames += [name] if frames > 1 else []
 
 
-def _affordable(reader: "SemanticFolder") -> int:
+def _affordable(samples: "SemanticFolder") -> int:
     """Masks that are decoded: as many as take some seconds."""
     try:
-        width, height = reader.size(0)
+        width, height = samples.size(0)
     except (DataError, OSError):
         return MASKS
     return max(PIXELS, min(MASKS, MASK_PIXELS // (width * height)))

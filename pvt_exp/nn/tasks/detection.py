@@ -58,11 +58,11 @@ class Detector(Training):
     # ------------------------------------------------------------ validation
 
     def on_validation_epoch_start(self) -> None:
-        reader = self.trainer.val_dataloaders.reader  # type: ignore[union-attr]
+        samples = self.trainer.val_dataloaders.samples  # type: ignore[union-attr]
         if self.found is None:
             most = self.task.detector.max_detections
             self.found = Detections(
-                reader.ground_truth(), reader.category_ids, kinds=tuple(self.prefixes), max_dets=most
+                samples.ground_truth(), samples.category_ids, kinds=tuple(self.prefixes), max_dets=most
             )
         self.found.reset()
         self.unread = 0

@@ -136,7 +136,7 @@ class Training(pl.LightningModule):
         raise NotImplementedError
 
     def picture(self, image: Image.Image, found: Any, truth: Any = None, least: float = 0.5) -> Image.Image:
-        """An image with what `predict` found on it, beside the reader's target if there is one.
+        """An image with what `predict` found on it, beside its target if it has one.
 
         ``least`` is the score from which on objects are drawn.
         """

@@ -78,7 +78,7 @@ def content(file: Path) -> Any:
         if found:
             raise ValueError(f"{file}: refused, as it holds code ({found[1]}); save its tensors alone") from None
         raise ValueError(f"{file}: not a checkpoint of PyTorch") from None
-    except Exception as error:  # what a torn file makes a reader raise has no end
+    except Exception as error:  # a damaged file can raise almost any error
         if "TorchScript" in str(error):
             raise ValueError(f"{file}: refused, as it holds code (TorchScript); save its state_dict() alone") from None
         raise ValueError(f"{file}: torn, or not a checkpoint: {first_line(error)}") from None

@@ -1,4 +1,4 @@
-"""What a network finds on single images, and pictures of a few images of validation: truth beside prediction."""
+"""Predictions of single images, and pictures of a few validation images: truth beside prediction."""
 
 import time
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def spread(length: int, count: int = COUNT) -> list[int]:
-    """So many places, spread evenly over a sequence, or all of them."""
+    """``count`` indices spread evenly over a sequence, or all of them."""
     count = min(count, length)
     return [n * length // count for n in range(count)]
 
 
 def find(module: Training, pipeline: Pipeline, image: Image.Image, target: Any = None) -> Any:
-    """What a module in testing finds on one image; ``target`` is its reader's, if it has one."""
+    """What a module in evaluation mode predicts for one image; ``target``: its label, if it has one."""
     batch = pipeline.collate([pipeline.test(image, pipeline.blank if target is None else target)])
     images = batch["image"].to(module.device).contiguous(memory_format=torch.channels_last)
     dtype = AUTOCAST.get(module.run.precision)
@@ -35,21 +35,21 @@ def find(module: Training, pipeline: Pipeline, image: Image.Image, target: Any =
 
 
 def save(picture: Image.Image, path: Path) -> Path:
-    """As JPEG, whose text stays sharp: colours are as fine as brightness."""
+    """As JPEG without chroma subsampling, so that text stays sharp."""
     picture.save(path, quality=QUALITY, subsampling=0)
     return path
 
 
-def write(module: Training, reader: Sequence[Any], folder: Path, device: str) -> list[Path]:
-    """Pictures of a few images, the same ones each time. Where that fails the log says so, and no one else is troubled."""
+def write(module: Training, samples: Sequence[Any], folder: Path, device: str) -> list[Path]:
+    """Write pictures of a few images, the same ones each time. Failures are logged and ignored."""
     begun, written = time.monotonic(), list[Path]()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         module.to(device).eval()
         pipeline = module.task.pipeline()
-        for index in spread(len(reader)):
+        for index in spread(len(samples)):
             try:
-                image, truth = reader[index]
+                image, truth = samples[index]
             except BadImage as error:
                 print(f"no picture of it: {error}")
                 continue
