@@ -28,6 +28,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import trial_record
+from pvt_exp.system import files
 
 
 def plan(
@@ -225,7 +226,7 @@ def schema(
     out.mkdir(parents=True, exist_ok=True)
     texts = {out / name: text for name, text in json_schema.texts().items()}
     for path, text in texts.items():
-        path.write_text(text)
+        files.put(path, text)
     if as_json:
         views.print_json({"files": list(map(str, texts))})
     else:

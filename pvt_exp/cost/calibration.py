@@ -164,7 +164,7 @@ def _answered(asked: dict[str, Any], changes: dict[str, str], ranks: int) -> dic
 
         started = []
         for rank in range(ranks):
-            (Path(meeting) / f"{rank}.in").write_text(json.dumps({**asked, "rank": rank, "meeting": meeting}))
+            files.put(Path(meeting) / f"{rank}.in", json.dumps({**asked, "rank": rank, "meeting": meeting}))
             pipes = {"stdin": file(rank, "in", "r"), "stdout": file(rank, "out", "w"), "stderr": file(rank, "err", "w")}
             started.append(children.start("pvt_exp.train.measure", changes=changes, **pipes))
         try:

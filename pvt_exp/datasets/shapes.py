@@ -114,7 +114,7 @@ class Settings(Dataset):
             "bytes": {str(f.relative_to(part)): f.stat().st_size for f in sorted(part.glob("*/*"))},
             "settings": self.model_dump(exclude={"name"}),
         }
-        (part / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
+        files.put(part / "meta.json", json.dumps(meta, indent=1) + "\n")
 
     def open(self, root: Path, split: Split, task: str) -> "Shapes":
         """The samples; makes the data first where they are not there."""

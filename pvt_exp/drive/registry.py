@@ -102,8 +102,7 @@ def driving(runs: Path, sweep: str, command: tuple[str, ...], of: Path | None = 
     file.touch()
     with locks.held(file):
         try:
-            with files.named(file):  # held before it can be read: who reads one that nobody holds removes it
-                file.write_text(files.dump(told))
+            files.put(file, files.dump(told))  # held before it can be read: who reads one that nobody holds removes it
             with heartbeat.repeatedly(partial(os.utime, file)):
                 yield Asked(asked)
         finally:

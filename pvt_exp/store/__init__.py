@@ -120,8 +120,7 @@ def _add_line(path: Path, line: str) -> None:
     """Add a line to a file that lacks it, in one write: a kill leaves no temporary file, whose name would be a sweep's."""
     if not line or not line.isprintable() or (path.exists() and line in path.read_text(encoding="utf-8").splitlines()):
         return
-    with files.named(path), path.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
+    files.append(path, f"{line}\n")
 
 
 def remember_name(store: Path, sweep: str, file: Path) -> None:

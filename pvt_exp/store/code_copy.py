@@ -41,7 +41,7 @@ def freeze(store: Path) -> Path:
                 copy = part / name / path.relative_to(root)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
-        (part / provenance.FROZEN).write_text(files.dump({"code": facts, "diff": diff}))
+        files.put(part / provenance.FROZEN, files.dump({"code": facts, "diff": diff}))
 
     files.make_folder(folder, fill)
     return folder

@@ -12,7 +12,7 @@ NUMBERS = ("epoch", "epochs", "fraction", "scored")
 def write(attempt: Path, told: dict[str, Any]) -> None:
     """Put it in place of what was told before; at once, but not safe from a power cut: it is for looking at."""
     temporary = attempt / ".progress.tmp"
-    temporary.write_text(files.dump(told), encoding="utf-8", errors=files.UNPRINTABLE)
+    files.put(temporary, files.dump(told))
     temporary.replace(attempt / NAME)
 
 

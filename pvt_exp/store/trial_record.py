@@ -139,10 +139,7 @@ def scored_by(tuning: Tuning) -> tuple[str, bool]:
 def add(runs: Path, tuning: Tuning, trial: Trial) -> None:
     """Put a trial on record, before its run starts."""
     line = json.dumps({"number": trial.number, "values": trial.values, "run": trial.run.id})
-    with (place(runs, tuning) / "trials.jsonl").open("a") as file:
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    files.append(place(runs, tuning) / "trials.jsonl", line + "\n", sync=True)
 
 
 def cut_torn_line(file: Path) -> None:

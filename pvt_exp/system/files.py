@@ -55,6 +55,26 @@ def write(path: Path, text: str | bytes) -> None:
         raise
 
 
+def put(path: Path, text: str) -> None:
+    """Write a text where it stands: a file that nobody reads yet, or that must stay the one that is locked."""
+    with named(path):
+        path.write_bytes(encoded(text))
+
+
+def append(path: Path, text: str, sync: bool = False) -> None:
+    """Add a text to a file's end in one write; ``sync``: it is there also after a power cut."""
+    with named(path), path.open("ab") as file:
+        file.write(encoded(text))
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def encoded(text: str) -> bytes:
+    """A text as all files of ours have it, whatever names are in it and whatever the machine's encoding is."""
+    return text.encode("utf-8", UNPRINTABLE)
+
+
 def publish(path: Path, text: str) -> bool:
     """Make a file appear whole, unless it is there already: of several writers the first wins. False: it was there.
 
@@ -133,7 +153,7 @@ def _drop(folder: Path) -> None:
 
 
 def _beside(path: Path, text: str | bytes) -> Path:
-    content = text if isinstance(text, bytes) else text.encode("utf-8", UNPRINTABLE)
+    content = text if isinstance(text, bytes) else encoded(text)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with named(path), os.fdopen(handle, "wb") as file:

@@ -69,7 +69,7 @@ def give_sign(attempt: Path, number: int = -1) -> None:
     """Give one. The first is given before the attempt's process has begun. Raises OSError if it cannot be written."""
     told = Beat(platform.node(), boot(), os.getpid(), number)
     temporary = attempt / f".{NAME}.tmp"
-    temporary.write_text(files.dump(told._asdict()))
+    files.put(temporary, files.dump(told._asdict()))
     temporary.replace(attempt / NAME)
 
 

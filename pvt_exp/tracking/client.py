@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
+from pvt_exp.system import files
 from pvt_exp.tracking import server
 
 Mode = Literal["online", "offline"]
@@ -58,8 +59,8 @@ def untold(folder: Path, why: str) -> None:
     """Say that W&B was not told something, in the log and in `UNTOLD`, which the driver reads."""
     line = " ".join(why.split())
     print(f"W&B: {line}", flush=True)
-    with contextlib.suppress(OSError), (folder / UNTOLD).open("a", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(line + "\n")
+    with contextlib.suppress(OSError):
+        files.append(folder / UNTOLD, line + "\n")
 
 
 def said_untold(folder: Path) -> list[str]:

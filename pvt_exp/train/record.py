@@ -57,7 +57,7 @@ class Record(pl.Callback):
         self.code, diff = provenance.code()  # now, while it is what was imported
         self.packages = provenance.of_packages(run)
         if diff and ranks.rank() == 0:
-            (attempt / "code.diff").write_text(diff)
+            files.put(attempt / "code.diff", diff)
         self._since = time.monotonic()
         self._shown = 0.0
         self.scored = 0

@@ -129,3 +129,35 @@ def test_python_is_started_in_one_way() -> None:
     assert found == set(MAY_START)
     for name in ("launchers/local", "cost/calibration"):
         assert "sys.executable" not in (ROOT / "pvt_exp" / f"{name}.py").read_text()
+
+
+MAY_WRITE_TEXT = {
+    "system/files": "`put`, `append` and `write`, which have an escape for names that are not UTF-8",
+    "system/locks": "a file that is locked and stays empty",
+    "cost": "questions to a child, in JSON of plain ASCII, and what it says of errors",
+}
+"""Modules that open files as text to write in them, and which."""
+TEXT_MODE = re.compile(r"[rwxat+]*[wxa+][rwxat+]*")
+
+
+def _writes_text(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name == "write_text":
+        return True
+    given = [*call.args[:2], *(word.value for word in call.keywords if word.arg == "mode")]
+    modes = [each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    opens = name in ("open", "fdopen", "TemporaryFile", "NamedTemporaryFile")
+    return opens and any(map(TEXT_MODE.fullmatch, modes))
+
+
+def test_text_is_written_in_one_way() -> None:
+    """Any other way stops at a name that is not UTF-8, or at a machine whose encoding lacks a letter."""
+    package, found = ROOT / "pvt_exp", set()
+    for path in package.rglob("*.py"):
+        if any(_writes_text(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            found.add(str(path.relative_to(package).with_suffix("")).removesuffix("/__init__"))
+    assert found == set(MAY_WRITE_TEXT)
+    for source in ('p.open("a")', 'open(p, "w")', 'open(p, mode="x")', "p.write_text(t)", 'os.fdopen(h, "r+")'):
+        assert _writes_text(ast.parse(source, mode="eval").body), source  # type: ignore[arg-type]
+    for source in ('p.open("ab")', 'p.open(encoding="utf-8")', 'data.open(root, "train")', "p.write_bytes(t)"):
+        assert not _writes_text(ast.parse(source, mode="eval").body), source  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from pvt_exp.nn.scores.coco_eval import evaluate
 from pvt_exp.nn.scores.detections import Detections
 from pvt_exp.nn.tasks.detection import Detector
 from tests.conftest import real_data
-from tests.examples.coco import box, put, train, val
+from tests.examples.coco import box, images, put, train, val
 from tests.nn.test_coco_eval import check, peer
 from tests.nn.test_datasets import check_samples
 
@@ -66,6 +66,14 @@ def test_the_ground_truth_is_the_file_less_boxes_of_zero_size(tmp_path: Path) ->
     assert [image["file_name"] for image in told["images"]] == ["9.png", "5.png", "6.png"]
     plain = Settings().open(tmp_path, "train", "detection").ground_truth()
     assert not any("segmentation" in annotation for annotation in plain["annotations"])
+
+
+def test_a_file_whose_name_is_not_utf8_may_stand_under_two_ids(tmp_path: Path) -> None:
+    told = {**train(), "images": images(9, 5, 6)}
+    for image in told["images"][:2]:
+        image["file_name"] = "caf\udce9.png"
+    reader = Settings().open(put(tmp_path, train=told, val=val()), "train", "detection")
+    assert [image["file_name"] for image in reader.ground_truth()["images"]] == ["caf\udce9.png"] * 2 + ["6.png"]
 
 
 def test_training_images_without_annotations_can_be_left_out(tmp_path: Path) -> None:

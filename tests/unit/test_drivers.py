@@ -50,6 +50,14 @@ def test_a_driver_is_seen_while_it_lives(runs: Path) -> None:
     assert not list((runs / "drivers").iterdir())
 
 
+def test_names_may_be_anything(runs: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"p\xe9ts")
+    with registry.driving(runs, name, ("pvt-exp", "--data", f"pets={name}"), tmp_path / f"{name}.yaml"):
+        (seen,) = registry.of(runs, name)
+        assert (seen.sweep, seen.of) == (name, str(tmp_path / f"{name}.yaml"))
+        assert files.read_json(seen.file)["command"][-1] == f"pets={name}"  # type: ignore[index]
+
+
 def test_after_one_that_was_killed_the_store_is_put_in_order(runs: Path, experiment: Path) -> None:
     finished(runs, experiment)
     with registry.driving(runs, "another", ()):

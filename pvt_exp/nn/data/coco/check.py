@@ -61,14 +61,14 @@ def write(annotations: Path, folder: Path) -> None:
     images["end"] = np.searchsorted(kept["image"], np.arange(len(images)), "right")
     np.save(folder / "images.npy", images)
     np.save(folder / "annotations.npy", kept)
-    (folder / "names.json").write_text(json.dumps(names))
+    files.put(folder / "names.json", json.dumps(names))
     facts = {
         "categories": sorted(categories.items()),
         "left_out": [line.as_json() for line in findings.left_out()],
         "unmasked": _first(unmasked),
         "digest": hashlib.sha256(raw).hexdigest(),
     }
-    (folder / "facts.json").write_text(files.dump(facts))
+    files.put(folder / "facts.json", files.dump(facts))
 
 
 def _first(unmasked: Findings) -> str | None:
