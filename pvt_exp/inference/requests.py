@@ -20,7 +20,7 @@ from pvt_exp.launchers import Slot, visible
 from pvt_exp.plan import site
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.results import kept_weights
-from pvt_exp.system import children, files
+from pvt_exp.system import children, files, streams
 from pvt_exp.system.words import several
 
 
@@ -126,7 +126,7 @@ def predict(found: Trained, paths: Sequence[Path], out: Path, score: float, slot
     }
     status = compute("predict", slot, request, beside=as_json)
     if as_json and (told := files.read_json(out / "predictions.json")) is not None and status in (0, 1):
-        print(json.dumps({"folder": str(out), **told}, indent=1, ensure_ascii=False))
+        streams.print_json({"folder": str(out), **told})
     return status
 
 

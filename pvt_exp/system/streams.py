@@ -1,10 +1,13 @@
 """Where the command writes: terminals that lack characters, streams that are closed, pipes that nobody reads any more."""
 
 import codecs
+import json
+import math
 import os
 import sys
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 LIKE = {
     "±": "+-", "−": "-", "–": "-", "—": "-", "─": "-", "…": "...", "×": "x", "·": ".", "•": "*", "Δ": "D", "†": "+",
@@ -32,6 +35,29 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=ERRORS)
+
+
+def print_json(value: Any) -> None:
+    """To standard output, as JSON whatever its encoding is and whatever is in a name.
+
+    Where the encoding lacks a letter, or a name is not UTF-8, all that is not ASCII is an escape, which reads as the same
+    name. JSON has no NaN and no infinity, so what a foreign record holds of them is null.
+    """
+    value = _finite(value)
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=1, allow_nan=False)
+    print(text, flush=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def abandon() -> None:

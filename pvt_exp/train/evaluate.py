@@ -3,7 +3,6 @@
 The data, the loader, the scoring and their order are those of training's own validation, so that the figures are too.
 """
 
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from pvt_exp.nn.tasks.training import Training
 from pvt_exp.nn.weights import network
 from pvt_exp.nn.weights.pretrained import Report
 from pvt_exp.store import provenance
+from pvt_exp.system.streams import print_json
 from pvt_exp.system.words import several
 from pvt_exp.train import fit, record
 
@@ -47,7 +47,7 @@ def main(request: dict[str, Any]) -> None:
     else:
         module, match = network.published(run, request["weights"])
     module.classes = facts.class_names(run.task.kind)
-    print_as = _print_json if request["json"] else _print
+    print_as = print_json if request["json"] else _print
     print_as(_score(run, placement, module, facts, root, request, match))
 
 
@@ -129,10 +129,6 @@ class Timer(pl.Callback):
         if trainer.strategy.root_device.type == "cuda":
             torch.cuda.synchronize()
         self.seconds = time.monotonic() - self._begun
-
-
-def _print_json(found: dict[str, Any]) -> None:
-    print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -161,3 +161,8 @@ def test_text_is_written_in_one_way() -> None:
         assert _writes_text(ast.parse(source, mode="eval").body), source  # type: ignore[arg-type]
     for source in ('p.open("ab")', 'p.open(encoding="utf-8")', 'data.open(root, "train")', "p.write_bytes(t)"):
         assert not _writes_text(ast.parse(source, mode="eval").body), source  # type: ignore[arg-type]
+
+
+def test_json_with_letters_beyond_ascii_is_made_where_escapes_are_known() -> None:
+    found = {path.stem for path in (ROOT / "pvt_exp").rglob("*.py") if "ensure_ascii" in path.read_text()}
+    assert found == {"files", "streams"}, "files.dump writes it, streams.print_json prints it"

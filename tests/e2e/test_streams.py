@@ -1,13 +1,16 @@
 """Where the command writes may lack characters, be closed or full, or unread: one line at most, never a traceback."""
 
+import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pvt_exp.system import children
 from tests.conftest import PATIENCE_S, SWEEP, Cli, environment
@@ -46,6 +49,35 @@ def test_a_terminal_that_lacks_characters_gets_others(finished: Path, encoding: 
     assert "reports/out/" in text
     written = finished.parent / "reports/out/结果/table.md"
     assert "größer 深い ± ½ 😀" in written.read_text(encoding="utf-8"), "files have them all"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+@pytest.mark.parametrize("verb", ["plan", "status", "report"])
+def test_json_keeps_names_that_the_encoding_lacks(finished: Path, cli: Cli, verb: str, encoding: str) -> None:
+    told = json.loads(cli(verb, finished.name, "--json", cwd=finished.parent, PYTHONIOENCODING=encoding).stdout)
+    assert told.get("sweep", "结果") == "结果"
+    assert "größer 深い ± ½ 😀" in json.dumps(told, ensure_ascii=False)
+
+
+@pytest.mark.slow
+def test_names_that_are_not_utf8_are_trained_with_and_told(experiment: Path, cli: Cli) -> None:
+    """Of the folder, the sweep's file, the data, the store, and an image."""
+    name = os.fsdecode(b"p\xe9ts")
+    folder = experiment.parent / name
+    (folder / name).mkdir(parents=True)
+    shutil.move(experiment, folder)
+    (folder / f"{name}.yaml").write_text("base: base.yaml\nseeds: [0]\nblocks: [{variants: {short: {epochs: 1}}}]\n")
+    placed = ("--data", f"shapes={name}", "--store", f"{name}/runs")
+    cli("sweep", f"{name}.yaml", *placed, "--gpus", "none", "--no-smoke", cwd=folder)
+    for verb in ("plan", "status", "report"):
+        told = json.loads(cli(verb, f"{name}.yaml", "--json", *placed[2:], cwd=folder).stdout)
+        assert told.get("sweep", name) == name
+    (result,) = (folder / name / "runs").glob("*/result.json")
+    Image.new("RGB", (32, 32)).save(folder / f"{name}.png")
+    words = ("predict", result.parent.name, f"{name}.png", "--out", "found", "--gpus", "none", "--json")
+    found = json.loads(cli(*words, *placed[2:], cwd=folder).stdout)
+    assert [image["file_name"] for image in found["images"]] == [f"{name}.png"]
+    cli("run", "base.yaml", "epochs=1", *placed, "--gpus", "none", cwd=folder)
 
 
 @pytest.mark.parametrize("verb", ["report", "plan", "status", "report --json", "plan --json"])
