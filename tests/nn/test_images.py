@@ -1,5 +1,6 @@
 """Every kind of image file opens as the RGB that a person sees."""
 
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from pvt_exp.config import DataError
 from pvt_exp.datasets import SUFFIXES
@@ -202,6 +203,80 @@ def test_other_tags_of_a_photograph_may_be_odd(tmp_path: Path, odd: str) -> None
     Image.fromarray(CORNERS).save(path, exif=ODD[odd], quality=95)
     assert open_rgb(path).size == (24, 40)
     assert open_rgb(path, turn=False).size == (40, 24)
+
+
+def made_up(draw: random.Random, order: str, way: int) -> bytes:
+    """A block of EXIF whose orientation is whole, among tags of any type, length and place."""
+    others = [
+        (draw.choice([0x0102, 0x010F, 0x0110, 0x011A, 0x8769, 0x8825, draw.randrange(0x0113, 1 << 16)]),
+         draw.choice([1, 2, 3, 4, 5, 7, 9, 10, 12, 13, 16, 77, 0]), draw.choice([0, 1, 3, 6, 40, 1 << 20, (1 << 32) - 1]),
+         struct.pack(order + "I", draw.choice([0, 8, 100, 90000, 99999, (1 << 32) - 1])))
+        for _ in range(draw.randint(0, 6))
+    ]  # fmt: skip
+    others.insert(draw.randint(0, len(others)), (0x0112, 3, 1, struct.pack(order + "HH", way, 0)))
+    tags = b"".join(struct.pack(order + "HHI", tag, kind, number) + value for tag, kind, number, value in others)
+    start = draw.choice([8, 8, 26])
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", start)
+    return head.ljust(start, b"\0") + struct.pack(order + "H", len(others)) + tags + b"\0\0\0\0"
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "old.png"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.filterwarnings("ignore")
+def test_an_orientation_that_is_whole_is_read_whatever_stands_beside_it(
+    tmp_path: Path, suffix: str, order: str
+) -> None:
+    draw, path = random.Random(f"{suffix}{order}"), tmp_path / f"x.{suffix}"
+    for _ in range(60):
+        way = draw.randint(1, 8)
+        tags = made_up(draw, order, way)
+        if suffix == "old.png":  # as ImageMagick writes it
+            info = PngImagePlugin.PngInfo()
+            info.add_text("Raw profile type exif", f"\nexif\n{len(tags)}\n{tags.hex()}\n", zip=True)
+            Image.fromarray(CORNERS).save(path, pnginfo=info)
+        else:
+            Image.fromarray(CORNERS).save(path, exif=b"Exif\0\0" + tags, quality=95)
+        with Image.open(path) as image:
+            assert orientation(image) == way, tags.hex()
+            assert size_of(image, True) == ((24, 40) if way > 4 else (40, 24))
+        red_YX = np.asarray(open_rgb(path))[:, :, 0] > 128
+        stored = Image.fromarray(CORNERS[:, :, 0])
+        lies_YX = np.asarray(stored.transpose(TURNS[way]) if way > 1 else stored) > 128
+        assert (red_YX == lies_YX).mean() > 0.95
+
+
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
+@pytest.mark.parametrize("way", range(1, 9))
+@pytest.mark.filterwarnings("ignore")
+def test_the_same_of_tiff(tmp_path: Path, order: str, big: bool, way: int) -> None:
+    """Whose tags need not be sorted: one that points nowhere, between those of the pixels and the orientation."""
+    word, place = ("Q", 16) if big else ("I", 8)
+    pixels = np.ascontiguousarray(CORNERS[:, :, 0]).tobytes()
+    entries = [
+        (0x100, 3, 40),
+        (0x101, 3, 24),
+        (0x102, 3, 8),
+        (0x103, 3, 1),
+        (0x106, 3, 1),
+        (0x111, 4, 400),
+        (0x115, 3, 1),
+    ]
+    entries += [(0x116, 3, 24), (0x117, 4, len(pixels)), (0x10F, 2, 99999), (0x0112, 3, way)]
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
+    head += struct.pack(order + "HHQ", 8, 0, place) if big else struct.pack(order + "I", place)
+    tags = struct.pack(order + ("Q" if big else "H"), len(entries))
+    for tag, kind, value in entries:
+        held = struct.pack(order + {2: word, 3: "H", 4: "I"}[kind], value).ljust(struct.calcsize("=" + word), b"\0")
+        tags += struct.pack(order + "HH" + word, tag, kind, 60 if kind == 2 else 1) + held
+    path = tmp_path / "x.tif"
+    path.write_bytes((head + tags).ljust(400, b"\0") + pixels)
+    stored = Image.fromarray(CORNERS[:, :, 0])
+    upright = stored.transpose(TURNS[way]) if way > 1 else stored
+    for turn, due in ((True, upright), (False, stored)):
+        with Image.open(path) as image:
+            assert orientation(image) == way
+            assert size_of(image, turn) == due.size
+            assert np.array_equal(np.asarray(decoded(image, turn)), np.asarray(due))
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ frame counts.
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pvt_exp.config import DataError
+from pvt_exp.nn.data import exif
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -56,31 +57,34 @@ def open_rgb(path: str | os.PathLike[str], turn: bool = True, levels: tuple[floa
 
 def decoded(image: Image.Image, turn: bool) -> Image.Image:
     """The pixels of an image that was opened, turned as its EXIF tag says or as they are stored."""
-    way, upright = orientation(image), image.format == "TIFF"  # Pillow's TIFF reader turns by itself
-    if upright and way >= 5:
+    due, done = orientation(image) if turn else 1, _turned_by_pillow(image)
+    if _sides_exchanged(image):
         image.filename = ""  # type: ignore[attr-defined]  # else pixels are mapped from the file, by the sides as turned
     image.load()
-    if turn == upright:
-        return image
-    method = TURNS.get(way if turn else BACK.get(way, way))
-    return image if method is None else image.transpose(method)
+    if due != done:
+        for way in (BACK.get(done, done), due):
+            image = image if way == 1 else image.transpose(TURNS[way])
+    return image
 
 
 def size_of(image: Image.Image, turn: bool) -> tuple[int, int]:
     """Width and height of what `decoded` makes of an opened image."""
-    lies = orientation(image) >= 5 and turn != (image.format == "TIFF")  # Pillow says of TIFF how large it is upright
-    return image.size[::-1] if lies else image.size
+    exchanged = (orientation(image) >= 5 and turn) != _sides_exchanged(image)
+    return image.size[::-1] if exchanged else image.size
 
 
 def orientation(image: Image.Image) -> int:
     """How an opened image lies, 1 to 8 as in EXIF 2.3, section 4.6.4; 1, upright, where no tag says so in a usable way.
 
-    Damage elsewhere in the tags is passed over: only this one matters for the pixels.
+    Damage elsewhere in the tags is passed over: only this one matters for the pixels. It is read from the bytes where it
+    stands there plainly, else as Pillow reads it, which looks in XMP too.
     """
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # Pillow raises whatever it stumbles over in the tags, as it does in pixels
-        value = _first_tag(image.info.get("exif"))
+    by_pillow = _by_pillow(image)  # first: of PNG, the block may lie behind the pixels
+    plain = _plain(image)
+    return by_pillow if plain is None else _usable(plain)
+
+
+def _usable(value: object) -> int:
     if isinstance(value, tuple | list) and value:
         value = value[0]
     if isinstance(value, str | bytes):
@@ -89,18 +93,48 @@ def orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _first_tag(block: object) -> int:
-    """The orientation in a block of EXIF whose other tags cannot be read."""
-    if not isinstance(block, bytes):
+def _by_pillow(image: Image.Image) -> int:
+    try:
+        return _usable(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Pillow raises whatever it stumbles over in the tags, as it does in pixels
         return 1
-    block = block.removeprefix(b"Exif\0\0")
-    order: Literal["little", "big"] = "little" if block.startswith(b"II") else "big"
-    start = int.from_bytes(block[4:8], order)
-    tags = int.from_bytes(block[start : start + 2], order)
-    for at in range(start + 2, min(start + 2 + 12 * tags, len(block) - 11), 12):  # a tag: id, type, number, value
-        if int.from_bytes(block[at : at + 2], order) == ExifTags.Base.Orientation:
-            return int.from_bytes(block[at + 8 : at + 10], order)
-    return 1
+
+
+def _plain(image: Image.Image) -> int | None:
+    """The orientation in the bytes of an opened image's tags."""
+    if image.format == "TIFF":
+        return _in_tiff(getattr(image, "fp", None))
+    block = image.info.get("exif")
+    if block is None and isinstance(text := image.info.get("Raw profile type exif"), str):  # of older PNG
+        with contextlib.suppress(ValueError):
+            block = bytes.fromhex("".join(text.split("\n")[3:]))
+    return exif.in_block(block) if isinstance(block, bytes) else None
+
+
+def _in_tiff(file: IO[bytes] | None) -> int | None:
+    if file is None or file.closed:
+        return None
+    before = file.tell()
+
+    def read(at: int, size: int) -> bytes:
+        file.seek(at)
+        return file.read(size)
+
+    try:
+        return exif.orientation(read)
+    finally:
+        file.seek(before)
+
+
+def _turned_by_pillow(image: Image.Image) -> int:
+    """The orientation by which loading an image turns it: Pillow's TIFF reader does so by itself, others do not."""
+    return _by_pillow(image) if image.format == "TIFF" else 1
+
+
+def _sides_exchanged(image: Image.Image) -> bool:
+    """Whether Pillow says of an opened image how large it is upright, though it lies on its side."""
+    tags = getattr(image, "tag_v2", None)
+    return tags is not None and tags.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
 
 @contextlib.contextmanager
