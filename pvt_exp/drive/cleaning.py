@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pvt_exp import config, cost, store
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
-from pvt_exp.drive import driver, registry
+from pvt_exp.drive import placing, registry
 from pvt_exp.plan import expand, pretraining
 from pvt_exp.report.page import Report
 from pvt_exp.store import trial_record
@@ -176,7 +176,7 @@ def chosen_json(found: Sequence[Left], left: Sequence[Left]) -> dict[str, Any]:
 
 def _starts_of(folder: Path) -> set[str]:
     try:
-        start = driver.start_of(store.load(folder))
+        start = placing.start_of(store.load(folder))
     except ConfigError:
         return set()
     return {start} if start else set()
@@ -221,7 +221,7 @@ def _with_starts(runs: Path, run: Run) -> Iterator[Run]:
     yield run
     if run.pretraining is not None:
         yield from _with_starts(runs, run.pretraining)
-    elif (start := driver.start_of(run)) is not None and (runs / start / "run.yaml").exists():
+    elif (start := placing.start_of(run)) is not None and (runs / start / "run.yaml").exists():
         yield from _with_starts(runs, store.load(runs / start))
 
 

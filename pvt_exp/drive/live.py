@@ -93,24 +93,24 @@ class View:
             text.append(f"  {duration(seen.result['provenance']['seconds'])}", "dim")
         elif seen.reason:
             text.append(f"  {files.line(seen.reason)}")
-        if (how := board.again.get(run.id)) is not None:
-            text.append(f"; again, {how}", "cyan")
+        if board.again is not None:
+            text.append(f"; again, {board.again}", "cyan")
         if self.live is None:
             text.append(f"  [{self._summary(board).plain}]", "dim")
         return text
 
     def _summary(self, board: Board) -> Text:
         states = board.states
-        total, done = max(len(board.outcomes), board.expected), states["done"]
+        total, done = max(len(board.outcomes), board.expected), states.get("done", 0)
         words = [f"{done} of {total} done"]
         if board.stopping:
-            runs = several(len(board.started), "run")
+            runs = several(len(board.going), "run")
             return Text(f"stopping: {words[0]}; {runs} write a checkpoint first (Ctrl-C again: at once)")
-        if bad := sum(states[state] for state in ENDED if state != "pruned"):
+        if bad := sum(states.get(state, 0) for state in ENDED if state != "pruned"):
             words.append(f"{bad} not")
-        if pruned := states["pruned"]:
+        if pruned := states.get("pruned"):
             words.append(f"{pruned} pruned")
-        if going := len(board.started):
+        if going := len(board.going):
             words.append(f"{going} running")
         words.append(f"{duration(self.seconds)} gone")
         left = self._seconds_left(board)
@@ -125,7 +125,7 @@ class View:
         return self._left
 
     def _table(self, board: Board) -> RenderableType:
-        title = Text(board.title or board.plan.name, "bold")
+        title = Text(board.title, "bold")
         table = Table(box=None, pad_edge=False, title=title, title_justify="left")
         groups = board.groups
         metric = groups[0].runs[0].task.first_metric.head if groups[0].runs else ""
@@ -151,10 +151,11 @@ class View:
         words = [state if count == 1 and not group.trials else f"{count} {state}" for state, count in others.items()]
         told = Text(", ".join(words), COLOURS[next(iter(others))] if others else "")
         now: RenderableType = told
-        going = [run for run in group.runs if run.id in board.started]
+        going = [run for run in group.runs if run.id in board.going]
         if going:
-            steps = board.progress.get(going[0].id, {})
-            bar = ProgressBar(total=1.0, completed=steps.get("fraction", 0.0), width=14)
+            now_going = board.going[going[0].id]
+            steps = now_going.progress or {}
+            bar = ProgressBar(total=1.0, completed=now_going.fraction, width=14)
             line = Table.grid(padding=(0, 1))
             for _ in range(3):
                 line.add_column(no_wrap=True)
@@ -192,7 +193,7 @@ def _most_telling(board: Board, room: int) -> list[Group]:
     """The groups that fit: those that run first, then what is not done, then the rest; in the plan's order."""
 
     def weight(group: Group) -> int:
-        if any(run.id in board.started for run in group.runs):
+        if any(run.id in board.going for run in group.runs):
             return 0
         return 1 if any(board.outcomes[r.id].result is None for r in group.runs if r.id in board.outcomes) else 2
 

@@ -16,9 +16,10 @@ from pvt_exp.config.sweep import Policy
 from pvt_exp.cost import estimate
 from pvt_exp.drive import registry, tuning
 from pvt_exp.drive import smoke as smoke_steps
-from pvt_exp.drive.board import Board
-from pvt_exp.drive.driver import NO_MORE, Halted, Source, Where, drive, place, start_of
+from pvt_exp.drive.driver import NO_MORE, Halted, Source, drive
 from pvt_exp.drive.live import View
+from pvt_exp.drive.placing import Where, place, start_of
+from pvt_exp.drive.state import SweepState
 from pvt_exp.launchers import Launcher, at_once
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import code_changes, status, trial_record
@@ -90,7 +91,7 @@ def train(
         console.print(line, highlight=False, soft_wrap=True)
     if not to_do:
         return tell(console, planned, outcomes)
-    board = Board(planned, outcomes)
+    state = SweepState(planned, outcomes)
     needs = sum(run.id in outcomes for run in planned.pretraining_runs)
     doing = {run.id for run in to_do}
     blocked = sum(seen.state in PASSES and seen.id not in doing for seen in outcomes.values())
@@ -122,10 +123,10 @@ def train(
         console.print("stopped; nothing was trained", highlight=False)
         return INTERRUPTED
     view = View(console)
-    if _drive(console, view, board, where, again) == INTERRUPTED:
+    if _drive(console, view, state, where, again) == INTERRUPTED:
         return INTERRUPTED
-    console.print(f"trained {several(board.trained, 'run')} in {duration(view.seconds)}", highlight=False)
-    return tell(console, planned, board.outcomes)
+    console.print(f"trained {several(state.trained, 'run')} in {duration(view.seconds)}", highlight=False)
+    return tell(console, planned, state.outcomes)
 
 
 @signals.as_ctrl_c()
@@ -157,10 +158,10 @@ def tune(
     with tuning.alone(planned, runs):
         before = tuning.known(planned, runs)
         fingerprints = site.fingerprints(facts)
-        board = Board(before, status.outcomes(runs, before, fingerprints))
         searches = tuning.Searches(planned, runs.resolve(), again)
-        board.expected, board.title = searches.budget, f"{planned.name}: trials"
-        ended = len(board.outcomes) - board.count(*PASSES, "running")
+        outcomes = status.outcomes(runs, before, fingerprints)
+        state = SweepState(before, outcomes, f"{planned.name}: trials", searches.budget)
+        ended = len(outcomes) - state.count(*PASSES, "running")
         console.print(
             f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
             f"{ended} known already; at once: {at_once(launcher, placement.workers)}",
@@ -170,11 +171,11 @@ def tune(
         _tell_of_links(console, runs)
         for line in site.in_words(facts):
             console.print(line, highlight=False, soft_wrap=True)
-        searches.look(board)
+        searches.look(state.board())
         where = Where(runs.resolve(), launcher, roots, fingerprints, placement, policy)
-        if ended := _drive(console, View(console), board, where, again, searches):
+        if ended := _drive(console, View(console), state, where, again, searches):
             return ended
-        for line in searches.decide(board):
+        for line in searches.decide(state.board()):
             console.print(line, highlight=False, soft_wrap=True)
     return 1 if searches.undecided else 0
 
@@ -233,39 +234,39 @@ def _first_steps(console: Console, planned: Plan, where: Where, to_do: Sequence[
 def _drive(
     console: Console,
     view: View,
-    board: Board,
+    state: SweepState,
     where: Where,
     again: tuple[State, ...],
     source: Source = NO_MORE,
 ) -> int:
-    """Drive the board's plan and show it; 0, or `HALTED`, or `INTERRUPTED`."""
+    """Drive the state's plan and show it; 0, or `HALTED`, or `INTERRUPTED`."""
     gc.enable()
     try:
         with view:
-            drive(board.plan, where, board, again, view.show, source)
+            drive(state, where, again, view.show, source)
     except Halted as halted:
         console.print(f"stopped: {halted}", highlight=False, soft_wrap=True)
         return HALTED
     except KeyboardInterrupt:
-        left = board.count(*PASSES, "running")
+        left = state.count(*PASSES, "running")
         console.print(
-            f"stopped: {board.count('done')} of {several(len(board.outcomes), 'run')} {are(len(board.outcomes))} done, "
+            f"stopped: {state.count('done')} of {several(len(state.outcomes), 'run')} {are(len(state.outcomes))} done, "
             f"{left} {are(left)} left. "
             "What was under way goes on from its last checkpoint with the same command.",
             highlight=False,
         )
         return INTERRUPTED
     finally:
-        _say_untold(console, board)
+        _say_untold(console, state.untold)
     return 0
 
 
-def _say_untold(console: Console, board: Board) -> None:
+def _say_untold(console: Console, untold: Mapping[str, set[str]]) -> None:
     """What W&B was not told of runs that ended, by reason."""
-    whys = sorted(board.untold, key=lambda why: -len(board.untold[why]))
+    whys = sorted(untold, key=lambda why: -len(untold[why]))
     for why in whys[:3]:
         console.print(
-            f"W&B, of {several(len(board.untold[why]), 'run')}: {why}", highlight=False, soft_wrap=True, markup=False
+            f"W&B, of {several(len(untold[why]), 'run')}: {why}", highlight=False, soft_wrap=True, markup=False
         )
     if len(whys) > 3:
         console.print(f"W&B: and {len(whys) - 3} other problems; the logs of the attempts have them", highlight=False)

@@ -64,9 +64,11 @@ class Searches(Source):
                 return variant(each.tuning, trial)
         return None
 
+    def groups(self) -> Sequence[Group]:
+        return [_group(each) for each in self.studies]
+
     def look(self, board: Board) -> None:
         """Tell the studies what has ended, and ask trials that should be pruned to end."""
-        board.trials = [_group(each) for each in self.studies]
         for each in self.studies:
             for trial in each.trials:
                 seen = board.outcomes.get(trial.run.id)
@@ -78,7 +80,8 @@ class Searches(Source):
                     each.tell(trial, seen)
 
     def _prune(self, one: Study, trial: Trial, board: Board) -> None:
-        steps = board.progress.get(trial.run.id)
+        now = board.going.get(trial.run.id)
+        steps = now.progress if now is not None else None
         metric = trial.run.task.first_metric
         name = metric.name
         if steps is None or name not in steps["metrics"]:

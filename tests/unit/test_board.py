@@ -5,14 +5,14 @@ from collections import Counter
 import pytest
 
 from pvt_exp.drive import live
-from pvt_exp.drive.board import Board
+from pvt_exp.drive.state import SweepState
 from pvt_exp.plan import Plan
 from pvt_exp.store.outcome import Outcome
 
 
 def test_its_counts_are_those_of_its_outcomes() -> None:
     known = {run: Outcome(run, "pending") for run in ("first", "second")}
-    board = Board(Plan("sweep", (0,), ()), known)
+    state = SweepState(Plan("sweep", (0,), ()), known)
     for seen in (
         Outcome("first", "running"),
         Outcome("first", "done"),
@@ -20,9 +20,10 @@ def test_its_counts_are_those_of_its_outcomes() -> None:
         Outcome("second", "failed"),
         Outcome("proposed", "pending"),
     ):
-        board.put(seen)
-        assert +board.states == Counter(each.state for each in board.outcomes.values())
-    assert board.count("done", "failed", "killed") == 2
+        state.put(seen)
+        board = state.board()
+        assert board.states == Counter(each.state for each in board.outcomes.values())
+    assert state.count("done", "failed", "killed") == 2
     assert known["first"].state == "pending"
 
 
