@@ -29,7 +29,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.config.sweep import Policy
 from pvt_exp.plan import Plan, Variant, site
 from pvt_exp.store.outcome import outcome_of
-from pvt_exp.store.states import ENDED
+from pvt_exp.store.states import ENDED, GOING
 from pvt_exp.system.words import several
 
 Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or how they begin.")]
@@ -59,7 +59,7 @@ def retrain(
     store.check(store_)
     runs = [store.load(store_ / run_id) for run_id in _found(store_, run_ids)]
     for run in runs:
-        if outcome_of(store_, run.id).state == "running":
+        if outcome_of(store_, run.id).state in GOING:
             raise ConfigError(f"run {run.id} is being trained; pvt-exp stop ends its sweep")
     launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run, threads)
     loading = options.choose_workers(workers, launcher.slots(), runs)

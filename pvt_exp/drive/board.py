@@ -7,7 +7,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.drive.going import Going
 from pvt_exp.plan import Plan, Pretraining, Variant
 from pvt_exp.store.outcome import Outcome
-from pvt_exp.store.states import State
+from pvt_exp.store.states import GOING, State
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,6 @@ class Board:
                     if (pace := now.seconds_per_run()) is not None:
                         known.setdefault(name, []).append(pace)
                     parts.append((name, 1 - now.fraction))
-                elif seen.state in ("pending", "running"):
+                elif seen.state in ("pending", *GOING):
                     parts.append((name, 1.0))
         return parts, {name: sum(seconds) / len(seconds) for name, seconds in known.items()}

@@ -15,6 +15,7 @@ from pvt_exp.plan import expand, pretraining
 from pvt_exp.report.page import Report
 from pvt_exp.store import trial_record
 from pvt_exp.store.outcome import outcome_of
+from pvt_exp.store.states import GOING
 from pvt_exp.system import locks
 
 FOLDERS = ("sweeps", "experiments", "reports")
@@ -113,7 +114,7 @@ def left(runs: Path, paths: Iterable[Path]) -> Found:
         except ConfigError as error:
             told[str(error)] = f"{folder}: kept: {error}"  # nobody can say whether it is named
             continue
-        if _seedless(run) in kept or state == "running":
+        if _seedless(run) in kept or state in GOING:
             continue
         if why := _why_kept(run, [path for path in store.files_of(folder) if not _is_gone(path)], named_by):
             told.setdefault(why, f"{folder}: kept: {why}")
@@ -150,7 +151,7 @@ def chosen(runs: Path, ids: Sequence[str]) -> list[Left]:
     found = []
     for run_id in ids:
         folder, state = runs / run_id, outcome_of(runs, run_id).state
-        if state == "running" or locks.is_locked(folder):
+        if state in GOING or locks.is_locked(folder):
             raise ConfigError(f"run {run_id} is being trained; pvt-exp stop ends its sweep")
         if folder.is_symlink():
             raise ConfigError(f"{folder}: is a link, and what it leads to is not the store's")

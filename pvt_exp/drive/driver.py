@@ -20,7 +20,7 @@ from pvt_exp.store import attempts, code_copy, status
 from pvt_exp.store.leftovers import tidy
 from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.results import set_aside_result
-from pvt_exp.store.states import PASSES, State
+from pvt_exp.store.states import GOING, PASSES, State
 from pvt_exp.system import heartbeat, locks, signals
 from pvt_exp.system.words import several
 from pvt_exp.tracking import client
@@ -97,7 +97,7 @@ class _Driver:
         tried = (*PASSES, *retry)
         for each in state.take(status.to_do(state.plan, state.outcomes, tried), where.policy.retries):
             known = state.outcomes[each.run.id].state
-            state.move(each, "waiting" if known in tried else "elsewhere" if known == "running" else "over")
+            state.move(each, "waiting" if known in tried else "elsewhere" if known in GOING else "over")
             self._recall(each)
         state.slots = min(len(self.slots), max(1, len(state.at("waiting"))))
 
@@ -189,10 +189,10 @@ class _Driver:
         before, folder = self.state.outcomes[each.run.id], self.where.store / each.run.id
         is_start = each.run.id in self.state.starts
         now = status.look(self.where.store, each.run, self.where.fingerprints, is_start)
-        if now.state == "running" and each.is_lost:
+        if now.state in GOING and each.is_lost:
             each.is_lost = False
             now = replace(now, state="killed", reason="its machine was lost")
-        if now.state == "running" or locks.is_locked(folder):
+        if now.state in GOING or locks.is_locked(folder):
             self.state.move(each, "elsewhere")
         elif not self._is_open(each, now, before):
             self._end(each, now)
@@ -216,12 +216,13 @@ class _Driver:
         if (how := each.tries.how) is not None:
             less = {"micro_batch": how.micro_batch} if how.micro_batch else {}
             placement = placement.model_copy(update={"recovering": how.why, **less})
-        attempt = store.attempt(where.store, run, placement, plan.name, plan.file)
+        queued = where.launcher.has_queue
+        attempt = store.attempt(where.store, run, placement, plan.name, plan.file, queued)
         lock = ExitStack()
         lock.enter_context(locks.launched(attempt))
-        each.going = Going(attempt, slot, placement, lock, self.clock.look())
+        each.going = Going(attempt, slot, placement, lock, self.clock.look(), is_queued=queued)
         self.state.move(each, "here")
-        self.state.put(Outcome(run.id, "running", attempts=int(attempt.name)))
+        self.state.put(Outcome(run.id, "submitted" if queued else "running", attempts=int(attempt.name)))
         return attempt
 
     # ------------------------------------------------------------ runs of other drivers
@@ -253,12 +254,14 @@ class _Driver:
         now = self.clock.look()
         for each in self.state.at("here"):
             if each.going is not None:
-                each.going = each.going.looked_at(now)
+                before, each.going = each.going, each.going.looked_at(now)
+                if before.is_queued and not each.going.is_queued:
+                    self.state.put(replace(self.state.outcomes[each.run.id], state="running"))
                 self._end_if_hung(each, each.going, now)
 
     def _end_if_hung(self, each: DrivenRun, going: Going, now: float) -> None:
         minutes = self.where.policy.stall_minutes
-        if going.is_hung or now - going.moved <= 60 * minutes:
+        if going.is_hung or going.is_queued or now - going.moved <= 60 * minutes:
             return
         where = f" after epoch {going.progress['epoch']}" if going.progress else " since it was started"
         error = attempts.last_error(going.attempt)
@@ -279,7 +282,7 @@ class _Driver:
         if ended.code != BUSY:
             self._note(each, ended)
         seen = self._outcome_of_ended(each.run) if ended.code != BUSY else None
-        if seen is None or seen.state == "running":  # another driver trains it
+        if seen is None or seen.state in GOING:  # another driver trains it
             self.state.move(each, "elsewhere")
             return each.run
         self._end(each, seen)
@@ -310,9 +313,7 @@ class _Driver:
     def _outcome_of_ended(self, run: Run) -> Outcome:
         """How a run stands whose process has ended; one that was killed may hold its lock for a moment more."""
         deadline = time.monotonic() + DYING_S
-        while (
-            seen := outcome_of(self.where.store, run.id, run.epochs)
-        ).state == "running" and time.monotonic() < deadline:
+        while (seen := outcome_of(self.where.store, run.id, run.epochs)).state in GOING and time.monotonic() < deadline:
             time.sleep(0.05)
         return seen
 

@@ -14,7 +14,7 @@ from pvt_exp.config.metrics import Metric, value_of
 from pvt_exp.config.run import Run
 from pvt_exp.drive.board import Board, Group
 from pvt_exp.statistics.scores import over_seeds
-from pvt_exp.store.states import COLOURS, ENDED, PASSES
+from pvt_exp.store.states import COLOURS, ENDED, GOING, PASSES
 from pvt_exp.system import files
 from pvt_exp.system.words import duration, several
 
@@ -110,8 +110,11 @@ class View:
             words.append(f"{bad} not")
         if pruned := states.get("pruned"):
             words.append(f"{pruned} pruned")
-        if going := len(board.going):
+        queued = sum(each.is_queued for each in board.going.values())
+        if going := len(board.going) - queued:
             words.append(f"{going} running")
+        if queued:
+            words.append(f"{queued} submitted")
         words.append(f"{duration(self.seconds)} gone")
         left = self._seconds_left(board)
         if left is not None and done < total:
@@ -147,7 +150,7 @@ class View:
         done = sum(s.state == "done" for s in seen)
         ended = done + sum(s.state in ENDED and s.state not in PASSES for s in seen)
         due = group.due or len(seen)
-        others = Counter(s.state for s in seen if s.state not in ("done", "pending", "running"))
+        others = Counter(s.state for s in seen if s.state not in ("done", "pending", *GOING))
         words = [state if count == 1 and not group.trials else f"{count} {state}" for state, count in others.items()]
         told = Text(", ".join(words), COLOURS[next(iter(others))] if others else "")
         now: RenderableType = told
@@ -160,7 +163,8 @@ class View:
             for _ in range(3):
                 line.add_column(no_wrap=True)
             which = group.trials[going[0].id].split(":")[0] if group.trials else f"seed {going[0].seed}"
-            epoch = f"epoch {steps['epoch']}/{steps['epochs']}" if steps else "starting"
+            before = "submitted" if now_going.is_queued else "starting"
+            epoch = f"epoch {steps['epoch']}/{steps['epochs']}" if steps else before
             line.add_row(bar, Text(f"{which} {epoch}", "cyan"), told if group.trials else "")
             now = line
         name = Text(group.name)

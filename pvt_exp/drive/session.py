@@ -25,7 +25,7 @@ from pvt_exp.plan import Plan, site
 from pvt_exp.store import code_changes, status, trial_record
 from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.results import kept_weights
-from pvt_exp.store.states import ENDED, PASSES, State
+from pvt_exp.store.states import ENDED, GOING, PASSES, State
 from pvt_exp.system import files, machine, signals
 from pvt_exp.system.words import are, duration, several
 
@@ -161,7 +161,7 @@ def tune(
         searches = tuning.Searches(planned, runs.resolve(), again)
         outcomes = status.outcomes(runs, before, fingerprints)
         state = SweepState(before, outcomes, f"{planned.name}: trials", searches.budget)
-        ended = len(outcomes) - state.count(*PASSES, "running")
+        ended = len(outcomes) - state.count(*PASSES, *GOING)
         console.print(
             f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
             f"{ended} known already; at once: {at_once(launcher, placement.workers)}",
@@ -248,7 +248,7 @@ def _drive(
         console.print(f"stopped: {halted}", highlight=False, soft_wrap=True)
         return HALTED
     except KeyboardInterrupt:
-        left = state.count(*PASSES, "running")
+        left = state.count(*PASSES, *GOING)
         console.print(
             f"stopped: {state.count('done')} of {several(len(state.outcomes), 'run')} {are(len(state.outcomes))} done, "
             f"{left} {are(left)} left. "
@@ -330,7 +330,7 @@ def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> in
         console.print(f"  and {len(told) - 20} more", highlight=False)
     if others := Counter(seen.state for seen in bad if not seen.reason):
         console.print("  " + ", ".join(f"{count} {state}" for state, count in others.items()), highlight=False)
-    states = sorted({seen.state for seen in bad} - set(PASSES) - {"running"})
+    states = sorted({seen.state for seen in bad} - set(PASSES) - set(GOING))
     again = " ".join(f"--retry {state}" for state in states if state != "done")
     console.print(f"try them again: the same command{' with ' + again if again else ''}", highlight=False)
     return 1

@@ -63,12 +63,13 @@ def try_out(
         run = waiting.pop(0)
         shutil.rmtree(folder / run.id, ignore_errors=True)
         placement = place(run, slot).model_copy(update={"smoke": True, "tracking": Tracking(mode="disabled")})
-        attempt = store.attempt(folder, run, placement, "smoke")
+        attempt = store.attempt(folder, run, placement, "smoke", queued=launcher.has_queue)
         going[attempt] = clock.look()
         return attempt
 
     def hung() -> list[Path]:
         now = clock.look()
+        going.update(dict.fromkeys(filter(attempts.is_queued, going), now))  # its time is not counted in a queue
         over = [attempt for attempt, since in going.items() if now - since > 60 * stall_minutes]
         for attempt in over:
             error = attempts.last_error(attempt)

@@ -12,7 +12,7 @@ from pvt_exp.drive.board import Board, Group
 from pvt_exp.drive.driver import Source
 from pvt_exp.plan import Plan, Tuning, Variant
 from pvt_exp.store import attempts, trial_record
-from pvt_exp.store.states import State
+from pvt_exp.store.states import GOING, State
 from pvt_exp.store.trial_record import Trial
 from pvt_exp.system import locks
 from pvt_exp.tune.storage import Database
@@ -74,7 +74,7 @@ class Searches(Source):
                 seen = board.outcomes.get(trial.run.id)
                 if seen is None:
                     continue
-                if seen.state == "running":
+                if seen.state in GOING:
                     self._prune(each, trial, board)
                 elif seen.state not in self.retry:
                     each.tell(trial, seen)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -91,6 +91,9 @@ class Work:
 
 class Launcher(Component):
     """Settings of a launcher, and its one verb."""
+
+    has_queue: ClassVar[bool] = False
+    """Whether a run may wait after `Work.next_attempt` gave it and before its process begins; it is ``submitted`` then."""
 
     gpus_per_run: int = Field(1, ge=1)
     """GPUs that train a run together, a process each; on the CPU so many processes."""

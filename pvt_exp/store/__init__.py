@@ -69,10 +69,13 @@ class Taken(Exception):
     """Another driver has begun the run at this moment."""
 
 
-def attempt(store: Path, run: Run, placement: Placement, sweep: str, file: Path | None = None) -> Path:
+def attempt(
+    store: Path, run: Run, placement: Placement, sweep: str, file: Path | None = None, queued: bool = False
+) -> Path:
     """Make the folder of a new try: ``runs/<id>/attempts/<n>`` with its placement, and ``run.yaml`` if it is the first.
 
-    It appears whole, with a first sign of life, by which other machines know at once that somebody has begun.
+    It appears whole, with a first sign of life, by which other machines know at once that somebody has begun. ``queued``:
+    its process may begin much later, when a launcher's queue lets it.
 
     Raises:
         ConfigError: if the run's folder holds another run, so that two would share one id.
@@ -95,6 +98,8 @@ def attempt(store: Path, run: Run, placement: Placement, sweep: str, file: Path 
 
     def fill(part: Path) -> None:
         files.write(part / "placement.yaml", files.dump_yaml(placement.model_dump(mode="json")))
+        if queued:
+            (part / attempts.QUEUED).touch()
         heartbeat.give_sign(part)
 
     path = folder / "attempts" / str(number)

@@ -8,7 +8,10 @@ from typing import Any, get_args
 
 from pvt_exp.store import result_bounds, result_fields
 from pvt_exp.store.states import ENDED, Cause, State
-from pvt_exp.system import files
+from pvt_exp.system import files, heartbeat
+
+QUEUED = "queued"
+"""Name of a file that says of an attempt that its launcher has a queue, in which it may wait."""
 
 
 def of(folder: Path) -> list[Path]:
@@ -80,6 +83,19 @@ def again(attempt: Path) -> dict[str, Any] | None:
         type(told.get(name)) in kinds for name, kinds in (("halved", (int,)), ("micro_batch", (int, type(None))))
     )
     return told if texts and numbers and isinstance(told.get("alone"), bool) else None
+
+
+def has_begun(attempt: Path) -> bool:
+    """Whether the attempt's own process has given a sign of life, on whichever machine."""
+    if (attempt / "log.txt").exists():
+        return True
+    beat = heartbeat.of(attempt)
+    return beat is not None and beat.number >= 0
+
+
+def is_queued(attempt: Path) -> bool:
+    """Whether a launcher's queue has the attempt, and its process has not begun."""
+    return (attempt / QUEUED).exists() and not has_begun(attempt)
 
 
 def last_error(attempt: Path) -> str | None:

@@ -52,11 +52,11 @@ def outcome_of(store: Path, run_id: str, epochs: int | None = None) -> Outcome:
         return Outcome(run_id, "pending", wrong, cause=not_valid)
     count = len(latest)
     if locks.is_locked(Path(folder)) or locks.is_held(latest[-1] / "placement.yaml"):
-        return Outcome(run_id, "running", attempts=count)
+        return Outcome(run_id, _going(latest[-1]), attempts=count)
     newest = _newest(latest)
     told = attempts.ended(newest)
     if told is None and (beat := heartbeat.of(newest)) is not None and not beat.here:
-        return Outcome(run_id, "running", f"on {beat.host}, process {beat.process}", attempts=count)
+        return Outcome(run_id, _going(newest), f"on {beat.host}, process {beat.process}", attempts=count)
     if told is None or told["state"] == "done":
         torn = told is not None
         if torn and (found := read_result(folder)) is not None:  # it was published while we looked
@@ -68,6 +68,10 @@ def outcome_of(store: Path, run_id: str, epochs: int | None = None) -> Outcome:
     if told["state"] == "out_of_memory" and (left := attempts.again(newest)) is not None:
         return Outcome(run_id, "killed", f"{left['why']}; it is to be tried {left['words']}", attempts=count)
     return Outcome(run_id, told["state"], told["reason"], attempts=count, cause=told["cause"])
+
+
+def _going(attempt: Path) -> State:
+    return "submitted" if attempts.is_queued(attempt) else "running"
 
 
 def _newest(tries: Sequence[Path]) -> Path:

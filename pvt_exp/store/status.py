@@ -13,11 +13,11 @@ from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan
 from pvt_exp.store.outcome import Outcome, outcomes_of
 from pvt_exp.store.results import kept_weights
-from pvt_exp.store.states import PASSES, State
+from pvt_exp.store.states import GOING, PASSES, State
 
 ENDED_AS: dict[State, str] = {
     "killed": "was killed", "out_of_memory": "ran out of memory", "timed_out": "timed out", "stale": "is stale",
-    "pending": "is pending", "running": "is running",
+    "pending": "is pending", "running": "is running", "submitted": "is submitted",
 }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def waiting(seen: Outcome, run: Run, others: Mapping[str, Outcome]) -> Outcome:
     need = others.get(run.pretraining.id) if run.pretraining is not None else None
     if need is None or seen.state not in PASSES or need.state == "done":
         return seen
-    if need.state in ("pending", "running") and need.reason is None:
+    if need.state in ("pending", *GOING) and need.reason is None:
         return seen  # its turn comes
     why = f": {need.reason}" if need.reason else ""
     return replace(seen, reason=f"waits for {need.id}, which {ENDED_AS.get(need.state, need.state)}{why}")
@@ -81,13 +81,13 @@ def to_do(plan: Plan, found: Mapping[str, Outcome], tried: Sequence[State]) -> l
     asked = set(own)
     chosen: set[str] = set()
     for run in reversed(plan.order):
-        going = {*tried, "running"} if run.id in own else {*tried, "running"} - {"done"}
+        going = {*tried, *GOING} if run.id in own else {*tried, *GOING} - {"done"}
         if run.id in asked and run.id in found and found[run.id].state in going:
             chosen.add(run.id)
             if run.pretraining is not None:
                 asked.add(run.pretraining.id)
     for run in plan.order:
-        if run.id in chosen and run.pretraining is not None and found[run.id].state != "running":
+        if run.id in chosen and run.pretraining is not None and found[run.id].state not in GOING:
             need = found.get(run.pretraining.id)
             if run.pretraining.id not in chosen and (need is None or need.state != "done"):
                 chosen.remove(run.id)

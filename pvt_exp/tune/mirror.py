@@ -25,7 +25,7 @@ STATES: dict[State, str] = {
     "done": "COMPLETE", "running": "RUNNING", "pruned": "PRUNED", "failed": "FAIL", "diverged": "FAIL",
     "out_of_memory": "FAIL", "timed_out": "FAIL", "stale": "FAIL",
 }  # fmt: skip
-"""Optuna's words for how a run stands. What is pending is not shown; what was killed goes on, and so stays as it was."""
+"""Optuna's words for how a run stands. Pending and submitted runs are not shown; a killed one stays as it was."""
 
 
 @dataclass

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from pvt_exp import config, store
 from pvt_exp.cli import console as cli
+from pvt_exp.cli import views
+from pvt_exp.cli.views.why import why_json
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.sweep import Policy
 from pvt_exp.drive import registry, session
@@ -20,7 +22,7 @@ from pvt_exp.plan import Plan, expand
 from pvt_exp.store import attempts
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.results import publish_result
-from pvt_exp.system import locks
+from pvt_exp.system import heartbeat, locks
 from pvt_exp.system.ends import NoSmallerBatch, Pruned, Stopped
 from pvt_exp.tracking import client
 from pvt_exp.train import ends
@@ -340,6 +342,72 @@ def test_a_run_that_makes_no_step_is_ended(planned: Plan) -> None:
     assert {seen.state for seen in ends} == {"timed_out"}
     assert {seen.reason for seen in ends} == {"no step for 0.0001 minutes since it was started"}
     assert all(seen.attempts == 1 for seen in ends)
+
+
+class Queue(Scripted):
+    """Lets no process begin before the driver has looked at the waiting runs a few times."""
+
+    has_queue = True
+
+    def launch(self, work: Work) -> Iterator[Ended | None]:
+        for each in super().launch(work):
+            for attempt, _ in SEEN:
+                if attempt.exists() and not attempts.has_begun(attempt):
+                    for _ in range(3):
+                        time.sleep(0.01)  # longer than stall_minutes
+                        WAITED.append(stands(attempt))
+                        yield None
+                    assert not (attempt / "end.json").exists()
+                    (attempt / "log.txt").write_text("begun")
+                    yield None
+                    WAITED.append(stands(attempt))
+            yield each
+
+
+def stands(attempt: Path) -> tuple[str, ...]:
+    """What the record, JSON, a driver on another machine and a person are told."""
+    runs, run_id = attempts.run_folder(attempt).parent, attempts.run_folder(attempt).name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heartbeat, "boot", lambda: "another")
+        patch.setattr(locks, "is_held", lambda path: False)
+        elsewhere = outcome_of(runs, run_id).state
+    (listed,) = [run["state"] for run in views.store_json(runs)["runs"] if run["id"] == run_id]
+    found = why_json(runs, run_id)
+    return outcome_of(runs, run_id).state, listed, elsewhere, found["state"], found["running"]
+
+
+WAITED: list[tuple[str, ...]] = []
+
+
+def test_a_run_in_a_queue_is_submitted_and_does_not_hang(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    WAITED.clear()
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.0)
+    signs: list[int] = []
+    monkeypatch.setattr(heartbeat, "give_sign", lambda path, number=-1: (signs.append(number), give(path, number)))
+    assert train(planned, Queue(places=((),)), stall_minutes=1e-4)[0] == 0
+    waits = ("submitted",) * 4 + ("it waits in its launcher's queue",)
+    assert WAITED[:3] == [waits] * 3
+    assert WAITED[3][:4] == ("running",) * 4
+    assert "submitted" not in WAITED[3][4]
+    assert signs[:4] == [-1, -2, -3, -4], "a driver elsewhere must not take it for one that went away"
+    assert len(SEEN) == 4
+
+
+give = heartbeat.give_sign
+
+
+def test_a_run_that_has_left_the_queue_and_makes_no_step_is_ended(planned: Plan) -> None:
+    WAITED.clear()
+    assert train(planned, Queue(hangs=True), stall_minutes=1e-4)[0] == 1
+    assert {outcome_of(Path("runs"), run.id).state for run in planned.runs} == {"timed_out"}
+    assert WAITED[0][:4] == ("submitted",) * 4
+
+
+def test_the_first_steps_do_not_hang_in_a_queue_either(planned: Plan) -> None:
+    WAITED.clear()
+    said = train(planned, Queue(places=((),)), smoke=True, stall_minutes=1e-4)[1]
+    assert "timed_out" not in said
+    assert "all 4 runs are done" in said
 
 
 LOG = """\

@@ -14,7 +14,7 @@ from pvt_exp.datasets import Dataset
 from pvt_exp.drive import registry
 from pvt_exp.store import attempts, progress, status
 from pvt_exp.store.outcome import WENT_AWAY, Outcome, outcome_of
-from pvt_exp.store.states import PASSES
+from pvt_exp.store.states import GOING, PASSES
 from pvt_exp.store.status import ENDED_AS
 from pvt_exp.system import files, heartbeat
 from pvt_exp.system.words import duration
@@ -48,7 +48,7 @@ def why_json(runs: Path, run_id: str) -> dict[str, Any]:
     sweeps = store.sweeps(folder)
     alive = [driver for sweep in sweeps for driver in registry.of(runs, sweep)]
     made = (seen.result or {}).get("provenance", {}).get("attempt") if seen.state == "done" else None
-    is_open = seen.state not in ("done", "running")
+    is_open = seen.state not in ("done", *GOING)
     return {
         "id": run_id,
         "state": seen.state,
@@ -56,9 +56,9 @@ def why_json(runs: Path, run_id: str) -> dict[str, Any]:
         "cause": seen.cause,
         "problem": problem or None,
         "sweeps": sweeps,
-        "attempts": [_end(each, made) for each in (tries[:-1] if seen.state == "running" else tries)],
+        "attempts": [_end(each, made) for each in (tries[:-1] if seen.state in GOING else tries)],
         "result_from": made,
-        "running": _running(tries[-1]) if seen.state == "running" else None,
+        "running": _running(tries[-1]) if seen.state in GOING else None,
         "waits_for": _waits(runs, run, seen) if is_open else None,
         "drivers": [
             {"sweep": each.sweep, "process": each.process, "host": each.host, "started": each.started} for each in alive
@@ -122,6 +122,8 @@ def _end_in_words(end: dict[str, Any]) -> str:
 
 def _running(attempt: Path) -> str:
     now = progress.read(attempt)
+    if attempts.is_queued(attempt):
+        return "it waits in its launcher's queue"
     if now is None:
         return f"it has made no step yet; its log: {attempt / 'log.txt'}"
     ago = duration(max(0.0, time.time() - (attempt / progress.NAME).stat().st_mtime))
