@@ -14,6 +14,7 @@ from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pairs import Folders, NoMasks, Pairs, find
+from pvt_exp.datasets._palettes import Palettes
 from pvt_exp.datasets._pictures import Pictures, kept, of_frames
 from pvt_exp.system.words import several
 
@@ -196,7 +197,9 @@ class Settings(Pictures):
         if seen["bad"] and self.on_bad_image == "fail":
             raise DataError(seen["bad"][0])
         if seen["wrong"] is not None:
-            raise DataError(f"{seen['wrong']}; {way_out}")
+            raise DataError(seen["wrong"])
+        if seen["no_class"] is not None:
+            raise DataError(f"{seen['no_class']}; {way_out}")
         if len(seen["classes"]) < 2 and seen["looked_at"] > len(seen["bad"]):
             only = f"no class but {names[seen['classes'][0]]}" if seen["classes"] else "no pixel of a class"
             values = (
@@ -206,12 +209,15 @@ class Settings(Pictures):
         return self._left_out(seen, split, names)
 
     def _look(self, root: Path, split: Split, state: str, names: tuple[str, ...]) -> dict[str, Any]:
-        """What `nn.look.masks` finds in a split's."""
+        """What `nn.look.masks` finds in a split's; those of validation are compared with those of training."""
 
         def look() -> dict[str, Any]:
             from pvt_exp.nn.data.look import masks
 
-            return masks(self.open(root, split, "semantic"))
+            before = Palettes({}, {})
+            if split == "val":
+                before = Palettes.of_json(self._look(root, "train", state, names)["palettes"])
+            return masks(self.open(root, split, "semantic"), before)
 
         return kept(f"{root} {split} masks {state} {self!r} {names}", look)
 
@@ -235,6 +241,11 @@ class Settings(Pictures):
         effect = "never learnt" if split == "train" else "not part of the mean IoU"
         return (
             *(line for line in (ignored, by_threshold, turned, frames) if line.number),
+            *excluded.count(
+                f"masks whose palette differs from that of others{part}",
+                "read by number, as dataset.values says",
+                seen["clashing"],
+            ),
             *excluded.count(
                 "masks in which no pixel is of a class", f"of no effect, of {rest} looked at", seen["empty"]
             ),

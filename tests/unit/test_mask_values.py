@@ -153,6 +153,123 @@ def test_masks_of_colours_are_read_by_their_names(tmp_path: Path, mode: str) -> 
     )
 
 
+# ---------------------------------------------------------------- palettes
+
+BLACK, RED, GREEN = (0, 0, 0), (255, 0, 0), (0, 255, 0)
+
+
+def with_palettes(root: Path, *palettes: tuple[tuple[int, int, int], ...]) -> Path:
+    """Pictures of black on the left and red on the right, each by one of these palettes in turn, in both splits."""
+    two_splits(root, HALF)
+    for split in ("train", "val"):
+        for n in range(3):
+            palette = palettes[n % len(palettes)]
+            numbers = np.where(HALF, palette.index(RED), palette.index(BLACK)).astype(np.uint8)
+            mask = Image.fromarray(numbers).convert("P")
+            mask.putpalette([channel for colour in palette for channel in colour])
+            mask.save(root / f"{split}/masks/{n}.png")
+    return root
+
+
+def all_labels(root: Path, split: Any = "val", **fields: Any) -> list[list[list[int]]]:
+    dataset = Settings(name="x", **{"classes": 2, **fields})
+    return [labels.tolist() for _, labels in dataset.open(root, split, "semantic")]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ((RED, BLACK), "val/masks/1.png: 0 is #ff0000 by its palette, and #000000 by that of"),
+        ((RED, BLACK, BLACK), "0 is #ff0000 by its palette, and #000000 by that of"),
+        ((BLACK, GREEN, RED), "#ff0000 is 2 by its palette, and 1 by that of"),
+    ],
+)
+def test_palettes_that_differ_are_refused_and_read_by_colour(tmp_path: Path, other: Any, said: str) -> None:
+    root = with_palettes(tmp_path, (BLACK, RED), other)
+    why = refused(root, classes=3)
+    assert said.replace("val/", "train/") in why
+    assert "dataset.values says which class each colour is, as {'#000000': 0, '#ff0000': 1}" in why
+    assert "or each number, as {0: 0, 1: 1}" in why
+    values: Any = {"#000000": 0, "#ff0000": 1}
+    Settings(name="x", classes=2, values=values).inspect(root)
+    assert all_labels(root, values=values) == [HALF.tolist()] * 3
+
+
+def test_palettes_of_training_and_validation_are_compared(tmp_path: Path) -> None:
+    with_palettes(tmp_path, (BLACK, RED))
+    with_palettes(tmp_path / "other", (RED, BLACK))
+    for n in range(3):
+        (tmp_path / f"other/val/masks/{n}.png").rename(tmp_path / f"val/masks/{n}.png")
+    why = refused(tmp_path)
+    assert f"{tmp_path}/val/masks/0.png: 0 is #ff0000 by its palette" in why
+    assert f"#000000 by that of {tmp_path}/train/masks/0.png" in why
+
+
+def test_palettes_that_differ_where_the_look_does_not_reach_are_refused_when_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = with_palettes(tmp_path, (BLACK, RED), (RED, BLACK))
+    monkeypatch.setattr("pvt_exp.nn.data.look._affordable", lambda samples: 1)
+    Settings(name="x", classes=2).inspect(root)
+    with pytest.raises(DataError, match=r"train/masks/1.png: 0 is #ff0000 by its palette"):
+        all_labels(root, "train")
+
+
+def test_numbers_are_read_under_palettes_that_differ_where_values_names_them_and_it_is_told(tmp_path: Path) -> None:
+    root = with_palettes(tmp_path, (BLACK, RED), (RED, BLACK))
+    values: Any = {0: 0, 1: 1}
+    told = Settings(name="x", classes=2, values=values).inspect(root).left_out["train"]
+    (line,) = (str(line) for line in told if "palette" in line.what)
+    assert line.endswith("1 read by number, as dataset.values says (train/masks/1.png)")
+    assert "of 3 masks looked at" in line
+    assert all_labels(root, values=values)[1] == (1 - HALF).tolist()
+
+
+@pytest.mark.parametrize(
+    "palettes",
+    [
+        [(BLACK, RED)],
+        [(BLACK, RED, GREEN), (BLACK, RED, BLACK)],  # what no pixel has does not matter
+        [(*((n, n, n) for n in range(255)), RED)],
+        [(GREEN, BLACK, RED, BLACK, RED)],
+    ],
+)
+def test_palettes_that_agree_in_what_is_shown_are_read_by_number(tmp_path: Path, palettes: Any) -> None:
+    root = with_palettes(tmp_path, *palettes)
+    first = palettes[0]
+    known = {first.index(BLACK): 0, first.index(RED): 1}
+    fields: dict[str, Any] = {} if known == {0: 0, 1: 1} else {"values": known}
+    Settings(name="x", classes=2, **fields).inspect(root)
+    assert all_labels(root, **fields) == [HALF.tolist()] * 3
+
+
+def test_one_colour_at_two_numbers_of_one_palette_agrees_with_itself(tmp_path: Path) -> None:
+    """As in the colours of sets that paint several classes alike; each mask shows another of them."""
+    root = two_splits(tmp_path, HALF)
+    for split in ("train", "val"):
+        for n, high in enumerate((1, 2, 1)):
+            mask = Image.fromarray(HALF * np.uint8(high)).convert("P")
+            mask.putpalette([*BLACK, *RED, *RED])
+            mask.save(root / f"{split}/masks/{n}.png")
+    Settings(name="x", classes=3).inspect(root)
+    assert all_labels(root, classes=3)[1] == (2 * HALF).tolist()
+
+
+def test_a_number_beyond_its_palette_is_a_class_all_the_same(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    for file in root.rglob("masks/*.png"):
+        mask = Image.fromarray(HALF).convert("P")
+        mask.putpalette(GREEN)
+        mask.save(file)
+    assert labels(root) == HALF.tolist()
+
+
+def test_masks_of_one_bit_are_black_and_white_beside_palettes(tmp_path: Path) -> None:
+    root = masks_of_all_modes(tmp_path)[0].parents[2]
+    why = refused(root)
+    assert "2.png: 0 is #ffffff by its palette, and #000000 by that of" in why
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, bool])
 def test_a_map_reads_masks_of_any_depth(tmp_path: Path, dtype: Any) -> None:
     root = two_splits(tmp_path, HALF.astype(dtype), "tif")

@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,10 @@ from PIL import Image
 
 from pvt_exp.config import DataError
 from pvt_exp.datasets._mask_values import IGNORED
+from pvt_exp.datasets._palettes import Palettes
 from pvt_exp.datasets._pictures import FLAT
 from pvt_exp.nn.data.images import DEEP, BadImage, decoded, is_deep, open_rgb, orientation, reading, size_of
-
-if TYPE_CHECKING:
-    from pvt_exp.nn.data.semantic_folder import SemanticFolder
+from pvt_exp.nn.data.semantic_folder import NoClass, SemanticFolder
 
 HEADERS = 2000
 """Images whose header is read, spread evenly; all where there are fewer."""
@@ -135,14 +134,17 @@ def _values(path: Path) -> list[tuple[float, float]]:
     return [(low, high)] if low < high else []
 
 
-def masks(samples: "SemanticFolder") -> dict[str, Any]:
+def masks(samples: SemanticFolder, before: Palettes) -> dict[str, Any]:
     """What the masks of a split hold; ``looked_at`` of them, spread evenly, and more while these have not two classes.
 
     ``values``: all that stand in them, none where they are colours or very many. ``classes``: the labels. ``pixels`` and
     ``ignored``: how many. ``levels``: where there is a threshold, how many pixels have each value. ``empty``: masks in which
     no pixel counts. ``turned`` and ``frames``: as of `pictures`. ``contents``: of each that was read, its place and classes.
-    ``bad``: why some cannot be read. ``wrong``: what is wrong with the first that has another flaw.
+    ``bad``: why some cannot be read. ``no_class``: which value of the first that has such a one is no class. ``wrong``: what
+    is wrong with the first that has another flaw, and the way out. ``palettes``: what they show, and those ``before`` them;
+    ``clashing``: the masks whose palette differs from these, where numbers are read all the same.
     """
+    samples.palettes.add(before)
     found = Found(samples)
     first = _evenly(len(samples), _affordable(samples))
     for index in first:
@@ -163,20 +165,25 @@ def masks(samples: "SemanticFolder") -> dict[str, Any]:
         "frames": found.frames,
         "contents": found.contents,
         "bad": found.bad,
+        "no_class": found.no_class,
         "wrong": found.wrong,
+        "palettes": samples.palettes.as_json(),
+        "clashing": found.clashing,
     }
 
 
 class Found:
     """What was found in the masks so far."""
 
-    def __init__(self, samples: "SemanticFolder") -> None:
+    def __init__(self, samples: SemanticFolder) -> None:
         self.samples = samples
         self.values, self.classes = set[int](), set[int]()
         self.looked_at = self.pixels = self.ignored = 0
         self.levels = Counter[int]()
         self.empty, self.bad, self.turned, self.frames = list[str](), list[str](), list[str](), list[str]()
+        self.clashing = list[str]()
         self.contents = list[tuple[int, list[int]]]()
+        self.no_class: str | None = None
         self.wrong: str | None = None
 
     def add(self, index: int) -> None:
@@ -184,12 +191,16 @@ class Found:
         self.looked_at += 1
         name = os.fsdecode(self.samples.masks[index])
         try:
-            values_HW = self.samples.values(index, self.samples.size(index))
+            mask = self.samples.mask(index, self.samples.size(index))
+            self._compare(index, mask)
+            values_HW = self.samples.values(index, mask)
             if len(self.values) <= MOST_VALUES:
                 self.values |= _counts(values_HW).keys()
             labels_HW = self.samples.labels(index, values_HW)
         except BadImage as error:
             self.bad.append(str(error))
+        except NoClass as error:
+            self.no_class = self.no_class or str(error)
         except DataError as error:
             self.wrong = self.wrong or str(error)
         else:
@@ -206,8 +217,17 @@ class Found:
             self.turned += [name] if way > 1 else []
             self.frames += [name] if frames > 1 else []
 
+    def _compare(self, index: int, mask: Image.Image) -> None:
+        """Compare a mask's palette with those before it."""
+        if (clash := self.samples.clash(index, mask)) is None:
+            return
+        if self.samples.meaning.values is None:
+            self.wrong = self.wrong or clash
+        else:
+            self.clashing.append(os.fsdecode(self.samples.masks[index]))
 
-def _affordable(samples: "SemanticFolder") -> int:
+
+def _affordable(samples: SemanticFolder) -> int:
     """Masks that are decoded: as many as take some seconds."""
     try:
         width, height = samples.size(0)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from pvt_exp.config import DataError
 from pvt_exp.datasets import Split
+from pvt_exp.datasets._palettes import Palettes
 from pvt_exp.datasets._sizes import by_tag
 from pvt_exp.nn.data.images import BadImage, decoded, open_rgb, orientation, reading, size_of
 
@@ -24,6 +25,10 @@ PIXELS_AT_ONCE = 2**21
 """Looked up together: numpy takes 8 bytes for each on the way."""
 NO_CLASS = 254  # in the table of labels: a value that stands for nothing
 GREY = ("1", "L", "P")
+
+
+class NoClass(DataError):
+    """A mask holds a value that is no class."""
 
 
 class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
@@ -40,6 +45,8 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         """What may stand in a mask, by place: every number of 16 bits, or the packed colours that are named, sorted."""
         labels = [self.meaning.label(value, self.classes) for value in known]
         self.table = np.array([NO_CLASS if label is None else label for label in labels], dtype=np.uint8)
+        self.palettes = Palettes({}, {})
+        """Of the masks that were read so far."""
 
     def __reduce__(self) -> tuple[type["SemanticFolder"], tuple["Settings", Path, Split]]:
         return SemanticFolder, (self.settings, self.root, self.split)  # listing is faster than sending a long list
@@ -49,7 +56,10 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
 
     def __getitem__(self, index: Any) -> Any:
         image = open_rgb(self._path(self.images, index), self._turn, self.settings.range)
-        return image, self.labels(index, self.values(index, image.size))
+        mask = self.mask(index, image.size)
+        if self.meaning.values is None and (clash := self.clash(index, mask)):
+            raise DataError(clash)
+        return image, self.labels(index, self.values(index, mask))
 
     @property
     def _turn(self) -> bool:
@@ -64,26 +74,43 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
     def _path(self, paths: Any, index: int) -> Path:
         return self.root / os.fsdecode(paths[index])
 
-    def values(self, index: int, size: tuple[int, int]) -> NDArray[Any]:
-        """What stands in a mask [H, W], as numbers or packed colours; it must be as large as its image.
+    def mask(self, index: int, size: tuple[int, int]) -> Image.Image:
+        """A mask as it was drawn.
 
         Raises:
-            DataError: if its pixels are of another kind than the settings say.
+            BadImage: if it cannot be decoded, or is not as large as its image, whose width and height are given.
         """
         path = self._path(self.masks, index)
         with reading(path), Image.open(path) as opened:
             mask = decoded(opened, self._turn)
-        values_HW = self._in_numbers(mask, path)
-        if values_HW.shape[::-1] != size:
-            measured = "{} x {} pixels, and its image {} x {}".format(*values_HW.shape[::-1], *size)
+        if mask.size != size:
+            measured = "{} x {} pixels, and its image {} x {}".format(*mask.size, *size)
             image_path = self._path(self.images, index)
             with reading(image_path), Image.open(image_path) as image:
                 tagged = orientation(image) >= 5
-            why = by_tag(size, values_HW.shape[::-1], tagged, self._turn)
+            why = by_tag(size, mask.size, tagged, self._turn)
             raise BadImage(f"{path}: the mask has {measured}: {image_path}{why}")
-        return values_HW
+        return mask
 
-    def _in_numbers(self, mask: Image.Image, path: Path) -> NDArray[Any]:
+    def clash(self, index: int, mask: Image.Image) -> str | None:
+        """In what a mask's palette differs from those of the masks before it, with the way out; None if it agrees.
+
+        A palette that differs is not remembered. Where colours or brightness say the class, nothing depends on palettes.
+        """
+        if mask.mode not in ("P", "1") or self.meaning.colours or self.meaning.threshold is not None:
+            return None
+        own = _palette(self._path(self.masks, index), mask)
+        if (clash := self.palettes.clash(own)) is not None:
+            return f"{clash}; {self.palettes.way_out(own)}"
+        self.palettes.add(own)
+        return None
+
+    def values(self, index: int, mask: Image.Image) -> NDArray[Any]:
+        """What stands in a mask [H, W], as numbers or packed colours.
+
+        Raises:
+            DataError: if its pixels are of another kind than the settings say.
+        """
         if self.meaning.colours:
             red, green, blue = np.moveaxis(np.asarray(mask.convert("RGB")).astype(np.int32), 2, 0)
             packed_HW: NDArray[Any] = (red << 16) + (green << 8) + blue
@@ -102,7 +129,7 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
             clear = mask.mode != "RGB" and (channels_HWC[..., -1] != 255).any()
             if not clear and (colours == colours[..., :1]).all():
                 return channels_HWC[..., 0]
-        due = "where a mask has one channel, whose values are class numbers"
+        path, due = self._path(self.masks, index), "where a mask has one channel, whose values are class numbers"
         way = "name the colours, as in dataset.values: {'#000000': 0, '#ff0000': 1}, or set dataset.threshold for JPEG"
         raise DataError(f"{path}: pixels of mode {mask.mode}, {due}; {way}")
 
@@ -110,7 +137,7 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         """The labels [H, W] that the values of a mask stand for.
 
         Raises:
-            DataError: for a value that is no class.
+            NoClass: for a value that is none.
         """
         if self.meaning.threshold is not None:
             return (values_HW >= self.meaning.threshold).astype(np.uint8)
@@ -133,7 +160,17 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
             raise self._no_class(index, values_HW[labels_HW == NO_CLASS].max())
         return labels_HW
 
-    def _no_class(self, index: int, value: int) -> DataError:
+    def _no_class(self, index: int, value: int) -> NoClass:
         shown = f"colour #{int(value):06x}" if self.meaning.colours else f"value {value}"
         path = self._path(self.masks, index)
-        return DataError(f"{path}: has the {shown}; {self.meaning.due(self.classes)}")
+        return NoClass(f"{path}: has the {shown}; {self.meaning.due(self.classes)}")
+
+
+def _palette(path: Path, mask: Image.Image) -> Palettes:
+    """What a mask of mode P or 1 shows."""
+    used = [number for number, pixels in enumerate(mask.histogram()) if pixels]
+    if mask.mode == "1":  # Pillow counts white as 255
+        return Palettes.of(str(path), [number // 255 for number in used], ["#000000", "#ffffff"])
+    channels = [*(mask.getpalette("RGB") or []), *[0] * 768][:768]  # black is what lies beyond its end
+    packed = zip(channels[::3], channels[1::3], channels[2::3], strict=True)
+    return Palettes.of(str(path), used, ["#{:02x}{:02x}{:02x}".format(*colour) for colour in packed])
