@@ -1,9 +1,13 @@
 """Weights load whole, or the run does not start."""
 
 import argparse
+import gzip
 import hashlib
 import json
 import os
+import re
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -358,7 +362,10 @@ def test_a_checkpoint_of_ours_gives_its_average(tmp_path: Path, theirs: dict[str
     assert report.taken.startswith("'state_dict', names without 'ema.module.backbone.'; not taken")
 
 
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+EIGHT_BITS = [torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2]
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64, *EIGHT_BITS])
 def test_weights_of_other_precisions_load(tmp_path: Path, theirs: dict[str, torch.Tensor], kind: torch.dtype) -> None:
     narrow = {name: tensor.to(kind) for name, tensor in theirs.items()}
     took(tmp_path / "a.pth", narrow, narrow)
@@ -390,10 +397,85 @@ def test_weights_that_are_no_numbers_are_refused(
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
-def test_whole_numbers_are_no_weights(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
-    coded = {name: (10 * tensor).to(torch.int8) for name, tensor in theirs.items()}
-    with pytest.raises(ValueError, match=r"0 of the backbone's .* torch\.int8 there and torch\.float32 here"):
-        load(small(), save(tmp_path / "a.pth", coded))
+@pytest.mark.parametrize("kind", EIGHT_BITS)
+def test_nan_in_eight_bits_is_refused(tmp_path: Path, theirs: dict[str, torch.Tensor], kind: torch.dtype) -> None:
+    bad = {name: tensor.clone() for name, tensor in theirs.items()}
+    bad["block2.0.mlp.fc1.bias"][1] = torch.nan
+    with pytest.raises(ValueError, match=r"NaN or infinity in 1 tensors: stages\.1\.blocks\.0\.mlp\.fc1\.bias"):
+        load(small(), save(tmp_path / "a.pth", {name: tensor.to(kind) for name, tensor in bad.items()}))
+
+
+UNLIKE: dict[str, tuple[Any, str]] = {
+    "int8": (lambda t: (10 * t).to(torch.int8), "torch.int8 there and torch.float32 here"),
+    "bool": (lambda t: t > 0, "torch.bool there and torch.float32 here"),
+    "complex": (lambda t: t.to(torch.complex64), "torch.complex64 there and torch.float32 here"),
+    "quantized": (
+        lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+        "torch.qint8 there and torch.float32 here",
+    ),
+    "sparse": (lambda t: t.to_sparse(), "torch.sparse_coo there"),
+    "meta": (lambda t: t.to("meta"), "without values there (device meta)"),
+    "nested": (lambda t: torch.nested.nested_tensor([t, t]), "nested there"),
+    "fp4": (
+        lambda t: torch.zeros(t.shape, dtype=torch.uint8).view(torch.float4_e2m1fn_x2),
+        "torch.float4_e2m1fn_x2 there and torch.float32 here",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("allow", [(), ("*",)], ids=["none", "allowed"])
+@pytest.mark.parametrize("how", UNLIKE)
+def test_tensors_of_another_kind_are_refused_as_such(
+    tmp_path: Path, theirs: dict[str, torch.Tensor], how: str, allow: tuple[str, ...]
+) -> None:
+    change, said = UNLIKE[how]
+    other = {**theirs, "block2.0.mlp.fc1.bias": change(theirs["block2.0.mlp.fc1.bias"])}
+    model = small()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    due = f"1 not dense tensors of the same kind of number: stages.1.blocks.0.mlp.fc1.bias {said}"
+    with pytest.raises(ValueError, match=re.escape(due)) as error:
+        load(model, save(tmp_path / "a.pth", other), *allow)
+    assert "\n" not in str(error.value)
+    assert "of another shape" not in str(error.value)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_files_of_other_kinds_are_refused_in_a_plain_line(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
+    whole, old = save(tmp_path / "whole.pth", theirs), tmp_path / "old.pth"
+    torch.save(theirs, old, _use_new_zipfile_serialization=False)
+    safe = safetensors.torch.save({name: tensor.contiguous() for name, tensor in theirs.items()})
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(whole, "whole.pth")
+    np.savez(tmp_path / "a.npz", weight=np.ones(3))
+    np.save(tmp_path / "a.npy", np.ones(3))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(whole, "whole.pth")
+    half = len(whole.read_bytes()) // 2
+    torn = "torn, or not a checkpoint of PyTorch"
+    files = {
+        "hello.jpg": (b"hello", "not a checkpoint of PyTorch"),
+        "empty.pth": (b"", "not a checkpoint: empty"),
+        "yaml.pth": (b"a: 1\n", "not a checkpoint of PyTorch"),
+        "start.pth": (whole.read_bytes()[:20], torn),
+        "half.pth": (whole.read_bytes()[:half], torn),
+        "end.pth": (whole.read_bytes()[:-10], torn),
+        "centre.pth": (whole.read_bytes()[:half] + bytes(64) + whole.read_bytes()[half + 64 :][-200:], torn),
+        "old_torn.pth": (old.read_bytes()[: len(old.read_bytes()) // 2], torn),
+        "safe_torn.safetensors": (safe[: len(safe) // 2], torn),
+        "safe_header.safetensors": (safe[:200], torn),
+        "a.tar": (None, "not a checkpoint: a tar archive; unpack it first"),
+        "a.tgz": (gzip.compress(whole.read_bytes()), "not a checkpoint: compressed by gzip; unpack it first"),
+        "a.npz": (None, "not a checkpoint: arrays of NumPy (.npz), not tensors of PyTorch"),
+        "a.npy": (None, "not a checkpoint: an array of NumPy, not tensors of PyTorch"),
+        "a.zip": (None, "not a checkpoint: a zip archive of other files; unpack it first"),
+    }
+    for name, (content, said) in files.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=re.escape(said)) as error:
+            load(small(), tmp_path / name)
+        assert str(error.value) == f"{tmp_path / name}: {said}"
 
 
 def test_what_is_no_state_dict_is_named(tmp_path: Path, theirs: dict[str, torch.Tensor]) -> None:
@@ -414,4 +496,4 @@ def test_what_is_no_state_dict_is_named(tmp_path: Path, theirs: dict[str, torch.
     refused(tmp_path / "p.pth", "a web page")
     whole = save(tmp_path / "whole.pth", theirs).read_bytes()
     (tmp_path / "p.pth").write_bytes(whole[: len(whole) // 2])
-    refused(tmp_path / "p.pth", "torn, or not a checkpoint")
+    refused(tmp_path / "p.pth", "torn, or not a checkpoint of PyTorch$")

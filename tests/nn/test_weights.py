@@ -1,5 +1,6 @@
 """A whole network out of a checkpoint: the authors', timm's, or ours; all of it, or an error."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,34 @@ def test_weights_that_are_no_numbers_are_not_scored(experiment: Path, tmp_path: 
                   lambda: weights.published(settings, str(tmp_path / "epoch=1.ckpt"))):  # fmt: skip
         with pytest.raises(ValueError, match=r"epoch=1.ckpt: NaN or infinity in 1 tensors: head.bias"):
             score()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.to(torch.int8), "torch.int8 there and torch.float32 here"),
+        (lambda t: t.to(torch.complex64), "torch.complex64 there and torch.float32 here"),
+        (lambda t: t.to_sparse(), "torch.sparse_coo there"),
+        (lambda t: t.to("meta"), "without values there (device meta)"),
+    ],
+)
+def test_tensors_of_another_kind_are_not_scored(change: Any, said: str, experiment: Path, tmp_path: Path) -> None:
+    settings = run(experiment)
+    state = settings.task.build(settings).network.state_dict()
+    torch.save({**state, "head.bias": change(state["head.bias"])}, tmp_path / "a.pth")
+    with pytest.raises(
+        ValueError, match=re.escape(f"1 not dense tensors of the same kind of number: head.bias {said};")
+    ):
+        weights.published(settings, str(tmp_path / "a.pth"))
+
+
+def test_weights_of_eight_bits_are_scored(experiment: Path, tmp_path: Path) -> None:
+    settings = run(experiment)
+    state = settings.task.build(settings).network.state_dict()
+    small = {name: t.to(torch.float8_e4m3fn) if t.is_floating_point() else t for name, t in state.items()}
+    torch.save(small, tmp_path / "a.pth")
+    module, _ = weights.published(settings, str(tmp_path / "a.pth"))
+    assert all(torch.equal(t.float(), small[name].float()) for name, t in module.network.state_dict().items())
 
 
 def test_names_beside_the_network_are_left_over(experiment: Path, tmp_path: Path) -> None:

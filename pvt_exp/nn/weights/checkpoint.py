@@ -4,6 +4,7 @@ import argparse
 import pathlib
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +33,11 @@ NOT_WEIGHTS = {
     b"<!doctype": "a web page; download the file itself",
     b"<html": "a web page; download the file itself",
     b"\x89HDF": "a file of Keras (HDF5), not of PyTorch",
+    b"\x93NUMPY": "an array of NumPy, not tensors of PyTorch",
+    b"\x1f\x8b": "compressed by gzip; unpack it first",
 }
+HEADER_BYTES = 100_000_000
+"""The most that a header of safetensors may have, by its format."""
 
 
 def read_run(file: Path, weights: Literal["last", "ema"] | None) -> tuple[dict[str, Tensor], list[str], str]:
@@ -63,12 +68,15 @@ def content(file: Path) -> Any:
     """
     if not file.is_file():
         raise ValueError(f"no such file: {file}")
-    with file.open("rb") as opened:
-        start = opened.read(64)
-    if why := next((why for sign, why in NOT_WEIGHTS.items() if start.lower().startswith(sign.lower())), None):
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(512)
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from None
+    if why := _not_weights(file, start):
         raise ValueError(f"{file}: not a checkpoint: {why}")
     try:
-        if _is_safetensors(start, file.stat().st_size):
+        if _is_safetensors(start):
             return safetensors.torch.load_file(file)
         # opened here, as torch goes by the suffix of a path
         with torch.serialization.safe_globals(INERT), file.open("rb") as opened:
@@ -78,15 +86,72 @@ def content(file: Path) -> Any:
         if found:
             raise ValueError(f"{file}: refused, as it holds code ({found[1]}); save its tensors alone") from None
         raise ValueError(f"{file}: not a checkpoint of PyTorch") from None
+    except MemoryError:
+        raise ValueError(f"{file}: more than the memory that there is") from None
     except Exception as error:  # a damaged file can raise almost any error
         if "TorchScript" in str(error):
             raise ValueError(f"{file}: refused, as it holds code (TorchScript); save its state_dict() alone") from None
-        raise ValueError(f"{file}: torn, or not a checkpoint: {first_line(error)}") from None
+        raise ValueError(f"{file}: {_unread(start)}") from None
 
 
-def _is_safetensors(start: bytes, size: int) -> bool:
-    """Whether a file of this many bytes is of safetensors: it begins with the length of a header in JSON."""
-    return len(start) > 8 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size - 8
+def _not_weights(file: Path, start: bytes) -> str | None:
+    """What a file is that begins so, where that shows and is no checkpoint."""
+    if not start:
+        return "empty"
+    if start[257:262] == b"ustar":
+        return "a tar archive; unpack it first"
+    if names := _zipped(file):
+        if all(name.endswith(".npy") for name in names):
+            return "arrays of NumPy (.npz), not tensors of PyTorch"
+        if not any(name.endswith("/data.pkl") for name in names):
+            return "a zip archive of other files; unpack it first"
+    return next((why for sign, why in NOT_WEIGHTS.items() if start.lower().startswith(sign.lower())), None)
+
+
+def _zipped(file: Path) -> list[str]:
+    """The names in a zip archive, which PyTorch's files are too; none where it is torn."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.namelist()
+    except Exception:  # a damaged file can raise almost any error
+        return []
+
+
+def _unread(start: bytes) -> str:
+    """What is said of a file that begins so and cannot be read; what the reader stumbled over helps nobody."""
+    as_ours = start.startswith((b"PK", b"\x80")) or _is_safetensors(start)
+    return "torn, or not a checkpoint of PyTorch" if as_ours else "not a checkpoint of PyTorch"
+
+
+def _is_safetensors(start: bytes) -> bool:
+    """Whether a file is of safetensors: it begins with the length of a header in JSON."""
+    return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= HEADER_BYTES
+
+
+def unlike(theirs: Tensor, own: Tensor) -> str | None:
+    """What keeps a tensor from being copied into ours, whatever their shapes: its layout, device or kind of number."""
+    if theirs.is_nested:
+        return "nested there"
+    if theirs.layout != torch.strided:
+        return f"{theirs.layout} there"
+    if theirs.is_meta:
+        return "without values there (device meta)"
+    if _number(theirs) != _number(own):
+        return f"{theirs.dtype} there and {own.dtype} here"
+    return None
+
+
+def _number(tensor: Tensor) -> str:
+    """What kind of number a tensor holds. Numbers that need a scale, or that PyTorch cannot convert, are a kind each."""
+    if tensor.is_complex():
+        return "complex"
+    try:
+        tensor.new_empty(1).to(torch.float64)
+    except (NotImplementedError, RuntimeError):
+        return str(tensor.dtype)
+    if tensor.is_quantized:
+        return str(tensor.dtype)
+    return "floating" if tensor.is_floating_point() else "whole"
 
 
 def refuse_bad_numbers(tensors: Mapping[str, Tensor], source: str) -> None:
@@ -95,10 +160,15 @@ def refuse_bad_numbers(tensors: Mapping[str, Tensor], source: str) -> None:
     Raises:
         ValueError: naming the first few tensors that do.
     """
-    bad = [name for name, each in tensors.items() if each.is_floating_point() and not torch.isfinite(each).all()]
+    bad = [name for name, each in tensors.items() if each.is_floating_point() and not _finite(each)]
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise ValueError(f"{source}: NaN or infinity in {len(bad)} tensors: {', '.join(bad[:3])}{more}")
+
+
+def _finite(tensor: Tensor) -> bool:
+    wide = tensor.float() if tensor.element_size() == 1 else tensor  # PyTorch looks at few kinds of one byte
+    return bool(torch.isfinite(wide).all())
 
 
 def first_line(error: Exception) -> str:

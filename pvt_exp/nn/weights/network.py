@@ -14,7 +14,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.nn.backbones.timm import TimmBackbone
 from pvt_exp.nn.tasks.classification import Classifier
 from pvt_exp.nn.tasks.training import Training
-from pvt_exp.nn.weights.checkpoint import content, refuse_bad_numbers
+from pvt_exp.nn.weights.checkpoint import content, refuse_bad_numbers, unlike
 from pvt_exp.nn.weights.pretrained import SHOWN, Report, fetch, fit_positions, meant, put, translator
 from pvt_exp.nn.weights.state_dict import choose
 
@@ -72,13 +72,14 @@ def fill(network: Any, theirs: dict[str, Tensor], source: str, others: Sequence[
         ValueError: listing what is missing, left over, or of another shape.
     """
     own, translate = network.state_dict(), _translator(network)
-    report, fitting, misshapen = Report(source, unexpected=list(others)), dict[str, Tensor](), list[str]()
+    report, fitting = Report(source, unexpected=list(others)), dict[str, Tensor]()
+    misshapen, odd = dict[str, str](), dict[str, str]()
     for name, tensor in theirs.items():
         ours = name if name in own else translate(name)
         if ours not in own or ours in fitting:
             report.unexpected.append(name)
-        elif tensor.is_floating_point() != own[ours].is_floating_point():
-            misshapen.append(f"{ours} {tensor.dtype} there and {own[ours].dtype} here")
+        elif (other := unlike(tensor, own[ours])) is not None:
+            odd[ours] = other
         elif tensor.shape == own[ours].shape:
             fitting[ours] = tensor
             report.matched.append(ours)
@@ -86,10 +87,14 @@ def fill(network: Any, theirs: dict[str, Tensor], source: str, others: Sequence[
             fitting[ours] = table
             report.resized.append(ours)
         else:
-            misshapen.append(f"{ours} {list(tensor.shape)} there and {list(own[ours].shape)} here")
-    shaped = {line.partition(" ")[0] for line in misshapen}
-    report.missing = [name for name in own if name not in fitting and name not in shaped]
-    wrong = {"missing": report.missing, "left over": report.unexpected, "of another shape": misshapen}
+            misshapen[ours] = f"{list(tensor.shape)} there and {list(own[ours].shape)} here"
+    report.missing = [name for name in own if name not in fitting and name not in misshapen and name not in odd]
+    wrong = {
+        "missing": report.missing,
+        "left over": report.unexpected,
+        "of another shape": [f"{name} {shapes}" for name, shapes in misshapen.items()],
+        "not dense tensors of the same kind of number": [f"{name} {kinds}" for name, kinds in odd.items()],
+    }
     if any(wrong.values()):
         raise ValueError(_complaint(source, wrong, len(fitting), len(own)))
     refuse_bad_numbers(fitting, source)

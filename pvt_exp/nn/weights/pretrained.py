@@ -210,7 +210,7 @@ def match(
         if not any(fnmatchcase(name, pattern) for name in {*own, *theirs, *translated.values()}):
             raise ValueError(f"pretrained.allow: no tensor is called '{pattern}', neither here nor in {source}")
     report, fitting = Report(source), {}
-    leftover, misshapen = [], []
+    leftover, misshapen, unlike = [], [], []
     for name, ours in translated.items():
         tensor = theirs[name]
         if ours not in own or ours in fitting:
@@ -218,8 +218,8 @@ def match(
             if not surplus(ours) and not allowed(name, ours):
                 leftover.append(name)
             continue
-        if tensor.is_floating_point() != own[ours].is_floating_point():
-            misshapen.append(f"{ours} {tensor.dtype} there and {own[ours].dtype} here")
+        if (other := checkpoint.unlike(tensor, own[ours])) is not None:
+            unlike.append(f"{ours} {other}")
             continue
         if tensor.shape == own[ours].shape:
             fitting[ours] = tensor
@@ -237,8 +237,13 @@ def match(
     report.missing = [name for name in own if name not in fitting]
     named = {translated[name] for name in theirs}
     absent = [name for name in report.missing if name not in named and not allowed(name)]
-    if leftover or misshapen or absent or not fitting:
-        wrong = {"missing": absent, "unexpected": leftover, "of another shape": misshapen}
+    if leftover or misshapen or unlike or absent or not fitting:
+        wrong = {
+            "missing": absent,
+            "unexpected": leftover,
+            "of another shape": misshapen,
+            "not dense tensors of the same kind of number": unlike,
+        }
         raise ValueError(_complaint(f"{source} ({taken})" if taken else source, wrong, len(fitting), len(own)))
     checkpoint.refuse_bad_numbers(fitting, source)
     return report, fitting
