@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pvt_exp.config import metric_names
+
 SCIENTIFIC_FROM = 1e7
 """Size from which on a number is shown as ``4.210e+43``."""
 MOST_DIGITS = 9
@@ -76,7 +78,7 @@ LOSS = Metric("loss", "loss", "", larger_is_better=False)
 
 def undeclared(name: str) -> Metric:
     """A metric of which nothing but the name is known."""
-    return Metric(name, name, "", None, is_declared=False)
+    return Metric(name, metric_names.word_of(name), "", None, is_declared=False)
 
 
 def wrong_in(declared: Any) -> str | None:
@@ -92,7 +94,7 @@ def wrong_in(declared: Any) -> str | None:
             return f"entry {i}: name, title and unit must be text"
         if each.larger_is_better is not None and not isinstance(each.larger_is_better, bool):
             return f"metric {each.name}: larger_is_better must be True, False or None, not {each.larger_is_better!r}"
-    return None
+    return metric_names.wrong_among([each.name for each in declared])
 
 
 def value_of(result: Mapping[str, Any], name: str) -> float | None:

@@ -14,20 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
+from pvt_exp.config.metric_names import OF_ROWS
 from pvt_exp.report.escape import latex, markdown, one_line
 from pvt_exp.tables import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
     import jinja2
-
-CSV_PARTS = {
-    "metric": ("", "_std", "_n"),
-    "interval": ("_low", "_high"),
-    "difference": ("", "_low", "_high", "_p", "_verdict"),
-    "deviation": ("", "_low", "_high", "_within"),
-}
-"""The columns in CSV of one column, by its kind: what stands behind its key. Of other kinds the key alone."""
-
 
 # ---------------------------------------------------------------- a cell
 
@@ -138,10 +130,10 @@ def to_csv(table: Table) -> str:
     """Full precision, a column for each figure, the ids of the runs and why others are missing; no cell is a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    head = ["group", "variant", "base"]
+    head = [*OF_ROWS[:3]]
     for column in table.columns:
-        head += [column.key + part for part in CSV_PARTS.get(column.kind, ("",))]
-    writer.writerow(map(as_text, [*head, "runs", "missing", "data", "code"]))
+        head += column.heads
+    writer.writerow(map(as_text, [*head, *OF_ROWS[3:]]))
     for group in table.groups:
         for row in group.rows:
             line: list[Any] = [group.title, row.name, int(row.is_base)]

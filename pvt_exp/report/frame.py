@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pvt_exp import cost, store
+from pvt_exp.config.metric_names import word_of
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan, Variant, expand, site
 from pvt_exp.store import status, trial_record
@@ -33,9 +34,9 @@ def results(
 
     Columns: ``variant``, ``base`` (whether it is the base's row), the choice of each axis under the axis's name (with
     `` (axis)`` behind it where another column is called so), ``seed``, ``run`` (the id), ``state`` (``done``, ``stale``,
-    ``failed`` ...), ``reason`` (why it is not done); each metric of the last epoch under its own name, in the unit
-    that its task declares (accuracies, IoU and AP: percent), and NaN unless ``done``; ``best_epoch``; ``params``,
-    ``trainable_params`` and ``macs`` (of one image);
+    ``failed`` ...), ``reason`` (why it is not done); each metric of the last epoch under its own name (with ``metrics.``
+    before it where tables mean something else by it), in the unit that its task declares (accuracies, IoU and AP:
+    percent), and NaN unless ``done``; ``best_epoch``; ``params``, ``trainable_params`` and ``macs`` (of one image);
     ``seconds``, ``samples_seen``, ``lr`` (scaled), ``batch_size``, ``precision``; ``data`` (the fingerprint it saw),
     ``code`` (git SHA, with ``+`` where changes were not committed).
 
@@ -56,7 +57,7 @@ def results(
     plan = expand.load(Path(sweep), overrides, seeds, find, choose, cost)[1]
     _, facts, _ = site.inspect(plan, data or {}, site.load())
     seen = status.outcomes(place, plan, site.fingerprints(facts))
-    taken = TAKEN.union(*(each.result["metrics"] for each in seen.values() if each.result))
+    taken = TAKEN.union(*(map(word_of, each.result["metrics"]) for each in seen.values() if each.result))
     rows = [_row(plan, each, run, seen[run.id], taken) for each in plan.variants for run in each.runs]
     frame = pandas.DataFrame(rows)
     task = plan.variants[0].first.task if plan.variants else None
@@ -76,7 +77,7 @@ def _row(plan: Plan, variant: Variant, run: Run, seen: Outcome, taken: Set[str])
     git = made["git"]
     return {
         **row,
-        **seen.result["metrics"],
+        **{word_of(name): value for name, value in seen.result["metrics"].items()},
         "best_epoch": (seen.result.get("best") or {}).get("epoch"),
         **{name: costs[name] for name in COST},
         **{name: made[name] for name in MADE},

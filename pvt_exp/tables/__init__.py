@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from pydantic import ConfigDict
 
 from pvt_exp.config.component import Component
+from pvt_exp.config.metric_names import CSV_PARTS
 from pvt_exp.store.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ class Column:
     """Of a metric and its differences."""
     larger_is_better: bool | None = None
     """Of a metric and its differences; None where that is not known, and for all other columns."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Its columns in CSV."""
+        return tuple(self.key + part for part in CSV_PARTS.get(self.kind, ("",)))
 
 
 @dataclass(frozen=True)

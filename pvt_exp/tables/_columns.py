@@ -4,13 +4,13 @@
 """
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from pvt_exp.config import ConfigError
+from pvt_exp.config.metric_names import OF_A_METRIC, is_taken, word_of
 from pvt_exp.tables import Cell, Column
 from pvt_exp.tables._costs import (
     COUNTS,
@@ -22,6 +22,7 @@ from pvt_exp.tables._costs import (
     time_cells,
 )
 from pvt_exp.tables._differences import Differences, about_differences, about_noise, correct
+from pvt_exp.tables._heads import keyed, titled
 from pvt_exp.tables._metrics import (
     Measured,
     about_intervals,
@@ -40,7 +41,7 @@ from pvt_exp.tables._rows import Line, Notes
 
 WORDS = ("n", "interval", "difference", "p", *COUNTS, "seconds", "peak_memory_bytes", "published")
 """What a column can be besides a metric and a setting."""
-OF_A_METRIC = ("metric", "interval", "difference", "p")
+KINDS_OF_A_METRIC = ("metric", "interval", "difference", "p")
 
 
 class Shown(NamedTuple):
@@ -48,6 +49,8 @@ class Shown(NamedTuple):
 
     column: Column
     cells: list[Cell]
+    metric: str = ""
+    """That a column of the kind ``metric`` is of."""
 
 
 def fill(*table: "Columns") -> None:
@@ -110,12 +113,14 @@ class Columns:
     def _fill(self) -> None:
         if "n" not in self.words:
             self._tell_counts()
-        self.shown = [self._make(word, *meant) for word, meant in zip(self.words, self._meant, strict=True)]
+        made = [self._make(*meant) for meant in self._meant]
+        columns = titled(keyed([each.column for each in made]))
+        self.shown = [each._replace(column=column) for each, column in zip(made, columns, strict=True)]
         for name in [name for kind, name in self._meant if kind == "interval"][:1]:
             self.said[:0] = about_intervals(self._measure(name))
         for of in self._differences.values():
             self.said[:0] = [*about_differences(of), *about_noise(of)]
-        for name in dict.fromkeys(name for kind, name in self._meant if kind in OF_A_METRIC):
+        for name in dict.fromkeys(name for kind, name in self._meant if kind in KINDS_OF_A_METRIC):
             self.said += about_metric(name, self.lines, self.notes)
         if "published" in self.words:
             self.said += about_sources(self.lines, self.notes)
@@ -125,28 +130,38 @@ class Columns:
 
     def _read(self, word: str, field: str) -> tuple[str, str]:
         """What kind of column a word means, and of which metric or setting."""
-        if of := re.fullmatch(r"(interval|difference|p)(?:\((.+)\))?", word):
-            if of[2] and self._found and of[2] not in self._found:
+        if of := OF_A_METRIC.fullmatch(word):
+            named = self._found_as(of[2]) or _bare(of[2]) if of[2] else ""
+            if named and self._found and named not in self._found:
                 raise ConfigError(f"{field}: {word}: no result has {of[2]}; they have {', '.join(self._found)}")
             if of[1] != "interval" and self.base is None and self.lines:
                 told = "differences are to the base, which is not among the rows"
                 raise ConfigError(f"{field}: {word}: {told}; name another row of an ablation as base, or leave it out")
-            return of[1], of[2] or ""
+            return of[1], named
         if word in WORDS:
             return word, word
-        if word in self._found:
-            return "metric", word
+        metric = self._found_as(word)
+        if metric and (metric != word or not is_taken(word)):
+            return "metric", metric
         if any(setting(line, word) is not ABSENT for line in self.lines):
             return "setting", word
+        if metric:
+            return "metric", metric
         near = difflib.get_close_matches(
-            word, [*WORDS, *self._found, *self._settings()], 1, 0.6 if self._found else 0.8
+            word, [*WORDS, *map(word_of, self._found), *self._settings()], 1, 0.6 if self._found else 0.8
         )
-        if not self._found and not near and word.isidentifier():
-            return "metric", word  # nothing is trained yet that could say which metrics there are
+        if not self._found and not near and _bare(word).isidentifier():
+            return "metric", _bare(word)  # nothing is trained yet that could say which metrics there are
         hint = (
-            f"did you mean {near[0]}" if near else f"it can be {', '.join([*WORDS, *self._found])}, or a field of a run"
+            f"did you mean {near[0]}"
+            if near
+            else f"it can be {', '.join([*WORDS, *map(word_of, self._found)])}, or a field of a run"
         )
         raise ConfigError(f"{field}: unknown column '{word}'; {hint}")
+
+    def _found_as(self, word: str) -> str | None:
+        """The metric that a word is the name of, or ``metrics.`` and the name; none: no result has it."""
+        return next((name for name in (word, _bare(word)) if name in self._found), None)
 
     def _tell_counts(self) -> None:
         """Mark the rows that lack seeds, where no column says so."""
@@ -162,24 +177,25 @@ class Columns:
             self._measured[name] = measure(describe(name, self._tasks), self.lines)
         return self._measured[name]
 
-    def _make(self, word: str, kind: str, name: str) -> Shown:
+    def _make(self, kind: str, name: str) -> Shown:
         lines = self.lines
         metric = describe(name, self._tasks)
         of, told = "" if name == self.first else f" {metric.title}", (metric.unit, metric.larger_is_better)
+        key = kind if name == self.first and kind in self.words else f"{kind}_{word_of(name)}"
         match kind:
             case "metric":
                 cells = metric_cells(self._measure(name), lines, self.notes)
-                return Shown(Column(name, metric.head, "metric", "", *told), cells)
+                return Shown(Column(word_of(name), metric.head, "metric", "", *told), cells, name)
             case "n":
                 return Shown(Column("n", "n", "count"), seed_cells(self._measure(self.first), lines))
             case "difference":
                 cells = self._differences[name].cells(self.notes)
-                return Shown(Column(_key(word), f"Δ {metric.title}", "difference", "", *told), cells)
+                return Shown(Column(key, f"Δ {metric.title}", "difference", "", *told), cells)
             case "p":
-                return Shown(Column(_key(word), f"p{of}", "p"), self._differences[name].p_cells())
+                return Shown(Column(key, f"p{of}", "p"), self._differences[name].p_cells())
             case "interval":
                 cells = interval_cells(self._measure(name), lines)
-                return Shown(Column(_key(word), f"95 % interval{of}", "interval", "", *told), cells)
+                return Shown(Column(key, f"95 % interval{of}", "interval", "", *told), cells)
             case "seconds":
                 head, cells = time_cells(lines, self.among)
                 mark_hardware(lines, cells, self.notes)
@@ -194,8 +210,8 @@ class Columns:
                 return Shown(Column("published", head, "published"), first_cells(lines, self.first))
             case "setting":
                 return Shown(
-                    Column(word, word.rsplit(".", maxsplit=1)[-1], "setting"),
-                    [_setting_cell(line, word) for line in lines],
+                    Column(name, name, "setting"),
+                    [_setting_cell(line, name) for line in lines],
                 )
         head, cells = count_cells(lines, kind, self.among, self.beside_published)
         if kind == "macs":
@@ -203,9 +219,9 @@ class Columns:
         return Shown(Column(kind, head, "cost"), cells)
 
 
-def _key(word: str) -> str:
-    """``difference(loss)`` as a name that CSV and JSON have no trouble with."""
-    return word.replace("(", "_").rstrip(")")
+def _bare(word: str) -> str:
+    """The name of a metric that is written ``metrics.NAME``, because tables mean something else by NAME."""
+    return word.removeprefix("metrics.")
 
 
 # ---------------------------------------------------------------- settings

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from pvt_exp.config.metric_names import word_of
 from pvt_exp.config.metrics import Metric, number, undeclared, unscored
 from pvt_exp.statistics.scores import Stat, half_width, intervals, over_seeds
 from pvt_exp.tables import Cell
@@ -65,7 +66,9 @@ def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
     if not every:
         found = name in found_in(lines)
         return (
-            [f"{name}: the task does not declare it, so its unit and better direction are not known."] if found else []
+            [f"{word_of(name)}: the task does not declare it, so its unit and better direction are not known."]
+            if found
+            else []
         )
     for line in lines if len(every) > 1 else ():
         if (own := line.variant.runs[0].task.describe(name)) != every[0]:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from pvt_exp.config import ConfigError
+from pvt_exp.config.metric_names import word_of
 from pvt_exp.plan import called
 from pvt_exp.tables import Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, fill
@@ -59,7 +60,7 @@ class Settings(TableOf):
         )
 
     def _usual(self, lines: Sequence[Line], base: Line | None) -> list[str]:
-        return [*(self.metrics or usual(lines)), "n", *(["difference"] if base else []), "params", "macs"]
+        return [*map(word_of, self.metrics or usual(lines)), "n", *(["difference"] if base else []), "params", "macs"]
 
     def _base(self, lines: Sequence[Line]) -> Line | None:
         if self.base is None:

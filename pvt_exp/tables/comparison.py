@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from pvt_exp.config import ConfigError, Frozen
+from pvt_exp.config.metric_names import word_of
 from pvt_exp.tables import Cell, Column, Group, Note, Row, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, Shown, fill
 from pvt_exp.tables._marks import about, joined
@@ -69,7 +70,7 @@ class Settings(TableOf):
             told.append(about(source.plan, lines, notes))
             for heading, named in _split(source.plan, lines, self.rows, part.title, len(sources) > 1):
                 own = list(named.values())
-                words = part.columns or self.columns or ["params", "macs", *usual(own)]
+                words = part.columns or self.columns or ["params", "macs", *map(word_of, usual(own))]
                 base = named.get(_base_name(source.plan, self.rows) or "")
                 try:
                     columns = Columns(words, own, notes, f"parts.{i}.columns" if part.columns else "columns", base)
@@ -180,7 +181,7 @@ def _table(blocks: Sequence[_Block], notes: Notes) -> tuple[tuple[Column, ...], 
     for block in blocks:
         many = len(blocks) > 1
         shown = [each for each in block.shown if each.column.key not in once]
-        for i, (column, made) in enumerate(shown):
+        for i, (column, made, _) in enumerate(shown):
             prefix = f"{block.heading}: " if many else ""
             columns.append(replace(column, key=prefix + column.key, heading=block.heading if many else ""))
             of = dict(zip(block.lines, made, strict=True))

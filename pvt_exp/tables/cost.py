@@ -153,7 +153,7 @@ def _others(words: Sequence[str], lines: Sequence[Line], notes: Notes) -> Column
         )
         raise ConfigError(moved) from None
     for i, each in zip(places, found.shown, strict=True):  # a metric, which it may be as long as no result can say so
-        if each.column.kind == "metric" and words[i] not in (*found_in(lines), *usual(lines)):
+        if each.column.kind == "metric" and each.metric not in (*found_in(lines), *usual(lines)):
             near = difflib.get_close_matches(words[i], WORDS, 1)
             hint = f"did you mean {near[0]}" if near else f"it can be {', '.join([*WORDS, 'seconds', 'n'])}"
             raise ConfigError(f"columns.{i}: unknown column '{words[i]}'; {hint}")

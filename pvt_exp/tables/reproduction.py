@@ -7,8 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from pvt_exp.config import ConfigError
+from pvt_exp.config.metric_names import word_of
 from pvt_exp.tables import Column, Group, Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, Shown, fill
+from pvt_exp.tables._heads import keyed
 from pvt_exp.tables._marks import about, row
 from pvt_exp.tables._metrics import Measured, describe, measure, tasks_of, usual
 from pvt_exp.tables._published import (
@@ -52,7 +54,7 @@ class Settings(TableOf):
         lines = collect(source, self.epoch, notes)
         said = about(plan, lines, notes)
         whence = about_sources(lines, notes)
-        columns = Columns(self.columns or [usual(lines)[0], "n", "params", "macs"], lines, notes)
+        columns = Columns(self.columns or [word_of(usual(lines)[0]), "n", "params", "macs"], lines, notes)
         columns.beside_published = True
         fill(columns)
         shown: list[Shown] = []
@@ -60,7 +62,7 @@ class Settings(TableOf):
         for each in columns.shown:
             if each.column.kind == "metric":
                 shown.append(_ours(each))
-                beside, words = self._beside(measure(describe(each.column.key, tasks_of(lines)), lines), lines, notes)
+                beside, words = self._beside(measure(describe(each.metric, tasks_of(lines)), lines), lines, notes)
             else:
                 beside, words = _counted(each, lines, notes)
             shown += beside
@@ -76,7 +78,7 @@ class Settings(TableOf):
         return Table(
             name=plan.name,
             caption=caption(f"{title} (tolerance {self.tolerance:g})", plan.seeds, self.epoch, ()),
-            columns=tuple(each.column for each in shown),
+            columns=tuple(keyed([each.column for each in shown])),
             groups=(Group("", tuple(rows)),),
             notes=(*notes.finish(), *(Note("", text) for text in general)),
             seeds=plan.seeds,
@@ -105,7 +107,7 @@ class Settings(TableOf):
 def _ours(each: Shown) -> Shown:
     """The column of our own figures: none of them is best, as they are rows of others."""
     column = replace(each.column, heading="ours")
-    return Shown(column, [cell._replace(best=False, second=False) for cell in each.cells])
+    return each._replace(column=column, cells=[cell._replace(best=False, second=False) for cell in each.cells])
 
 
 def _repeats(later: Deviations, earlier: Deviations, metric: str) -> bool:

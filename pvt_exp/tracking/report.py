@@ -135,7 +135,8 @@ def flat(table: dict[str, Any]) -> tuple[list[str | int], list[Iterable[Any]]]:
     spread = {key for key in keys for row in rows if row["cells"][key]["std"] is not None}
     columns: list[str | int] = ["variant"]
     for column in table["columns"]:
-        columns += [column["title"], *([f"{column['title']} std"] if column["key"] in spread else [])]
+        head = f"{column['heading']} {column['title']}".strip()
+        columns += [head, *([f"{head} std"] if column["key"] in spread else [])]
     lines: list[Iterable[Any]] = []
     for row in rows:
         line = [row["name"]]

@@ -14,6 +14,8 @@ from pvt_exp import cli, report
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import expand
 from pvt_exp.report.formats import plain
+from pvt_exp.tables import Column, Source, ablation, comparison, cost
+from pvt_exp.tables._heads import titled
 from tests.unit.test_tables import BASE, built, cell, result, table
 
 ROWS = [(BASE, [70.0, 71.0, 72.5]), (({"a": "clear"},), [72.0, 73.1, 74.4]), (({"a": "vague"},), [71.0, 70.5, 74.5])]
@@ -140,9 +142,26 @@ def test_settings_are_shown_as_text(sweep: Path):
     made = of_settings(sweep, "top1", *words)
     shown = ["0.002", "2, 1, 1, 1", "1", "2", "none", "adamw"]
     assert [cell(made, "deeper", word).text for word in words] == shown
-    assert [column.title for column in made.columns][1:4] == ["lr", "depths", "2"]
+    assert [column.title for column in made.columns][1:4] == ["lr", "depths", "depths.2"]
     read = list(csv.DictReader(io.StringIO(report.render(made, "csv"))))
     assert [row["backbone.depths"] for row in read] == ["1, 1, 1, 1", "2, 1, 1, 1"]
+
+
+def test_settings_with_one_last_word_have_as_much_of_their_path_as_tells_them_apart(sweep: Path):
+    words = ("backbone.depths.0", "backbone.heads.0", "task.kind", "backbone.kind", "optim.lr")
+    plan, heads = expand.load(sweep)[1], ["depths.0", "heads.0", "task.kind", "backbone.kind", "lr"]
+    outcomes = {run.id: SimpleNamespace(state="done", reason=None, result=result(70.0)) for run in plan.runs}
+    for kind in (ablation, comparison, cost):
+        made = kind.Settings(sweep="s.yaml", columns=("top1", *words)).build([Source(plan, outcomes)])
+        assert {column.key: column.title for column in made.columns if column.kind == "setting"} == dict(
+            zip(words, heads, strict=True)
+        )
+        assert all(head in report.render(made, form) for head in heads for form in ("md", "html"))
+
+
+def test_two_metrics_with_one_title_have_their_names_behind_it():
+    columns = [Column("a", "AP", "metric"), Column("b", "AP", "metric"), Column("c", "loss", "metric")]
+    assert [column.title for column in titled(columns)] == ["AP [a]", "AP [b]", "loss"]
 
 
 def test_a_setting_that_the_seeds_of_a_row_differ_in_has_all_its_values(sweep: Path):

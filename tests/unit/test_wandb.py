@@ -117,7 +117,10 @@ def test_a_torn_file_is_mended(tmp_path: Path) -> None:
 
 def test_a_table_for_w_and_b() -> None:
     table = {
-        "columns": [{"key": "top1", "title": "top-1"}, {"key": "params", "title": "params"}],
+        "columns": [
+            {"key": "top1", "title": "top-1", "heading": "short"},
+            {"key": "params", "title": "params", "heading": ""},
+        ],
         "groups": [
             {
                 "rows": [
@@ -130,7 +133,10 @@ def test_a_table_for_w_and_b() -> None:
             }
         ],
     }
-    assert wandb_report.flat(table) == (["variant", "top-1", "top-1 std", "params", "runs"], [["base", 0.5, 0.1, 7, 2]])
+    assert wandb_report.flat(table) == (
+        ["variant", "short top-1", "short top-1 std", "params", "runs"],
+        [["base", 0.5, 0.1, 7, 2]],
+    )
     assert wandb_report.states(table) == {"done": 1, "failed": 1}
 
 
