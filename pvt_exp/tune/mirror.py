@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pvt_exp.config.metric_names import word_of
 from pvt_exp.config.metrics import value_of
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan, Tuning
@@ -219,7 +220,7 @@ def _attributes(run: Run, seen: Outcome) -> dict[str, Any]:
         found |= {"seconds": seen.result["provenance"]["seconds"]}
         found |= {"parameters (M)": costs["params"] / 1e6} if costs["params"] is not None else {}
         found |= {"MACs (G)": costs["macs"] / 1e9} if costs["macs"] is not None else {}
-        found |= seen.result["metrics"]
+        found |= {word_of(name): value for name, value in seen.result["metrics"].items()}
     return found
 
 

@@ -51,11 +51,14 @@ def test_a_run_is_followed_from_its_start_to_its_end(plan: Plan, tmp_path: Path)
         assert mirror.refresh() == 1
     assert mirror.refresh() == 0, "what was killed goes on"
     with locks.lock(tmp_path / run.id):
-        publish_result(attempt, result(run, 43.70000076293945))
+        made = result(run, 43.70000076293945)
+        made["metrics"]["seconds"] = 12.5
+        publish_result(attempt, made)
     assert mirror.refresh() == 1
     (trial,) = study.trials
     assert (trial.state.name, trial.value, trial.intermediate_values) == ("COMPLETE", 43.7, {1: 10.0, 2: 20.0})
     assert (trial.user_attrs["run"], trial.user_attrs["parameters (M)"]) == (run.id, 5.0)
+    assert (trial.user_attrs["seconds"], trial.user_attrs["metrics.seconds"]) == (60.0, 12.5)
     assert mirror.refresh() == 0
 
 
