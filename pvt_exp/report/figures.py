@@ -103,9 +103,11 @@ def _point(variant: Any, outcomes: Mapping[str, Outcome], metric: str) -> tuple[
     seen = [outcomes[run.id] for run in variant.runs if run.id in outcomes]
     results = [each.result for each in seen if each.state == "done" and each.result]
     scores = [_drawn(score) for each in results if math.isfinite(score := each["metrics"].get(metric, math.nan))]
-    if not scores or not results[0]["cost"].get("macs"):
+    sizes = list(dict.fromkeys(macs for each in results if (macs := each["cost"].get("macs"))))
+    if not scores or not sizes:
         return None
-    return _counted(variant.name, len(scores), len(variant.runs)), results[0]["cost"]["macs"], scores
+    name = f"{variant.name} (MACs differ among its seeds)" if len(sizes) > 1 else variant.name
+    return _counted(name, len(scores), len(variant.runs)), sizes[0], scores
 
 
 def _counted(name: str, seeds: int, due: int) -> str:

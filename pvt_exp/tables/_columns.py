@@ -16,6 +16,7 @@ from pvt_exp.tables._costs import (
     COUNTS,
     about_hardware,
     count_cells,
+    mark_counts,
     mark_hardware,
     mark_sizes,
     memory_cells,
@@ -214,6 +215,7 @@ class Columns:
                     [_setting_cell(line, name) for line in lines],
                 )
         head, cells = count_cells(lines, kind, self.among, self.beside_published)
+        mark_counts(lines, kind, cells, self.notes)
         if kind == "macs":
             self.said += mark_sizes(lines, cells, self.notes)
         return Shown(Column(kind, head, "cost"), cells)

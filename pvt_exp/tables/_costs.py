@@ -7,7 +7,7 @@ from pvt_exp.cost import units
 from pvt_exp.system.words import several
 from pvt_exp.tables import Cell
 from pvt_exp.tables._digits import fixed, of_costs
-from pvt_exp.tables._rows import Line, Notes, some
+from pvt_exp.tables._rows import Line, Notes, in_words, some
 
 
 class Count(NamedTuple):
@@ -48,6 +48,23 @@ def _counts(lines: Sequence[Line], key: str) -> list[float | None]:
     return [next((r["cost"][key] for r in line.results if r["cost"].get(key) is not None), None) for line in lines]
 
 
+def mark_counts(lines: Sequence[Line], key: str, cells: list[Cell], notes: Notes) -> None:
+    """Mark the rows whose seeds counted different sizes, of which the first one's is shown."""
+    for i, line in enumerate(lines):
+        seeds: dict[float, list[int]] = {}
+        for seed, result in zip(line.seeds, line.results, strict=True):
+            if (count := result["cost"].get(key)) is not None:
+                seeds.setdefault(count, []).append(seed)
+        if len(seeds) > 1:
+            parts = (
+                f"{count:,} of {'seed' if len(of) == 1 else 'seeds'} {in_words(of)}" for count, of in seeds.items()
+            )
+            mark = notes.mark(
+                f"{COUNTS[key].title} differ among its seeds, the first is shown: {some(parts)}", line.name
+            )
+            cells[i] = cells[i]._replace(marks=(*cells[i].marks, mark))
+
+
 def mark_sizes(lines: Sequence[Line], macs: list[Cell], notes: Notes) -> list[str]:
     """The image size that MACs were counted at; where there are several, each row's is marked."""
     sizes = [" or ".join(sorted({" × ".join(map(str, r["cost"]["input_px"])) for r in line.results})) for line in lines]
@@ -55,7 +72,7 @@ def mark_sizes(lines: Sequence[Line], macs: list[Cell], notes: Notes) -> list[st
         return [f"MACs at {size} px." for size in sizes if size][:1]
     for i, size in enumerate(sizes):
         if size:
-            macs[i] = macs[i]._replace(marks=(notes.mark(f"at {size} px"),))
+            macs[i] = macs[i]._replace(marks=(*macs[i].marks, notes.mark(f"at {size} px")))
     return []
 
 

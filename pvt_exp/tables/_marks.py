@@ -146,10 +146,7 @@ def about_recipes(lines: Sequence[Line], notes: Notes, base: Line | None = None)
 def mark_codes(lines: Sequence[Line], notes: Notes) -> None:
     """Mark the rows that are a mean over runs of different code."""
     for line in lines:
-        counted = [
-            each.seed for each, metrics in zip(line.replicates, line.metrics, strict=True) if metrics is not None
-        ]
-        if (text := code_changes.several(zip(counted, line.results, strict=True))) is not None:
+        if (text := code_changes.several(zip(line.seeds, line.results, strict=True))) is not None:
             line.told.append(notes.mark(text))
 
 

@@ -36,6 +36,11 @@ class Line:
     """Of its missing seeds."""
 
     @property
+    def seeds(self) -> list[int]:
+        """Of the `results`."""
+        return [r.seed for r, metrics in zip(self.replicates, self.metrics, strict=True) if metrics is not None]
+
+    @property
     def missing(self) -> str:
         """Why the row has no number."""
         states = dict.fromkeys(SHORT.get(r.state, r.state) for r in self.replicates if r.state != "done")

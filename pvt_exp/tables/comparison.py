@@ -229,7 +229,7 @@ def _once(blocks: Sequence[_Block]) -> list[str]:
 
 
 def _any(blocks: Sequence[_Block], name: str, key: str) -> Cell:
-    """The row's cell of a column that is shown once: the first that has something to show."""
+    """The row's cell of a column that is shown once: the first that has something to show, with the marks of all."""
     cells = [
         dict(zip(block.lines, shown.cells, strict=True))[name]
         for block in blocks
@@ -237,7 +237,8 @@ def _any(blocks: Sequence[_Block], name: str, key: str) -> Cell:
         for shown in block.shown
         if shown.column.key == key
     ]
-    return next((cell for cell in cells if cell.text), cells[0])
+    marks = dict.fromkeys(mark for cell in cells for mark in cell.marks)
+    return next((cell for cell in cells if cell.text), cells[0])._replace(marks=tuple(marks))
 
 
 def _marks(lines: Sequence[Line]) -> tuple[str, ...]:

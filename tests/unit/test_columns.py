@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 from pvt_exp import cli, report
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import expand
+from pvt_exp.report import figures
 from pvt_exp.report.formats import plain
 from pvt_exp.tables import Column, Source, ablation, comparison, cost
 from pvt_exp.tables._heads import titled
 from tests.unit.test_tables import BASE, built, cell, result, table
+from tests.unit.test_tables import sweep as table_sweep
 
 ROWS = [(BASE, [70.0, 71.0, 72.5]), (({"a": "clear"},), [72.0, 73.1, 74.4]), (({"a": "vague"},), [71.0, 70.5, 74.5])]
 NAME = "base (8-4-2-1)"
@@ -135,6 +137,28 @@ def test_costs_by_the_words_of_a_result():
     assert cell(shown, NAME, "seconds").value == 6600.0
     assert cell(shown, "b", "seconds").missing == "not recorded"
     assert any("on 2 × H100" in note.text for note in shown.notes)
+
+
+@pytest.mark.parametrize("key", ["params", "trainable_params", "backbone_params", "macs"])
+def test_a_size_that_the_seeds_of_a_row_differ_in_is_told(key: str):
+    given = [result(70.0 + i) for i in range(3)]
+    for each, count in zip(given, (4_000_000, 4_000_000, 5_000_000), strict=True):
+        each["cost"][key] = count
+    made = table([(BASE, given), (({"a": "b"},), [given[0]] * 3)], columns=("top1", key))
+    assert cell(made, NAME, key).value == 4_000_000
+    (text,) = texts_of(made, NAME, key)
+    assert text.endswith("differ among its seeds, the first is shown: 4,000,000 of seeds 0, 1; 5,000,000 of seed 2")
+    assert not cell(made, "b", key).marks
+
+
+def test_macs_of_images_of_two_sizes_in_one_row_have_both_notes():
+    given = [result(70.0), result(70.0), result(70.0, px=96)]
+    given[2]["cost"]["macs"] *= 2
+    made = table([(BASE, given), (({"a": "b"},), [given[0]] * 3)], columns=("macs",))
+    assert texts_of(made, NAME, "macs") == {
+        "MACs differ among its seeds, the first is shown: 566,000,000 of seeds 0, 1; 1,132,000,000 of seed 2",
+        "at 64 × 64 or 96 × 96 px",
+    }
 
 
 def test_settings_are_shown_as_text(sweep: Path):
@@ -288,3 +312,14 @@ def test_a_recipe_is_compared_with_the_sweeps_own_base(experiment: Path) -> None
     outcomes = {run.id: SimpleNamespace(state="done", reason=None, result=result(70.0)) for run in plan.runs}
     made = built(plan, outcomes, base="wide")
     assert "its recipe differs from that of the sweep's own base: epochs 4 (2)" in [note.text for note in made.notes]
+
+
+def test_a_figure_says_of_which_row_the_seeds_differ_in_cost():
+    plan, outcomes = table_sweep([(BASE, [result(70.0), result(71.0)])], seeds=(0, 1))
+    (variant,) = plan.variants
+    variant.name = "base"
+    assert figures._point(variant, outcomes, "top1") == ("base", 566_000_000, [70.0, 71.0])
+    outcomes[variant.runs[0].id].result["cost"]["macs"] = None
+    assert figures._point(variant, outcomes, "top1") == ("base", 566_000_000, [70.0, 71.0])
+    outcomes[variant.runs[0].id].result["cost"]["macs"] = 1_000_000
+    assert figures._point(variant, outcomes, "top1")[:2] == ("base (MACs differ among its seeds)", 1_000_000)

@@ -247,3 +247,16 @@ def test_no_row_and_no_column_takes_the_place_of_another(folder: Path) -> None:
     path.write_text(f"base: base.yaml\nblocks: [{{one_at_a_time: {{model: {other}}}}}]\n")
     with pytest.raises(ConfigError, match="the rows 'base' and 'model base' have one choice"):
         Settings(sweep="named.yaml").build([source(path)])
+
+
+def test_a_column_that_stands_once_keeps_the_marks_of_each_group(folder: Path) -> None:
+    found = source(folder / "matrix.yaml")
+    small = next(v for v in found.plan.variants if v.runs[0].epochs == 4 and v.runs[0].backbone.depths == (1, 1, 1, 1))
+    found.outcomes[small.runs[1].id].result["cost"]["params"] += 1
+    made = Settings(sweep="matrix.yaml", columns=("params", "top1")).build([found])
+    texts = {note.mark: note.text for note in made.notes}
+    assert made.columns[0].key == "params"
+    (mark,) = cell(made, "small", "params").marks
+    assert texts[mark].startswith(
+        "params differ among its seeds, the first is shown: 5,000,000 of seed 0; 5,000,001 of"
+    )
