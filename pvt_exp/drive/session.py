@@ -24,7 +24,7 @@ from pvt_exp.launchers import Launcher, at_once
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import code_changes, status, trial_record
 from pvt_exp.store.outcome import Outcome, outcome_of
-from pvt_exp.store.results import kept_weights
+from pvt_exp.store.results import kept_weights, refuse_other_format
 from pvt_exp.store.states import ENDED, GOING, PASSES, State
 from pvt_exp.system import files, machine, signals
 from pvt_exp.system.words import are, duration, several
@@ -69,6 +69,7 @@ def train(
         raise ConfigError(dict.fromkeys(told))
     for run in to_do:
         if outcomes[run.id].cause == "result_not_valid":
+            refuse_other_format(runs / run.id)
             name = f"{planned.names[run.id]}, seed {run.seed} ({run.id})"
             console.print(f"{name}: {outcomes[run.id].reason}; it is trained again", highlight=False, soft_wrap=True)
     store.create(runs)

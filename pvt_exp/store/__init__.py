@@ -27,7 +27,7 @@ from pvt_exp.config import ConfigError, reading, unavailable
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.store import attempts, provenance
-from pvt_exp.store.results import FORMAT, read_result, set_aside_result
+from pvt_exp.store.results import FORMAT, read_result, refuse_other_format, set_aside_result
 from pvt_exp.system import files, heartbeat
 
 # ---------------------------------------------------------------- in
@@ -78,7 +78,7 @@ def attempt(
     its process may begin much later, when a launcher's queue lets it.
 
     Raises:
-        ConfigError: if the run's folder holds another run, so that two would share one id.
+        ConfigError: if the run's folder holds another run, so that two would share one id, or a result of another version.
         Taken: if another driver was quicker, of this machine or, on a store that they share, of another one.
     """
     folder = store / run.id
@@ -93,6 +93,7 @@ def attempt(
     elif (other := load(folder)).id != run.id:
         raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
     if os.path.lexists(folder / "result.json") and read_result(folder) is None:
+        refuse_other_format(folder)
         set_aside_result(folder)  # torn: it counts as not finished, and must not keep the next one from being published
     number = max((int(p.name) for p in (folder / "attempts").iterdir() if p.name.isdecimal()), default=0) + 1
 

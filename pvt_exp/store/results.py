@@ -27,11 +27,7 @@ def publish_result(attempt: Path, result: dict[str, Any]) -> bool:
 
 
 def read_result(folder: Path | str) -> dict[str, Any] | None:
-    """The result in a run's folder; None where there is none, or none that can be read.
-
-    Raises:
-        ConfigError: if a newer version wrote it.
-    """
+    """The result in a run's folder; None where there is none, or none that counts."""
     return read_checked(folder, Path(folder).name)[0]
 
 
@@ -42,14 +38,35 @@ def read_checked(
     path = f"{folder}/result.json"
     found = files.read_json(path)
     if found is None:
-        return None, "cannot be read" if os.path.lexists(path) else None
+        return None, _unreadable(path) if os.path.lexists(path) else None
+    if (version := found.get("format")) != FORMAT and type(version) is int:
+        return None, _other_format(version)
     if (why := result_fields.problem(found, run_id)) is not None:
         return None, why
-    if found.get("format") != FORMAT:
-        raise ConfigError(f"{path}: format {found.get('format')} is not of this version ({FORMAT})")
+    if version is None:
+        return None, "format: is missing"
     if (why := result_bounds.problem(found, Path(folder), epochs)) is not None:
         return None, why
     return result_fields.complete(found), None
+
+
+def refuse_other_format(folder: Path) -> None:
+    """Raise ConfigError if another version wrote the run's result: it may be good, and is not replaced."""
+    found = files.read_json(folder / "result.json") or {}
+    if (version := found.get("format")) != FORMAT and type(version) is int:
+        raise ConfigError(
+            f"{folder / 'result.json'}: {_other_format(version)}; take the version of pvt_exp that wrote it, or move the "
+            "file away to train the run again"
+        )
+
+
+def _other_format(version: int) -> str:
+    return f"format {version} is not of this version ({FORMAT})"
+
+
+def _unreadable(path: str) -> str:
+    again = files.keys_twice(path)
+    return f"keys that stand twice in one object: {', '.join(again[:5])}" if again else "cannot be read"
 
 
 def kept_weights(store: Path, run_id: str) -> Path | None:

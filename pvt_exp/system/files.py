@@ -17,6 +17,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from pvt_exp.system import json_keys
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -274,16 +276,29 @@ MOST_BYTES = 64 * 2**20
 
 
 def read_json(path: Path | str) -> dict[str, Any] | None:
-    """The mapping in a JSON file; None where it is missing, torn, something else, or larger than any record."""
+    """The mapping in a JSON file; None where it is missing, torn, something else, or larger than any record.
+
+    Nor is one read in which a key stands twice, as only one of both would count: see `keys_twice`.
+    """
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - half the time of Path.read_bytes, and status reads 10,000
             if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 return None
             raw = file.read()
         value = _parsed(raw)
+        if json_keys.may_stand_twice(raw, value) and json_keys.twice(raw):
+            return None
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def keys_twice(path: Path | str) -> list[str]:
+    """The keys that stand twice in a JSON file, which `read_json` therefore does not read."""
+    try:
+        return json_keys.twice(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return []
 
 
 def _parsed(raw: bytes) -> Any:

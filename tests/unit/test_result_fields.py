@@ -18,6 +18,7 @@ from pvt_exp.plan import Plan, expand
 from pvt_exp.store import result_fields
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.results import publish_result
+from pvt_exp.system import files
 from pvt_exp.tune import mirror
 
 WHOLE: dict[str, Any] = {
@@ -121,6 +122,8 @@ WRONG: dict[str, tuple[Any, str]] = {
         "provenance.pretrained.resized: must be a list of texts",
     ),
     "a format of text": (changed("format", to="1"), "format: must be a whole number from 0 on"),
+    "no format": (changed("format", to=...), "format: is missing"),
+    "another format, with other fields": ({"format": 2, "scores": []}, "format 2 is not of this version (1)"),
     "finished sometime": (changed("finished", to="yesterday"), "finished: must be a date and time"),
     "another run": ({**WHOLE, "run": "0123456789ab"}, "is of the run 0123456789ab: a copy"),
     "an id of numbers": ({**WHOLE, "run": 123}, "run: must be text"),
@@ -243,3 +246,23 @@ def test_what_does_not_count_is_set_aside_when_it_is_trained(sweep: Path) -> Non
     assert publish_result(attempt, {**WHOLE, "run": run.id})
     assert outcome_of(runs, run.id).state == "done"
     assert len(list((runs / run.id).glob("result.set-aside-*.json"))) == 1
+
+
+@pytest.mark.parametrize("written", ['"metrics": ', '"metrics" :\n'])
+def test_a_result_in_which_a_key_stands_twice_does_not_count(written: str, sweep: Path) -> None:
+    plan = filled(sweep, WHOLE)
+    (run,) = plan.variants[0].runs
+    path = sweep.parent / "runs" / run.id / "result.json"
+    assert outcome_of(sweep.parent / "runs", run.id).state == "done"
+    path.write_text(path.read_text()[:-1] + f', {written}{{"top1": 99.0}}}}')
+    assert json.loads(path.read_text())["metrics"] == {"top1": 99.0}
+    seen = outcome_of(sweep.parent / "runs", run.id)
+    assert (seen.state, seen.cause) == ("killed", "result_not_valid")
+    assert seen.reason == "its result.json does not count: keys that stand twice in one object: metrics"
+
+
+@pytest.mark.parametrize("text", ['{"a:b": "c:d", "e": "\\u003a", "f": {"a:b": "\\ud800"}}', '{"a": NaN, "b": 1e999}'])
+def test_a_record_in_which_none_does_is_read(text: str, tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text(text)
+    assert (files.read_json(tmp_path / "record.json") or {}).keys() == json.loads(text).keys()
+    assert files.keys_twice(tmp_path / "record.json") == []

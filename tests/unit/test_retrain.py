@@ -75,6 +75,19 @@ def test_a_result_that_does_not_count_is_told_when_its_run_is_trained_again(plan
     assert outcome_of(Path("runs"), first).state == "done"
 
 
+def test_a_result_of_another_version_is_not_trained_anew_in_its_place(planned: Plan) -> None:
+    train(planned)
+    path = Path("runs") / planned.runs[0].id / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
+    said = CliRunner().invoke(cli.app, ["report", "sweep.yaml"])
+    assert said.exit_code == 0, said.output
+    assert "its result.json does not count: format 2 is not of this version (1)" in said.output
+    before = sorted(Path("runs").rglob("*"))
+    refused = CliRunner().invoke(cli.app, ["sweep", "sweep.yaml"])
+    assert "result.json: format 2 is not of this version (1); take the version of pvt_exp" in str(refused.exception)
+    assert sorted(Path("runs").rglob("*")) == before
+
+
 def test_one_that_is_killed_goes_on_with_the_sweep(planned: Plan) -> None:
     train(planned)
     first = planned.runs[0].id

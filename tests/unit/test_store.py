@@ -211,8 +211,12 @@ def test_what_a_run_forks_holds_it_no_longer_than_the_run(runs: Path, run: Run) 
 def test_a_store_of_a_newer_version_is_left_alone(runs: Path, run: Run) -> None:
     publish_result(attempt(runs, run), RESULT)
     (runs / run.id / "result.json").write_text(json.dumps({"format": 2, **RESULT}))
-    with pytest.raises(ConfigError, match="format 2"):
-        outcome_of(runs, run.id)
+    seen = outcome_of(runs, run.id)
+    assert (seen.state, seen.cause) == ("killed", "result_not_valid")
+    assert seen.reason == "its result.json does not count: format 2 is not of this version (1)"
+    with pytest.raises(ConfigError, match=r"result.json: format 2 is not of this version \(1\); take the version"):
+        attempt(runs, run)
+    assert json.loads((runs / run.id / "result.json").read_text())["format"] == 2, "it is not set aside"
     (runs / "store.json").write_text(json.dumps({"format": 2}))
     with pytest.raises(ConfigError, match="made by a newer version"):
         store.create(runs)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pvt_exp.config import DataError
 from pvt_exp.datasets import some
+from pvt_exp.system import json_keys
 
 NESTED = frozenset((dict, list))
 KEY = re.compile(rb'"[ \t\r\n]*:')
@@ -24,20 +25,20 @@ def parse(raw: bytes, path: Path) -> Any:
     gc.disable()  # collecting among tens of millions of new numbers doubles the time
     try:
         content = json.loads(raw)
-        twice = _twice(raw) if _written(raw) != _keys(content) else []
+        again = json_keys.twice(raw) if _written(raw) != _keys(content) else []
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON: {error}; download or export it again") from None
     finally:
         if collecting:
             gc.enable()
-    if twice:
+    if again:
         way = "only the last of each would be read; make one of them, or delete the others"
-        raise DataError(f"{path}: keys that stand twice in one object: {some(twice)}; {way}")
+        raise DataError(f"{path}: keys that stand twice in one object: {some(again)}; {way}")
     return content
 
 
 def _written(raw: bytes) -> int:
-    """Keys in the text. Strings that look like keys count too; where it differs from `_keys`, `_twice` looks at all."""
+    """Keys in the text. Strings that look like keys count too; where it differs from `_keys`, all are looked at."""
     return sum(1 for _ in KEY.finditer(raw))
 
 
@@ -48,16 +49,3 @@ def _keys(value: Any) -> int:
     if type(value) is list and value and type(value[0]) in NESTED:
         return sum(map(_keys, value))
     return 0
-
-
-def _twice(raw: bytes) -> list[str]:
-    """The duplicate keys; takes as long as parsing."""
-    found: dict[str, None] = {}
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        if len(dict(pairs)) < len(pairs):
-            names = [name for name, _ in pairs]
-            found.update(dict.fromkeys(name for name in names if names.count(name) > 1))
-
-    json.loads(raw, object_pairs_hook=look)
-    return list(found)
