@@ -26,7 +26,6 @@ from pvt_exp.cli.options import (
 )
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
-from pvt_exp.config.sweep import Policy
 from pvt_exp.plan import Plan, Variant, site
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.states import ENDED, GOING
@@ -55,6 +54,7 @@ def retrain(
     from pvt_exp.cli import views
     from pvt_exp.config.component import kinds
     from pvt_exp.drive import session
+    from pvt_exp.drive.placing import DriverContext
 
     store.check(store_)
     runs = [store.load(store_ / run_id) for run_id in _found(store_, run_ids)]
@@ -65,14 +65,14 @@ def retrain(
     loading = options.choose_workers(workers, launcher.slots(), runs)
     placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
     words = [*(data or ()), *_where_they_were(store_, runs, data or ())]
+    context = DriverContext(store_, launcher, placement, words, ("done", "stale", *ENDED))
     status, terminal = 0, console(beside=as_json)
     for name, plan in _plans(store_, runs).items():
         if any(store.is_start(store_ / run.id) for run in plan.runs):
             terminal.print(
                 f"{name}: runs that start from these keep what they learnt from the old weights", highlight=False
             )
-        retry = ("done", "stale", *ENDED)
-        status = max(status, session.train(terminal, plan, store_, launcher, placement, words, retry, Policy()))
+        status = max(status, session.train(terminal, plan, context))
         if status == session.INTERRUPTED:
             break
     if as_json:

@@ -31,7 +31,6 @@ from pvt_exp.cli.options import (
     Workers,
 )
 from pvt_exp.config import ConfigError
-from pvt_exp.config.sweep import Policy
 from pvt_exp.plan import pretraining
 
 
@@ -69,6 +68,7 @@ def sweep(
     from pvt_exp import report
     from pvt_exp.cli import views
     from pvt_exp.drive import session
+    from pvt_exp.drive.placing import DriverContext
     from pvt_exp.tables.ablation import Settings as Ablation
     from pvt_exp.tracking import report as wandb_report
 
@@ -84,18 +84,18 @@ def sweep(
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
-    rest = (store_, launcher, placement, data or (), retry or (), settings)
+    context = DriverContext(store_, launcher, placement, data or (), retry or (), settings)
     terminal = console(beside=as_json)
     if session.choose_again(planned, store_, data or (), retry or ()):
         _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     if planned.undecided:
-        tuned = session.tune(terminal, planned, *rest)
+        tuned = session.tune(terminal, planned, context)
         if tuned in (session.INTERRUPTED, session.HALTED):
             if as_json:
                 views.print_json(tables.standing(planned, store_, data))
             raise SystemExit(session.INTERRUPTED if tuned == session.INTERRUPTED else 1)
         _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    status = session.train(terminal, planned, *rest, smoke=smoke) if planned.variants else 1
+    status = session.train(terminal, planned, context, smoke) if planned.variants else 1
     if planned.undecided:
         status = status or 1
     if status != session.INTERRUPTED:
@@ -131,6 +131,7 @@ def run(
     from pvt_exp.cli import views
     from pvt_exp.config.component import kinds
     from pvt_exp.drive import session
+    from pvt_exp.drive.placing import DriverContext
 
     single = pretraining.experiment(experiment, overrides or (), options.finder(store_))
     launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run, threads)
@@ -140,7 +141,7 @@ def run(
     loading = options.choose_workers(workers, launcher.slots(), planned.order)
     placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
     terminal = console(beside=as_json)
-    status = session.train(terminal, planned, store_, launcher, placement, data or (), retry or (), Policy())
+    status = session.train(terminal, planned, DriverContext(store_, launcher, placement, data or (), retry or ()))
     if as_json:
         views.print_json(views.single_json(store_, single.id))
     elif (

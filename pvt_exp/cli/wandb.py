@@ -27,7 +27,6 @@ from pvt_exp.cli.options import (
     Workers,
 )
 from pvt_exp.config import ConfigError
-from pvt_exp.config.sweep import Policy
 from pvt_exp.plan import Plan, site
 from pvt_exp.system.words import are, several
 from pvt_exp.tracking import settings as wandb_settings
@@ -146,6 +145,7 @@ def run(
     """Train one planned run of a sweep: what the agents of `wandb sweep` start."""
     from pvt_exp.cli import views
     from pvt_exp.drive import session
+    from pvt_exp.drive.placing import DriverContext
     from pvt_exp.tracking import sweep as wandb_sweep
 
     wanted = [word.removeprefix("run=") for word in words if word.startswith("run=")]
@@ -165,7 +165,7 @@ def run(
         tracking = placement.tracking.model_copy(update={"agent": single.runs[0].id})
         placement = placement.model_copy(update={"tracking": tracking})
     terminal = console(beside=as_json)
-    status = session.train(terminal, single, store_, launcher, placement, data or (), retry or (), Policy())
+    status = session.train(terminal, single, DriverContext(store_, launcher, placement, data or (), retry or ()))
     if as_json:
         views.print_json(views.single_json(store_, single.runs[0].id))
     raise SystemExit(status)

@@ -94,7 +94,7 @@ class Filter:
             return None  # of the value and not of the name; it is told where it is computed
         return None
 
-    def _value(self, node: ast.expr, run: BaseModel, base: BaseModel) -> Any:
+    def _value(self, node: ast.expr, run: BaseModel, base: BaseModel) -> Any:  # noqa: C901  # a case a form of expression
         value = partial(self._value, run=run, base=base)
         match node:
             case ast.Constant(value=constant) if isinstance(constant, int | float | str | None):

@@ -11,7 +11,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.config.sweep import StopIfFirst
 from pvt_exp.drive import registry
 from pvt_exp.drive.board import Board, Group
-from pvt_exp.drive.going import Going
+from pvt_exp.drive.going import Going, end_hung
 from pvt_exp.drive.placing import Where, place
 from pvt_exp.drive.state import DrivenRun, SweepState
 from pvt_exp.launchers import BUSY, Ended, Slot, Work
@@ -264,9 +264,7 @@ class _Driver:
         if going.is_hung or going.is_queued or now - going.moved <= 60 * minutes:
             return
         where = f" after epoch {going.progress['epoch']}" if going.progress else " since it was started"
-        error = attempts.last_error(going.attempt)
-        log = f"; the last error in its log: {error}" if error else ""
-        attempts.end(going.attempt, "timed_out", f"no step for {minutes:g} minutes{where}{log}")
+        end_hung(going.attempt, f"no step for {minutes:g} minutes{where}")
         each.going = replace(going, is_hung=True)
 
     def _hung(self) -> set[Path]:

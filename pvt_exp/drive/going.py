@@ -65,3 +65,9 @@ class Going:
         if self.fraction - at_first <= 0.02:
             return None
         return (time.monotonic() - since) / (self.fraction - at_first)
+
+
+def end_hung(attempt: Path, why: str) -> None:
+    """Record that an attempt made no step for too long, with the last error in its log."""
+    error = attempts.last_error(attempt)
+    attempts.end(attempt, "timed_out", f"{why}; the last error in its log: {error}" if error else why)

@@ -1,6 +1,7 @@
 """How and where a driver's runs are computed."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pvt_exp import store
@@ -15,6 +16,25 @@ from pvt_exp.tracking import labels
 
 
 @dataclass(frozen=True)
+class DriverContext:
+    """What a command says of where and how its runs are trained."""
+
+    store: Path
+    launcher: Launcher
+    placement: Placement
+    """What all runs share: workers, tracking, keep, command."""
+    data: Sequence[str] = ()
+    """The words after ``--data``."""
+    retry: Sequence[str] = ()
+    """The words after ``--retry``."""
+    policy: Policy = field(default_factory=Policy)
+
+    def with_data(self, roots: dict[str, Path], fingerprints: dict[Dataset, str]) -> "Where":
+        """The same with the data that were found."""
+        return Where(self.store.resolve(), self.launcher, roots, fingerprints, self.placement, self.policy)
+
+
+@dataclass(frozen=True)
 class Where:
     """What a driver knows of this machine for every run it places."""
 
@@ -25,7 +45,6 @@ class Where:
     fingerprints: dict[Dataset, str]
     """Of the data at hand."""
     placement: Placement
-    """What all runs share: workers, tracking, keep, command."""
     policy: Policy
 
 

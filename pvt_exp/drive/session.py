@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -12,13 +13,13 @@ from pvt_exp import store
 from pvt_exp.config import ConfigError
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
-from pvt_exp.config.sweep import Policy
 from pvt_exp.cost import estimate
+from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.drive import registry, tuning
 from pvt_exp.drive import smoke as smoke_steps
 from pvt_exp.drive.driver import NO_MORE, Halted, Source, drive
 from pvt_exp.drive.live import View
-from pvt_exp.drive.placing import Where, place, start_of
+from pvt_exp.drive.placing import DriverContext, Where, place, start_of
 from pvt_exp.drive.state import SweepState
 from pvt_exp.launchers import Launcher, at_once
 from pvt_exp.plan import Plan, site
@@ -36,20 +37,8 @@ HALTED = 3
 
 
 @signals.as_ctrl_c()
-def train(
-    console: Console,
-    planned: Plan,
-    runs: Path,
-    launcher: Launcher,
-    placement: Placement,
-    data: Sequence[str],
-    retry: Sequence[str],
-    policy: Policy,
-    smoke: bool = False,
-) -> int:
-    """Train what a plan lacks and say how it went; ``data`` and ``retry`` are the words of the command line.
-
-    With ``smoke`` one step of each architecture comes first.
+def train(console: Console, planned: Plan, context: DriverContext, smoke: bool = False) -> int:
+    """Train what a plan lacks and say how it went. With ``smoke`` one step of each architecture comes first.
 
     Returns:
         0 if every run is done, 1 if some are not, `INTERRUPTED`.
@@ -57,12 +46,9 @@ def train(
     Raises:
         ConfigError: before anything is written, for words that cannot be used and for data that do not fit.
     """
-    _refuse_elsewhere()
-    again = _states(retry)
-    _check_shares(planned, placement, launcher)
-    roots, facts, problems = site.inspect(planned, site.places(data), site.load())
-    store.check(runs)
-    outcomes = status.outcomes(runs, planned, site.fingerprints(facts))
+    again, runs = _states(context.retry), context.store
+    where, facts, problems = _inspect(planned, context)
+    outcomes = status.outcomes(runs, planned, where.fingerprints)
     to_do = status.to_do(planned, outcomes, (*PASSES, *again))
     told = [problem for run in to_do for problem in (*problems.get(run.dataset, ()), *_lacks_weights(runs, run))]
     if told:
@@ -71,114 +57,128 @@ def train(
         if outcomes[run.id].cause == "result_not_valid":
             refuse_other_format(runs / run.id)
             name = f"{planned.names[run.id]}, seed {run.seed} ({run.id})"
-            console.print(f"{name}: {outcomes[run.id].reason}; it is trained again", highlight=False, soft_wrap=True)
+            _say(console, f"{name}: {outcomes[run.id].reason}; it is trained again")
     store.create(runs)
+    _remember(console, planned, runs, outcomes)
+    if line := code_changes.in_words(planned, outcomes, code_changes.other(planned, outcomes)):
+        _say(console, line)
+    if not to_do:
+        return tell(console, planned, outcomes)
+    _announce(console, planned, context, outcomes, to_do)
+    for line in site.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}):
+        _say(console, line)
+    rows = {planned.names[run.id]: run for run in to_do}
+    for line in estimate.will_not_fit(rows, context.launcher, context.placement):
+        _say(console, line)
+    try:
+        if smoke and _first_steps(console, planned, where, to_do) and context.policy.on_error == "stop":
+            raise Halted("on_error: stop; nothing was trained")
+    except Halted as halted:
+        _say(console, f"stopped: {halted}")
+        return tell(console, planned, outcomes)
+    except KeyboardInterrupt:
+        _say(console, "stopped; nothing was trained")
+        return INTERRUPTED
+    state, view = SweepState(planned, outcomes), View(console)
+    if _drive(console, view, state, where, again) == INTERRUPTED:
+        return INTERRUPTED
+    _say(console, f"trained {several(state.trained, 'run')} in {duration(view.seconds)}")
+    return tell(console, planned, state.outcomes)
+
+
+@signals.as_ctrl_c()
+def tune(console: Console, planned: Plan, context: DriverContext) -> int:
+    """Run the trials of the variants whose values are not chosen yet, and choose; as `train` does for the runs.
+
+    Returns:
+        0 if all values are chosen now, 1 if some could not be, `HALTED`, or `INTERRUPTED`.
+    """
+    again, runs = tuple(s for s in _states(context.retry) if s != "done"), context.store  # a trial is never done anew
+    tuning.check(planned, runs)
+    trials = tuning.first_trials(planned)
+    where, facts, problems = _inspect(trials, context)
+    if told := [problem for run in trials.order for problem in problems.get(run.dataset, ())]:
+        raise ConfigError(dict.fromkeys(told))
+    store.create(runs)
+    with tuning.alone(planned, runs):
+        before = tuning.known(planned, runs)
+        searches = tuning.Searches(planned, runs.resolve(), again)
+        outcomes = status.outcomes(runs, before, where.fingerprints)
+        state = SweepState(before, outcomes, f"{planned.name}: trials", searches.budget)
+        ended = len(outcomes) - state.count(*PASSES, *GOING)
+        _say(
+            console,
+            f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
+            f"{ended} known already; at once: {at_once(context.launcher, context.placement.workers)}",
+        )
+        _tell_of_links(console, runs)
+        for line in site.in_words(facts):
+            _say(console, line)
+        searches.look(state.board())
+        if ended := _drive(console, View(console), state, where, again, searches):
+            return ended
+        for line in searches.decide(state.board()):
+            _say(console, line)
+    return 1 if searches.undecided else 0
+
+
+class _Inspected(NamedTuple):
+    """What there is on this machine for the runs of a plan."""
+
+    where: Where
+    facts: dict[Dataset, Facts]
+    problems: Mapping[Dataset, Sequence[str]]
+    """Why data cannot be trained on."""
+
+
+def _inspect(planned: Plan, context: DriverContext) -> _Inspected:
+    """Look at the machine and at the data. Raises ConfigError for what cannot be used."""
+    _refuse_elsewhere()
+    _check_shares(planned, context.placement, context.launcher)
+    roots, facts, problems = site.inspect(planned, site.places(context.data), site.load())
+    store.check(context.store)
+    return _Inspected(context.with_data(roots, site.fingerprints(facts)), facts, problems)
+
+
+def _remember(console: Console, planned: Plan, runs: Path, outcomes: Mapping[str, Outcome]) -> None:
+    """Note in the store which runs the sweep uses, and its name; say so where another one is called like it."""
     sweep_file = planned.file if planned.verb == "sweep" else None  # an experiment has no table, and no name to share
     if sweep_file is not None:
         store.remember_name(runs, planned.name, sweep_file)
     if sweep_file is not None and (others := store.same_name(runs, planned.name, sweep_file)):
-        console.print(
+        _say(
+            console,
             f"note: another sweep of this store is called {planned.name}: {others[0]}; W&B groups both together, and a "
             "table that both write into one --out folder is of whichever came last: rename one of the files",
-            highlight=False,
-            soft_wrap=True,
         )
     for run in planned.order:
         if run.id in outcomes:
             store.use(runs, run.id, planned.name, file=planned.file)
             if (start := start_of(run)) is not None and (runs / start).is_dir():
                 store.use(runs, start, planned.name, start=True)
-    if line := code_changes.in_words(planned, outcomes, code_changes.other(planned, outcomes)):
-        console.print(line, highlight=False, soft_wrap=True)
-    if not to_do:
-        return tell(console, planned, outcomes)
-    state = SweepState(planned, outcomes)
+
+
+def _announce(
+    console: Console, planned: Plan, context: DriverContext, outcomes: Mapping[str, Outcome], to_do: Sequence[Run]
+) -> None:
+    """Say what is to be trained, and how much of it at once."""
     needs = sum(run.id in outcomes for run in planned.pretraining_runs)
     doing = {run.id for run in to_do}
     blocked = sum(seen.state in PASSES and seen.id not in doing for seen in outcomes.values())
-    console.print(
+    _say(
+        console,
         f"{planned.name}: {several(len(planned.variants), 'variant')} x {several(len(planned.seeds), 'seed')} = "
         f"{several(len(planned.runs), 'run')}, "
         + (f"and {several(needs, 'pretraining run')} they start from, " if needs else "")
         + f"{len(outcomes) - len(to_do) - blocked} known already, {len(to_do)} to train"
         + (f", {blocked} that cannot start" if blocked else "")
-        + f"; at once: {at_once(launcher, placement.workers)}",
-        highlight=False,
-        soft_wrap=True,
+        + f"; at once: {at_once(context.launcher, context.placement.workers)}",
     )
-    _tell_of_links(console, runs)
-    for line in site.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}):
-        console.print(line, highlight=False, soft_wrap=True)
-    rows = {planned.names[run.id]: run for run in to_do}
-    for line in estimate.will_not_fit(rows, launcher, placement):
-        console.print(line, highlight=False, soft_wrap=True)
-    where = Where(runs.resolve(), launcher, roots, site.fingerprints(facts), placement, policy)
-    try:
-        if smoke and _first_steps(console, planned, where, to_do) and policy.on_error == "stop":
-            console.print("stopped: on_error: stop; nothing was trained", highlight=False)
-            return tell(console, planned, outcomes)
-    except Halted as halted:
-        console.print(f"stopped: {halted}", highlight=False)
-        return tell(console, planned, outcomes)
-    except KeyboardInterrupt:
-        console.print("stopped; nothing was trained", highlight=False)
-        return INTERRUPTED
-    view = View(console)
-    if _drive(console, view, state, where, again) == INTERRUPTED:
-        return INTERRUPTED
-    console.print(f"trained {several(state.trained, 'run')} in {duration(view.seconds)}", highlight=False)
-    return tell(console, planned, state.outcomes)
+    _tell_of_links(console, context.store)
 
 
-@signals.as_ctrl_c()
-def tune(
-    console: Console,
-    planned: Plan,
-    runs: Path,
-    launcher: Launcher,
-    placement: Placement,
-    data: Sequence[str],
-    retry: Sequence[str],
-    policy: Policy,
-) -> int:
-    """Run the trials of the variants whose values are not chosen yet, and choose; as `train` does for the runs.
-
-    Returns:
-        0 if all values are chosen now, 1 if some could not be, `HALTED`, or `INTERRUPTED`.
-    """
-    _refuse_elsewhere()
-    again = tuple(state for state in _states(retry) if state != "done")  # a trial is never done anew
-    tuning.check(planned, runs)
-    trials = tuning.first_trials(planned)
-    _check_shares(trials, placement, launcher)
-    roots, facts, problems = site.inspect(trials, site.places(data), site.load())
-    store.check(runs)
-    if told := [problem for run in trials.order for problem in problems.get(run.dataset, ())]:
-        raise ConfigError(dict.fromkeys(told))
-    store.create(runs)
-    with tuning.alone(planned, runs):
-        before = tuning.known(planned, runs)
-        fingerprints = site.fingerprints(facts)
-        searches = tuning.Searches(planned, runs.resolve(), again)
-        outcomes = status.outcomes(runs, before, fingerprints)
-        state = SweepState(before, outcomes, f"{planned.name}: trials", searches.budget)
-        ended = len(outcomes) - state.count(*PASSES, *GOING)
-        console.print(
-            f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
-            f"{ended} known already; at once: {at_once(launcher, placement.workers)}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        _tell_of_links(console, runs)
-        for line in site.in_words(facts):
-            console.print(line, highlight=False, soft_wrap=True)
-        searches.look(state.board())
-        where = Where(runs.resolve(), launcher, roots, fingerprints, placement, policy)
-        if ended := _drive(console, View(console), state, where, again, searches):
-            return ended
-        for line in searches.decide(state.board()):
-            console.print(line, highlight=False, soft_wrap=True)
-    return 1 if searches.undecided else 0
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence[str]) -> bool:

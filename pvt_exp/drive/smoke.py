@@ -12,6 +12,7 @@ from pvt_exp import store
 from pvt_exp.config import identity
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.run import Run
+from pvt_exp.drive.going import end_hung
 from pvt_exp.launchers import Launcher, Slot, Work
 from pvt_exp.store import attempts, code_copy
 from pvt_exp.system import heartbeat
@@ -72,9 +73,7 @@ def try_out(
         going.update(dict.fromkeys(filter(attempts.is_queued, going), now))  # its time is not counted in a queue
         over = [attempt for attempt, since in going.items() if now - since > 60 * stall_minutes]
         for attempt in over:
-            error = attempts.last_error(attempt)
-            log = f"; the last error in its log: {error}" if error else ""
-            attempts.end(attempt, "timed_out", f"no step in {stall_minutes:g} minutes{log}")
+            end_hung(attempt, f"no step in {stall_minutes:g} minutes")
         return over
 
     by_id = {run.id: run for run in tried}

@@ -17,6 +17,7 @@ from pvt_exp.cli.views.why import why_json
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.sweep import Policy
 from pvt_exp.drive import registry, session
+from pvt_exp.drive.placing import DriverContext
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, expand
 from pvt_exp.store import attempts
@@ -101,9 +102,8 @@ def train(planned: Plan, launcher: Scripted | None = None, smoke: bool = False, 
     """The exit status, and what is said."""
     console = Console(width=200, record=True, file=io.StringIO())
     placement = Placement(tracking=Tracking(mode="disabled"))
-    status = session.train(
-        console, planned, Path("runs"), launcher or Scripted(), placement, (), (), Policy.model_validate(policy), smoke
-    )
+    context = DriverContext(Path("runs"), launcher or Scripted(), placement, policy=Policy.model_validate(policy))
+    status = session.train(console, planned, context, smoke)
     return status, console.export_text()
 
 
@@ -307,7 +307,7 @@ def test_what_is_said_is_shown_as_it_is(planned: Plan, monkeypatch: pytest.Monke
     monkeypatch.setattr(terminal, "file", io.StringIO())
     monkeypatch.setattr(terminal, "record", True)
     placement = Placement(tracking=Tracking(mode="disabled"))
-    assert session.train(terminal, planned, Path("runs"), Scripted(), placement, (), (), Policy()) == 1
+    assert session.train(terminal, planned, DriverContext(Path("runs"), Scripted(), placement)) == 1
     assert reason in terminal.export_text()
 
 

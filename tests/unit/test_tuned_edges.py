@@ -11,8 +11,8 @@ from rich.console import Console
 from pvt_exp.cli import views
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.space import Tune, Values
-from pvt_exp.config.sweep import Policy
 from pvt_exp.drive import session
+from pvt_exp.drive.placing import DriverContext
 from pvt_exp.plan import expand
 from pvt_exp.store import trial_record
 from pvt_exp.store.outcome import outcomes_of
@@ -97,8 +97,7 @@ def test_an_end_is_told(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> No
     console = Console(width=200, record=True, file=io.StringIO())
     placement = Placement(tracking=Tracking(mode="disabled"))
     planned = expand.load(Path("sweep.yaml"))[1]
-    rest = (Path("runs"), Scripted(), placement, (), (), Policy())
-    assert session.tune(console, planned, *rest) == 0
+    assert session.tune(console, planned, DriverContext(Path("runs"), Scripted(), placement)) == 0
     end = "is at the lower end of its range"
     due = f"optim.lr 0.001 {end}, epochs 2 {end}; better values may lie beyond"
     assert f": chosen {due}" in console.export_text(), "all trials score the same, and the first is chosen"

@@ -142,6 +142,16 @@ def print_plan(
     ):
         if line:
             console.print(line, highlight=False, soft_wrap=True, markup=False)
+    _print_recipes(console, plan, most)
+    for line in _about_tuning(tunings):
+        console.print(line, highlight=False, soft_wrap=True)
+    if states := _states(plan.pretraining_runs, outcomes):
+        count = several(sum(states.values()), "pretraining run")
+        console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
+
+
+def _print_recipes(console: Console, plan: Plan, most: int | None) -> None:
+    """The rows whose recipe differs from the base's, and those that `match` changed or could not change."""
     unlike = [variant for variant in plan.variants if variant.unlike]
     if unlike:
         console.print(
@@ -153,11 +163,6 @@ def print_plan(
         console.print(f"matched to the base: {variant.name}: {variant.matched}", highlight=False, soft_wrap=True)
     for variant in [variant for variant in plan.variants if variant.unmatched][:most]:
         console.print(f"not matched to the base: {variant.name}: {variant.unmatched}", highlight=False, soft_wrap=True)
-    for line in _about_tuning(tunings):
-        console.print(line, highlight=False, soft_wrap=True)
-    if states := _states(plan.pretraining_runs, outcomes):
-        count = several(sum(states.values()), "pretraining run")
-        console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
 
 
 def _merged_and_removed(plan: Plan, most: int | None) -> list[str]:
