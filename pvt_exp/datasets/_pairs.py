@@ -123,15 +123,22 @@ def _by_stem(
     found: dict[str, File] = {}
     others = []
     for path, size in _files(root, folder, field, hidden, special):
-        ending = path[len(path) - len(excluded.suffix(path)) :] if suffix is None else suffix
-        if not (path.endswith(ending) and (suffix or ending.lower() in SUFFIXES)):
+        taken = excluded.suffix(path) in SUFFIXES if suffix is None else _ends(path, suffix)
+        if not taken:
             others.append(path)
             continue
-        stem = path[len(folder) + 1 : -len(ending)]
+        stem = path[len(folder) + 1 : len(path) - len(suffix or excluded.suffix(path))]
         if stem in found:
             raise DataError(f"{root / folder}: two files of one name, {found[stem][0]} and {path}; delete one")
         found[stem] = path, size
     return found, others
+
+
+def _ends(path: str, suffix: str) -> bool:
+    """Whether a name ends so; the part from the last dot on may be in upper or lower case."""
+    dot = max(0, suffix.rfind("."))
+    own = path[len(path) - len(suffix) :]
+    return own[:dot] == suffix[:dot] and own[dot:].lower() == suffix[dot:].lower()
 
 
 def _files(root: Path, folder: str, field: str, hidden: list[str], special: list[str]) -> list[File]:

@@ -17,7 +17,7 @@ from pvt_exp.datasets._sizes import Size, refuse
 from pvt_exp.system import files, machine
 from pvt_exp.system.words import several
 
-FORMAT = 5  # of what is kept of a look; raised with each change of what `nn.look` finds
+FORMAT = 6  # of what is kept of a look; raised with each change of what `nn.look` finds
 READ = 500
 """Images that are decoded, where none of them can be read; a run decodes the others before it trains."""
 FLAT = 32
@@ -68,6 +68,7 @@ class Pictures(Dataset):
         lines = (
             self.turned(seen["turned"], f"images with an EXIF tag that turns them{part}"),
             of_frames(seen["frames"], f"images of several frames{part}"),
+            *count(f"images that cannot be read{part}", self._bad_images, seen["unreadable"]),
             _of_other_size(seen),
             self._flat(seen),
             self._clipped(seen),
@@ -118,6 +119,15 @@ class Pictures(Dataset):
                 "annotations of the upright image need dataset.exif: turn",
             )
         return LeftOut(what, len(names), effect, few, "" if self.tasks == {"classification"} else hint)
+
+    @property
+    def _bad_images(self) -> str:
+        """What becomes of images that cannot be read, in words."""
+        return (
+            "skipped (on_bad_image)"
+            if self.on_bad_image == "skip"
+            else "end a run that reads them (on_bad_image: fail)"
+        )
 
     def _flat(self, seen: dict[str, Any]) -> LeftOut:
         flat, number = seen["flat"], 0

@@ -64,9 +64,10 @@ class Settings(Pictures):
     val_mask_folder: str = Field("val/masks", min_length=1)
     """The folder of the validation masks."""
     image_suffix: str | None = Field(None, min_length=1)
-    """How the name of an image ends; what comes before pairs it with its mask. None: any suffix of an image."""
+    """How the name of an image ends, in upper or lower case from its last dot on; what comes before pairs it with its mask.
+    None: any suffix of an image."""
     mask_suffix: str = Field(".png", min_length=1)
-    """How the name of a mask ends."""
+    """How the name of a mask ends, in upper or lower case from its last dot on."""
     classes: Annotated[int, Field(ge=2, le=MOST_CLASSES)] | Names | None = None
     """The names of classes 0, 1, ..., or how many there are. None: the layout's, or the file ``classes.json`` in the data's
     folder: a list of names, or a mapping with one under ``classes``."""
@@ -245,6 +246,11 @@ class Settings(Pictures):
                 f"masks whose palette differs from that of others{part}",
                 "read by number, as dataset.values says",
                 seen["clashing"],
+            ),
+            *excluded.count(
+                f"images or masks that cannot be read, or differ in size, of {seen['looked_at']} looked at",
+                "skipped (on_bad_image)",
+                seen["bad"],
             ),
             *excluded.count(
                 "masks in which no pixel is of a class", f"of no effect, of {rest} looked at", seen["empty"]

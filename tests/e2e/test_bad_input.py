@@ -577,8 +577,8 @@ def test_runs_that_cannot_go_well(cli: Cli, tmp_path: Path) -> None:
     runs = {variant["name"]: variant["runs"][0] for variant in found["variants"]}
     assert runs["skips"]["state"] == "done"
     result = json.loads((tmp_path / "runs" / runs["skips"]["id"] / "result.json").read_text())
-    (line,) = result["data"]["left_out"]["train"]
-    assert (line["what"], line["number"]) == ("unreadable images", 1)
+    (line,) = (line for line in result["data"]["left_out"]["train"] if line["what"] == "unreadable images")
+    assert line["number"] == 1
     assert str(broken) in line["examples"][0]
     due = {
         "base": f"{broken}: not a readable image: image file is truncated",

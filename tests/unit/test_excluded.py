@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from pvt_exp.config.run import Run
 from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import _alike
 from pvt_exp.datasets.image_folder import Settings as ImageFolder
+from pvt_exp.datasets.semantic_folder import Settings as SemanticFolder
 from pvt_exp.nn.data import look
 from pvt_exp.nn.data.holdout import facts_of
 from pvt_exp.plan import site
 from pvt_exp.system import files
+from tests.unit.test_mask_values import HALF, two_splits
 
 TEXTS = LeftOut("files ending in .txt", 2, "not taken", ("train/a/x.txt", "train/a/y.TXT"))
 
@@ -185,6 +188,49 @@ def test_turned_and_flat_images_are_told_with_the_way_out(tmp_path: Path) -> Non
     assert (line.number, line.effect) == (2, "nearly flat")
     assert "dataset.range: [200, 4295]" in line.hint
     assert ImageFolder(name="x", range=(200, 4295)).inspect(root).left_out["val"] == ()
+
+
+@pytest.mark.parametrize(
+    ("on_bad_image", "effect"),
+    [("fail", "end a run that reads them (on_bad_image: fail)"), ("skip", "skipped (on_bad_image)")],
+)
+def test_images_that_cannot_be_read_are_told_by_header_and_where_pixels_are_looked_at(
+    on_bad_image: Any, effect: str, tmp_path: Path
+) -> None:
+    root = folder(tmp_path)
+    for n in range(40):
+        Image.linear_gradient("L").save(root / f"train/b/many{n:02}.png")
+    head = b"\x89PNG\r\n\x1a\n"
+    (root / "train/a/bad.png").write_bytes(head)
+    (root / "train/b/zbad.jpg").write_bytes(b"hello")
+    for n in ("a", "b"):
+        whole = (root / f"val/{n}/0.png").read_bytes()
+        (root / f"val/{n}/0.png").write_bytes(whole[:60])  # a whole header, and half of the pixels
+    told = ImageFolder(name="x", on_bad_image=on_bad_image).inspect(root).left_out
+    (train,), (val,) = (
+        [str(line) for line in told[split] if "cannot be read" in line.what] for split in ("train", "val")
+    )
+    assert train == f"images that cannot be read: 2 {effect} (train/a/bad.png, train/b/zbad.jpg)"
+    assert val == f"images that cannot be read: 2 {effect} (val/a/0.png, val/b/0.png)"
+
+
+def test_files_of_0_bytes_are_not_told_twice(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "train/a/void.png").write_bytes(b"")
+    lines = ImageFolder(name="x", on_bad_image="skip").inspect(root).left_out["train"]
+    assert [line.what for line in lines] == ["files of 0 bytes"]
+
+
+def test_masks_that_are_skipped_are_told(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    mask = root / "train/masks/1.png"
+    mask.write_bytes(mask.read_bytes()[:50])
+    told = SemanticFolder(name="x", classes=2, on_bad_image="skip").inspect(root).left_out["train"]
+    (line,) = (line for line in told if "cannot be read" in line.what)
+    assert str(line).startswith(
+        "images or masks that cannot be read, or differ in size, of 3 looked at: 1 skipped (on_bad_image) ("
+    )
+    assert f"{mask}: not a readable image" in line.examples[0]
 
 
 @pytest.mark.parametrize("suffix", ["gif", "tif", "png", "webp"])

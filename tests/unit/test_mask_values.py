@@ -351,6 +351,36 @@ def test_what_has_no_partner_can_be_left_out_and_is_counted(tmp_path: Path) -> N
     assert (val.what, val.number, val.examples) == ("masks without an image", 1, ("val/masks/2.png",))
 
 
+@pytest.mark.parametrize("suffix", [".png", ".PNG", "_mask.png"])
+@pytest.mark.parametrize("upper", [(0, 1, 2), (1,)], ids=["all", "mixed"])
+def test_the_suffix_of_a_mask_is_in_any_case(tmp_path: Path, suffix: str, upper: tuple[int, ...]) -> None:
+    root = two_splits(tmp_path, HALF)
+    for split in ("train", "val"):
+        for n in range(3):
+            name = f"{n}{suffix.lower()[:-4]}{'.PNG' if n in upper else '.png'}"
+            (root / f"{split}/masks/{n}.png").rename(root / f"{split}/masks/{name}")
+    dataset = Settings(name="x", classes=2, mask_suffix=suffix)
+    assert dataset.inspect(root).images == {"train": 3, "val": 3}
+    assert labels(root, mask_suffix=suffix) == HALF.tolist()
+
+
+def test_the_suffix_of_an_image_is_in_any_case_and_the_name_before_it_is_not(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    for split in ("train", "val"):
+        for n in range(3):
+            (root / f"{split}/images/{n}.png").rename(root / f"{split}/images/{n}_a.PNG")
+            Image.new("RGB", (8, 8)).save(root / f"{split}/images/{n}_A.png")
+    assert Settings(name="x", classes=2, image_suffix="_a.png").pairs(root, "val") == [
+        (f"val/images/{n}_a.PNG", f"val/masks/{n}.png") for n in range(3)
+    ]
+
+
+def test_a_mask_in_both_cases_is_refused(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    Image.fromarray(HALF).save(root / "train/masks/1.PNG")
+    assert "two files of one name, train/masks/1.PNG and train/masks/1.png; delete one" in refused(root)
+
+
 def test_the_advice_names_what_is_there(tmp_path: Path) -> None:
     root = two_splits(tmp_path, HALF)
     assert "there are 3 that end in .png: set dataset.mask_suffix: .png" in refused(root, mask_suffix=".tif")

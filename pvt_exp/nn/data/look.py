@@ -41,17 +41,20 @@ def pictures(
 ) -> dict[str, Any]:
     """``looked_at``, how many headers; ``turned``, the names of those with a tag that turns them.
 
-    ``frames``, the names of those that hold several pictures. ``of_other_size``: name, width and height, and those that
+    ``frames``, the names of those that hold several pictures. ``unreadable``, those whose header or, where they
+    are decoded, pixels cannot be read, but for files of 0 bytes. ``of_other_size``: name, width and height, and those that
     ``sizes`` says, of the images that differ. ``decoded``, how many; ``flat``, the names of those that come out nearly flat;
     ``values``, the range of the grey ones of more than 8 bits among these, None where there are none; ``beyond``, the names
     of decoded images with values that are clipped, ``clipped``, how many of their ``pixels``.
     """
     chosen = spread(names, HEADERS)
     turned, frames, of_other_size = list[str](), list[str](), list[tuple[str, int, int, int, int]]()
+    unreadable = list[str]()
     for name in chosen:
         way, found, number = _header(root / name, turn)
         turned += [name] if way > 1 else []
         frames += [name] if number > 1 else []
+        unreadable += [name] if found is None and not _is_void(root / name) else []
         if sizes and found and found != sizes[name]:
             of_other_size.append((name, *found, *sizes[name]))
     flat, spans, decoded = [], list[tuple[float, float]](), 0
@@ -61,6 +64,7 @@ def pictures(
             image = open_rgb(root / name, turn, levels)
             low, high = np.percentile(np.asarray(image.convert("L")), (0.5, 99.5))
         except (DataError, OSError):
+            unreadable += [name] if name not in unreadable and not _is_void(root / name) else []
             continue
         decoded += 1
         if outside := _outside(root / name, levels):
@@ -74,6 +78,7 @@ def pictures(
         "looked_at": len(chosen),
         "turned": turned,
         "frames": frames,
+        "unreadable": sorted(unreadable),
         "of_other_size": of_other_size,
         "decoded": decoded,
         "flat": flat,
@@ -98,6 +103,13 @@ def _header(path: Path, turn: bool) -> tuple[int, tuple[int, int] | None, int]:
             way, size = orientation(image), size_of(image, turn)  # of PNG without Pillow would decode it to look behind
         frames = getattr(image, "n_frames", 1)  # last, as it reads the heads of all frames
     return way, size, frames
+
+
+def _is_void(path: Path) -> bool:
+    """Whether a file has 0 bytes, which is told by itself."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_size == 0
+    return False
 
 
 def unreadable(samples: Sequence[Any], places: Iterable[int]) -> str | None:
