@@ -54,6 +54,14 @@ class Meaning(Frozen):
         """Whether masks are told by colour."""
         return self.values is not None and self.values[0][0].startswith("#")
 
+    @property
+    def named(self) -> list[int]:
+        """The numbers or packed colours that stand for something where a map says so, sorted; none that no mask can hold."""
+        numbers = {int(name[1:], 16) if self.colours else int(name) for name, _ in self.values or ()}
+        if self.ignore_index is not None and not self.colours:
+            numbers.add(self.ignore_index)
+        return sorted(number for number in numbers if number < 2**32)
+
     def label(self, value: int, classes: int) -> int | None:
         """The label that a mask's value (or packed colour) stands for, of so many classes; None if for nothing."""
         if self.threshold is not None:
@@ -85,6 +93,9 @@ class Meaning(Frozen):
             if len(seen) == classes:
                 pairs = ", ".join(f"{value}: {label}" for label, value in enumerate(sorted(seen)))
                 return f"dataset.values: {{{pairs}}} reads them"
+            rest = [self.label(value, classes) for value in seen if value != IGNORED]
+            if IGNORED in seen and self.label(IGNORED, classes) is None and None not in rest:
+                return f"dataset.ignore_index: {IGNORED} reads them, where {IGNORED} is no class"
             ignored = {self.ignore_index, 0} if self.reduce_zero else {self.ignore_index}
             counted = sorted(set(seen) - ignored)
             middle = [value for value in seen if low + (high - low) / 4 < value < high - (high - low) / 4]

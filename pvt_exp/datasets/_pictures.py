@@ -17,7 +17,7 @@ from pvt_exp.datasets._sizes import Size, refuse
 from pvt_exp.system import files, machine
 from pvt_exp.system.words import several
 
-FORMAT = 6  # of what is kept of a look; raised with each change of what `nn.look` finds
+FORMAT = 7  # of what is kept of a look; raised with each change of what `nn.look` finds
 READ = 500
 """Images that are decoded, where none of them can be read; a run decodes the others before it trains."""
 FLAT = 32

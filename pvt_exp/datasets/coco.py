@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pvt_exp.datasets import Contents
     from pvt_exp.nn.data.coco.samples import Coco
 
-FORMAT = 3  # of the index on disk; raised with each change of what `nn.data.coco.check` writes
+FORMAT = 4  # of the index on disk; raised with each change of what `nn.data.coco.check` writes
 SPLITS: tuple[Split, Split] = ("train", "val")
 
 
@@ -231,6 +231,13 @@ class Settings(Pictures):
         found = {f"{folder}/{name}": present.get(f"{folder}/{name}") for name in names}
         if missing := [name.removeprefix(f"{folder}/") for name, size in found.items() if size is None]:
             there = [name.removeprefix(f"{folder}/") for name in present]
+            if outside := [
+                name for name in missing if name.startswith(("/", "../")) and (root / folder / name).exists()
+            ]:
+                where = (
+                    f"{root / folder}: images named by paths that lead out of it: {some(nearest(outside[:5], there))}"
+                )
+                raise DataError(f"{where}; a file_name is relative to dataset.{split}_image_folder, and below it")
             listed = some([*nearest(missing[:5], there), *missing[5:]])
             of = f"{several(len(names), 'image')} of {self._at(split)[0]} {are(len(names))}"
             where = f"{root / folder}: {len(missing)} of {of} missing: {listed}"

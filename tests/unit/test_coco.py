@@ -135,6 +135,10 @@ def add(*annotations: dict[str, Any]) -> Change:
             "categories without a whole number as id: x; mend",
         ),
         (lambda d: d["categories"].append({"id": 9}), "categories without a name: 9; mend"),
+        (
+            lambda d: d["categories"].append({"id": 9, "name": 1}),
+            r"categories whose name is no text: 9 \(1\); put it in quotes",
+        ),
         (lambda d: d["categories"].append("cow"), "categories that are no JSON objects: entry 3; mend"),
         (lambda d: d["images"].extend(images(5)), "image ids that stand twice: 5; give each"),
         (lambda d: d["images"].append({"id": 8, "file_name": "x.png"}), "images whose height and width .*: 8; mend"),
@@ -175,6 +179,55 @@ def test_flaws_are_said_with_file_and_id(tmp_path: Path, change: Change, said: s
         Settings().inspect(put(tmp_path, train=document, val=val()))
     assert str(error.value).startswith(str(tmp_path / "annotations/instances_train2017.json"))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("form", ["size", "size of both kinds", "counts", "polygon"])
+def test_numbers_of_masks_that_are_text_are_read_and_counted(tmp_path: Path, form: str) -> None:
+    mask: Any = {
+        "size": {**RUNS, "size": list(map(str, RUNS["size"]))},
+        "size of both kinds": {**COMPRESSED, "size": [float(COMPRESSED["size"][0]), str(COMPRESSED["size"][1])]},
+        "counts": {**RUNS, "counts": list(map(str, RUNS["counts"]))},
+        "polygon": [["2", "1", "6.0", "1", "6", "5"]],
+    }[form]
+    plain = {"counts": RUNS, "size": RUNS, "size of both kinds": COMPRESSED, "polygon": [[2, 1, 6, 1, 6, 5]]}[form]
+    masks = list[Any]()
+    for n, each in enumerate((mask, plain)):
+        document = train()
+        document["annotations"].append(box(1, 5, 3, [0, 0, 4, 4], segmentation=each))
+        root = put(tmp_path / str(n), train=document, val=val())
+        facts = Settings().inspect(root)
+        assert not facts.unfit
+        text = [str(line) for line in facts.left_out["train"] if line.what == "numbers written as text"]
+        assert text == ([] if n else ["numbers written as text: 1 read as numbers (segmentation of 1)"])
+        truth = Settings().open(root, "train", "instance").ground_truth()["annotations"]
+        masks += [each["segmentation"] for each in truth if each["id"] == 1]
+    assert masks[0] == masks[1]
+
+
+def test_a_file_name_that_is_a_number_is_no_text(tmp_path: Path) -> None:
+    document = train()
+    root = put(tmp_path, train=document, val=val())
+    document["images"][0]["file_name"] = 7
+    (root / "annotations/instances_train2017.json").write_text(json.dumps(document))
+    with pytest.raises(DataError, match=r"images whose file_name is no text: 9 \(7\); mend"):
+        Settings().inspect(root)
+
+
+@pytest.mark.parametrize("way", ["../val2017/{}", "{root}/train2017/{}", "../elsewhere/{}"])
+def test_images_outside_the_folder_are_not_called_missing(tmp_path: Path, way: str) -> None:
+    document = train()
+    root = put(tmp_path, train=document, val=val())
+    name = document["images"][0]["file_name"]
+    (root / "elsewhere").mkdir()
+    for folder in ("elsewhere", "val2017"):
+        Image.open(root / "train2017" / name).save(root / folder / name)
+    document["images"][0]["file_name"] = outside = way.format(name, root=root)
+    (root / "annotations/instances_train2017.json").write_text(json.dumps(document))
+    with pytest.raises(DataError) as error:
+        Settings().inspect(root)
+    assert f"train2017: images named by paths that lead out of it: {outside}" in str(error.value)
+    assert str(error.value).endswith("a file_name is relative to dataset.train_image_folder, and below it")
+    assert "missing" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,58 @@ def test_a_map_reads_masks_of_any_depth(tmp_path: Path, dtype: Any) -> None:
     assert labels(root, mask_suffix=".tif", values={0: 1, 1: 0}) == (1 - HALF).tolist()
 
 
+@pytest.mark.parametrize("high", [70000, 2**31 - 1])
+def test_a_map_reads_numbers_of_32_bits(tmp_path: Path, high: int) -> None:
+    root = two_splits(tmp_path, HALF.astype(np.int32) * high, "tif")
+    assert labels(root, mask_suffix=".tif", values={0: 0, high: 1}) == HALF.tolist()
+    with_ignored = {0: 0, 5: 1, high: None}
+    assert f"has the value {high}; dataset.values names 0, 5" in refused(root, mask_suffix=".tif", values={0: 0, 5: 1})
+    why = refused(root, mask_suffix=".tif", values=with_ignored)
+    assert "the masks hold no class but 0" in why
+
+
+def test_a_value_between_those_of_32_bits_is_no_class(tmp_path: Path) -> None:
+    numbers = HALF.astype(np.int32) * 70000
+    numbers[0, 0] = 7
+    root = two_splits(tmp_path, numbers, "tif")
+    assert "has the value 7; dataset.values names 0, 70000" in refused(
+        root, mask_suffix=".tif", values={0: 0, 70000: 1}
+    )
+    numbers[0, 0] = 255  # what is ignored
+    root = two_splits(tmp_path / "other", numbers, "tif")
+    assert labels(root, mask_suffix=".tif", values={0: 0, 70000: 1})[0][0] == 255
+
+
+def test_masks_of_one_bit_hold_0_and_1(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF.astype(bool))
+    why = refused(root, values={0: 0, 255: 1})
+    assert "has the value 1, as it is of one bit, whose values are 0 and 1; dataset.values names 0, 255" in why
+    assert "True" not in why
+    assert labels(root, values={0: 0, 1: 1}) == HALF.tolist()
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"threshold": 1}, {"values": {0: 0, 1: 1}}, {"values": {"#000000": 0, "#ff0000": 1}}]
+)
+def test_masks_of_floating_point_are_refused_with_what_to_do(tmp_path: Path, fields: dict[str, Any]) -> None:
+    why = refused(two_splits(tmp_path, HALF.astype(np.float32), "tif"), mask_suffix=".tif", **fields)
+    due = (
+        "0.tif: floating-point pixels, where class numbers are due; save the masks with whole numbers, of 8 or 16 bits"
+    )
+    assert why.endswith(due)
+
+
+def test_255_beside_the_classes_is_said_to_be_ignored(tmp_path: Path) -> None:
+    values = HALF.copy()
+    values[0, 0] = 255
+    root = two_splits(tmp_path, values)
+    why = refused(root, ignore_index=None)
+    assert why.endswith("has the value 255; the 2 classes are 0 to 1 in the masks, ignored is nothing; "
+                        "dataset.ignore_index: 255 reads them, where 255 is no class")  # fmt: skip
+    assert labels(root, ignore_index=255)[0][:2] == [255, 0]
+    assert "dataset.ignore_index: 255 reads them" in refused(root, ignore_index=9)
+
+
 def test_a_value_may_stand_for_no_class(tmp_path: Path) -> None:
     values = HALF.copy()
     values[0, 0] = 7

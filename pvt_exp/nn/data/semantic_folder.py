@@ -40,9 +40,12 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         images, masks = zip(*settings.pairs(root, split), strict=True)
         self.images, self.masks = (np.array([os.fsencode(path) for path in paths]) for paths in (images, masks))
         self.classes, self.meaning = len(settings.names(root)), settings.meaning
-        known = [int(name[1:], 16) for name, _ in self.meaning.values or ()] if self.meaning.colours else range(2**16)
-        self.known = np.array(known)
-        """What may stand in a mask, by place: every number of 16 bits, or the packed colours that are named, sorted."""
+        named = self.meaning.named
+        self.sparse = self.meaning.colours or max(named, default=0) >= 2**16
+        """Whether what may stand in a mask is few of very many numbers."""
+        known = named if self.sparse else range(2**16)
+        self.known = np.array(known, dtype=np.int64)
+        """What may stand in a mask, by place: every number of 16 bits, or the numbers or packed colours named, sorted."""
         labels = [self.meaning.label(value, self.classes) for value in known]
         self.table = np.array([NO_CLASS if label is None else label for label in labels], dtype=np.uint8)
         self.palettes = Palettes({}, {})
@@ -111,13 +114,16 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         Raises:
             DataError: if its pixels are of another kind than the settings say.
         """
+        if mask.mode == "F":
+            path, way = self._path(self.masks, index), "save the masks with whole numbers, of 8 or 16 bits"
+            raise DataError(f"{path}: floating-point pixels, where class numbers are due; {way}")
         if self.meaning.colours:
             red, green, blue = np.moveaxis(np.asarray(mask.convert("RGB")).astype(np.int32), 2, 0)
             packed_HW: NDArray[Any] = (red << 16) + (green << 8) + blue
             return packed_HW
         if mask.mode.startswith("I"):
             return np.asarray(mask)
-        if self.meaning.threshold is not None and mask.mode != "F":
+        if self.meaning.threshold is not None:
             return np.asarray(
                 mask.convert("L")
             )  # the brightness: of one bit 0 or 255, of a palette that of its colours
@@ -149,7 +155,7 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
 
     def _looked_up(self, index: int, values_HW: NDArray[Any]) -> NDArray[np.uint8]:
         labels_HW: NDArray[np.uint8]
-        if self.meaning.colours:
+        if self.sparse:
             place_HW = np.searchsorted(self.known, values_HW).clip(0, len(self.known) - 1)
             labels_HW = np.where(self.known[place_HW] == values_HW, self.table[place_HW], np.uint8(NO_CLASS))
         else:
@@ -161,7 +167,9 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         return labels_HW
 
     def _no_class(self, index: int, value: int) -> NoClass:
-        shown = f"colour #{int(value):06x}" if self.meaning.colours else f"value {value}"
+        shown = f"colour #{int(value):06x}" if self.meaning.colours else f"value {int(value)}"
+        if isinstance(value, np.bool_):
+            shown += ", as it is of one bit, whose values are 0 and 1"
         path = self._path(self.masks, index)
         return NoClass(f"{path}: has the {shown}; {self.meaning.due(self.classes)}")
 

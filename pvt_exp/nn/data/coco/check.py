@@ -20,7 +20,7 @@ from pvt_exp.config import DataError
 from pvt_exp.nn.data.coco import box_format, duplicates
 from pvt_exp.nn.data.coco.arrays import ANNOTATION, IMAGE, corners
 from pvt_exp.nn.data.coco.fields import MEND, Findings, called
-from pvt_exp.nn.data.coco.masks import NO_MASK, POLYGONS, Flaw, MaskBounds, area_of, outline_area, pack
+from pvt_exp.nn.data.coco.masks import NO_MASK, POLYGONS, Flaw, MaskBounds, area_of, outline_area
 from pvt_exp.nn.data.coco.strict_json import parse
 from pvt_exp.system import files
 
@@ -99,8 +99,10 @@ def _categories(entries: list[Any], findings: Findings) -> dict[int, str]:
         number, name = findings.whole(entry, "id", called(entry, n)), entry.get("name")
         if number is None:
             findings.note("categories without a whole number as id", MEND, called(entry, n))
-        elif not isinstance(name, str) or not name:
+        elif name is None or name == "":
             findings.note("categories without a name", MEND, called(entry, n))
+        elif not isinstance(name, str):
+            findings.note("categories whose name is no text", "put it in quotes", f"{called(entry, n)} ({name!r:.40})")
         elif number in categories:
             findings.note("category ids that stand twice", "give each category an id of its own", number)
         else:
@@ -120,7 +122,8 @@ def _images(entries: list[Any], findings: Findings) -> tuple[Array, list[str]]:
         if identity is None:
             findings.note("images without a whole number below 2^62 as id", MEND, name)
         elif not isinstance(file_name, str) or not file_name or "\0" in file_name:
-            findings.note("images without a file_name", MEND, name)
+            what = "images whose file_name is no text" if file_name not in (None, "") else "images without a file_name"
+            findings.note(what, MEND, name if file_name in (None, "") else f"{name} ({file_name!r:.40})")
         elif not height or not width or not 0 < min(height, width) <= max(height, width) < 2**31:
             findings.note("images whose height and width are not whole numbers above 0", MEND, name)
         elif identity in seen:
@@ -166,7 +169,7 @@ def _annotations(
             continue
         row, tall, wide = place[image_id]
         try:
-            form, mask = pack(entry.get("segmentation"), tall, wide)
+            form, mask = findings.mask(entry, tall, wide, name)
             if form == NO_MASK:
                 raise Flaw(NO_SEGMENTATION, "")
         except Flaw as flaw:

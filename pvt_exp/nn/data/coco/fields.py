@@ -11,6 +11,7 @@ from typing import Any
 from pvt_exp.config import DataError
 from pvt_exp.config.excluded import EXAMPLES, LeftOut
 from pvt_exp.datasets import some
+from pvt_exp.nn.data.coco.masks import Flaw, pack
 
 TEXT = ("numbers written as text", "read as numbers")
 MEND = "mend them"
@@ -75,6 +76,27 @@ class Findings:
             return None
         return box
 
+    def mask(self, entry: dict[str, Any], height: int, width: int, called: object) -> tuple[int, bytes]:
+        """A mask as `pack` gives it, whose numbers may be text.
+
+        Raises:
+            Flaw: as there.
+        """
+        given = entry.get("segmentation")
+        read = _numbers(given) if isinstance(given, dict) else given
+        try:
+            found = pack(read, height, width)
+        except Flaw:
+            if (
+                not isinstance(given, list) or (read := _numbers(given)) == given
+            ):  # polygons have many numbers, and rarely text
+                raise
+            found = pack(read, height, width)
+        if read == given:
+            return found
+        self.change(*TEXT, f"segmentation of {called}")
+        return found
+
     def crowd(self, entry: dict[str, Any], called: object) -> bool:
         """Whether it is a crowd: 0, 1, false, true or null, also as text."""
         value = entry.get("iscrowd")
@@ -98,6 +120,15 @@ def _number(text: Any) -> Any:
         except ValueError:
             continue
     return text
+
+
+def _numbers(value: Any) -> Any:
+    """A mask in which the numbers that are text are numbers; compressed run lengths stay text."""
+    if isinstance(value, dict):
+        return {key: _numbers(each) if isinstance(each, list) else each for key, each in value.items()}
+    if isinstance(value, list):
+        return [_numbers(each) if isinstance(each, list) else _number(each) for each in value]
+    return value
 
 
 def called(entry: dict[str, Any], n: int) -> object:
