@@ -342,7 +342,7 @@ def test_a_look_counts_what_is_turned_and_what_is_flat(tmp_path: Path) -> None:
     names = [path.name for path in sorted(tmp_path.iterdir())]
     seen = look.pictures(tmp_path, names, True, None)
     none = {"frames": [], "of_other_size": [], "flat": [], "values": None, "beyond": [], "clipped": 0, "pixels": 0}
-    assert seen == {"looked_at": 7, "turned": ["0.jpg", "1.jpg"], "decoded": 6, **none}
+    assert seen == {"looked_at": 7, "turned": ["0.jpg", "1.jpg"], "decoded": 6, "unreadable": ["broken.jpg"], **none}
     Image.fromarray((RAMP // 16).astype(np.uint16)).save(tmp_path / "small.png")
     seen = look.pictures(tmp_path, ["small.png"], True, None)
     assert seen["flat"] == ["small.png"]
