@@ -1,20 +1,18 @@
 """The code that runs execute: a copy of the package, made when a sweep starts: editing files changes no run of it.
 
 Other packages that have kinds of ours are copied beside it, with all that lies in them, unless that is more than
-`MOST_BYTES`: then a run uses what is installed, and its result says which code that was.
+`provenance.MOST_BYTES`: then a run uses what is installed, and its result says which code that was.
 """
 
 import hashlib
 import json
+import os
 import shutil
 from functools import cache
 from pathlib import Path
 
 from pvt_exp.store import provenance
 from pvt_exp.system import files
-
-MOST_BYTES = 64 * 2**20
-"""Of another package."""
 
 
 @cache
@@ -31,13 +29,13 @@ def freeze(store: Path) -> Path:
     key = hashlib.sha256(told.encode())
     roots = {"pvt_exp": provenance.PACKAGE, **_of_others()}
     for name, root in roots.items():
-        for path in _files(root):
-            key.update(f"{name}/{path.relative_to(root)}".encode() + b"\0" + path.read_bytes())
+        for path in provenance.files_of(root):
+            key.update(os.fsencode(f"{name}/{path.relative_to(root)}") + b"\0" + path.read_bytes())
     folder = store / "code" / key.hexdigest()[:12]
 
     def fill(part: Path) -> None:
         for name, root in roots.items():
-            for path in _files(root):  # contents alone: some file systems take no rights and times
+            for path in provenance.files_of(root):  # contents alone: some file systems take no rights and times
                 copy = part / name / path.relative_to(root)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
@@ -47,16 +45,10 @@ def freeze(store: Path) -> Path:
     return folder
 
 
-def _files(root: Path) -> list[Path]:
-    """All in a package, or a module's file itself."""
-    there = sorted(root.rglob("*")) if root.is_dir() else [root]
-    return [path for path in there if path.is_file() and "__pycache__" not in path.parts]
-
-
 def _of_others() -> dict[str, Path]:
     return {
         name: root
         for package in provenance.packages().values()
         for name, root in package.roots.items()
-        if sum(path.stat().st_size for path in _files(root)) <= MOST_BYTES
+        if sum(path.stat().st_size for path in provenance.files_of(root)) <= provenance.MOST_BYTES
     }

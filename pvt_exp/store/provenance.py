@@ -25,6 +25,12 @@ COMPUTES = (
 )
 """Folders and files of the package that a run's result follows from; the rest plans, drives and reports."""
 CODE = (".py", ".so")
+MOST_BYTES = 64 * 2**20
+"""Of another package, to be copied (`pvt_exp.store.code_copy`), and for the contents of all its files to count."""
+WRITTEN = (".dist-info", ".egg-info", ".pth")
+"""How the names of what an installer writes end."""
+UNREAD = {"__pycache__", ".git"}
+"""Folders in a package that nothing of it reads."""
 LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "timm", "numpy", "pillow", "pvt-exp")
 
 
@@ -62,7 +68,7 @@ def _hash(named: dict[str, Path]) -> str:
     """Over names and contents."""
     digest = hashlib.sha256()
     for name, path in sorted(named.items()):
-        digest.update(name.encode() + b"\0" + path.read_bytes())
+        digest.update(os.fsencode(name) + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -77,7 +83,9 @@ class Package(NamedTuple):
     roots: dict[str, Path]
     """The packages and modules in which its kinds are, by their names in the folder that they are imported from."""
     files_sha256: str
-    """Over the code of all its top-level packages, as it was imported; equal wherever it is installed."""
+    """Over all files of its top-level packages, as they were when it was imported; equal wherever it is installed.
+
+    Where they are more than `MOST_BYTES`, files that are not code count by their names and sizes alone."""
 
 
 @cache
@@ -89,7 +97,7 @@ def packages() -> dict[str, Package]:
         if name not in found:
             modules = [each.module for each in component.origins() if each.package == name]
             roots = dict(map(_root, modules))
-            found[name] = Package(name, origin.version, roots, _hash(_recorded(name) | _code_in(roots)))
+            found[name] = Package(name, origin.version, roots, _hash_of_other(_recorded(name, roots) | _in(roots)))
     return found
 
 
@@ -133,23 +141,45 @@ def _root(module: str) -> tuple[str, Path]:
     raise AssertionError(f"{module} was imported from no file")
 
 
-def _code_in(roots: dict[str, Path]) -> dict[str, Path]:
+def files_of(root: Path) -> list[Path]:
+    """All files in a package's folder that it may read, sorted; or a module's file itself."""
+    there = sorted(root.rglob("*")) if root.is_dir() else [root]
+    return [path for path in there if path.is_file() and UNREAD.isdisjoint(path.relative_to(root).parts)]
+
+
+def _in(roots: dict[str, Path]) -> dict[str, Path]:
     return {
         f"{name}/{path.relative_to(root)}" if root.is_dir() else name: path
         for name, root in roots.items()
-        for path in (root.rglob("*") if root.is_dir() else (root,))
-        if path.suffix in CODE and path.is_file()
+        for path in files_of(root)
     }
 
 
-def _recorded(name: str) -> dict[str, Path]:
-    """The code that was installed with a package, where it was not installed as editable: then its roots have all."""
+def _hash_of_other(named: dict[str, Path]) -> str:
+    """Over names and contents; where that is too much to read, of what is no code over names and sizes."""
+    sizes = {name: path.stat().st_size for name, path in named.items()}
+    if sum(sizes.values()) <= MOST_BYTES:
+        return _hash(named)
+    code = _hash({name: path for name, path in named.items() if path.suffix in CODE})
+    return hashlib.sha256(repr((code, sorted(sizes.items()))).encode()).hexdigest()
+
+
+def _recorded(name: str, roots: dict[str, Path]) -> dict[str, Path]:
+    """The files that were installed with a package, where it was not installed as editable: then its roots have all.
+
+    Without what the installer wrote of it, which differs from place to place, and without scripts outside of its folders.
+    """
     try:
         recorded = metadata.distribution(name).files or ()
     except metadata.PackageNotFoundError:
         return {}
-    paths = {str(file): Path(str(file.locate())) for file in recorded if file.suffix in CODE and ".." not in file.parts}
-    return {name: path for name, path in paths.items() if not name.startswith("__editable__") and path.is_file()}
+    paths = {
+        str(file): Path(str(file.locate()))
+        for file in recorded
+        if UNREAD.isdisjoint(file.parts) and ".." not in file.parts and not file.parts[0].endswith(WRITTEN)
+    }
+    apart = ("__editable__", *(f"{root}/" for root in roots))  # of roots all counts that is there
+    return {name: path for name, path in paths.items() if not name.startswith(apart) and path.is_file()}
 
 
 def _git(*words: str) -> str | None:

@@ -1,6 +1,7 @@
 """Kinds of other packages: what they are of, what their code is, and what becomes of one that cannot be loaded."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pvt_exp.backbones import pvt, timm
 from pvt_exp.cli.json_schema import WithHover
 from pvt_exp.config import Frozen, component
 from pvt_exp.config.metrics import Metric
+from pvt_exp.store import provenance
 from pvt_exp.tasks import classification
 from tests.conftest import EXPERIMENT, ROOT, SWEEP, environment
 from tests.plugin import WIDE, install
@@ -149,6 +151,44 @@ def test_the_code_of_a_package_is_hashed(where: str, tmp_path: Path) -> None:
         assert roots == [where if where == "wide.py" else str(Path(where).parent)]
         hashes.append(digest)
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+MINE = "wide/sizes.json"
+
+
+@pytest.mark.parametrize("editable", [False, True])
+def test_what_lies_beside_the_code_of_a_package_counts(tmp_path: Path, editable: bool) -> None:
+    """Changed, added or renamed; what Python and git write beside it does not."""
+    recorded = {"wide/__init__.py": WIDE, MINE: "[1]", "more/table.yaml": "a: 1\n"}
+    hashes = []
+    changes: list[dict[str, str]] = [{}, {"wide/__pycache__/x.pyc": "1", "wide/.git/index": "1"}]
+    changes += [
+        {MINE: "[2]"},
+        {os.fsdecode(b"wide/caf\xe9.txt"): ""},
+        *([] if editable else [{"more/table.yaml": "a: 2\n"}]),
+    ]
+    for count, changed in enumerate(changes):
+        folder = tmp_path / str(count)
+        install(folder, "pvt-wide", {"backbones/wide": "wide"}, recorded, editable=editable)
+        for name, text in changed.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        hashes.append(probe(folder)["packages"]["pvt-wide"][1])
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == len(hashes) - 1
+
+
+def test_of_a_large_package_data_count_by_name_and_size(tmp_path: Path) -> None:
+    hashes = []
+    for count, (weights, code) in enumerate([(b"a", ""), (b"b", ""), (b"aa", ""), (b"a", "# changed\n")]):
+        folder = tmp_path / str(count)
+        install(folder, "pvt-wide", {"backbones/wide": "wide"}, {"wide/__init__.py": WIDE + code})
+        (folder / "wide/large.bin").touch()
+        os.truncate(folder / "wide/large.bin", provenance.MOST_BYTES)
+        (folder / "wide/w.bin").write_bytes(weights)
+        hashes.append(probe(folder)["packages"]["pvt-wide"][1])
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 3
 
 
 BEGIN = """
