@@ -1,5 +1,6 @@
 """The verbs that look: they train nothing and touch nothing."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,8 @@ def plan(
     settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
     store.check(store_)
     found, facts, of_data = options.look(planned, store_, data or ())
+    if planned.file is not None and (line := store.same_name_in_words(store_, planned.name, planned.file)):
+        print(f"note: {line}", file=sys.stderr)
     tried = trial_record.progress(planned, store_)
     told = None
 

@@ -56,7 +56,7 @@ def report(
     """
     from pvt_exp import report as writer
     from pvt_exp.cli import views
-    from pvt_exp.report import committed
+    from pvt_exp.report import committed, own_folder
     from pvt_exp.report import figures as drawing
 
     store.check(store_)
@@ -66,10 +66,11 @@ def report(
             options_ = "overrides, --seeds, --only, --best and --figures"
             raise ConfigError(f"{file}: {options_} are for a sweep; a report says what it shows")
         title, tables, unfinished = _page(file, document, store_, data)
-        folder, part = out / file.stem, ""
+        called, part = file.stem, ""
     else:
         title, tables, unfinished, part = _sweep(file, overrides, seeds, only, store_, best, data)
-        folder = out / title
+        called = title
+    folder = folder_of(out, called, file)
     if check:
         one = [] if is_page else [committed.check(tables[0], folder, part=part)]
         found = committed.check_page(title, tables, folder) if is_page else one
@@ -85,6 +86,7 @@ def report(
         paths = writer.write_page(title, tables, folder, typed(), latex)
     else:
         paths = writer.write(tables[0], folder, typed(), latex=latex, part=part)
+    own_folder.claim(folder, file)
     if figures:
         drawn, lacking = _figures(file, overrides, seeds, only, store_, data, folder, part)
         paths, unfinished = paths + drawn, unfinished + lacking
@@ -119,10 +121,19 @@ def _sweep(
     part = options.part(settings, planned, overrides, seeds, only, best)
     if told := stale(planned, looked, store_):
         print(f"note: {told}", file=sys.stderr)
-    if planned.file is not None and (others := store.same_name(store_, planned.name, planned.file)):
-        told = f"another sweep of this store is called {planned.name}: {others[0]}"
-        print(f"note: {told}; a table that both write into one --out folder is of whichever came last", file=sys.stderr)
+    if planned.file is not None and (told := store.same_name_in_words(store_, planned.name, planned.file)):
+        print(f"note: {told}", file=sys.stderr)
     return planned.name, [table], _unfinished(source, file, store_), part
+
+
+def folder_of(out: Path, name: str, file: Path) -> Path:
+    """Where the tables of a file lie; where another file has the folder of that name, that is told."""
+    from pvt_exp.report import own_folder
+
+    folder, other = own_folder.of(out, name, file)
+    if other is not None:
+        print(f"note: {out / name} has the tables of {other}; those of {file} are in {folder}", file=sys.stderr)
+    return folder
 
 
 def _figures(
@@ -237,11 +248,14 @@ def write(
 ) -> tuple[Table, list[Path]]:
     """A sweep's table, into its folder and onto the terminal; and its files. With stale runs the files stay as they are."""
     from pvt_exp import report as writer
+    from pvt_exp.report import own_folder
 
     looked = options.look(planned, store_, data or ())
     table = shown.build([Source(planned, looked.outcomes)])
     told = stale(planned, looked, store_)
     paths = [] if told else writer.write(table, out, typed(), latex=latex, part=part)
+    if paths and planned.file is not None:
+        own_folder.claim(out, planned.file)
     _show(terminal, [table], paths)
     if told:
         line = f"{told}. No table is written, {out} stays as it is; pvt-exp report with the same --data writes it"

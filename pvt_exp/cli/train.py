@@ -101,7 +101,8 @@ def sweep(
     if status != session.INTERRUPTED:
         part = options.part(settings, planned, overrides, seeds, only)
         shown = Ablation(sweep=str(sweep))
-        table, paths = tables.write(terminal, planned, store_, out / planned.name, shown, data, latex, part)
+        folder = tables.folder_of(out, planned.name, sweep)
+        table, paths = tables.write(terminal, planned, store_, folder, shown, data, latex, part)
         if paths:
             wandb_report.tell(report.as_json(table), paths, placement.tracking, store_, part)
     if as_json:

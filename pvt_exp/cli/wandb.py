@@ -116,8 +116,12 @@ def sweep(
     content = wandb_sweep.configuration(planned, left, command, wandb_settings.chosen("online", site.load()))
     told = told._replace(configuration=content)
     if not print_:
-        path = out / planned.name / "wandb_sweep.yaml"
+        from pvt_exp.cli import tables
+        from pvt_exp.report import own_folder
+
+        path = tables.folder_of(out, planned.name, sweep) / "wandb_sweep.yaml"
         wandb_sweep.write(content, path)
+        own_folder.claim(path.parent, sweep)
         say(f"{path}: {len(left)} of {several(len(asked.runs), 'run')}")
         said = wandb_sweep.register(path)
         say(said)

@@ -145,12 +145,8 @@ def _remember(console: Console, planned: Plan, runs: Path, outcomes: Mapping[str
     sweep_file = planned.file if planned.verb == "sweep" else None  # an experiment has no table, and no name to share
     if sweep_file is not None:
         store.remember_name(runs, planned.name, sweep_file)
-    if sweep_file is not None and (others := store.same_name(runs, planned.name, sweep_file)):
-        _say(
-            console,
-            f"note: another sweep of this store is called {planned.name}: {others[0]}; W&B groups both together, and a "
-            "table that both write into one --out folder is of whichever came last: rename one of the files",
-        )
+    if sweep_file is not None and (line := store.same_name_in_words(runs, planned.name, sweep_file)):
+        _say(console, f"note: {line}")
     for run in planned.order:
         if run.id in outcomes:
             store.use(runs, run.id, planned.name, file=planned.file)

@@ -29,6 +29,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.store import attempts, provenance
 from pvt_exp.store.results import FORMAT, read_result, refuse_other_format, set_aside_result
 from pvt_exp.system import files, heartbeat
+from pvt_exp.system.words import are
 
 # ---------------------------------------------------------------- in
 
@@ -140,6 +141,15 @@ def same_name(store: Path, sweep: str, file: Path) -> list[Path]:
     """Other files of this name whose runs are in the store, and that are there."""
     others = [Path(each) for each in _files_called(store, sweep) if each != str(file)]
     return [other for other in others if other.is_file() and not _equal(other, file)]
+
+
+def same_name_in_words(store: Path, sweep: str, file: Path) -> str | None:
+    """What is told of `same_name`; None where there is no other file."""
+    others = same_name(store, sweep, file)
+    word = "another sweep" if len(others) == 1 else f"{len(others)} other sweeps"
+    told = f"{word} of this store {are(len(others))} called {sweep}: {', '.join(map(str, others))}"
+    apart = "W&B groups them together, and tables lie in folders of their own below one --out: rename one of the files"
+    return f"{told}; {apart}" if others else None
 
 
 def _files_called(store: Path, sweep: str) -> list[str]:

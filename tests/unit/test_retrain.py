@@ -11,6 +11,7 @@ from pvt_exp import cli, config, store
 from pvt_exp.cli import options
 from pvt_exp.drive import registry
 from pvt_exp.plan import Plan, expand
+from pvt_exp.report import own_folder
 from pvt_exp.store import attempts
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.results import read_result
@@ -172,6 +173,11 @@ def test_two_sweeps_of_one_name_are_told_apart(planned: Plan) -> None:
     assert f"note: another sweep of this store is called sweep: {planned.file};" in train(other)[1]
     assert "another sweep of this store" in train(planned)[1], "whichever is typed"
     assert "another sweep of this store is called sweep" in typed("report", "other/sweep.yaml").stderr
+    assert "another sweep of this store is called sweep" in typed("plan", "other/sweep.yaml", "--json").stderr
+    Path("third").mkdir()
+    Path("third/sweep.yaml").write_text(text.replace("[2, 1, 1, 1]", "[1, 1, 2, 1]"))
+    said = typed("plan", "third/sweep.yaml", "--json").stderr
+    assert f"2 other sweeps of this store are called sweep: {planned.file}, {other.file};" in said
     assert store.files_of(Path("runs") / planned.runs[0].id) == [planned.file, other.file]
     runs = Path("runs")
     with registry.driving(runs, "sweep", ("pvt-exp",), planned.file) as asked:
@@ -181,6 +187,38 @@ def test_two_sweeps_of_one_name_are_told_apart(planned: Plan) -> None:
         assert not asked
     Path("other/sweep.yaml").unlink()
     assert "another sweep of this store" not in train(planned)[1], "the other is gone"
+
+
+def test_a_table_of_another_file_of_the_name_is_not_overwritten(planned: Plan) -> None:
+    """Of another store too; each file keeps its folder, whichever is typed, also when all has been moved."""
+    train(planned)
+    typed("report", "sweep.yaml")
+    first = Path("reports/out/sweep/table.csv").read_bytes()
+    Path("p2").mkdir()
+    Path("p2/base.yaml").write_text(Path("base.yaml").read_text().replace("2e-3", "1e-3"))
+    Path("p2/sweep.yaml").write_text(Path("sweep.yaml").read_text())
+    other = typed("report", "p2/sweep.yaml", "--store", "p2/runs", ok=1)
+    here = Path("p2/sweep.yaml").resolve()
+    told = "note: reports/out/sweep has the tables of {}; those of {} are in reports/out/sweep.2"
+    assert told.format(planned.file, "p2/sweep.yaml") in other.stderr
+    assert "reports/out/sweep.2/table.csv" in other.stdout
+    assert Path("reports/out/sweep/table.csv").read_bytes() == first
+    assert Path("reports/out/sweep.2/table.csv").read_bytes() != first
+    again = typed("report", "sweep.yaml")
+    assert "reports/out/sweep/table.csv" in again.stdout
+    assert "note" not in again.stderr
+    out = Path("reports/out")
+    Path("moved").mkdir()
+    for name in ("sweep.yaml", "p2", "reports"):
+        Path(name).rename(Path("moved") / name)
+    assert own_folder.of("moved" / out, "sweep", Path("moved/p2/sweep.yaml"))[0] == "moved" / out / "sweep.2"
+    assert own_folder.of("moved" / out, "sweep", Path("moved/sweep.yaml")) == ("moved" / out / "sweep", None)
+    Path("moved/sweep.yaml").unlink()
+    Path("moved/new").mkdir()
+    Path("moved/new/sweep.yaml").touch()
+    new = own_folder.of("moved" / out, "sweep", Path("moved/new/sweep.yaml"))
+    assert new == ("moved" / out / "sweep", None), "whose file has gone"
+    assert not here.exists()
 
 
 def test_an_experiment_is_no_sweep_though_its_file_is_called_so(planned: Plan) -> None:
@@ -195,7 +233,7 @@ def test_an_experiment_is_no_sweep_though_its_file_is_called_so(planned: Plan) -
 def test_a_finished_table_stays_where_other_data_are_at_hand(planned: Plan) -> None:
     typed("sweep", "sweep.yaml", "--no-smoke")
     written = {path: path.read_bytes() for path in Path("reports/out/sweep").iterdir()}
-    assert len(written) == 5
+    assert len(written) == 6, "five of the table, and which file they are of"
     planned.runs[0].dataset.make(Path("other"))
     words = ("sweep.yaml", "--data", "shapes=other")
     said = typed("sweep", *words, "--no-smoke", ok=1).stdout
