@@ -1,7 +1,7 @@
-"""The processes that train one run together, one a GPU: what they must agree on. Alone, a process agrees with itself.
+"""The ranks of a run, one process a GPU: how they find each other and exchange small values. One process alone works too.
 
-They meet through a file of the attempt, so that no port is taken. What is agreed on goes over gloo, also where gradients go
-over NCCL: it is a few bytes, and no GPU is waited for.
+They meet through a file in the attempt's folder, so no port is needed. Control messages go over gloo, also where gradients
+go over NCCL: they are a few bytes, and need not wait for a GPU.
 """
 
 import os
@@ -15,73 +15,73 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch import distributed
 from torch._C._distributed_c10d import FileStore
 
-Told = TypeVar("Told")
-_words: list[Any] = []
-"""The group that words go over, when they have met."""
+Value = TypeVar("Value")
+_control_group: list[Any] = []
+"""The gloo group for small control messages; empty before `join`."""
 
 
 def join(attempt: Path, rank: int, world: int, on_gpus: bool) -> None:
-    """Meet the others; returns when all are there."""
+    """Join the other ranks; returns when all are there."""
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # else a host that cannot look up its own name fails
     if on_gpus:
         torch.cuda.set_device(rank)
     backend = "nccl" if on_gpus else "gloo"
     meeting = FileStore(str(attempt / "ranks"), world)
     distributed.init_process_group(backend, store=meeting, rank=rank, world_size=world)
-    _words.append(distributed.new_group(backend="gloo"))
+    _control_group.append(distributed.new_group(backend="gloo"))
 
 
 def leave() -> None:
-    """Nothing is agreed on any more."""
+    """Leave the process groups."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
-    _words.clear()
+    _control_group.clear()
 
 
 def world() -> int:
-    """How many they are."""
+    """The number of ranks."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this process is; 0 alone writes."""
+    """Rank of this process; only rank 0 writes files."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def any_of(flag: bool) -> bool:
-    """Whether one of them says so. All must ask."""
+    """Whether the flag is set on any rank. All ranks must call it."""
     if world() == 1:
         return flag
-    said = torch.tensor(int(flag))
-    distributed.all_reduce(said, distributed.ReduceOp.MAX, _words[0])
-    return bool(said)
+    any_flag = torch.tensor(int(flag))
+    distributed.all_reduce(any_flag, distributed.ReduceOp.MAX, _control_group[0])
+    return bool(any_flag)
 
 
 def total(count: int) -> int:
-    """The sum over them. All must ask."""
+    """The sum over all ranks. All ranks must call it."""
     if world() == 1:
         return count
     summed = torch.tensor(count)
-    distributed.all_reduce(summed, distributed.ReduceOp.SUM, _words[0])
+    distributed.all_reduce(summed, distributed.ReduceOp.SUM, _control_group[0])
     return int(summed)
 
 
-def gathered(part: Told) -> list[Told]:
-    """What each of them has, in their order. All must ask."""
+def gathered(part: Value) -> list[Value]:
+    """The values of all ranks, by rank. All ranks must call it."""
     if world() == 1:
         return [part]
     parts: list[Any] = [None] * world()
-    distributed.all_gather_object(parts, part, _words[0])
+    distributed.all_gather_object(parts, part, _control_group[0])
     return parts
 
 
-def of_first(value: Told) -> Told:
-    """What the first of them has. All must ask."""
+def of_first(value: Value) -> Value:
+    """The value of rank 0. All ranks must call it."""
     return gathered(value)[0]
 
 
 class Environment(LightningEnvironment):
-    """Lightning's view of processes that somebody else has started."""
+    """Tells Lightning that the processes were started by our launcher."""
 
     @property
     def creates_processes_externally(self) -> bool:
@@ -98,11 +98,11 @@ class Environment(LightningEnvironment):
 
 
 def of_trainer() -> dict[str, Any]:
-    """Words for Lightning's Trainer: its strategy for so many processes, and who they are.
+    """Arguments of Lightning's Trainer: its strategy for so many ranks, and which rank this is.
 
-    Lightning is told so for one process too: else it takes a rank from the variables of Slurm or torchrun, wherever it finds
-    them. Buffers are not sent around, because `pvt_exp.nn.batchnorm` keeps them equal; parameters without a gradient are
-    looked for, as some backbones have them at a stage whose output a neck leaves out.
+    They are needed with one process too: else Lightning takes its rank from the variables of Slurm or torchrun. Buffers are
+    not broadcast, because `pvt_exp.nn.batchnorm` keeps them equal. Unused parameters are looked for, as some backbones
+    have them at a stage whose output the neck leaves out.
     """
     rank_zero_only.rank = rank()  # type: ignore[attr-defined]  # read from the environment when it was imported
     if world() == 1:

@@ -1,6 +1,6 @@
-"""A sign of life that other machines can see, where locks do not reach: a number in a file that goes up while a run lives.
+"""Heartbeats, for other machines, which do not see our locks: a number in a file that goes up while a run lives.
 
-Whether it goes up is judged by the watcher's own clock, so clocks that differ, or jump, do not matter.
+A watcher measures by its own clock how long the number stands still, so clocks may differ or jump.
 """
 
 import contextlib
@@ -19,29 +19,29 @@ from pvt_exp.system import files
 NAME = "alive.json"
 BEAT_S = 15.0
 GRACE_S = 120.0
-"""A run on another machine whose number stands still for so long is taken over."""
+"""A run on another machine is taken over when its number stands still for so long."""
 LONGEST_LOOK_S = 10.0
-"""More than that between two looks counts as time in which nobody looked on."""
+"""Longer gaps between two polls count as this much: the watcher was suspended."""
 
 
 class Beat(NamedTuple):
-    """The newest sign of life of an attempt."""
+    """The newest heartbeat of an attempt."""
 
     host: str
     boot: str
-    """Of the running system, which is what locks reach: containers on one machine share it, and a restart changes it."""
+    """Boot id of the system, within which locks work: containers on one machine share it, and a reboot changes it."""
     process: int
     number: int
 
     @property
     def here(self) -> bool:
-        """Whether it is of this machine since its start, so that locks tell whether it lives."""
+        """Whether it is of this boot of this machine, so that locks show whether the run lives."""
         return self.boot == boot()
 
 
 @cache
 def boot() -> str:
-    """What identifies the running system."""
+    """Boot id of the running system."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -49,7 +49,7 @@ def boot() -> str:
 
 
 def of(attempt: Path) -> Beat | None:
-    """The attempt's newest sign of life; None where it gave none, or its file is torn."""
+    """The attempt's newest heartbeat; None where there is none, or its file cannot be read."""
     told = files.read_json(attempt / NAME) or {}
     try:
         return Beat(str(told["host"]), str(told["boot"]), int(told["process"]), int(told["number"]))
@@ -59,14 +59,14 @@ def of(attempt: Path) -> Beat | None:
 
 @contextlib.contextmanager
 def beating(attempt: Path) -> Iterator[None]:
-    """Give signs of life meanwhile, from a thread."""
+    """Write heartbeats inside, from a thread."""
     numbers = itertools.count()
     with repeatedly(lambda: give_sign(attempt, next(numbers))):
         yield
 
 
 def give_sign(attempt: Path, number: int = -1) -> None:
-    """Give one. The first is given before the attempt's process has begun. Raises OSError if it cannot be written."""
+    """Write one heartbeat. The first is written before the attempt's process starts. Raises OSError if that fails."""
     told = Beat(platform.node(), boot(), os.getpid(), number)
     temporary = attempt / f".{NAME}.tmp"
     files.put(temporary, files.dump(told._asdict()))
@@ -75,7 +75,7 @@ def give_sign(attempt: Path, number: int = -1) -> None:
 
 @contextlib.contextmanager
 def repeatedly(beat: Callable[[], None]) -> Iterator[None]:
-    """Call it now and every `BEAT_S` meanwhile, from a thread. A file that cannot be written then ends nothing."""
+    """Call it now and every `BEAT_S` seconds inside, from a thread. An OSError is ignored."""
     over = threading.Event()
 
     def go_on() -> None:
@@ -101,9 +101,9 @@ class Watch:
         self._seen: dict[Path, tuple[Beat | None, float]] = {}
 
     def is_gone(self, attempt: Path) -> bool:
-        """Whether its number has stood still for `GRACE_S`, as far as this watch has looked.
+        """Whether its number has stood still for `GRACE_S` since this watch first saw it.
 
-        A file that cannot be read for a moment is no news.
+        A file that cannot be read for a moment counts as no change.
         """
         newest, now = of(attempt), self._clock.look()
         before, since = self._seen.setdefault(attempt, (newest, now))
@@ -114,16 +114,16 @@ class Watch:
 
 
 class Clock:
-    """Seconds in which this process looked on.
+    """Seconds during which this process was polling.
 
-    While it is stopped (Ctrl-Z) or its machine sleeps, so may be what it watches, which is not to be blamed for it.
+    Time in which it was suspended (Ctrl-Z, a sleeping machine) does not count: what it watches may have been suspended too.
     """
 
     def __init__(self) -> None:
         self._seconds, self._looked = 0.0, time.monotonic()
 
     def look(self) -> float:
-        """The time now; whoever judges by it looks every few seconds at least."""
+        """The time now; to be called every few seconds."""
         now = time.monotonic()
         self._seconds += min(now - self._looked, LONGEST_LOOK_S)
         self._looked = now

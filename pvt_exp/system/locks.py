@@ -1,6 +1,6 @@
-"""What one process of this machine holds, and others can see: a run that is trained, a driver's file.
+"""File locks (flock), seen by all processes of this machine: on a run that is trained, on a driver's file.
 
-The kernel lets go when the process ends, however it ends.
+The kernel releases them when the process ends, however it ends.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ except ImportError:  # Windows, where a sweep can be looked at but not trained
     fcntl = None  # type: ignore[assignment]
 
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, 524)
-"""Errors of a file system that has no locks; 524 is the kernel's own ENOTSUPP, which NFS and autofs let through."""
+"""Errors of a file system without locks; 524 is the kernel's internal ENOTSUPP, which NFS and autofs return."""
 _HELD: set[IO[Any]] = set()
 
 
@@ -26,21 +26,21 @@ def _let_go() -> None:
         file.close()
 
 
-# A forked process, such as one that loads images, holds what it inherits, and may live a moment longer than the run.
+# A forked process, such as one that loads images, inherits the locks, and may live a moment longer than the run.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_let_go)
 
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a file, which others can see (`is_held`)."""
-    with path.open("r+b") as file, _kept(file):  # NFS gives no exclusive lock to who may only read
+    """Lock a file; others see it by `is_held`."""
+    with path.open("r+b") as file, _kept(file):  # NFS gives no exclusive lock on a file opened for reading
         _flock(file, exclusive=True)
         yield
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process of this machine holds the file."""
+    """Whether a process of this machine has locked the file."""
     try:
         with path.open("rb") as file:
             return not _flock(file, exclusive=False)
@@ -50,9 +50,9 @@ def is_held(path: Path) -> bool:
 
 @contextlib.contextmanager
 def lock(folder: Path, patience_s: float = 1.0) -> Iterator[bool]:
-    """Hold the run's folder while it is trained; yields False if another process of this machine holds it.
+    """Lock a run while it is trained; yields False if another process of this machine has locked it.
 
-    Waits a moment because `is_locked` touches the lock too.
+    Waits a moment, because `is_locked` briefly takes the lock too.
     """
     with (folder / "lock").open("a") as file, _kept(file):
         deadline = time.monotonic() + patience_s
@@ -68,7 +68,7 @@ def is_locked(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def launched(attempt: Path) -> Iterator[None]:
-    """Held by the driver until the attempt's process is gone, which takes seconds to start and to hold the lock itself."""
+    """The driver's lock on an attempt until its process is gone: the worker takes seconds to start and lock the run."""
     with held(attempt / "placement.yaml"):
         yield
 
@@ -83,9 +83,9 @@ def _kept(file: IO[Any]) -> Iterator[None]:
 
 
 def _flock(file: IO[Any], exclusive: bool) -> bool:
-    """Take the lock if nobody has it; True too where there are no locks.
+    """Take the lock if it is free; True too where the file system has no locks.
 
-    There, signs of life (`heartbeat`) and the publishing of results keep runs apart.
+    There, heartbeats and the atomic publishing of results keep runs apart.
     """
     if fcntl is None:
         return True

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 
 SIGNALS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP") if hasattr(signal, name))
-"""A person's or a cluster's; those of clusters that want their machine back soon; that of a terminal which has gone."""
+"""SIGTERM: a person or a cluster. SIGUSR1 and SIGUSR2: preemption notice. SIGHUP: the terminal was closed."""
 CTRL_C = "Ctrl-C"
 GRACE_S = 20.0
-"""What a run may take to come to the end of a step and write a checkpoint."""
+"""Time that a run has to finish its step and write a checkpoint."""
 
 
 class Stopping:
@@ -21,18 +21,18 @@ class Stopping:
     def __init__(self, give_up: Callable[[], None]) -> None:
         self.asked = False
         self.by = CTRL_C
-        """What asked."""
+        """What asked it to stop."""
         self.training = False
-        """Whether there is somebody who looks at `asked` after each step."""
+        """Whether a training loop checks `asked` after each step."""
         self._give_up = give_up
 
     def listen(self) -> None:
-        """Take the signals."""
+        """Install handlers for the signals."""
         for number in SIGNALS:
             signal.signal(number, lambda number, _: self.ask(in_words(number)))
 
     def ask(self, by: str) -> None:
-        """Ask it, which a cluster and the driver may both do; where nothing is trained, it is given up at once."""
+        """Ask the run to stop; later calls change nothing. Where nothing is trained yet, it ends at once."""
         if self.asked:
             return
         self.asked, self.by = True, by
@@ -46,7 +46,7 @@ class Stopping:
 
 @contextlib.contextmanager
 def as_ctrl_c() -> Iterator[None]:
-    """Meanwhile the first of the signals ends what this process does as Ctrl-C does; those that follow change nothing."""
+    """Inside, the first of the signals raises KeyboardInterrupt; those that follow are ignored."""
 
     def stop(number: int, frame: object) -> None:
         ignore()
@@ -63,26 +63,26 @@ def as_ctrl_c() -> Iterator[None]:
 
 
 def ignore() -> None:
-    """Leave them to others: what serves a run, or a driver, is there until that is gone."""
+    """Ignore the signals: helper processes live as long as the process that they serve."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def in_words(number: int) -> str:
-    """What stopped a run or a driver, and who that is: ``SIGTERM (from a person or the machine)``."""
+    """The signal's name and its likely sender: ``SIGTERM (from a person or the machine)``."""
     who = "its terminal was closed" if name(number) == "SIGHUP" else "from a person or the machine"
     return f"{name(number)} ({who})"
 
 
 def by(asked: BaseException) -> str:
-    """What stopped a driver that was ended by this."""
+    """The reason that a run is given when its driver was stopped by this exception."""
     if isinstance(asked, KeyboardInterrupt):
         return str(asked) or CTRL_C
     return f"its driver, {asked}"
 
 
 def name(number: int) -> str:
-    """``SIGKILL``; signals that have no name here are ``signal 35``."""
+    """``SIGKILL``; signals without a name are ``signal 35``."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -90,6 +90,6 @@ def name(number: int) -> str:
 
 
 def heed() -> None:
-    """End by them, in a process that was forked from one that ignores them."""
+    """Restore the default handlers, in a process that was forked from one that ignores the signals."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)

@@ -20,7 +20,7 @@ Px = Annotated[int, Field(ge=16, le=8192)]
 Side = Annotated[int, Field(ge=32, le=8192, multiple_of=DIVISOR)]
 
 
-def whole(px: float) -> int:
+def pad_to_multiple(px: float) -> int:
     """The next multiple of `DIVISOR`."""
     return -int(-px // DIVISOR) * DIVISOR
 
@@ -33,7 +33,7 @@ class Dense(Task):
     neck: one_of("necks") = Fpn()  # type: ignore[valid-type]
     """What makes a pyramid of the backbone's maps."""
     pos_embed_px: int = Field(224, ge=16, le=4096)
-    """Side of the images that tables of positions are made for, as in pretraining; they are interpolated to others."""
+    """Side of the images that position embeddings are made for, as in pretraining; they are interpolated to others."""
     macs_px: tuple[Side, Side] | None = None
     """Height and width that multiply-accumulates are counted at; none: those of training."""
     flip: float = Field(0.5, ge=0, le=1)

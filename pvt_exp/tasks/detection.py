@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pvt_exp.config import Frozen
 from pvt_exp.config.metrics import Metric
-from pvt_exp.tasks._dense import Dense, Px, whole
+from pvt_exp.tasks._dense import Dense, Px, pad_to_multiple
 
 if TYPE_CHECKING:
     from pvt_exp.config.run import Run
@@ -98,11 +98,13 @@ class Boxes(Dense):
     @property
     def train_px(self) -> tuple[int, int]:
         short = max(self.short_px)
-        return whole(min(short, self.long_px)), whole(max(short, self.long_px))
+        return pad_to_multiple(min(short, self.long_px)), pad_to_multiple(max(short, self.long_px))
 
     @property
     def test_px(self) -> tuple[int, int]:
-        return whole(min(self.test_short_px, self.test_long_px)), whole(max(self.test_short_px, self.test_long_px))
+        return pad_to_multiple(min(self.test_short_px, self.test_long_px)), pad_to_multiple(
+            max(self.test_short_px, self.test_long_px)
+        )
 
     def build(self, run: "Run") -> "Detector":
         from pvt_exp.nn.tasks.detection import Detector

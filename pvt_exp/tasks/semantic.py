@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pvt_exp.config.metrics import Metric
 from pvt_exp.tasks import MOST_CLASSES
-from pvt_exp.tasks._dense import Dense, Px, Side, whole
+from pvt_exp.tasks._dense import Dense, Px, Side, pad_to_multiple
 
 if TYPE_CHECKING:
     from pvt_exp.config.run import Run
@@ -47,11 +47,11 @@ class Settings(Dense):
 
     @property
     def train_px(self) -> tuple[int, int]:
-        return whole(self.crop_px[0]), whole(self.crop_px[1])
+        return pad_to_multiple(self.crop_px[0]), pad_to_multiple(self.crop_px[1])
 
     @property
     def test_px(self) -> tuple[int, int]:
-        return whole(min(self.short_px, self.long_px)), whole(self.long_px)
+        return pad_to_multiple(min(self.short_px, self.long_px)), pad_to_multiple(self.long_px)
 
     def model(self, backbone: Any) -> Any:
         """The network over a built backbone."""

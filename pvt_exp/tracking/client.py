@@ -1,4 +1,4 @@
-"""Starting and finishing a run of W&B, without ever waiting long for its server."""
+"""Starts and finishes a W&B run; never waits long for the server."""
 
 import contextlib
 import os
@@ -13,27 +13,27 @@ Mode = Literal["online", "offline"]
 INIT_TIMEOUT_S = 5
 FINISH_TIMEOUT_S = 6
 REQUEST_TIMEOUT_S = 5
-"""Of one request that sets a run up or changes its summary; curves and files have W&B's own, longer patience."""
+"""Timeout of a request that creates a run or changes its summary; for curves and files W&B has its own, longer ones."""
 UNSENT = "unsent"
-"""File beside the folder of an online run, from its start until all is with the server."""
+"""File beside the folder of an online run, from its start until all is uploaded."""
 UNTOLD = "wandb-untold.txt"
-"""File in the folder of what was to be told: a line for each thing that W&B was not told, and why."""
+"""File in the attempt's folder: a line for each thing that was not sent to W&B, and why."""
 OF_AN_AGENT = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 """Variables with which a W&B agent says what the next W&B run belongs to."""
 
 
 def start(folder: Path, mode: Mode, agent: bool = False, **told: Any) -> Any:
-    """A run of W&B with its files under ``folder/wandb``; ``told`` are words of ``wandb.init``.
+    """A run of W&B with its files under ``folder/wandb``; ``told`` are arguments of ``wandb.init``.
 
-    Where the server cannot be reached, or is lost on the way, the run is offline, and what is printed says why. ``agent``:
-    it is the run that a W&B agent asked for, and has the id that the agent gave.
+    If the server cannot be reached, the run is offline, and the reason is printed. ``agent``: the run was requested by a
+    W&B agent, and has the id that the agent gave.
 
     Raises:
         Exception: what W&B raises, if not even an offline run can be started.
     """
-    # Its reports on itself go to the same server, offline too, and would keep the process at its end.
+    # Its error reports go to the same server, even offline, and would delay the end of the process.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    if not agent:  # what is trained on the way to that run is none of the agent's
+    if not agent:  # a pretraining run is not the run that the agent asked for
         for name in OF_AN_AGENT:
             os.environ.pop(name, None)
     if mode == "online" and (why := server.problem()) is not None:
@@ -51,12 +51,12 @@ def start(folder: Path, mode: Mode, agent: bool = False, **told: Any) -> Any:
 
 
 def _offline(folder: Path, why: str) -> Mode:
-    untold(folder, f"{why}; what is told goes to files, which `pvt-exp wandb sync` uploads later")
+    untold(folder, f"{why}; the run is recorded offline, and `pvt-exp wandb sync` uploads it later")
     return "offline"
 
 
 def untold(folder: Path, why: str) -> None:
-    """Say that W&B was not told something, in the log and in `UNTOLD`, which the driver reads."""
+    """Note that something was not sent to W&B, in the log and in `UNTOLD`, which the driver reads."""
     line = " ".join(why.split())
     print(f"W&B: {line}", flush=True)
     with contextlib.suppress(OSError):
@@ -64,7 +64,7 @@ def untold(folder: Path, why: str) -> None:
 
 
 def said_untold(folder: Path) -> list[str]:
-    """What `untold` was told of a folder."""
+    """The lines that `untold` wrote to a folder."""
     try:
         return (folder / UNTOLD).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -91,7 +91,7 @@ def _init(folder: Path, mode: Mode, **told: Any) -> Any:
 
 
 def finish(run: Any, folder: Path, exit_code: int = 0) -> None:
-    """Finish a run that `start` gave; what is not with the server within seconds is left to ``pvt-exp wandb sync``.
+    """Finish a run that `start` gave; what is not uploaded within seconds is left to ``pvt-exp wandb sync``.
 
     Raises:
         Exception: what W&B raises.
@@ -99,7 +99,7 @@ def finish(run: Any, folder: Path, exit_code: int = 0) -> None:
     try:
         run.finish(exit_code=exit_code)
     except TimeoutError:
-        untold(folder, "the server takes its time; `pvt-exp wandb sync` uploads what it lacks")
+        untold(folder, f"finish timed out after {FINISH_TIMEOUT_S} s; `pvt-exp wandb sync` uploads the rest")
         return
     _mark(folder).unlink(missing_ok=True)
 

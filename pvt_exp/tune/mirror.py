@@ -193,13 +193,13 @@ class Mirror:
 
 
 def _state(seen: Outcome, metric: str) -> str | None:
-    """Optuna's word; a finished run without a score counts as failed there, as no trial is complete without one."""
+    """Optuna's state. A finished run without a score is FAIL: Optuna has no complete trial without a value."""
     state = STATES.get(seen.state)
     return "FAIL" if state == "COMPLETE" and _score(seen, metric) is None else state
 
 
 def _score(seen: Outcome, metric: str) -> float | None:
-    """What a finished run scored; six digits, as float32 has no more and a page of 43.700000763 is no pleasure."""
+    """Score of a finished run, rounded to 6 significant digits, as many as float32 has."""
     score = value_of(seen.result, metric) if seen.result is not None and seen.state == "done" else None
     return None if score is None else float(f"{score:.6g}")
 

@@ -323,7 +323,9 @@ def test_an_object_is_matched_within_the_image_though_an_anchor_in_the_padding_f
     model = detector("retinanet", Local(), 1)
     anchors = torch.tensor([[0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0]])
     truth = target([[9, 0, 29, 10]], [0], (10, 30))
-    losses = model.losses(torch.zeros(1, 2, 1), torch.zeros(1, 2, 4), anchors, torch.tensor([[False, True]]), [truth])
+    losses = model.matched_losses(
+        torch.zeros(1, 2, 1), torch.zeros(1, 2, 4), anchors, torch.tensor([[False, True]]), [truth]
+    )
     assert losses["box"] > 0
 
     class Given(nn.Module):

@@ -322,7 +322,7 @@ def test_a_prefix_that_all_names_share_is_taken_off(
     report = took(tmp_path / "a.pth", {**prefixed(theirs, prefix), **{name: torch.ones(1) for name in extra}}, theirs)
     assert report.taken == f"the file itself, names without '{prefix}'"
     assert report.unexpected == [name for name in extra if name != "n_averaged"]
-    assert report.taken in report.told()
+    assert report.taken in report.summary()
 
 
 WRAPPERS = [

@@ -106,7 +106,7 @@ def test_a_second_stage_starts_from_the_weights_of_the_first(experiment: Path, t
 
 
 def test_a_detector_starts_from_a_classifier(experiment: Path, tmp_path: Path) -> None:
-    """Of PVT v1 with its class token and its tables of positions, which are made for other sizes."""
+    """Of PVT v1 with its class token and its position embeddings, which are made for other sizes."""
     text = experiment.read_text().replace("preset: pvt_v2_b0", "preset: pvt_tiny")
     (tmp_path / "first.yaml").write_text(text)
     task = "{kind: detection, num_classes: 4, short_px: [64], long_px: 64, test_short_px: 64, test_long_px: 64, "

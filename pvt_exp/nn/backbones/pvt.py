@@ -233,5 +233,5 @@ class PVT(nn.Module):
         return self.norm(x_BTC).mean(1)  # type: ignore[no-any-return]
 
     def no_weight_decay(self) -> set[str]:
-        """The class token; both papers' code decays the tables of positions."""
+        """The class token; both papers' code decays the position embeddings."""
         return set() if self.class_token is None else {"class_token"}

@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import functional as F  # noqa: N812
 from pvt_exp.nn.data.augment import ToNormalTensor
 from pvt_exp.nn.data.instances import Target
 from pvt_exp.nn.data.loader import Batch, Pipeline
-from pvt_exp.tasks._dense import whole
+from pvt_exp.tasks._dense import pad_to_multiple
 
 if TYPE_CHECKING:
     from pvt_exp.tasks.detection import Boxes
@@ -148,8 +148,8 @@ class Test:
 
 def collate(samples: list[tuple[Tensor, dict[str, Any]]]) -> Batch:
     """``image`` padded with zeros to the largest, in multiples of 32; ``target``, ``sizes``, ``originals``, ``ids``."""
-    height = whole(max(image.shape[1] for image, _ in samples))
-    width = whole(max(image.shape[2] for image, _ in samples))
+    height = pad_to_multiple(max(image.shape[1] for image, _ in samples))
+    width = pad_to_multiple(max(image.shape[2] for image, _ in samples))
     images = samples[0][0].new_zeros(len(samples), 3, height, width)
     for padded, (image, _) in zip(images, samples, strict=True):
         padded[:, : image.shape[1], : image.shape[2]] = image

@@ -18,7 +18,7 @@ from pvt_exp.nn.data.augment import ToNormalTensor
 from pvt_exp.nn.data.augment_boxes import collate, fit
 from pvt_exp.nn.data.loader import Pipeline
 from pvt_exp.nn.data.packed import packed
-from pvt_exp.tasks._dense import whole
+from pvt_exp.tasks._dense import pad_to_multiple
 
 if TYPE_CHECKING:
     from pvt_exp.tasks.semantic import Settings
@@ -85,6 +85,6 @@ class Test:
     def __call__(self, image: Image.Image, target: NDArray[np.uint8]) -> tuple[Tensor, dict[str, Any]]:
         original = (image.height, image.width)
         height, width = fit(*original, self.task.short_px, self.task.long_px)
-        size = (whole(height), whole(width))
+        size = (pad_to_multiple(height), pad_to_multiple(width))
         resized: Any = F.resize(image, list(size))
         return self.normal(resized), {"target": packed(target), "size": size, "original": original, "id": 0}

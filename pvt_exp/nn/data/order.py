@@ -1,7 +1,7 @@
-"""In which order images are seen: a function of (seed, epoch) alone, the same however many processes load them.
+"""The order of the images: a function of (seed, epoch) alone, whatever the number of loading processes.
 
-A sampler gives a *group* of keys at a time. A key says all that augmentation may draw from, so a loading process
-needs no state. The order is global: with several ranks, each takes every so-manieth group of it.
+A sampler gives a *group* of keys at a time. A key holds all that augmentation draws from, so a loading process
+needs no state. The order is global: a rank takes every world_size-th group of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ class Key(NamedTuple):
 
 
 class Order(Sampler[list[Key]]):
-    """Shuffled, without what would not fill a batch; `set_epoch` before an epoch is drawn says which one it is.
+    """Shuffled, without the last incomplete batch. Call `set_epoch` before each epoch.
 
-    With ``repeats`` an image comes so many times in a row, and the groups of a batch take turns at the batch's images:
+    With ``repeats`` an image comes so many times in a row, and they are dealt out over the groups of a batch:
     repeated augmentation (arXiv 1902.05509) as DeiT's RASampler does it, where the GPUs take turns.
 
-    With ``shapes``, a kind for each image, a group holds images of one kind, as they come in the shuffled order.
+    With ``shapes``, one number an image, a group holds images of equal numbers, in the shuffled order.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Order(Sampler[list[Key]]):
         )
         self.seed, self.rank, self.world, self.epoch = seed, rank, world, 0
         self.start = 0
-        """Groups of this rank that the next iteration leaves out, as they were seen before a resume."""
+        """Groups of this rank that the next iteration skips, as they were trained on before a resume."""
         assert shapes is None or repeats == 1
         self.shapes = None if shapes is None else np.asarray(shapes)
         batches = images // batch_size

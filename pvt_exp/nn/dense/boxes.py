@@ -21,8 +21,8 @@ Target = dict[str, Tensor]
 RATIOS = (0.5, 1.0, 2.0)  # height over width
 
 
-def wide(x: Tensor) -> Tensor:
-    """The tensor in float32, unless it is wider: a bfloat16 has eight bits, and a pixel's place needs eleven."""
+def to_float32(x: Tensor) -> Tensor:
+    """The tensor in float32 or wider: bfloat16 has 8 bits of precision, and a pixel's position needs 11."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -68,15 +68,15 @@ class Anchors(nn.Module):
         return torch.cat(boxes), torch.cat(outside, 1)
 
 
-def hidden(anchors_N4: Tensor, outside_N: Tensor) -> Tensor:
-    """The anchors with those of the padding as points, which overlap nothing and so match nothing."""
+def mask_padding(anchors_N4: Tensor, outside_N: Tensor) -> Tensor:
+    """The anchors, with those in the padding shrunk to points, which match no object."""
     return anchors_N4.masked_fill(outside_N[:, None], 0)
 
 
 def best(
     boxes_P4: Tensor, scores_P: Tensor, labels_P: Tensor, size: tuple[int, int], nms_threshold: float, most: int
 ) -> dict[str, Tensor]:
-    """The boxes clipped to the image, without those of no area or beside a better one of their class, best first."""
+    """Clip the boxes to the image, drop empty ones, and apply NMS by class; best first."""
     boxes_P4 = clip_boxes_to_image(boxes_P4, size)
     there = remove_small_boxes(boxes_P4, 1e-2)
     boxes_P4, scores_P, labels_P = boxes_P4[there], scores_P[there], labels_P[there]
@@ -91,6 +91,6 @@ def to_original(boxes_P4: Tensor, size: tuple[int, int], original: tuple[int, in
     return boxes_P4 * boxes_P4.new_tensor([x, y, x, y])
 
 
-def whole(images: Tensor, sizes: Sizes | None) -> Sizes:
-    """The images' sizes, which without word of any padding are the batch's."""
+def full_sizes(images: Tensor, sizes: Sizes | None) -> Sizes:
+    """The images' sizes; None: no image is padded, and each has the batch's size."""
     return sizes if sizes is not None else [tuple(images.shape[2:])] * len(images)  # type: ignore[list-item]

@@ -4,7 +4,7 @@ Shapes, as suffixes of names: as in `pvt_exp.nn.dense.boxes` and `pvt_exp.nn.den
 
 The neck gives four maps, of strides 4 to 32; P6 is every second cell of the last. Proposals come from all five, regions
 are cut out of the first four. As in mmdetection, boxes are regressed for the classes alone and not for the background,
-masks likewise, and RoIAlign is aligned. Losses are torchvision's, but that the knee of smooth L1 is a setting. Inside,
+masks likewise, and RoIAlign is aligned. Losses are torchvision's; only the beta of smooth L1 is a setting. Inside,
 label 0 is the background; outside, labels start at 0.
 """
 
@@ -19,20 +19,21 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, concat_box_prediction_layers
 from torchvision.ops import roi_align
 
-from pvt_exp.nn.dense.boxes import Anchors, Sizes, Target, hidden, to_original, whole, wide
-from pvt_exp.nn.dense.masks import Pasted, cut
+from pvt_exp.nn.dense.boxes import Anchors, Sizes, Target, mask_padding, to_float32
+from pvt_exp.nn.dense.detector import Detector
+from pvt_exp.nn.dense.masks import cut
 
 BOX_SIDE, MASK_SIDE = 7, 14  # of a region's features
 TINY = torch.finfo(torch.float32).tiny
 
 
 class Proposals(RegionProposalNetwork):  # type: ignore[misc]
-    """Regions that may hold an object, and the losses (``rpn_class``, ``rpn_box``) of saying so."""
+    """The region proposal network: regions that may hold an object, and its losses ``rpn_class`` and ``rpn_box``."""
 
     def __init__(self, anchors: Anchors, width: int, most: int, smooth_l1_beta: float) -> None:
         before = {"training": 2000, "testing": 1000}  # of one map, before NMS
         after = {"training": most, "testing": most}
-        # the score that is too low is that of anchors in the padding, which is 0
+        # anchors in the padding have a score of 0, which is below the threshold
         super().__init__(anchors, RPNHead(width, anchors.per_cell), 0.7, 0.3, 256, 0.5, before, after, 0.7, TINY)
         self.smooth_l1_beta = smooth_l1_beta
 
@@ -41,7 +42,7 @@ class Proposals(RegionProposalNetwork):  # type: ignore[misc]
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
         logits, offsets = self.head(levels)
         counts = [x.shape[1] * x.shape[2] * x.shape[3] for x in logits]
-        logits, offsets = (wide(x) for x in concat_box_prediction_layers(logits, offsets))
+        logits, offsets = (to_float32(x) for x in concat_box_prediction_layers(logits, offsets))
         anchors_N4, outside_BN = self.anchor_generator(levels, sizes)
         anchors = [anchors_N4] * len(sizes)
         boxes_BN4 = self.box_coder.decode(offsets.detach(), anchors).view(len(sizes), -1, 4)
@@ -49,7 +50,7 @@ class Proposals(RegionProposalNetwork):  # type: ignore[misc]
         proposals, _ = self.filter_proposals(boxes_BN4, scores_BN, sizes, counts)
         if not self.training:
             return proposals, {}
-        there = [hidden(anchors_N4, outside_N) for outside_N in outside_BN]
+        there = [mask_padding(anchors_N4, outside_N) for outside_N in outside_BN]
         labels, matched = self.assign_targets_to_anchors(there, targets)
         labels = [x.masked_fill(outside_N, -1) for x, outside_N in zip(labels, outside_BN, strict=True)]
         losses = self.compute_loss(logits, offsets, labels, self.box_coder.encode(matched, anchors))
@@ -58,20 +59,20 @@ class Proposals(RegionProposalNetwork):  # type: ignore[misc]
     def compute_loss(
         self, logits: Tensor, offsets: Tensor, labels: list[Tensor], wanted: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Of a sample of all images' anchors: whether they hold an object, and the offsets of those that do."""
+        """Losses over sampled anchors: whether they hold an object, and the box offsets of those that do."""
         held, empty = (torch.cat(chosen).nonzero()[:, 0] for chosen in self.fg_bg_sampler(labels))
         sample = torch.cat([held, empty])
         box = box_loss(offsets[held], torch.cat(wanted)[held], self.smooth_l1_beta) / len(sample)
         return binary_cross_entropy_with_logits(logits.flatten()[sample], torch.cat(labels)[sample]), box
 
 
-def box_loss(offsets_P4: Tensor, wanted_P4: Tensor, knee: float) -> Tensor:
-    """Smooth L1, summed: square below the knee; with the knee at 0 it is L1."""
-    return smooth_l1_loss(offsets_P4, wanted_P4, reduction="sum", beta=knee)
+def box_loss(offsets_P4: Tensor, wanted_P4: Tensor, beta: float) -> Tensor:
+    """Smooth L1, summed: quadratic below beta; with a beta of 0 it is L1."""
+    return smooth_l1_loss(offsets_P4, wanted_P4, reduction="sum", beta=beta)
 
 
 class RegionAlign(nn.Module):
-    """The features [P, C, side, side] of each region, from the map on which it is 14 to 28 cells wide.
+    """The features [P, C, side, side] of each region, from the map on which it is 14 to 28 cells to_float32.
 
     That is equation 1 of arXiv 1612.03144. Torchvision's own learns the strides from the first image that it sees, and
     from its size without padding, so that a small first image would put every region on the wrong map.
@@ -86,10 +87,10 @@ class RegionAlign(nn.Module):
         regions = torch.cat([torch.cat(image), torch.cat(boxes)], 1)
         sides = (regions[:, 3:] - regions[:, 1:3]).prod(1).sqrt()
         level = (sides / (14 * self.strides[0]) + 1e-6).log2().floor().clamp(0, len(self.strides) - 1)
-        features = wide(levels[0].new_zeros(len(regions), levels[0].shape[1], self.side, self.side))
+        features = to_float32(levels[0].new_zeros(len(regions), levels[0].shape[1], self.side, self.side))
         for i, stride in enumerate(self.strides):
             here = torch.where(level == i)[0]
-            x_BCHW = wide(levels[i])
+            x_BCHW = to_float32(levels[i])
             features[here] = roi_align(x_BCHW, regions[here].to(x_BCHW), self.side, 1 / stride, aligned=True)
         return features
 
@@ -105,11 +106,11 @@ class BoxPredictor(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        return wide(self.classify(features)), pad(wide(self.regress(features)), (4, 0))
+        return to_float32(self.classify(features)), pad(to_float32(self.regress(features)), (4, 0))
 
 
 class Regions(RoIHeads):  # type: ignore[misc]
-    """What is in each proposal: its class, its box and, if there is a mask head, its mask."""
+    """The heads on each region: its class, its box and, with a mask head, its mask."""
 
     smooth_l1_beta: float
 
@@ -130,7 +131,7 @@ class Regions(RoIHeads):  # type: ignore[misc]
         return detections, {}
 
     def losses(self, levels: list[Tensor], proposals: list[Tensor], targets: Any) -> dict[str, Tensor]:
-        """Of a sample of the proposals and, for the mask, of its regions that hold an object."""
+        """Losses over sampled proposals; that of the masks over those that hold an object."""
         regions, matched, labels, offsets = self.select_training_samples(proposals, targets)
         logits, predicted = self.box_predictor(self.box_head(self.box_roi_pool(levels, regions)))
         labels_P = torch.cat(labels)
@@ -148,7 +149,7 @@ class Regions(RoIHeads):  # type: ignore[misc]
             cut(target["masks"], boxes_P4, objects_P, logits.shape[-1])
             for target, boxes_P4, objects_P in zip(targets, boxes, objects, strict=True)
         ]
-        # the mean over no region is no number; the sum still reaches every weight
+        # the mean over no region is NaN; the sum still gives every weight a gradient of 0
         some = len(logits) > 0
         losses["mask"] = binary_cross_entropy_with_logits(logits, torch.cat(wanted)) if some else logits.sum()
         return losses
@@ -156,11 +157,11 @@ class Regions(RoIHeads):  # type: ignore[misc]
     def masks(self, levels: list[Tensor], boxes: list[Tensor], labels_P: Tensor) -> Tensor:
         """Logits [P, S, S] of each region's mask for its label, which is 1 for the first class."""
         logits_PKSS = self.mask_predictor(self.mask_head(self.mask_roi_pool(levels, boxes)))
-        return wide(logits_PKSS[torch.arange(len(labels_P), device=labels_P.device), labels_P - 1])
+        return to_float32(logits_PKSS[torch.arange(len(labels_P), device=labels_P.device), labels_P - 1])
 
 
-class FasterRCNN(nn.Module):
-    """Two-stage detector. In training `forward` gives losses, in testing detections."""
+class FasterRCNN(Detector):
+    """Two-stage detector."""
 
     joint_loss = True
     """Losses are means over the anchors and regions of all images of a group, and not of each image."""
@@ -203,7 +204,7 @@ class FasterRCNN(nn.Module):
         return [*levels, max_pool2d(levels[-1], 1, 2)]
 
     def raw(self, images: Tensor) -> list[Any]:
-        """What a model's cost is counted over: all but RoIAlign and NMS, with as many regions as one image may have."""
+        """All that MACs are counted over: no RoIAlign and no NMS, and the most regions that an image may have."""
         regions = images.new_zeros(self.max_proposals, self.width, BOX_SIDE, BOX_SIDE)
         return [
             self.proposals.head(self.pyramid(images)),
@@ -211,9 +212,11 @@ class FasterRCNN(nn.Module):
         ]
 
     def shaped_loss(self, images: Tensor) -> Tensor:
-        """A loss of the shapes that training's has if every image has as many regions, and masks, as are sampled."""
+        """A loss with the tensors that training has if every image has the most regions and masks. For counting memory."""
         levels = self.pyramid(images)
-        logits, offsets = (torch.stack([wide(x).sum() for x in maps]).sum() for maps in self.proposals.head(levels))
+        logits, offsets = (
+            torch.stack([to_float32(x).sum() for x in maps]).sum() for maps in self.proposals.head(levels)
+        )
         regions, share = self.regions, self.regions.fg_bg_sampler.positive_fraction
         sampled = len(images) * regions.fg_bg_sampler.batch_size_per_image
         scores, boxes = regions.box_predictor(regions.box_head(self._cut(levels, sampled, BOX_SIDE)))
@@ -221,43 +224,30 @@ class FasterRCNN(nn.Module):
         if regions.has_mask():
             count = int(sampled * share)
             masks = regions.mask_predictor(regions.mask_head(self._cut(levels, count, MASK_SIDE)))
-            masks_PSS = wide(masks[torch.arange(count), torch.zeros(count, dtype=torch.long)])
+            masks_PSS = to_float32(masks[torch.arange(count), torch.zeros(count, dtype=torch.long)])
             losses.append(binary_cross_entropy_with_logits(masks_PSS, torch.zeros_like(masks_PSS)))
         return torch.stack(losses).sum()
 
     def _cut(self, levels: list[Tensor], count: int, side: int) -> Tensor:
-        """So many regions' features, all from the finest map."""
-        finest_BCHW = wide(levels[0])
+        """Features of ``count`` regions, all from the finest map."""
+        finest_BCHW = to_float32(levels[0])
         features = roi_align(finest_BCHW, finest_BCHW.new_empty(count, 5), side, 1.0, aligned=True)
         return torch.zeros_like(features).index_put((torch.arange(count),), features)
 
-    def forward(
-        self,
-        images: Tensor,
-        targets: list[Target] | None = None,
-        sizes: Sizes | None = None,
-        originals: Sizes | None = None,
-    ) -> Any:
-        """Losses in training; in testing, for each image, ``boxes`` [P, 4], ``labels`` and ``scores`` [P], best first.
+    def losses(self, levels: list[Tensor], sizes: Sizes, targets: list[Target]) -> dict[str, Tensor]:
+        """``rpn_class`` and ``rpn_box`` of the proposals, and ``class``, ``box`` and perhaps ``mask`` of the regions."""
+        inner = [{**target, "labels": target["labels"] + 1} for target in targets]
+        proposals, of_proposals = self.proposals(levels, sizes, inner)
+        _, of_regions = self.regions(levels, proposals, sizes, inner)
+        return {**of_proposals, **of_regions}
 
-        Images [B, 3, H, W] are padded, ``sizes`` says where they end. A target has ``boxes`` [P, 4] and ``labels`` [P]
-        from 0. Detections are in the padded image's pixels, or in those of the images' ``originals``' sizes.
-        """
-        sizes = whole(images, sizes)
-        inner = None
-        if self.training:
-            assert targets is not None, "training needs targets"
-            inner = [{**target, "labels": target["labels"] + 1} for target in targets]
-        levels = self.pyramid(images)
-        proposals, rpn_losses = self.proposals(levels, sizes, inner)
-        found, losses = self.regions(levels, proposals, sizes, inner)
-        if self.training:
-            return {**rpn_losses, **losses}
-        for each, size, original in zip(found, sizes, originals or sizes, strict=True):
+    def detections(self, levels: list[Tensor], sizes: Sizes) -> list[dict[str, Tensor]]:
+        """See `Detector`."""
+        proposals, _ = self.proposals(levels, sizes, None)
+        found: list[dict[str, Tensor]]
+        found, _ = self.regions(levels, proposals, sizes, None)
+        for each in found:
             each["labels"] = each["labels"] - 1
-            each["boxes"] = to_original(each["boxes"], size, original)
-            if "masks" in each:
-                each["masks"] = Pasted(each["masks"], each["boxes"], original)
         return found
 
 

@@ -16,7 +16,8 @@ from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.models.detection.retinanet import RetinaNetClassificationHead, RetinaNetRegressionHead
 from torchvision.ops import box_iou, sigmoid_focal_loss
 
-from pvt_exp.nn.dense.boxes import Anchors, Sizes, Target, best, hidden, to_original, whole, wide
+from pvt_exp.nn.dense.boxes import Anchors, Sizes, Target, best, mask_padding, to_float32
+from pvt_exp.nn.dense.detector import Detector
 
 CANDIDATES = 1000  # of one map that go into NMS
 PRIOR = 0.01  # of an object at an anchor, at the start (section 4.1)
@@ -33,8 +34,8 @@ def tower(in_dim: int, dim: int, convs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class RetinaNet(nn.Module):
-    """One-stage detector. In training `forward` gives losses (``class``, ``box``), in testing detections."""
+class RetinaNet(Detector):
+    """One-stage detector."""
 
     def __init__(
         self,
@@ -80,14 +81,14 @@ class RetinaNet(nn.Module):
         return [*levels, p6, self.p7(p6)]
 
     def raw(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What is computed before matching or NMS, which a model's cost is counted over: logits and box offsets."""
+        """All that MACs are counted over, without NMS: logits and box offsets."""
         levels = self.pyramid(images)
         return self.classification(levels), self.regression(levels)
 
     def shaped_loss(self, images: Tensor) -> Tensor:
-        """A loss of the shapes that training's has if every anchor counts, and no object is there to match."""
+        """A loss with the tensors that training has if every anchor counts. For counting memory."""
         levels = self.pyramid(images)
-        logits_BNK, offsets_BN4 = wide(self.classification(levels)), wide(self.regression(levels))
+        logits_BNK, offsets_BN4 = to_float32(self.classification(levels)), to_float32(self.regression(levels))
         counted = torch.arange(logits_BNK.shape[1])
         parts = [
             sigmoid_focal_loss(logits_NK[counted], torch.zeros_like(logits_NK)[counted], reduction="sum")
@@ -95,43 +96,31 @@ class RetinaNet(nn.Module):
         ]
         return torch.stack(parts).sum() + offsets_BN4.sum()
 
-    def forward(
-        self,
-        images: Tensor,
-        targets: list[Target] | None = None,
-        sizes: Sizes | None = None,
-        originals: Sizes | None = None,
-    ) -> Any:
-        """Losses in training; in testing, for each image, ``boxes`` [P, 4], ``labels`` and ``scores`` [P], best first.
-
-        Images [B, 3, H, W] are padded, ``sizes`` says where they end. A target has ``boxes`` [P, 4] and ``labels`` [P]
-        from 0. Detections are in the padded image's pixels, or in those of the images' ``originals``' sizes.
-        """
-        sizes = whole(images, sizes)
-        levels = self.pyramid(images)
-        logits_BNK, offsets_BN4 = wide(self.classification(levels)), wide(self.regression(levels))
+    def losses(self, levels: list[Tensor], sizes: Sizes, targets: list[Target]) -> dict[str, Tensor]:
+        """``class`` and ``box``, see `matched_losses`."""
+        logits_BNK, offsets_BN4 = to_float32(self.classification(levels)), to_float32(self.regression(levels))
         anchors_N4, outside_BN = self.anchors(levels, sizes)
-        if self.training:
-            assert targets is not None, "training needs targets"
-            return self.losses(logits_BNK, offsets_BN4, anchors_N4, outside_BN, targets)
+        return self.matched_losses(logits_BNK, offsets_BN4, anchors_N4, outside_BN, targets)
+
+    def detections(self, levels: list[Tensor], sizes: Sizes) -> list[dict[str, Tensor]]:
+        """See `Detector`."""
+        logits_BNK, offsets_BN4 = to_float32(self.classification(levels)), to_float32(self.regression(levels))
+        anchors_N4, outside_BN = self.anchors(levels, sizes)
         counts = [x_BCHW.shape[2] * x_BCHW.shape[3] * self.anchors.per_cell for x_BCHW in levels]
         logits_BNK = logits_BNK.masked_fill(outside_BN[..., None], -torch.inf)
-        found = [
+        return [
             self.detect(scores_NK, offsets_N4, anchors_N4, counts, size)
             for scores_NK, offsets_N4, size in zip(logits_BNK.sigmoid(), offsets_BN4, sizes, strict=True)
         ]
-        for detections, size, original in zip(found, sizes, originals or sizes, strict=True):
-            detections["boxes"] = to_original(detections["boxes"], size, original)
-        return found
 
-    def losses(
+    def matched_losses(
         self, logits_BNK: Tensor, offsets_BN4: Tensor, anchors_N4: Tensor, outside_BN: Tensor, targets: list[Target]
     ) -> dict[str, Tensor]:
         """Focal loss and L1, each over the matched anchors of its image, then the mean of the images."""
         matches = []
         for target, outside_N in zip(targets, outside_BN, strict=True):
             if len(target["boxes"]):
-                matched_N = self.matcher(box_iou(target["boxes"], hidden(anchors_N4, outside_N)))
+                matched_N = self.matcher(box_iou(target["boxes"], mask_padding(anchors_N4, outside_N)))
             else:
                 matched_N = torch.full_like(outside_N, Matcher.BELOW_LOW_THRESHOLD, dtype=torch.int64)
             matches.append(matched_N.masked_fill(outside_N, Matcher.BETWEEN_THRESHOLDS))

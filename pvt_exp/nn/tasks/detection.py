@@ -12,8 +12,8 @@ from pvt_exp.nn.counting import macs
 from pvt_exp.nn.pictures import draw
 from pvt_exp.nn.scores.coco_eval import ClassScore, Kind
 from pvt_exp.nn.scores.detections import Detections
-from pvt_exp.nn.tasks.training import Training, alike
-from pvt_exp.tasks._dense import whole
+from pvt_exp.nn.tasks.training import Training, group_by_size
+from pvt_exp.tasks._dense import pad_to_multiple
 
 PREFIXES: dict[str, dict[Kind, str]] = {"detection": {"boxes": ""}, "instance": {"boxes": "box_", "masks": "mask_"}}
 """By task: what is compared, and how the names of its metrics begin."""
@@ -78,8 +78,8 @@ class Detector(Training):
         Images are padded as if each came alone, so that what is found depends on no other image.
         """
         found: dict[int, dict[str, Tensor]] = {}
-        for (height, width), places in alike(batch["sizes"]).items():
-            images = batch["image"][places, :, : whole(height), : whole(width)]
+        for (height, width), places in group_by_size(batch["sizes"]).items():
+            images = batch["image"][places, :, : pad_to_multiple(height), : pad_to_multiple(width)]
             originals = [batch["originals"][place] for place in places]
             seen = self.scored(
                 images.contiguous(memory_format=torch.channels_last),

@@ -15,7 +15,7 @@ from pvt_exp.nn.data.augment_semantic import IGNORED
 from pvt_exp.nn.data.packed import unpacked
 from pvt_exp.nn.pictures import draw
 from pvt_exp.nn.scores.miou import NAMES, MeanIoU
-from pvt_exp.nn.tasks.training import Training, alike
+from pvt_exp.nn.tasks.training import Training, group_by_size
 
 VALUES_AT_ONCE = 2**26
 """Logits of an image that are enlarged together, 268 MB of them; of a larger image each class alone."""
@@ -75,7 +75,7 @@ class Segmenter(Training):
 
     def _predicted(self, batch: dict[str, Any]) -> Iterator[tuple[int, Tensor]]:
         """The place in the batch of each image, and the class of its pixels; one is held at a time."""
-        for (height, width), places in alike(batch["sizes"]).items():
+        for (height, width), places in group_by_size(batch["sizes"]).items():
             images = batch["image"][places, :, :height, :width].contiguous(memory_format=torch.channels_last)
             for place, logits in zip(places, self.scored(images).float(), strict=True):
                 yield place, likeliest(logits, batch["originals"][place])

@@ -1,4 +1,4 @@
-"""What every task's LightningModule shares: moving average, optimizer, schedule, and a stop where the loss is no number."""
+"""What every task's LightningModule shares: moving average, optimizer, schedule, and the end of a run whose loss is NaN."""
 
 import math
 from typing import Any
@@ -36,13 +36,13 @@ class Diverged(RunEnded):
 
 
 def in_a_line(error: Exception) -> str:
-    """An error as one line: its first, behind what it is called unless it is the usual one for a bad value."""
+    """The first line of an error, with the name of its class unless it is a ValueError."""
     words = (str(error).strip().splitlines() or [""])[0][:300]
     return words if words and isinstance(error, ValueError) else f"{type(error).__name__}: {words}".rstrip(": ")
 
 
-def alike(sizes: list[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
-    """The places in a batch of the images of each size: scored together, none is padded for another's sake."""
+def group_by_size(sizes: list[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
+    """Indices of the images of each size, so that images are scored together without padding."""
     found: dict[tuple[int, int], list[int]] = {}
     for place, size in enumerate(sizes):
         found.setdefault(size, []).append(place)
@@ -58,22 +58,22 @@ class Training(pl.LightningModule):
         self.network = network
         self.ema = ModelEmaV3(network, decay=run.ema_decay) if run.ema_decay else None
         self.classes: tuple[str, ...] = tuple(map(str, range(run.task.num_classes)))
-        """Names of the data's classes in the order of the labels; set by whoever knows the data."""
+        """Names of the data's classes in the order of the labels; set by the caller, who has the data."""
         self.category_ids: tuple[int, ...] = ()
         """Their ids in the data's own annotations, where there are any; set likewise."""
         self.per_class: list[dict[str, Any]] = []
-        """Of the newest validation, a line a class."""
+        """Scores by class of the newest validation, one entry a class."""
         self.unscored: dict[str, str] = {}
         """Metrics that the newest validation could not compute, and why; a task fills it."""
         self.parts = 1
-        """Micro-batches of a group; set by whoever places the run."""
+        """Micro-batches of a group; set from the placement."""
         self._last_loss: Tensor | None = None
         self._gradient_norm = torch.zeros(())
         self._statistics = Statistics(network)
 
     @property
     def scored(self) -> nn.Module:
-        """What is validated and kept: the moving average of the weights where there is one."""
+        """The network that is validated and kept: the moving average of the weights where there is one."""
         return self.ema.module if self.ema is not None else self.network
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
@@ -115,11 +115,11 @@ class Training(pl.LightningModule):
         raise NotImplementedError
 
     def shaped_loss(self, images: int) -> Tensor:
-        """The loss of so many images of the training size, of shapes that depend on no data: what memory is counted over."""
+        """The loss of so many images of the training size, with shapes that no data change. For counting memory."""
         raise NotImplementedError
 
     def step_memory(self) -> int:
-        """Most bytes that a training step of the run takes, a group of images at a time; of a module on the meta device."""
+        """Peak bytes of a training step, a group of images at a time; of a module on the meta device."""
         run = self.run
         parts, ema = run.batch_size // run.ghost_batch_size, run.ema_decay is not None
         self.network.train()

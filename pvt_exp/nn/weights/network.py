@@ -1,6 +1,6 @@
-"""The weights of a whole network, head and all: out of a run's own checkpoint, or out of a published one.
+"""Loads the weights of a whole network, head included: from a run's checkpoint, or from a published one.
 
-Nothing may be missing and nothing left over: a network that is scored is that of the checkpoint, or none.
+Each tensor of the checkpoint must be used, and each tensor of the network must be loaded.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,9 +14,21 @@ from pvt_exp.config.run import Run
 from pvt_exp.nn.backbones.timm import TimmBackbone
 from pvt_exp.nn.tasks.classification import Classifier
 from pvt_exp.nn.tasks.training import Training
-from pvt_exp.nn.weights.checkpoint import content, refuse_bad_numbers, unlike
-from pvt_exp.nn.weights.pretrained import SHOWN, Report, fetch, fit_positions, meant, put, translator
+from pvt_exp.nn.weights.checkpoint import content, refuse_bad_numbers
+from pvt_exp.nn.weights.pretrained import (
+    OTHER_KIND,
+    OTHER_SHAPE,
+    Report,
+    complaint,
+    fetch,
+    fitted,
+    meant,
+    put,
+    translator,
+)
 from pvt_exp.nn.weights.state_dict import choose
+
+ALL_WEIGHTS = "to be scored a network needs all of its weights, the head's too, and a checkpoint must be used whole"
 
 
 def restore(run: Run, checkpoint: Path) -> Training:
@@ -58,7 +70,7 @@ def published(run: Run, words: str) -> tuple[Training, Report]:
 
 
 def _meant(network: Any) -> Callable[[str], str | None]:
-    """Gives the tensor of a network that a name in a checkpoint stands for: by our own name, or another's."""
+    """Returns a function from a checkpoint's name, ours or others', to the network's; None where it has no such tensor."""
     own, translate = network.state_dict(), _translator(network)
     return meant(own, lambda name: name if name in own else translate(name))
 
@@ -78,38 +90,29 @@ def fill(network: Any, theirs: dict[str, Tensor], source: str, others: Sequence[
         ours = name if name in own else translate(name)
         if ours not in own or ours in fitting:
             report.unexpected.append(name)
-        elif (other := unlike(tensor, own[ours])) is not None:
-            odd[ours] = other
-        elif tensor.shape == own[ours].shape:
-            fitting[ours] = tensor
-            report.matched.append(ours)
-        elif (table := _table(ours, tensor, own[ours])) is not None:
-            fitting[ours] = table
-            report.resized.append(ours)
-        else:
-            misshapen[ours] = f"{list(tensor.shape)} there and {list(own[ours].shape)} here"
+            continue
+        fit = fitted(ours, tensor, own[ours])
+        if fit.tensor is None:
+            (odd if fit.other_kind else misshapen)[ours] = fit.difference
+            continue
+        fitting[ours] = fit.tensor
+        (report.resized if fit.resized else report.matched).append(ours)
     report.missing = [name for name in own if name not in fitting and name not in misshapen and name not in odd]
     wrong = {
         "missing": report.missing,
         "left over": report.unexpected,
-        "of another shape": [f"{name} {shapes}" for name, shapes in misshapen.items()],
-        "not dense tensors of the same kind of number": [f"{name} {kinds}" for name, kinds in odd.items()],
+        OTHER_SHAPE: [f"{name} {shapes}" for name, shapes in misshapen.items()],
+        OTHER_KIND: [f"{name} {kinds}" for name, kinds in odd.items()],
     }
     if any(wrong.values()):
-        raise ValueError(_complaint(source, wrong, len(fitting), len(own)))
+        raise ValueError(complaint(source, "network", wrong, len(fitting), len(own), ALL_WEIGHTS))
     refuse_bad_numbers(fitting, source)
     put(network, fitting)
     return report
 
 
-def _table(name: str, theirs: Tensor, ours: Tensor) -> Tensor | None:
-    """A table of positions at the size that is due, if it is one and can be brought there."""
-    is_table = name.endswith(("position", "pos_embed")) and theirs.ndim == 3 and theirs.shape[::2] == ours.shape[::2]
-    return fit_positions(theirs, ours.shape[1]) if is_table else None
-
-
 def _translator(network: Any) -> Callable[[str], str]:
-    """Our name of a tensor of a classifier from the authors' or timm's: the backbone's names, and those of the head."""
+    """Returns a function from the authors' or timm's name of a classifier's tensor to ours, the head's included."""
     inner = translator(network.backbone)
     head = f"{head_name(network.backbone)}."
 
@@ -131,7 +134,7 @@ def head_name(backbone: nn.Module) -> str:
 
 
 def recipe(tag: str) -> dict[str, Any]:
-    """How timm says that the weights of a tag want their images, by the fields of our task."""
+    """The image settings that timm has for the weights of a tag, by the fields of our task."""
     config: Any = timm.models.get_pretrained_cfg(tag)
     if config is None:
         return {}
@@ -142,13 +145,3 @@ def recipe(tag: str) -> dict[str, Any]:
         "mean": tuple(config.mean),
         "std": tuple(config.std),
     }
-
-
-def _complaint(source: str, wrong: dict[str, list[str]], fit: int, of: int) -> str:
-    lines = [f"{source}: {fit} of the network's {of} tensors fit"]
-    for what, names in wrong.items():
-        if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            lines.append(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}")
-    lines.append("to be scored a network needs all of its weights, the head's too, and a checkpoint must be used whole")
-    return "; ".join(lines)

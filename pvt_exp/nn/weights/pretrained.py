@@ -1,6 +1,6 @@
-"""Pretrained weights into a backbone, and a report of what went where. What does not fit is an error, never a warning.
+"""Loads pretrained weights into a backbone, and reports what was loaded. What does not fit is an error, not a warning.
 
-The known failure of others' ways is a run that trains from scratch and says nothing.
+Else a run could train from scratch without anybody noticing.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import timm
 import torch
@@ -23,12 +23,15 @@ from pvt_exp.nn.backbones.timm import TimmBackbone, plain_name
 from pvt_exp.nn.weights import checkpoint
 from pvt_exp.nn.weights.state_dict import Taken, choose
 
-SHOWN = 6  # names in an error before it only counts
+SHOWN = 6  # names in an error message; the others are counted
+OTHER_SHAPE, OTHER_KIND = "of another shape", "not dense tensors of the same kind of number"
+OTHER_ARCHITECTURE = "this looks like the checkpoint of another architecture, or of another size of this one"
+ALLOW = "what is meant to start fresh, or to be left over, goes into pretrained.allow"
 
 
 @dataclass
 class Report:
-    """How a checkpoint and a backbone met, by tensors' names; each of the backbone's is in one of the first three."""
+    """Which tensors of a checkpoint were loaded, by name. Each tensor of the backbone is in one of the first three lists."""
 
     source: str
     taken: str = ""
@@ -36,13 +39,13 @@ class Report:
     matched: list[str] = field(default_factory=list)
     """Loaded as they are."""
     resized: list[str] = field(default_factory=list)
-    """Position embeddings that were interpolated to another grid, or lost the slot of a class token."""
+    """Position embeddings that were interpolated to another grid, or lost the row of a class token."""
     missing: list[str] = field(default_factory=list)
-    """Start at random: absent from the checkpoint or of another shape, and allowed to be."""
+    """Not loaded, so initialised at random: absent or of another shape, and allowed to be."""
     unexpected: list[str] = field(default_factory=list)
-    """The checkpoint's own names of what the backbone has no use for, such as the head."""
+    """The checkpoint's names of tensors that the backbone does not have, such as the head's."""
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """A line for the log."""
         numbers = {"matched": self.matched, "resized": self.resized, "missing": self.missing}
         counts = ", ".join(f"{len(names)} {what}" for what, names in numbers.items())
@@ -71,7 +74,7 @@ def pvt_name(name: str) -> str:
 
 
 def translator(backbone: nn.Module) -> Callable[[str], str]:
-    """Gives a backbone's own name of a tensor from the one in a checkpoint."""
+    """Returns a function from a checkpoint's name of a tensor to the backbone's."""
     if isinstance(backbone, PVT):
         return pvt_name
     if isinstance(backbone, TimmBackbone):
@@ -81,7 +84,7 @@ def translator(backbone: nn.Module) -> Callable[[str], str]:
 
 
 def _is_surplus(backbone: nn.Module) -> Callable[[str], bool]:
-    """Tells of a translated name whether this backbone rightly has no such tensor."""
+    """Returns whether this backbone is expected to lack the tensor of a translated name."""
     if isinstance(backbone, TimmBackbone):
         names = backbone.surplus()
         return lambda name: plain_name(name) in names
@@ -90,9 +93,9 @@ def _is_surplus(backbone: nn.Module) -> Callable[[str], bool]:
 
 
 def fit_positions(table_1TC: Tensor, slots: int) -> Tensor | None:
-    """A table of positions over a square grid, interpolated to one of ``slots``; none if that cannot be.
+    """Position embeddings [1, T, C] over a square grid, interpolated to ``slots`` positions; None if that is impossible.
 
-    A class token's slot stays as it is, and is dropped where it is not wanted.
+    The row of a class token is kept as it is, or dropped where the backbone has none.
     """
     old, new = math.isqrt(table_1TC.shape[1]), math.isqrt(slots)
     old_extra, new_extra = table_1TC.shape[1] - old**2, slots - new**2
@@ -102,6 +105,31 @@ def fit_positions(table_1TC: Tensor, slots: int) -> Tensor | None:
     if new != old:
         table_1CHW = interpolate(table_1CHW, (new, new), mode="bilinear")
     return torch.cat([table_1TC[:, :new_extra], table_1CHW.flatten(2).transpose(1, 2)], 1)
+
+
+class Fitted(NamedTuple):
+    """A checkpoint's tensor in the shape of ours, or how the two differ."""
+
+    tensor: Tensor | None
+    resized: bool = False
+    """Whether it is a position embedding that was interpolated."""
+    difference: str = ""
+    other_kind: bool = False
+    """Whether they differ in layout, device or kind of number, and not only in shape."""
+
+
+def fitted(name: str, theirs: Tensor, ours: Tensor) -> Fitted:
+    """Make a checkpoint's tensor fit our tensor of this name."""
+    if (other := checkpoint.unlike(theirs, ours)) is not None:
+        return Fitted(None, difference=other, other_kind=True)
+    if theirs.shape == ours.shape:
+        return Fitted(theirs)
+    are_positions = name.endswith(("position", "pos_embed")) and theirs.ndim == 3
+    if are_positions and theirs.shape[::2] == ours.shape[::2]:
+        resized = fit_positions(theirs, ours.shape[1])
+        if resized is not None:
+            return Fitted(resized, resized=True)
+    return Fitted(None, difference=f"{list(theirs.shape)} there and {list(ours.shape)} here")
 
 
 # ---------------------------------------------------------------- loading
@@ -149,12 +177,12 @@ def load(backbone: nn.Module, settings: Backbone, file: Path | None) -> Report:
     report.taken = taken.words
     report.unexpected += taken.others
     put(backbone, fitting)
-    print(report.told(), flush=True)
+    print(report.summary(), flush=True)
     return report
 
 
 def meant(own: Mapping[str, Tensor], translate: Callable[[str], str]) -> Callable[[str], str | None]:
-    """Gives the tensor of ours that a name in a checkpoint stands for, None for none."""
+    """Returns a function from a checkpoint's name to ours; None where we have no such tensor."""
 
     def ours(name: str) -> str | None:
         return found if (found := translate(name)) in own else None
@@ -180,7 +208,7 @@ def load_run(
     report, fitting = match(backbone, theirs, allow, f"runs/{run}")
     report.unexpected += others
     put(backbone, fitting)
-    print(report.told(), flush=True)
+    print(report.summary(), flush=True)
     return report, taken
 
 
@@ -195,10 +223,10 @@ def put(network: nn.Module, tensors: dict[str, Tensor]) -> None:
 def match(
     backbone: nn.Module, theirs: dict[str, Tensor], allow: tuple[str, ...], source: str, taken: str = ""
 ) -> tuple[Report, dict[str, Tensor]]:
-    """What fits where: the report, and the tensors to copy by our names.
+    """Match a checkpoint with a backbone: the report, and the tensors to copy, by our names.
 
     Raises:
-        ValueError: listing all that does not fit and that neither the backbone nor the patterns of ``allow`` let pass.
+        ValueError: listing all that does not fit, unless the backbone or a pattern of ``allow`` permits it.
     """
     own, translate, surplus = backbone.state_dict(), translator(backbone), _is_surplus(backbone)
     translated = {name: translate(name) for name in theirs}
@@ -218,45 +246,31 @@ def match(
             if not surplus(ours) and not allowed(name, ours):
                 leftover.append(name)
             continue
-        if (other := checkpoint.unlike(tensor, own[ours])) is not None:
-            unlike.append(f"{ours} {other}")
-            continue
-        if tensor.shape == own[ours].shape:
-            fitting[ours] = tensor
-            report.matched.append(ours)
-            continue
-        is_table = ours.endswith(("position", "pos_embed")) and tensor.ndim == 3
-        if is_table and tensor.shape[::2] == own[ours].shape[::2]:
-            table = fit_positions(tensor, own[ours].shape[1])
-            if table is not None:
-                fitting[ours] = table
-                report.resized.append(ours)
-                continue
-        if not allowed(name, ours):
-            misshapen.append(f"{ours} {list(tensor.shape)} there and {list(own[ours].shape)} here")
+        fit = fitted(ours, tensor, own[ours])
+        if fit.tensor is not None:
+            fitting[ours] = fit.tensor
+            (report.resized if fit.resized else report.matched).append(ours)
+        elif fit.other_kind:
+            unlike.append(f"{ours} {fit.difference}")
+        elif not allowed(name, ours):
+            misshapen.append(f"{ours} {fit.difference}")
     report.missing = [name for name in own if name not in fitting]
     named = {translated[name] for name in theirs}
     absent = [name for name in report.missing if name not in named and not allowed(name)]
     if leftover or misshapen or unlike or absent or not fitting:
-        wrong = {
-            "missing": absent,
-            "unexpected": leftover,
-            "of another shape": misshapen,
-            "not dense tensors of the same kind of number": unlike,
-        }
-        raise ValueError(_complaint(f"{source} ({taken})" if taken else source, wrong, len(fitting), len(own)))
+        wrong = {"missing": absent, "unexpected": leftover, OTHER_SHAPE: misshapen, OTHER_KIND: unlike}
+        advice = OTHER_ARCHITECTURE if len(fitting) < len(own) / 2 else ALLOW
+        where = f"{source} ({taken})" if taken else source
+        raise ValueError(complaint(where, "backbone", wrong, len(fitting), len(own), advice))
     checkpoint.refuse_bad_numbers(fitting, source)
     return report, fitting
 
 
-def _complaint(source: str, wrong: dict[str, list[str]], fit: int, of: int) -> str:
-    lines = [f"{source}: {fit} of the backbone's {of} tensors fit"]
+def complaint(source: str, network: str, wrong: dict[str, list[str]], fit: int, of: int, advice: str) -> str:
+    """One line: how many of the tensors of a ``network`` fit, which do not and why, and what to do."""
+    lines = [f"{source}: {fit} of the {network}'s {of} tensors fit"]
     for what, names in wrong.items():
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             lines.append(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}")
-    if fit < of / 2:
-        lines.append("this looks like the checkpoint of another architecture, or of another size of this one")
-    else:
-        lines.append("what is meant to start fresh, or to be left over, goes into pretrained.allow")
-    return "; ".join(lines)
+    return "; ".join([*lines, advice])
