@@ -20,11 +20,11 @@ from pvt_exp.store import provenance
 from pvt_exp.system import children, files, machine, signals
 
 STEP = ("batch_size", "ghost_batch_size", "precision")
-"""Fields of a run that the memory of a step depends on, besides its model, its optimizer and whether it keeps an average."""
+"""Fields that the memory of a step depends on, besides the model, the optimizer and whether there is an EMA."""
 
 
 class Cost(NamedTuple):
-    """What a model costs, whatever it is trained on."""
+    """What a model costs, independent of the data."""
 
     params: int
     trainable_params: int
@@ -40,13 +40,13 @@ class Cost(NamedTuple):
     test_px: tuple[int, int]
     """Its height and width."""
     memory: int | None = None
-    """Most bytes that a training step holds, a group of images at a time; none: not asked for, or it cannot be counted."""
+    """Peak bytes of a training step, a group of images at a time; None: not asked for, or it cannot be counted."""
     uncounted: Mapping[str, str] = {}
     """Why ``macs``, ``test_macs`` or ``memory`` could not be counted, by name."""
 
 
 class NoCost(NamedTuple):
-    """Of a model that cannot be built."""
+    """The model cannot be built."""
 
     reason: str
 
@@ -90,7 +90,7 @@ def _question(run: Run, memory: bool) -> dict[str, Any]:
 
 
 def widths(runs: Sequence[Run]) -> list[Width | str]:
-    """What makes each run's backbone wider, or why that is not known."""
+    """The field that sets each backbone's width, or why it is not known."""
 
     def whole(run: Run) -> dict[str, Any]:
         return {"width_of": run.model_dump(mode="json")}
@@ -128,16 +128,16 @@ def solve(problems: Sequence[Problem]) -> list[Solution | str | None]:
 
 
 def _counts(run: Run, memory: bool) -> dict[str, Any]:
-    """What of a run its cost depends on."""
+    """The fields of a run that its cost depends on."""
     found = run.model_dump(mode="json", include={"task", "backbone", *(STEP if memory else ())})
     found |= provenance.of_components(run)
     return {**found, "optim": run.optim.kind, "ema_decay": run.ema_decay is not None} if memory else found
 
 
 def _asked(name: str, questions: Sequence[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]) -> list[Any]:
-    """The child's answers, from the cache where they are there, or `NoCost`. What could be counted is kept as it comes.
+    """The child's answers, or `NoCost`; cached ones are not asked again, and new ones are cached one by one.
 
-    Of each question there is what its answer depends on, and how the whole is made, for those that are asked.
+    A question has what its answer depends on, which is the cache's key, and a function that makes the whole question.
     """
     folder, code = machine.cache_folder() / name, _code()
     paths = [folder / f"{_key(question, code)}.json" for question, _ in questions]
@@ -161,7 +161,7 @@ def _asked(name: str, questions: Sequence[tuple[dict[str, Any], Callable[[], dic
 
 
 def _child(questions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """What it says of each in turn: ``answer``, or ``error`` with the reason; if it ends early, of the rest too."""
+    """``answer`` or ``error`` of each question, in order; if the child ends early, the rest get its error."""
     with tempfile.TemporaryFile("w+") as asked, tempfile.TemporaryFile("w+") as said:
         json.dump(questions, asked)
         asked.seek(0)
@@ -193,7 +193,7 @@ def _read(path: Path) -> Any:
 
 
 def _code() -> str:
-    """Changes with the code that builds models and counts them, and the libraries that it builds them with."""
+    """Hash of the code that builds and counts models, and the versions of its libraries."""
     code = hashlib.sha256()
     builders = (sorted((provenance.PACKAGE / folder).rglob("*.py")) for folder in ("backbones", "necks", "tasks", "nn"))
     for path in (

@@ -1,6 +1,6 @@
-"""What training a row takes on this machine: a few real steps of each in a process of its own, kept in the store.
+"""Measures the throughput of a row on this machine: a few real steps in a process of its own, kept in the store.
 
-``STORE/calibrations/<key>.json`` holds one; the key is of all that the speed of a step depends on, the device included.
+``STORE/calibrations/<key>.json`` holds one; the key is a hash of all that the speed depends on, the device included.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ from pvt_exp.system import children, files, machine, signals
 from pvt_exp.system.words import several
 
 BUSY = 0.25
-"""Part of the cores, or of the GPU, in use by others from which on a device was not idle."""
+"""From this use by others on, 0 to 1 of the cores or the GPU, a device counts as not idle."""
 LOOK_S = 0.5
-"""How long it is looked how busy the cores are."""
+"""How long the use of the cores is observed."""
 
 
 class Throughput(NamedTuple):
@@ -47,13 +47,13 @@ class Throughput(NamedTuple):
     inference_images_per_s: float
     """Images a second through the model in testing, a batch at a time, without loading."""
     peak_memory_bytes: int
-    """Most that the GPU's allocator held in the steps; without a GPU, of the process."""
+    """Peak memory of the GPU's allocator in the steps; without a GPU, of the process."""
     batch: int
     """Images of that batch in testing."""
     device: str
     threads: int
     busy: float
-    """Part of the device's time that others took when it began."""
+    """Use of the device by others when the measurement began, 0 to 1."""
     measured: str
     """When, in UTC."""
     code: str
@@ -65,11 +65,11 @@ class Throughput(NamedTuple):
 
     @property
     def was_idle(self) -> bool:
-        """Whether others left the device alone, so that its figures can stand in a table."""
+        """Whether nobody else used the device, so that its figures can be published."""
         return self.busy < BUSY
 
     def run_s(self, run: Run, facts: Facts) -> float:
-        """Seconds that the whole run takes, its start not among them."""
+        """Seconds of the whole run, without its start-up."""
         train, val = facts.images["train"], facts.images.get("val", 0)
         if run.holdout is not None:
             val = run.holdout.held(train)
@@ -106,13 +106,13 @@ def _smi(what: str, gpu: int) -> str | None:
 
 
 def known(runs: Path, run: Run, placement: Placement, slot: Slot) -> Throughput | None:
-    """What was measured of such a run on such a device."""
+    """The throughput of such a run on such a device; None if it was not measured."""
     found = _read(_path(runs, run, placement, slot))
     return None if found is None else Throughput(**found["throughput"])
 
 
 def of_run(runs: Path, run: Run) -> list[Throughput]:
-    """What was measured of such a run, on any device and in any placement."""
+    """All throughputs of such a run, on any device and in any placement."""
     own = _counts(run, Placement())["run"]
     return [Throughput(**found["throughput"]) for found in _all(runs) if found["run"] == own]
 
@@ -130,7 +130,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def measure(runs: Path, run: Run, placement: Placement, slot: Slot) -> Throughput:
-    """Train a few steps of the run in a slot, score some images, and keep what that took. The run itself is not begun.
+    """Train a few steps of the run in a slot, score some images, and store the throughput. The run itself is not started.
 
     Raises:
         ConfigError: with the child's last words, if it fails.
@@ -204,7 +204,7 @@ def _path(runs: Path, run: Run, placement: Placement, slot: Slot) -> Path:
 
 
 def _counts(run: Run, placement: Placement) -> dict[str, Any]:
-    """What the speed of a step depends on, besides the device."""
+    """All that the speed of a step depends on, besides the device."""
     fields = {"task", "dataset", "backbone", "batch_size", "ghost_batch_size", "precision"}
     own = {**run.model_dump(mode="json", include=fields), "optim": run.optim.kind, "ema": run.ema_decay is not None}
     own |= provenance.of_components(run)

@@ -1,4 +1,4 @@
-"""What a plan costs: counted for every row, measured where it was calibrated, and in hours where all of it was."""
+"""What a plan costs: counts for every row, throughput of calibrated rows, and hours if all rows are calibrated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from pvt_exp.store.outcome import Outcome
 from pvt_exp.store.states import GOING, PASSES
 
 CUDA_BYTES = 600 << 20
-"""What CUDA's context and its libraries take of a GPU, about."""
+"""Memory that CUDA's context and its libraries take of a GPU, about."""
 FEW = 30
 """Models that are counted, in a second or two each, before a sweep starts on GPUs."""
 GIB = 2**30
@@ -124,9 +124,7 @@ def available_memory(places: Sequence[Slot], memory_gb: float | None) -> int:
 
 
 def will_not_fit(rows: Mapping[str, Run], launcher: Launcher, placement: Placement) -> list[str]:
-    """Which rows will not fit, and why, as far as it is known at once: counted before or, on a GPU, of a few models. Those
-    too that cannot be built.
-    """
+    """Messages for rows that will not fit or cannot be built, as far as costs are cached; on a GPU a few are counted now."""
     places = launcher.slots()
     runs = [_placed(run, placement) for run in rows.values()]
     costs: list[Cost | NoCost | None] = [*cost.known(runs)]

@@ -54,5 +54,5 @@ def fitting(values: Iterable[float | None], ladder: Ladder, usual: str) -> Unit:
 
 
 def decimals(smallest: float, least: int = 2) -> int:
-    """So many that a number has ``least``, or two digits that are not zero; six at most."""
+    """Decimals for a number: ``least``, or enough for two digits that are not zero; six at most."""
     return min(max(least, 1 - math.floor(math.log10(smallest))), 6)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     Contents = Sequence[Collection[int] | None]
-    """The classes in each training image, by their places in `Facts.classes`; None of one that was not looked at."""
+    """The classes in each training image, as indices into `Facts.classes`; None for an image that was not inspected."""
 
 Split = Literal["train", "val"]
 SUFFIXES = frozenset(
@@ -32,12 +32,12 @@ SUFFIXES = frozenset(
     .pgm .png .pnm .ppm .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .vda .vst .webp
     """.split()  # noqa: SIM905
 )
-"""Of the files that are taken for images: what Pillow opens, but icons, drawings, films, and formats of one program."""
+"""Suffixes of image files: what Pillow opens, without icons, drawings, films and formats of a single program."""
 NO_IMAGE = "classes without an image"
 
 
 class Facts(NamedTuple):
-    """What there is on disk, as far as it is known before training."""
+    """What is known of the data on disk before training."""
 
     fingerprint: str | None
     """16 hex digits that change when the data do; None while data that are made on first use are not made yet."""
@@ -47,16 +47,16 @@ class Facts(NamedTuple):
     counts: dict[str, dict[str, int]] = {}  # noqa: RUF012 - nobody writes to it
     """What else there is, by split: annotations."""
     left_out: dict[str, tuple[LeftOut, ...]] = {}  # noqa: RUF012
-    """By split, what is left out, changed or not scored, as far as it can be seen before training."""
+    """By split, what is left out, changed or not scored, as far as it is known before training."""
     background: str | None = None
-    """The name of a class 0 that semantic segmentation has beside ``classes``: what belongs to no object."""
+    """The name of class 0 in semantic segmentation, which is not among ``classes``: pixels of no object."""
     unfit: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
-    """By task: why these data cannot serve it though their kind can."""
+    """By task: why these data cannot be used for it, although their kind can."""
     no_val: str | None = None
-    """Why there is nothing to validate on, which only a run with `holdout` can do without."""
+    """Why there is no validation split; then only a run with `holdout` can train."""
 
     def parted(self, holdout: Holdout, contents: "Contents" = ()) -> "Facts":
-        """The facts of the two parts of the training images; the validation split's own count for nothing.
+        """The facts of the two parts of the training images; those of the validation split are dropped.
 
         Raises:
             DataError: if one part is empty.
@@ -72,7 +72,7 @@ class Facts(NamedTuple):
     def _lacking(
         self, places: list[int], contents: "Contents", among: Iterable[int], effect: str
     ) -> tuple[LeftOut, ...]:
-        """The line for the classes of which a part of the training images has none, as far as that is known."""
+        """The message for classes without an image in a part of the training images, as far as that is known."""
         known = [there for place in places if contents and (there := contents[place]) is not None]
         if not known:
             return ()
@@ -96,9 +96,9 @@ class Dataset(Component):
     """Settings of a data set. They are light; `open` imports torch."""
 
     tasks: ClassVar[frozenset[str]] = frozenset()
-    """The kinds of task that it has labels for."""
+    """The kinds of task that it can be used for."""
     made: ClassVar[bool] = False
-    """Whether it is made on first use rather than found."""
+    """Whether it is made on first use, and not found on disk."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.\-]*$", max_length=64)
     """What the data are called in ``--data NAME=PATH``."""
@@ -124,7 +124,7 @@ class Dataset(Component):
     def check_readable(self, root: Path, facts: Facts, task: str, holdout: Holdout | None) -> None:
         """Raise DataError if no image that a run learns from, or none that it is scored on, can be read.
 
-        Where there are very many, some are looked at, and a run looks at the others before it trains.
+        Where there are very many, some are tried, and a run tries the others before it trains.
         """
 
     def open(self, root: Path, split: Split, task: str) -> "Sequence[tuple[Any, Any]]":
@@ -151,8 +151,8 @@ def some(names: Iterable[object], most: int = 5) -> str:
 def fingerprint(root: Path, files: Iterable[tuple[str, int]], read: int = 64) -> str:
     """Hash of every name and size, and of the bytes of ``read`` files spread evenly over them.
 
-    Names and sizes of a million files take seconds where their content takes hours; a data set that was re-encoded or
-    resized differs in sizes, and in the bytes of the files that are read.
+    For a million files, names and sizes take seconds, and contents would take hours. A data set that was re-encoded or
+    resized differs in file sizes, and in the files that are read.
 
     Raises:
         DataError: if a file cannot be read.
@@ -213,11 +213,11 @@ def listing(
 def require_regular(file: Path) -> None:
     """Raise DataError for a named pipe, a socket or a device: reading it may wait without end. OSError: it is not there."""
     if not (stat.S_ISREG(mode := file.stat().st_mode) or stat.S_ISDIR(mode)):  # a folder is told by what reads it
-        raise DataError(f"{file}: a named pipe, socket or device, where a file is due")
+        raise DataError(f"{file}: a named pipe, socket or device, where a file is expected")
 
 
 def scan(folder: Path) -> "list[os.DirEntry[str]]":
-    """What lies directly in a folder, by name, hidden entries left out.
+    """The entries of a folder, by name, without hidden ones.
 
     Raises:
         DataError: if it is missing, no folder, or cannot be read.
@@ -259,6 +259,6 @@ def _entries(folder: Path) -> "list[os.DirEntry[str]]":
     except FileNotFoundError:
         raise DataError(f"{folder}: no such folder") from None
     except NotADirectoryError:
-        raise DataError(f"{folder}: a file, where a folder is due") from None
+        raise DataError(f"{folder}: a file, where a folder is expected") from None
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""Classes that a reader takes for one another, and pictures that stand under two of them."""
+"""Checks for class names that are almost equal, and for equal images in several classes."""
 
 import hashlib
 import unicodedata
@@ -11,13 +11,13 @@ from pvt_exp.datasets import some
 from pvt_exp.datasets._pictures import kept
 
 MOST_FILES = 20_000
-"""Files of one size in several classes that are compared."""
+"""Most files of equal size that are compared."""
 TAIL = 4096
-"""Bytes from a file's end that tell whether it is worth comparing."""
+"""Bytes at a file's end that are compared first."""
 
 
 def names(classes: Iterable[str]) -> tuple[LeftOut, ...]:
-    """The line for classes whose names differ only by case, spaces or the Unicode form of their letters."""
+    """The message for classes whose names differ only by case, spaces or the Unicode form of their letters."""
     groups: dict[str, dict[str, None]] = {}
     for name in classes:
         groups.setdefault("".join(unicodedata.normalize("NFKC", name).casefold().split()), {})[name] = None
@@ -26,7 +26,7 @@ def names(classes: Iterable[str]) -> tuple[LeftOut, ...]:
 
 
 def pictures(root: Path, files: Sequence[tuple[int, str, int]], state: str) -> tuple[LeftOut, ...]:
-    """The line for images of one content that stand under several classes.
+    """The message for equal images in several classes.
 
     Args:
         root: The folder of the data.
@@ -55,7 +55,7 @@ def pictures(root: Path, files: Sequence[tuple[int, str, int]], state: str) -> t
 
 
 def _alike(root: Path, groups: Sequence[Sequence[tuple[int, str]]]) -> list[list[tuple[int, str]]]:
-    """Of files of one size each group of one content, in several classes."""
+    """Groups of equal files that are in several classes, among files of equal size."""
     found = []
     for group in groups:
         for ending in _split(root, group, TAIL):
@@ -64,7 +64,7 @@ def _alike(root: Path, groups: Sequence[Sequence[tuple[int, str]]]) -> list[list
 
 
 def _split(root: Path, group: Sequence[tuple[int, str]], most: int | None) -> list[list[tuple[int, str]]]:
-    """The parts of a group that have one end of so many bytes, or one content, and are of several classes."""
+    """Split a group by its last bytes, or by content, and keep the parts that have several classes."""
     by_content: dict[bytes, list[tuple[int, str]]] = {}
     for number, path in group:
         try:

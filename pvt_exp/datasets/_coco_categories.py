@@ -71,13 +71,13 @@ def follow(written: Written, train: Written, classes: Classes, wanted: Wanted) -
 
 
 def _meant(key: str, category: tuple[int, str], written: Written) -> bool:
-    """Whether a key means a category: by its name, or by its id where no category has the key as its name."""
+    """Whether a key stands for a category: its name, or its id where no category has the key as its name."""
     number, name = category
     return key == name or (key == str(number) and all(each != key for _, each in written))
 
 
 def _said(number: int, wanted: Wanted, written: Written) -> bool:
-    """Whether it is said of a category what it becomes."""
+    """Whether the settings name the class of a category."""
     name = dict(written)[number]
     return isinstance(wanted, Mapping) and any(_meant(key, (number, name), written) for key in wanted)
 

@@ -1,4 +1,4 @@
-"""The image that a name in a COCO file most likely means, where there is none of that name."""
+"""Suggests the image that a COCO file most likely means, where there is none of that name."""
 
 import difflib
 import re
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 CLOSE = 5000
-"""Names among which one that is spelled alike is looked for; of more it would take minutes."""
+"""Most names that are searched for a similar one; more would take minutes."""
 
 
 def nearest(missing: Iterable[str], there: list[str]) -> list[str]:

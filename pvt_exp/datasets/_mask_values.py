@@ -1,4 +1,4 @@
-"""What the values in a mask stand for: the numbers of classes, or what a map or a threshold makes of them."""
+"""The meaning of values in a mask: class numbers, or what a map or a threshold makes of them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ def _pairs(value: Any) -> Any:
     """A mapping as pairs, sorted, so that one map has one id."""
     pairs = value.items() if isinstance(value, Mapping) else value
     if not isinstance(value, Mapping | list | tuple):
-        raise ValueError("a map from what stands in the masks to classes is due, such as {0: 0, 255: 1}")
+        raise ValueError("a map from what stands in the masks to classes is expected, such as {0: 0, 255: 1}")
     found = {}
     for key, label in pairs:
         name = str(key).lower()
@@ -51,7 +51,7 @@ class Meaning(Frozen):
 
     @property
     def colours(self) -> bool:
-        """Whether masks are told by colour."""
+        """Whether masks are colour images."""
         return self.values is not None and self.values[0][0].startswith("#")
 
     @property

@@ -1,4 +1,4 @@
-"""Whether data are scored on what was learnt: one folder or file for both splits, and images that both splits have."""
+"""Checks that training and validation data are apart: one folder or file for both splits, and images in both."""
 
 import contextlib
 import filecmp
@@ -14,12 +14,12 @@ LEARNT = "the score would be of what was learnt"
 
 
 def same_words(train: str, val: str) -> bool:
-    """Whether two paths in the data's folder name one place, as ``train`` and ``./train/`` do."""
+    """Whether two relative paths are the same, as ``train`` and ``./train/`` are."""
     return os.path.normpath(train) == os.path.normpath(val)
 
 
 def check_apart(root: Path, train: str, val: str, what: str) -> None:
-    """Raise DataError if two paths, links followed, lead to one folder or file; ``what`` of the two it is."""
+    """Raise DataError if two paths, links followed, lead to one folder or file; ``what`` names the kind."""
     with contextlib.suppress(OSError):  # what is missing is said by what reads it
         if (root / train).samefile(root / val):
             raise DataError(f"{root / val}: the same {what} as {root / train}: {LEARNT}")
@@ -28,7 +28,7 @@ def check_apart(root: Path, train: str, val: str, what: str) -> None:
 def in_both(
     root: Path, folders: tuple[str, str], train: Iterable[tuple[str, int]], val: list[tuple[str, int]], state: str
 ) -> tuple[LeftOut, ...]:
-    """The line for validation images that training has too: the same file, or a copy by the same name below its folder.
+    """The message for validation images that training has too: the same file, or a copy by the same name below its folder.
 
     Args:
         root: The folder of the data.

@@ -1,4 +1,4 @@
-"""Which image belongs to which mask: by their names in two folders, or by a list of names; and what has no partner."""
+"""Pairs images with masks, by their names in two folders or by a list of names, and finds those without a partner."""
 
 import difflib
 import re
@@ -16,7 +16,7 @@ File = tuple[str, int]
 
 
 class NoMasks(DataError):
-    """A folder of masks has none."""
+    """There is no mask in the folder of masks."""
 
 
 class Folders(NamedTuple):
@@ -186,7 +186,7 @@ def _listed(root: Path, where: Folders, images: dict[str, File], masks: dict[str
         stems[stem] = None
     if not stems:
         raise DataError(
-            f"{file}: {'all names are marked -1' if no_members else 'empty'}; a name in each line is due here"
+            f"{file}: {'all names are marked -1' if no_members else 'empty'}; a name in each line is expected here"
         )
     told = (
         *excluded.count("names that are listed twice", "taken once", twice),

@@ -110,7 +110,7 @@ class Pictures(Dataset):
                 raise DataError(none_of(number, what, why))
 
     def turned(self, names: Sequence[str], what: str) -> LeftOut:
-        """The line for files that a tag turns."""
+        """The message for files that an EXIF tag rotates."""
         few = tuple(map(files.shown, names[:EXAMPLES]))
         effect, hint = "turned upright", "annotations of the stored pixels need dataset.exif: ignore"
         if self.exif == "ignore":
@@ -150,7 +150,7 @@ class Pictures(Dataset):
 
 
 def of_frames(names: Sequence[str], what: str) -> LeftOut:
-    """The line for animations and for files of several pages."""
+    """The message for animations and for files of several pages."""
     return LeftOut(what, len(names), "read as their first frame", tuple(map(files.shown, names[:EXAMPLES])))
 
 
@@ -162,12 +162,12 @@ def _of_other_size(seen: dict[str, Any]) -> LeftOut:
 
 
 def none_of(number: int, what: str, why: str) -> str:
-    """What is said where none of so many images can be read; ``what``: "learn from", and ``why`` the first one cannot."""
+    """The message where none of so many images can be read; ``what``: "learn from", and ``why`` the first one cannot."""
     return f"none of the {several(number, 'image')} to {what} can be read; the first: {why}"
 
 
 def kept(question: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The answer to a question of some data in some state, from the user's cache if it was asked before."""
+    """The result of a check of data in a known state; cached in the user's folder."""
     key = hashlib.sha256(f"{FORMAT} {question}".encode("utf-8", "surrogateescape")).hexdigest()[:24]
     folder = machine.cache_folder() / "looks"
     if (known := files.read_json(folder / f"{key}.json")) is not None:

@@ -10,7 +10,7 @@ Size = tuple[int, int]
 
 
 def differs(path: Path, found: Size, due: Size, tagged: bool, turn: bool) -> str:
-    """What is said of an image that has one size where another is due.
+    """The message for an image that has another size than its annotations say.
 
     Args:
         path: Of the image.
@@ -26,7 +26,7 @@ def differs(path: Path, found: Size, due: Size, tagged: bool, turn: bool) -> str
 
 
 def by_tag(found: Size, due: Size, tagged: bool, turn: bool) -> str:
-    """What is said behind the name of an image that has one size where another is due, if that is an EXIF tag's doing."""
+    """The end of that message, where an EXIF tag is the reason; else empty."""
     if not tagged or found != due[::-1]:
         return ""
     if turn:

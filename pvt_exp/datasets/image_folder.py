@@ -51,7 +51,9 @@ class Settings(Pictures):
         for split, (classes, files, _) in found.items():
             where = root / (self.train if split == "train" else self.val)
             if not classes:
-                raise DataError(f"{where}: no folders in it; a folder for each class is due here, with images in it")
+                raise DataError(
+                    f"{where}: no folders in it; a folder for each class is expected here, with images in it"
+                )
             filled = {classes[n] for n, _, _ in files}
             if bare := [name for name in classes if name not in filled]:
                 raise DataError(f"{where}: no images in the class folder {some(bare)}; known suffixes: {_suffixes()}")

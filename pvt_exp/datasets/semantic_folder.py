@@ -293,7 +293,7 @@ class Settings(Pictures):
         names = told.get("classes")
         names = [name for name in names if isinstance(name, str) and name] if isinstance(names, list) else []
         if not 2 <= len(names) <= MOST_CLASSES or len(set(names)) < len(told["classes"]):
-            raise DataError(f"{path}: a list of 2 to {MOST_CLASSES} different class names is due here")
+            raise DataError(f"{path}: a list of 2 to {MOST_CLASSES} different class names is expected here")
         ignored = told.get("ignore_index")
         if type(ignored) is int and self.meaning.label(ignored, len(names)) != IGNORED:
             raise DataError(f"{path}: says that {ignored} is ignored; set dataset.ignore_index: {ignored}")

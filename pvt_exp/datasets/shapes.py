@@ -69,7 +69,7 @@ class Settings(Dataset):
                     raise ValueError(f"{name} is not {size} bytes long")
             return Facts(meta["fingerprint"], tuple(meta["classes"]), meta["images"], background=GROUND)
         except NotADirectoryError:
-            raise DataError(f"{root}: a file, where the folder for made data is due") from None
+            raise DataError(f"{root}: a file, where the folder for made data is expected") from None
         except FileNotFoundError:
             if folder.exists():
                 raise DataError(f"{folder}: files are missing; delete the folder, and it is made anew") from None

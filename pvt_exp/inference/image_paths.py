@@ -37,7 +37,9 @@ def images(words: Sequence[str]) -> Meant:
             told += rest
         elif os.path.lexists(path):
             if _is_special(path):
-                raise ConfigError(f"{files.shown(word)}: a named pipe, socket or device, where an image file is due")
+                raise ConfigError(
+                    f"{files.shown(word)}: a named pipe, socket or device, where an image file is expected"
+                )
             here = [path]
         else:
             here, special = _matching(path)

@@ -95,7 +95,7 @@ def data_of(run: Run, words: Sequence[str], class_names: Sequence[str] | None = 
 def room(out: Path) -> None:
     """Raise ConfigError unless a folder can be made, or holds nothing but what `pvt-exp predict` wrote."""
     if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out {out}: a file, where a folder is due")
+        raise ConfigError(f"--out {out}: a file, where a folder is expected")
     there = {str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()} if out.exists() else set()
     told = files.read_json(out / "predictions.json") or {}
     ours = {"predictions.json"}

@@ -1,4 +1,4 @@
-"""What starts runs somewhere. Each file is a kind; here is what they share."""
+"""Launchers start runs. Each file is a kind; here is what they share."""
 
 import os
 from collections import Counter
@@ -72,12 +72,12 @@ class Ended(NamedTuple):
     code: int
     """The exit status; negative: the signal that ended it."""
     why: str | None = None
-    """Where it is not the run's own doing that it ended: what was."""
+    """The cause, where the run did not end by itself."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a launcher is to do."""
+    """What a launcher asks and tells its caller."""
 
     next_attempt: Callable[[Slot], Path | None]
     """The attempt to start in a slot that is free; none: nothing can start there now."""

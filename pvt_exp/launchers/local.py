@@ -27,9 +27,9 @@ from pvt_exp.system import children, inherited, machine, signals
 from pvt_exp.system.words import are, several
 
 PATIENCE_S = 30.0
-"""How long a run that was asked to stop may take before it is made to."""
+"""How long a run that was asked to stop may take before it is killed."""
 SERVER_GONE = 255
-"""What multiprocessing gives as the exit status of a process whose server went away; no run ends by it."""
+"""Exit status that multiprocessing reports if the forkserver died; no run ends with it."""
 SERVER_KILLED = "the process that runs are forked from was killed"
 
 
@@ -109,9 +109,9 @@ class Settings(Launcher):
 
 
 def _serve_from(home: str) -> None:
-    """Have the server import pvt_exp from the folder ``home``: one that was started for another copy of it ends.
+    """Make the server import pvt_exp from the folder ``home``: a server of another copy is ended.
 
-    Of ``sys.path``, which the server is given; this process has imported pvt_exp, and goes on with that.
+    It does so by ``sys.path``, which the server gets; this process keeps the pvt_exp that it has imported.
     """
     if _homes != [home]:
         stop_server()
@@ -124,7 +124,7 @@ _homes: list[str] = []
 
 
 def stop_server() -> None:
-    """End the process that runs are forked from, if it is there; the next run starts another."""
+    """End the forkserver, if it runs; the next run starts another."""
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
     while _homes:
         sys.path.remove(_homes.pop())
@@ -141,7 +141,7 @@ def _groups(gpus: tuple[int, ...], each: int) -> list[tuple[int, ...]]:
 
 
 def _code(ranks: list[BaseProcess]) -> int | None:
-    """How a run ended, if it has: as its first process did, or else as the first of the others that did not end well."""
+    """Exit status of a run, if it has ended: that of its first process, or of the first other one that failed."""
     first, *others = (process.exitcode for process in ranks)
     return first if first is not None else next((code for code in others if code), None)
 
@@ -173,7 +173,7 @@ def _start(ranks: Sequence[BaseProcess], code: str) -> bool:
 
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
-    """Meanwhile have these variables; none: not there."""
+    """Set environment variables inside; None removes one."""
     before = {name: os.environ.get(name) for name in variables}
     _set(variables)
     try:
@@ -191,7 +191,7 @@ def _set(variables: Mapping[str, str | None]) -> None:
 
 
 def _run(attempt: str, rank: int = 0) -> None:
-    """In the forked process: become a group of its own that ends with the driver, then train."""
+    """In the forked process: start a process group that ends with the driver, then train."""
     signals.heed()
     os.setsid()
     driver = multiprocessing.parent_process()
@@ -203,7 +203,7 @@ def _run(attempt: str, rank: int = 0) -> None:
 
 
 def _end_with(sentinel: int) -> None:
-    """No run outlives its driver, not even one that was killed: its end closes the pipe behind the sentinel."""
+    """End this run when its driver ends, even by SIGKILL: that closes the pipe of the sentinel."""
     wait([sentinel])
     os.killpg(0, signal.SIGKILL)
 

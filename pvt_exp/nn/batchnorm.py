@@ -1,4 +1,4 @@
-"""Running statistics of BatchNorm where several ranks train: what one process has that sees all groups one after another.
+"""Running statistics of BatchNorm over several ranks: equal to those of one process that sees all groups in turn.
 
 A step moves the running value r by momentum m to d r + m s_i, where d is 1 - m and s_i is of the group of rank i. From the
 values r_i of the ranks after their own step, that after all groups in their order follows:
@@ -15,7 +15,7 @@ from pvt_exp.nn import ranks
 
 
 class Statistics:
-    """Of a network's BatchNorm layers; nothing happens where one process trains."""
+    """Keeps the statistics of a network's BatchNorm layers equal on all ranks; with one rank it does nothing."""
 
     def __init__(self, network: nn.Module) -> None:
         self._layers = [
@@ -25,7 +25,7 @@ class Statistics:
         self._moving: list[Any] = []
 
     def note(self) -> None:
-        """Before a step's forward pass: where they stand."""
+        """Call before a step's forward pass: remembers the statistics."""
         self._moving = [layer for layer in self._layers if layer.training] if ranks.world() > 1 else []
         if self._moving:
             self._before_N = _flat(self._moving)
@@ -33,7 +33,7 @@ class Statistics:
 
     @torch.no_grad()
     def join(self) -> None:
-        """After its backward pass, for which autograd wants them as the step left them: bring all ranks' together."""
+        """Call after the backward pass, which needs them unchanged: joins the statistics of all ranks."""
         if not self._moving:
             return
         world, own_N = ranks.world(), _flat(self._moving)

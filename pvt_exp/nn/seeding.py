@@ -10,9 +10,9 @@ import torch
 
 @contextlib.contextmanager
 def generators_kept() -> Iterator[None]:
-    """Afterwards the global random generators stand where they stood before.
+    """Restore the state of the global random generators afterwards.
 
-    A loader without worker processes draws in the process that trains, whose own draws it must not move.
+    A loader without worker processes draws in the training process, and must not change what training draws.
     """
     kept = torch.default_generator.get_state(), random.getstate(), np.random.get_state()
     try:
@@ -24,7 +24,7 @@ def generators_kept() -> Iterator[None]:
 
 
 def draw_from(seed: int) -> None:
-    """Start the global random generators from ``seed``; within `generators_kept`."""
+    """Seed the global random generators; within `generators_kept`."""
     torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which would seed the GPUs too
     random.seed(seed)
     np.random.seed((seed % 2**32, seed >> 32))

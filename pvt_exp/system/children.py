@@ -1,4 +1,4 @@
-"""The one way in which this package starts Python: a child runs the same package, and nothing that lies where one types.
+"""Starts Python child processes: they import this package, and nothing from the current folder.
 
 ``python -m`` would look for modules in the current folder first: a ``torch.py`` there would be run, and the `pvt_exp` of
 another checkout would answer for this one. Run as a script, this file imports the package that it is part of, and then
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 SAFE = {"PYTHONSAFEPATH": "1"}
-"""Tells Python, and what a child itself starts, not to look in the current folder."""
+"""Tells Python, and children of a child, not to import from the current folder."""
 
 LONGEST = 92 if sys.platform == "darwin" else 107
 """Bytes of a socket's path that a system takes."""
 SOCKET = "pymp-xxxxxxxx/listener-xxxxxxxx"
-"""What multiprocessing puts below the folder for temporary files."""
+"""The path that multiprocessing adds to the folder for temporary files."""
 SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 
 
@@ -93,7 +93,7 @@ def make_room() -> None:
 
 
 def last_line(said: str, otherwise: str) -> str:
-    """What a child that failed said at last."""
+    """The last line that a failed child wrote."""
     lines = said.strip().splitlines()
     return lines[-1] if lines else otherwise
 

@@ -1,4 +1,4 @@
-"""Writing whole or not at all, and reading what may be torn."""
+"""Atomic writing of files, and reading of files that may be incomplete."""
 
 import contextlib
 import errno
@@ -173,7 +173,7 @@ def _beside(path: Path, text: str | bytes) -> Path:
 
 @contextlib.contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Say which file it was that could not be written: a full disk does not."""
+    """Add the file's name to an OSError, which that of a full disk lacks."""
     try:
         yield
     except OSError as error:
@@ -375,7 +375,7 @@ def line(text: object, most: int = 1000) -> str:
 
 
 def lines(text: str) -> str:
-    """A reason as it is, without what a terminal would obey."""
+    """A reason with its line breaks, without control characters of terminals."""
     return "\n".join(map(shown, text.splitlines()))
 
 
@@ -386,7 +386,7 @@ def any_name(stream: Any) -> None:
 
 
 def now() -> str:
-    """The time as records have it."""
+    """The current time as in records."""
     return time_of(time.time())
 
 

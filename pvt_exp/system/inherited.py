@@ -1,7 +1,7 @@
-"""What the environment says of processes that others started together: Slurm, torchrun, MPI. A run is none of those.
+"""Removes environment variables of Slurm, torchrun and MPI about ranks.
 
-A run, and every child that computes, is told its rank by who starts it. Lightning and others would take it from here: one
-that is told rank 3 writes no curves, and one of "2 tasks" waits for the other.
+Our launcher sets the ranks of a run. Lightning and others would take them from these variables: a process with rank 3
+writes no curves, and one of 2 tasks waits for the other.
 """
 
 import os
@@ -13,11 +13,11 @@ NAMES = (
     *("ROLE_RANK", "ROLE_NAME", "ROLE_WORLD_SIZE", "XRT_SHARD_WORLD_SIZE", "TPU_PROCESS_ADDRESSES"),
 )
 KEPT = ("SLURM_JOB_ID", "SLURM_TMPDIR")
-"""What says where a run is, and nothing of ranks."""
+"""Variables that are kept: they say nothing about ranks."""
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a variable is about processes that others started together."""
+    """Whether a variable describes ranks of Slurm, torchrun or MPI."""
     return name in NAMES or (name.startswith(PREFIXES) and name not in KEPT)
 
 

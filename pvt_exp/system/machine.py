@@ -1,4 +1,4 @@
-"""What this machine gives a process: cores, memory, a folder for the cache; also where Linux's own calls are missing."""
+"""What this machine has for a process: cores, memory, a cache folder; works without Linux's own calls too."""
 
 import math
 import os
@@ -75,9 +75,9 @@ def expanded(path: str | Path) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where what is worked out once is kept: ``$XDG_CACHE_HOME/pvt_exp``, else ``~/.cache/pvt_exp``.
+    """The cache folder: ``$XDG_CACHE_HOME/pvt_exp``, else ``~/.cache/pvt_exp``.
 
-    Where that cannot be written to, a folder of this user's beside other temporary files, which is told.
+    Where that cannot be written to, a folder of this user among the temporary files, with a message.
     """
     named, person = os.environ.get("XDG_CACHE_HOME"), home()
     return _writable(Path(named) if named else person / ".cache" if person else None)
@@ -98,7 +98,7 @@ def _writable(usual: Path | None) -> Path:
 
 
 def _lacks(folder: Path) -> str | None:
-    """Why nothing can be kept in a folder, if so; it is made, for this user alone."""
+    """Why a folder cannot be used; None if it can. It is created, for this user alone."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -108,7 +108,7 @@ def _lacks(folder: Path) -> str | None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether nobody else can put anything into a folder, whose content is trusted."""
+    """Whether nobody else can write to a folder, whose content is trusted."""
     told = folder.lstat()
     return stat.S_ISDIR(told.st_mode) and (
         not hasattr(os, "getuid") or (told.st_uid == os.getuid() and not told.st_mode & 0o022)

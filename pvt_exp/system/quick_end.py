@@ -1,6 +1,6 @@
-"""A process that imports this first ends at once: libraries remove their temporary files, and are then not taken apart.
+"""Importing this first makes a process end at once, after exit handlers, without freeing its modules.
 
-That takes seconds for torch and the like, in which what reads the driver's output would wait.
+Freeing torch and the like takes seconds, for which whoever reads the output would wait.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""Where the command writes: terminals that lack characters, streams that are closed, pipes that nobody reads any more."""
+"""Output streams: terminals that lack characters, closed streams, pipes whose reader has gone."""
 
 import codecs
 import json
@@ -15,7 +15,7 @@ LIKE = {
     "ß": "ss", "æ": "ae", "ø": "o",
     "━": "-", "╸": "-", "╺": "-",
 }  # fmt: skip
-"""What looks like a character, in ASCII."""
+"""ASCII replacements of characters."""
 ERRORS = "pvt_exp.like"
 """The name under which codecs know `_replace`."""
 CLOSED = 141
@@ -61,7 +61,7 @@ def _finite(value: Any) -> Any:
 
 
 def abandon() -> None:
-    """Write nowhere from now on: the end of the program would flush what is left into the closed pipe."""
+    """Discard further output: at exit Python would flush the rest into the closed pipe."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

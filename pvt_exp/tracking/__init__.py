@@ -1,4 +1,4 @@
-"""What W&B is told, and how it cannot hold up a run.
+"""Weights & Biases: logging of runs and sweeps, which never delays or fails a run.
 
 Begin with `logger` (a run while it trains) and `sync` (what was offline).
 """

@@ -1,4 +1,4 @@
-"""W&B's file of records, as far as it must be known to mend one whose writer was killed.
+"""Repairs W&B's file of records after its writer was killed.
 
 The format is LevelDB's log: 7 bytes of head, then blocks of 32 KiB of chunks, each with a head of 4 bytes of checksum, 2 of
 length and 1 of kind; a record is one chunk (kind 1), or begins with kind 2 and ends with kind 4.
@@ -37,7 +37,7 @@ def whole_bytes(content: bytes) -> int:
 
 
 def mend(path: Path) -> None:
-    """Cut off a torn end, which ``wandb sync`` would not get over. Not for a file that is still being written."""
+    """Cut off an incomplete end, on which ``wandb sync`` fails. Not for a file that is still being written."""
     whole = whole_bytes(path.read_bytes())
     if whole < path.stat().st_size:
         with path.open("r+b") as file:

@@ -1,4 +1,4 @@
-"""What W&B is told of a run's place in a sweep: group, name, tags, notes, and the row's choice of every axis."""
+"""A run's labels in W&B: group, name, tags, notes, and the row's choice of every axis."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What a run is told to W&B. The record is the run's folder; W&B mirrors it, and its absence never fails a run."""
+"""Logs a run to W&B. The run's folder is the record; W&B is a copy, and a run does not fail without it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.tracking import client as wandb_client
 
 ALERTED = ("failed", "diverged", "out_of_memory")
-"""End states that are news; the others someone has asked for."""
+"""End states that send an alert; the others were requested by a person."""
 
 
 class Wandb(WandbLogger):
@@ -35,7 +35,7 @@ class Wandb(WandbLogger):
         self._try(lambda: self.experiment.log(_shown(pictures, per_class), step=step))
 
     def ended(self, state: str, reason: str = "", summary: dict[str, Any] | None = None) -> None:
-        """Say how the run ended, and give W&B a limited time to take it in; after the first call it does nothing.
+        """Finish the W&B run, within a limited time. Later calls do nothing.
 
         ``state`` is one of the store's; ``done`` is a run of W&B that finished, all others are one that failed.
         """

@@ -1,7 +1,7 @@
 """The end of a sweep as a run of W&B: its table, its files as an artifact, and an alert where they are wanted.
 
-W&B takes seconds to import and may wait for its server, so it is told by a process of its own, which has a limit and
-gets the folder ``runs/reports/SWEEP``. What it is told is ``next.json`` there, which becomes ``told.json``.
+W&B takes seconds to import and may wait for its server, so a process of its own does it, with a time limit,
+in the folder ``runs/reports/SWEEP``. It sends ``next.json``, which is then renamed ``told.json``.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from pvt_exp.tracking import client
 MOST_CHARS = 100
 """Of a name of W&B; longer ones end in a hash."""
 LIMIT_S = {"online": 20.0, "offline": 60.0}
-"""Of the whole process; offline it waits for nobody, and takes long only where the machine is overloaded."""
+"""Time limit of the process. Offline it waits for no server, and is slow only on an overloaded machine."""
 
 
 def tell(table: dict[str, Any], paths: Sequence[Path], tracking: Tracking, runs: Path, part: str = "") -> None:

@@ -1,4 +1,4 @@
-"""W&B's server as it is known here: its address, the key for it, and whether it answers. Light: imports nothing of W&B."""
+"""W&B's server: its address, the API key, and whether it answers. Does not import wandb."""
 
 import base64
 import configparser
@@ -16,7 +16,7 @@ from pvt_exp.system import machine
 
 CLOUD = "https://api.wandb.ai"
 PATIENCE_S = 3.0
-"""How long the server may take to say that it is there."""
+"""How long the server may take to answer."""
 
 
 def base_url() -> str:
@@ -44,7 +44,7 @@ def api_key() -> str | None:
 
 
 def problem(patience_s: float = PATIENCE_S) -> str | None:
-    """Why W&B's server cannot be told anything now, in words; None where it answers and takes the key.
+    """Why W&B's server cannot be used now; None where it answers and accepts the key.
 
     Takes ``patience_s`` at most, whatever the server, its name or the network do: W&B's own client waits for minutes.
     """
@@ -59,7 +59,7 @@ def problem(patience_s: float = PATIENCE_S) -> str | None:
 
 
 def _ask(key: str, patience_s: float) -> str | None:
-    """The smallest question that needs the key."""
+    """The smallest request that needs the key."""
     url, told = base_url(), base64.b64encode(f"api:{key}".encode()).decode()
     headers = {"Authorization": f"Basic {told}", "Content-Type": "application/json"}
     body = json.dumps({"query": "query Viewer { viewer { id } }"}).encode()

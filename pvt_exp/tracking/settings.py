@@ -1,4 +1,4 @@
-"""Whom W&B tells, and in which mode: the command line, the environment and `site.yaml` together."""
+"""W&B's mode, project and entity, from the command line, the environment and `site.yaml`."""
 
 import os
 

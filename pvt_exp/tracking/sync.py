@@ -1,6 +1,6 @@
-"""Uploads what W&B was told offline, with W&B's own ``wandb sync``, several runs at a time.
+"""Uploads offline runs with ``wandb sync``, several runs at a time.
 
-What is done is remembered by W&B, in a file ``*.wandb.synced`` beside the data.
+wandb marks uploaded data by a file ``*.wandb.synced`` beside them.
 """
 
 import re
@@ -30,7 +30,7 @@ class Waiting:
 
 
 def waiting(runs: Path) -> tuple[list[Waiting], int]:
-    """What is to be uploaded, and how many runs are left out because they are trained just now."""
+    """The runs to upload, and how many are left out because they are being trained."""
     found, busy = [], 0
     for folder in sorted(path.parent for path in runs.glob("*/run.yaml")):
         parts = [part for attempt in attempts.of(folder) for part in _unsent(attempt)]

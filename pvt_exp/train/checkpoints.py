@@ -1,4 +1,4 @@
-"""A run's checkpoints: at the end of each epoch and every so many minutes, written whole or not at all; and found again.
+"""A run's checkpoints: written atomically at the end of each epoch and every few minutes, and found again.
 
 All draws of training follow from (seed, epoch, batch) and the loader's place is in the checkpoint, so a run that goes on
 from one, in the midst of an epoch too, computes what an undisturbed one does.
@@ -22,15 +22,15 @@ from pvt_exp.system.signals import Stopping
 from pvt_exp.train.record import Record
 
 KEPT = 2
-"""Checkpoints of a run that stay while it goes on: should the newest prove torn, there is the one before."""
+"""Checkpoints that are kept during a run: if the newest is damaged, the one before is used."""
 
 
 LONG_S = 10.0
-"""A validation that takes longer may be stopped: then the last step before it is computed again, and no more."""
+"""Before a validation that takes longer a checkpoint is written, so that stopping it loses one step at most."""
 
 
 class Whole(TorchCheckpointIO):
-    """Writes a file beside and renames it. Lightning leaves copies in the system's folder when it is killed."""
+    """Writes a temporary file beside the target and renames it. Lightning leaves files in the system's folder if killed."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
@@ -63,16 +63,16 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._loader: Any = None
         self._place = 0
         self._validating_s = math.inf
-        """What the newest validation took; it may be long until it is known."""
+        """Seconds of the newest validation; infinite until it is known."""
         self._is_safe = False
-        """Whether there is a checkpoint one step before the validation that comes."""
+        """Whether there is a checkpoint one step before the next validation."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The loader's place; Lightning's own way forgets it where `estimated_stepping_batches` was asked for before."""
+        """The loader's place. Lightning loses it where `estimated_stepping_batches` was used before."""
         return {"place": self._loader.place}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the loader's place."""
         self._place = int(state_dict["place"])
 
     @property

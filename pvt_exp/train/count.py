@@ -68,12 +68,12 @@ def solve(
 
 @cache
 def _target(base: str, cost: str) -> int:
-    """What the base of a sweep costs; all its rows ask."""
+    """The cost of a sweep's base; cached, as all rows need it."""
     return ASK[cost](_build(config.make(Run, json.loads(base))))
 
 
 def said(question: dict[str, Any]) -> dict[str, Any]:
-    """``answer``, or ``error``: why there is none. A question that fails leaves the others alone."""
+    """``answer``, or ``error`` with the reason. A question that fails does not affect the others."""
     try:
         return {"answer": answer(question)}
     except Exception as error:  # whatever a network raises is the answer to this question

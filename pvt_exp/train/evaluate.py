@@ -107,7 +107,7 @@ def _score(
 
 
 class Timer(pl.Callback):
-    """How many images were scored and how long that took, loading included; the scores' own computing is not."""
+    """Counts images and the time that they took, loading included, without computing the scores at the end."""
 
     def __init__(self, length: int, show: bool) -> None:
         self.length, self.images, self.unread = length, 0, list[str]()
@@ -132,7 +132,7 @@ class Timer(pl.Callback):
 
 
 def _print(found: dict[str, Any]) -> None:
-    """For a person."""
+    """Print the figures for a person."""
     say = Console(
         width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, emoji=False, soft_wrap=True
     ).print

@@ -126,14 +126,14 @@ def try_out(run: Run, placement: Placement) -> None:
 
 
 class _Once(pl.Callback):
-    """Ends training after an epoch; schedules are those of all epochs."""
+    """Ends training after one epoch; the learning rate follows the schedule of all epochs."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         trainer.should_stop = True
 
 
 class Ready(NamedTuple):
-    """What a run trains on."""
+    """The data of a run, opened."""
 
     facts: Facts
     train: Any
@@ -144,7 +144,7 @@ class Ready(NamedTuple):
 
 
 def get_ready(run: Run, placement: Placement) -> Ready:
-    """Threads and precision set, the data made, looked at and opened.
+    """Set threads and precision; make, inspect and open the data.
 
     Raises:
         DataError: if the data are not as the run says.
@@ -162,7 +162,7 @@ def get_ready(run: Run, placement: Placement) -> Ready:
 
 
 def accumulated(run: Run, placement: Placement) -> int:
-    """Micro-batches that a rank takes for a step."""
+    """Micro-batches of a rank in a step."""
     return run.batch_size // (placement.micro_batch or run.ghost_batch_size) // placement.ranks
 
 
@@ -212,7 +212,7 @@ def _refuse_other_statistics(module: Any, micro_batch: int, ghost_batch_size: in
 
 
 def _start(run: Run, placement: Placement, backbone: nn.Module) -> dict[str, Any] | None:
-    """Put the weights that the run starts from into the backbone; how they matched, or None where it starts at random."""
+    """Load pretrained weights into the backbone; returns how they matched, or None where it starts at random."""
     file = Path(placement.weights) if placement.weights else None
     settings, told = run.backbone.pretrained, {}
     if run.pretrain is not None and run.pretraining is not None:
@@ -251,7 +251,7 @@ def _clean(attempt: Path, keep: str) -> None:
 
 
 def set_up(run: Run, placement: Placement) -> None:
-    """Threads, precision and quiet, before anything is computed."""
+    """Set threads and precision, and silence libraries, before anything is computed."""
     for library in ("pytorch_lightning", "lightning_fabric"):  # tips and expected oddities; a run's log has the rest
         warnings.filterwarnings("ignore", module=library)
         logging.getLogger(library).setLevel(logging.WARNING)

@@ -21,12 +21,12 @@ from pvt_exp.train import fit
 from pvt_exp.train.record import Stopwatch
 
 WARM_UP = 2
-"""Steps that are not counted: allocators, kernels and the optimizer's state are set up in them."""
+"""Steps before timing starts: they set up allocators, kernels and the optimizer's state."""
 STEPS, LEAST_STEPS, PATIENCE_S = 20, 2, 15.0
-"""Steps that are counted; fewer where they take longer than this."""
+"""Timed steps; fewer, but at least ``LEAST_STEPS``, where they take longer than ``PATIENCE_S`` seconds."""
 
 MOST_EPOCHS = 1000
-"""Of small data sets, whose epochs have few steps."""
+"""Most epochs, for small data sets, whose epochs have few steps."""
 
 
 def main(request: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ class Clock(pl.Callback):
 
 
 def score(module: Any, validation: Any, run: Run, shared: int, place: torch.device) -> dict[str, Any]:
-    """Images a second in validation, which so many processes share; and through the model alone, a batch at a time."""
+    """Images a second in validation, over ``shared`` processes; and through the model alone, a batch at a time."""
     narrow = NARROW.get(run.precision)
     module.eval()
     with torch.no_grad(), torch.autocast(place.type, narrow) if narrow else contextlib.nullcontext():

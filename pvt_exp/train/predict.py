@@ -1,7 +1,7 @@
-"""The process of ``pvt-exp predict``: what a finished run finds on images, as pictures and as ``predictions.json``.
+"""The process of ``pvt-exp predict``: writes a finished run's predictions as pictures and as ``predictions.json``.
 
-Images go through one at a time, so that what is found depends on no other. The folder appears when all is done.
-Light until it has seen that all images can be read; only then does it import what computes.
+Images are predicted one at a time, so that none affects another. The folder appears when all is done. Torch is imported
+only after all images have been found readable.
 """
 
 import shutil
@@ -35,7 +35,7 @@ SHOWN = 10
 
 
 def main(request: dict[str, Any]) -> None:
-    """Look at the images that the request names, and write what is found."""
+    """Predict the images that the request names, and write the results."""
     run, placement = config.make(Run, request["run"]), config.make(Placement, request["placement"])
     paths, out = [Path(each) for each in request["images"]], Path(request["out"])
     turn, levels = getattr(run.dataset, "exif", "turn") == "turn", getattr(run.dataset, "range", None)
@@ -58,7 +58,7 @@ def main(request: dict[str, Any]) -> None:
         part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
-            shutil.rmtree(out)  # an earlier prediction, which trained.room has looked at
+            shutil.rmtree(out)  # an earlier prediction, checked by requests.room
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -79,7 +79,7 @@ def main(request: dict[str, Any]) -> None:
 
 
 def _unreadable(path: Path, opened: Callable[[Path], Image.Image]) -> str | None:
-    """Why an image cannot be read, if so."""
+    """Why an image cannot be read; None if it can."""
     try:
         opened(path)
     except DataError as error:
@@ -119,7 +119,7 @@ def _told(unread: dict[Path, str]) -> list[dict[str, str]]:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """A name for the files of each image: its own, and a number where another has it."""
+    """A file name for each image: its own, with a number where another has the same."""
     names: dict[str, None] = {}
     for path in paths:
         tries = (path.stem if n == 1 else f"{path.stem}.{n}" for n in count(1))

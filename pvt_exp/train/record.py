@@ -1,4 +1,4 @@
-"""What a run's result will say of its training, and the progress that the driver shows meanwhile."""
+"""Collects what goes into ``result.json`` during training, and writes the progress that the driver shows."""
 
 import math
 import os
@@ -24,14 +24,14 @@ PROGRESS_EVERY_S = 0.5
 
 
 def metrics(trainer: pl.Trainer) -> dict[str, float]:
-    """What the newest validation scored."""
+    """The metrics of the newest validation."""
     return {k: float(v) for k, v in trainer.callback_metrics.items() if "/" not in k and k != "lr"}
 
 
 def scored(trainer: pl.Trainer, module: Training) -> tuple[dict[str, float], dict[str, str]]:
-    """What the newest validation scored; and of what it could not compute, why.
+    """The metrics of the newest validation, and why others could not be computed.
 
-    The task's own metric is in one of the two.
+    The task's first metric is in one of the two.
     """
     found, why = metrics(trainer), dict(module.unscored)
     if (own := module.task.metric) not in found and own not in why:
@@ -40,7 +40,7 @@ def scored(trainer: pl.Trainer, module: Training) -> tuple[dict[str, float], dic
 
 
 class Record(pl.Callback):
-    """What the result will say of the training, kept through a resume, and the progress that the driver shows."""
+    """Collects the run's result, kept when the run is resumed, and writes its progress."""
 
     def __init__(self, run: Run, attempt: Path, facts: Facts) -> None:
         self.run, self.attempt, self.facts = run, attempt, facts
@@ -53,7 +53,7 @@ class Record(pl.Callback):
         self.fingerprint = facts.fingerprint
         self.seconds, self.samples, self.resumed = 0.0, 0, 0
         self.unread: dict[str, dict[str, None]] = {"train": {}, "val": {}}
-        """By split, why images could not be read, an image once; of all ranks after `count`."""
+        """By split, the reasons of unreadable images, one an image; after `count`, of all ranks."""
         self.code, diff = provenance.code()  # now, while it is what was imported
         self.packages = provenance.of_packages(run)
         if diff and ranks.rank() == 0:
@@ -66,7 +66,7 @@ class Record(pl.Callback):
         self._beats = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run goes on with; all ranks ask at once."""
+        """The state for a checkpoint. All ranks must call it."""
         self.count()
         kept = (
             "last",
@@ -83,13 +83,13 @@ class Record(pl.Callback):
         return {name: getattr(self, name) for name in kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with what the attempt before had."""
+        """Restore the state of the attempt before."""
         for name, value in state_dict.items():
             setattr(self, name, value)
         self.resumed += 1
 
     def count(self) -> None:
-        """Bring the time, and the images that any rank could not read, up to now. All must ask."""
+        """Update the time, and gather the unreadable images of all ranks. All ranks must call it."""
         of_all = ranks.gathered(self.unread)
         self.unread = {split: dict.fromkeys(why for each in of_all for why in each[split]) for split in self.unread}
         self._count_time()
@@ -153,7 +153,7 @@ class Record(pl.Callback):
         progress.write(self.attempt, {**told, "metrics": self.last, "best": self.best.get("metrics", {})})
 
     def result(self, module: Training, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:
-        """``result.json``; its fields are described in docs/json.md. After `count`."""
+        """The content of ``result.json``, described in docs/json.md. Call `count` first."""
         self._count_time()
         describe = self.run.task.describe
         if not all(map(math.isfinite, self.last.values())):
@@ -200,7 +200,7 @@ class Record(pl.Callback):
 
 
 class Stopwatch:
-    """What part of an epoch's time is spent between steps, where the next batch is fetched. It goes when it is made."""
+    """Measures the time between steps, in which the next batch is fetched. It runs from the start."""
 
     def __init__(self) -> None:
         self.begun = self._started = time.monotonic()
@@ -214,7 +214,7 @@ class Stopwatch:
 
     @property
     def share(self) -> float:
-        """Of the time since it was made, from 0 to 1."""
+        """That time as a part of all time since the stopwatch was made, from 0 to 1."""
         return self.spent / max(time.monotonic() - self.begun, 1e-9)
 
 

@@ -25,9 +25,9 @@ from pvt_exp.system.signals import CTRL_C, Stopping
 from pvt_exp.train import ends
 
 PARTED_S = 10.0
-"""How long a process of several waits before it says that it lost the others: whoever knows why says so first."""
+"""How long a rank waits before it reports that it lost the others, so that the rank with the cause reports first."""
 TELLING_S = 5.0
-"""How long a run that is stopped may take to tell W&B; less than the launcher's patience."""
+"""How long a stopped run may take to finish its W&B run; less than the launcher waits."""
 
 
 def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:

@@ -26,7 +26,7 @@ STATES: dict[State, str] = {
     "done": "COMPLETE", "running": "RUNNING", "pruned": "PRUNED", "failed": "FAIL", "diverged": "FAIL",
     "out_of_memory": "FAIL", "timed_out": "FAIL", "stale": "FAIL",
 }  # fmt: skip
-"""Optuna's words for how a run stands. Pending and submitted runs are not shown; a killed one stays as it was."""
+"""Optuna's state of a run. Pending and submitted runs are not shown; a killed one stays as it was."""
 
 
 @dataclass
@@ -180,7 +180,7 @@ class Mirror:
         return True
 
     def _times(self, seen: Outcome) -> tuple[datetime | None, datetime | None]:
-        """When its training began and ended, in local time as Optuna has it."""
+        """When training began and ended, in local time, as Optuna expects."""
         if seen.result is not None:
             if (when := seen.result.get("finished")) is None:
                 ended = datetime.fromtimestamp((self.runs / seen.id / "result.json").stat().st_mtime)

@@ -1,4 +1,4 @@
-"""What a sweep says of its search, in Optuna's words: distributions, sampler, pruner, and a record of all their settings."""
+"""A sweep's search settings as Optuna's objects: distributions, sampler, pruner, and a record of all their settings."""
 
 import importlib.util
 import inspect
@@ -34,13 +34,13 @@ def check(tune: Tune) -> None:
 
 
 def sampler(tune: Tune, number: int) -> Any:
-    """What proposes a trial: seeded for each anew, so that a driver that starts again proposes what the first would have."""
+    """The sampler of one trial, with a seed of its own, so that a restarted driver proposes the same trials."""
     kind, settings = _sampler(tune)
     return kind(seed=(tune.seed + 7919 * number) % 2**32, **settings)
 
 
 def pruner(tune: Tune, epochs: int) -> Any:
-    """What ends trials of so many epochs early."""
+    """The pruner, for trials of so many epochs."""
     kind, settings = _pruner(tune, epochs)
     return kind(**settings)
 

@@ -1,4 +1,4 @@
-"""Databases of Optuna's, and the studies in them that are ours."""
+"""Optuna's databases, and our studies in them."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from pvt_exp.config import ConfigError
 Made = TypeVar("Made")
 
 MARK = "pvt_exp"
-"""The attribute by which a study is known as made here, so that nobody else's is written over."""
+"""The attribute that marks a study as ours, so that no other is overwritten."""
 
 
 def open_storage(url: str) -> Any:
@@ -37,7 +37,7 @@ def shown(url: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """What a database says is wrong, in one line; Optuna wraps it."""
+    """The database's error message in one line, out of Optuna's wrapper."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
@@ -67,9 +67,9 @@ def new_study(storage: Any, name: str, mark: str, larger_is_better: bool, **opti
 
 
 class Database:
-    """What the studies of a sweep that is tuned are kept in: a database, and memory from when that fails.
+    """Where Optuna's studies of a sweep are kept: a database, or memory once the database fails.
 
-    It is a copy of the trials' own files, so a sweep goes on without it.
+    It is a copy of the trials' files, so a sweep goes on without it.
     """
 
     def __init__(self, url: str, own: Path | None = None) -> None:

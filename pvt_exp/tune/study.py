@@ -1,7 +1,7 @@
-"""Optuna's study of one variant: proposes its trials, takes their scores, and says which are given up.
+"""Optuna's study of one variant: proposes its trials, takes their scores, and says which to prune.
 
 The runs and the record (`pvt_exp.store.trial_record`) are the truth. Optuna's study, in a database of its own, is made
-from them whenever a driver starts, so losing it loses nothing, and no trial is lost or repeated however a driver ends.
+from them whenever a driver starts, so it can be deleted, and no trial is lost or repeated however a driver ends.
 """
 
 from functools import cached_property
@@ -21,7 +21,7 @@ from pvt_exp.tune import search
 from pvt_exp.tune.storage import Database, new_study
 
 DIGITS = 4
-"""Of a drawn number: what a table can name is what is trained."""
+"""Significant digits of a drawn number, so that a table shows exactly the value that is trained."""
 
 
 class Study:
@@ -96,7 +96,7 @@ class Study:
         return search.told(self.tuning.tune, self.tuning.first.epochs)
 
     def propose(self) -> Trial | None:
-        """A further trial, on record before it is returned; None where as many as are due were proposed."""
+        """A new trial, recorded before it is returned; None when all trials were proposed."""
         number = len(self.trials)
         if number >= self.tuning.tune.trials:
             return None
@@ -118,7 +118,7 @@ class Study:
         return trial
 
     def tell(self, trial: Trial, seen: Outcome) -> None:
-        """Take in how a trial ended, once; one that the same command tries again has not ended."""
+        """Record how a trial ended, once. One that the same command tries again has not ended."""
         if trial.number in self.told or seen.state in (*PASSES, *GOING):
             return
         self.database.tried(lambda: self._tell(self.study, trial.number, seen))
@@ -134,7 +134,7 @@ class Study:
             study.tell(number, state=TrialState.PRUNED if seen.state == "pruned" else TrialState.FAIL)
 
     def should_prune(self, trial: Trial, epoch: int, score: float) -> bool:
-        """Whether the pruner would end a trial that scores so after an epoch, from 1 on."""
+        """Whether the pruner would end a trial with this score after this epoch, counted from 1."""
         if self.tuning.tune.pruner is None or self._seen.get(trial.number, 0) >= epoch:
             return False
         prune = self.database.tried(lambda: self._report(trial, epoch, score))

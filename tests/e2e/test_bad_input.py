@@ -329,10 +329,12 @@ def test_data_that_are_not_there(cli: Cli, tmp_path: Path) -> None:
     assert lines(cli("run", "base.yaml", ok=2)) == [f"data set photos: {root}/train: no such folder"]
     for split in ("train", "val"):
         (root / split).mkdir()
-    assert "photos/train: no folders in it; a folder for each class is due" in lines(cli("run", "base.yaml", ok=2))[0]
+    assert (
+        "photos/train: no folders in it; a folder for each class is expected" in lines(cli("run", "base.yaml", ok=2))[0]
+    )
     shutil.rmtree(root)
     root.touch()
-    assert lines(cli("run", "base.yaml", ok=2)) == [f"data set photos: {root}: a file, where a folder is due"]
+    assert lines(cli("run", "base.yaml", ok=2)) == [f"data set photos: {root}: a file, where a folder is expected"]
     assert not (tmp_path / "runs").exists()
 
 

@@ -82,7 +82,7 @@ def test_what_is_no_regular_file_is_told_and_not_opened(tmp_path: Path) -> None:
         Settings().inspect(root)
     (root / "annotations/instances_val2017.json").unlink()
     os.mkfifo(root / "annotations/instances_val2017.json")
-    with pytest.raises(DataError, match=r"val2017.json: a named pipe, socket or device, where a file is due"):
+    with pytest.raises(DataError, match=r"val2017.json: a named pipe, socket or device, where a file is expected"):
         Settings().inspect(root)
 
 

@@ -100,11 +100,11 @@ def test_an_empty_split_missing_root_file_root_and_dead_link_are_said(tmp_path: 
     with pytest.raises(DataError, match="nowhere: no such folder"):
         pets.inspect(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="file: a file, where a folder is due"):
+    with pytest.raises(DataError, match="file: a file, where a folder is expected"):
         pets.inspect(tmp_path / "file")
     (tmp_path / "train").mkdir()
     (tmp_path / "val").mkdir()
-    with pytest.raises(DataError, match="train: no folders in it; a folder for each class is due"):
+    with pytest.raises(DataError, match="train: no folders in it; a folder for each class is expected"):
         pets.inspect(tmp_path)
     root = folder(tmp_path / "linked", train={"a": 1, "b": 1}, val={"a": 1})
     (root / "val/a/dead.png").symlink_to(root / "gone.png")

@@ -35,7 +35,9 @@ def test_what_is_no_file_is_refused_by_its_name_and_told_where_a_pattern_matches
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "link.png").symlink_to("pipe.png")
     for word in (f"{tmp_path}/pipe.png", f"{tmp_path}/link.png", "/dev/null"):
-        with pytest.raises(ConfigError, match=f"{word}: a named pipe, socket or device, where an image file is due"):
+        with pytest.raises(
+            ConfigError, match=f"{word}: a named pipe, socket or device, where an image file is expected"
+        ):
             image_paths.images([word])
     with pytest.raises(ConfigError, match="nothing matches it"):
         image_paths.images([f"{tmp_path}/*.png"])

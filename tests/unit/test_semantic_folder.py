@@ -81,7 +81,7 @@ def test_what_is_no_regular_file_is_told_and_not_opened(root: Path) -> None:
         dataset = Settings(
             name="x", ignore_index=9, **({} if field == "classes" else {field: "train_list.json", "classes": 3})
         )
-        with pytest.raises(DataError, match=f"{field}.json: a named pipe, socket or device, where a file is due"):
+        with pytest.raises(DataError, match=f"{field}.json: a named pipe, socket or device, where a file is expected"):
             dataset.inspect(root)
 
 

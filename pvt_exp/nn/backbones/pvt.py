@@ -61,7 +61,7 @@ class PatchEmbed(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every token asks, and the tokens of the reduced map answer (v1 section 3.3; v2 section 3.2)."""
+    """Attention with queries from all tokens, and keys and values from the reduced map (v1 section 3.3; v2 section 3.2)."""
 
     def __init__(self, settings: "Settings", stage: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Attention(nn.Module):
             self.norm = nn.LayerNorm(dim, eps=CONV_EPS)
 
     def reduce(self, x_BTC: Tensor, size: Size) -> Tensor:
-        """The tokens BMC that are attended to; what an unpadded convolution leaves at the edge is dropped."""
+        """The reduced tokens BMC; a convolution without padding drops what remains at the edge."""
         if self.sr is None:
             return x_BTC
         class_B1C, x_BNC = split(x_BTC, size)
@@ -121,7 +121,7 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and feed-forward layer, each behind a norm and beside a residual that is dropped on its own."""
+    """Pre-norm attention and feed-forward layer, each with a residual connection and a drop path of its own."""
 
     def __init__(self, settings: "Settings", stage: int, drop_path: float) -> None:
         super().__init__()
@@ -153,8 +153,8 @@ class Stage(nn.Module):
     def positions(self, table_1TC: Tensor, size: Size, class_slot: bool) -> Tensor:
         """The position embedding of a map of this size, interpolated unless it is the one that the table is for.
 
-        The released code compares numbers of tokens, and only with stage 1's: it fails at 448 x 448, and takes a table
-        of 56 x 56 for a map of 28 x 112.
+        The released code compares numbers of tokens, and only with stage 1's: it fails at 448 x 448, and uses embeddings
+        for 56 x 56 for a map of 28 x 112.
         """
         slot_11C, table_1NC = split(table_1TC, self.grid)
         if size != self.grid:

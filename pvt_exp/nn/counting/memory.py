@@ -1,8 +1,8 @@
 """Memory of a training step, counted on the meta device: nothing is computed and nothing allocated.
 
-What lives at once is followed op by op, forwards and backwards: what autograd saves counts from when it is saved to when it
-is let go, and storage that is shared counts once. Attention is the fused kernel's, which keeps no matrix of scores. Mixed
-precision casts what PyTorch's autocast casts on a GPU, as its documentation lists the ops; on the CPU norms stay narrow.
+Live tensors are tracked op by op, forward and backward: what autograd saves counts until it is freed, and shared storage
+counts once. Attention is the fused kernel, which keeps no score matrix. Mixed precision casts the ops that autocast casts
+on a GPU, as PyTorch documents them; on the CPU norms stay in the narrow type.
 """
 
 import weakref
@@ -28,7 +28,7 @@ STATES = {"adamw": 2, "sgd": 1}
 def of_step(
     module: nn.Module, loss: Callable[[], Tensor], optimizer: str, precision: str, parts: int, ema: bool
 ) -> int:
-    """Most bytes that are held in a training step once the optimizer has its state.
+    """Peak bytes of a training step, once the optimizer has its state.
 
     That is weights, buffers and their moving average, the optimizer's state, and the most of gradients and all that is
     computed on the way. What libraries take for themselves (CUDA's context, cuDNN's workspace) is not in it.
@@ -60,7 +60,7 @@ def size(tensors: Iterable[Tensor]) -> int:
 
 
 class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the bytes of all tensors that ops make: those that live now, and the most that ever did."""
+    """Tracks the bytes of all tensors that ops make: live now, and at the peak."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -68,7 +68,7 @@ class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def ignore(self, tensors: Iterable[Tensor]) -> None:
-        """Pass over what was there before."""
+        """Do not count tensors that were there before."""
         self._seen.update(tensor.untyped_storage() for tensor in tensors)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -86,7 +86,7 @@ class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Kernels(TorchFunctionMode):
-    """What a GPU would run: fused attention, and with a narrow type the casts of autocast."""
+    """Replaces ops by what a GPU would run: fused attention, and the casts of autocast."""
 
     def __init__(self, narrow: torch.dtype | None) -> None:
         super().__init__()

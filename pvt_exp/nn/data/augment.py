@@ -1,4 +1,4 @@
-"""What is done to an image before the network sees it: DeiT's augmentation (arXiv 2012.12877, table 9), and its test.
+"""Image transforms of classification: DeiT's augmentation (arXiv 2012.12877, table 9); in testing, a centre crop.
 
 The order and the details are those of timm's ``create_transform``. All randomness is drawn from the global generators
 of torch, Python and numpy, as torchvision and timm do; `seeding.draw_from` makes it follow from the sample.
@@ -49,7 +49,7 @@ class Labelled:
 
 
 class Mixed:
-    """Mixup or CutMix of a whole group; its labels become shares of classes."""
+    """Mixup or CutMix of a whole group; labels become class probabilities."""
 
     def __init__(self, mixer: Mixup) -> None:
         self.mixer = mixer

@@ -1,4 +1,4 @@
-"""What is done to images and their objects, in training and in testing: detection's usual scaling (mmdetection 2's).
+"""Transforms of images and their objects, in training and in testing, as in mmdetection 2.
 
 All randomness is drawn from torch's global generator, which `seeding.draw_from` makes follow from the sample.
 
@@ -33,7 +33,7 @@ def pipeline(task: "Boxes") -> Pipeline:
 
 
 def orientations(samples: Any) -> list[int]:
-    """Of each image: 1 if it lies, 0 if it stands. Beside one of its kind an image is padded little."""
+    """1 for a landscape image, 0 for a portrait one: images of one orientation need little padding."""
     return [int(width > height) for height, width in samples.sizes()]
 
 
@@ -44,21 +44,21 @@ def fit(height: int, width: int, short_px: int, long_px: int) -> tuple[int, int]
 
 
 def draw(numbers: tuple[int, ...]) -> int:
-    """One of them."""
+    """One of them, drawn at random."""
     return numbers[int(torch.randint(len(numbers), ()))]
 
 
 class Objects:
-    """An image and what is on it, which go through each step together.
+    """An image and its objects, which go through each step together.
 
-    Of masks the steps are kept, and each mask goes through them alone at the end: all masks of a photograph at its size
-    would take gigabytes.
+    For masks the steps are recorded, and applied to one mask at a time at the end: all masks of a large photograph at
+    once would take gigabytes.
     """
 
     def __init__(self, image: Image.Image, target: Target) -> None:
         self.image = image
         self.rows = torch.from_numpy(~target["crowd"]).nonzero()[:, 0]
-        """Of the target, the objects that are there."""
+        """Indices into the target of the objects that are left; crowds are left out."""
         size = (image.height, image.width)
         boxes = torch.from_numpy(target["boxes"])[self.rows]
         self.boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size)
@@ -71,7 +71,7 @@ class Objects:
         return self.image.height, self.image.width
 
     def apply(self, step: Callable[..., Any], *args: Any) -> None:
-        """A step of torchvision, to all of them."""
+        """Apply a torchvision transform to the image and its objects."""
         self.image, self.boxes = step(self.image, *args), step(self.boxes, *args)
         self.steps.append(lambda mask: step(mask, *args))
 
@@ -80,7 +80,7 @@ class Objects:
             self.apply(F.resize, [height, width])
 
     def crop(self, top: int, left: int, height: int, width: int) -> None:
-        """Cut out a part; objects of which it leaves nothing are gone."""
+        """Crop; objects that are wholly outside are dropped."""
         self.apply(F.crop, top, left, height, width)
         boxes: Any = F.clamp_bounding_boxes(self.boxes)
         there = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_PX).all(1)
@@ -105,7 +105,7 @@ class Objects:
 
 
 class Train:
-    """Crop perhaps, scale to a short side that is drawn, mirror perhaps, normalise."""
+    """Random crop, random short side, random flip, normalise."""
 
     def __init__(self, task: "Boxes") -> None:
         self.task, self.normal = task, ToNormalTensor(task.mean, task.std)

@@ -1,4 +1,4 @@
-"""What is done to an image and its map of classes, in training and in testing: mmsegmentation's usual steps.
+"""Transforms of an image and its label map, in training and in testing, as in mmsegmentation.
 
 All randomness is drawn from torch's global generator, which `seeding.draw_from` makes follow from the sample.
 """
@@ -29,12 +29,12 @@ VAL_IMAGES = 16
 
 
 def pipeline(task: "Settings") -> Pipeline:
-    """From images and maps of classes to batches."""
+    """From images and label maps to batches."""
     return Pipeline(Train(task), Test(task), collate, val_images=VAL_IMAGES, blank=np.zeros((1, 1), np.uint8))
 
 
 class Train:
-    """Scale, cut out a part that is not all of one class, mirror perhaps, distort colours, normalise, pad."""
+    """Random scale, random crop that is not all of one class, random flip, colour distortion, normalise, pad."""
 
     def __init__(self, task: "Settings") -> None:
         self.task, self.normal = task, ToNormalTensor(task.mean, task.std)
@@ -60,7 +60,7 @@ class Train:
         return pixels, {"target": padded, "size": task.crop_px, "original": original, "id": 0}
 
     def _part(self, labels: Tensor) -> tuple[int, int, int, int]:
-        """Top, left, height and width of the part that is trained on."""
+        """Top, left, height and width of the crop."""
         height, width = (min(side, whole) for side, whole in zip(self.task.crop_px, labels.shape, strict=True))
         top = left = 0
         for _ in range(TRIES):
@@ -75,7 +75,7 @@ class Train:
 
 
 class Test:
-    """Scale to a size that is a multiple of 32, normalise; the map of classes stays as it is on disk."""
+    """Scale to a size that is a multiple of 32, normalise; the label map stays as it is on disk."""
 
     __test__ = False  # for pytest
 

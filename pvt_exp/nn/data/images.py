@@ -1,10 +1,9 @@
 """Opens any image file as 8-bit RGB, the way up that a person sees it.
 
-What a plain ``Image.open(path).convert("RGB")`` gets wrong, and this does not: photographs that are turned by their
-EXIF tag stay lying on their side, and cannot be read for another tag; 16-bit greyscale is clipped to white; transparent
-pixels show whatever colour lies under them. Here transparency is composited on white, the paper that most cut-out
-pictures are meant for. Colour profiles are not applied, as in every reference implementation. Of an animation the first
-frame counts.
+A plain ``Image.open(path).convert("RGB")`` gets several things wrong: it ignores the EXIF orientation, fails on other
+broken tags, clips 16-bit greyscale to white, and shows hidden colours of transparent pixels. Here transparent pixels are
+composited on white. Colour profiles are not applied, as in all reference implementations. Of an animation, the first
+frame is used.
 """
 
 import contextlib
@@ -28,11 +27,11 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes an image upright, by how it lies."""
+"""The transpose that makes an image upright, by its EXIF orientation."""
 DEEP = (0, 65535)
-"""Black and white in grey of more than 8 bits, where nothing else is said."""
+"""Default values of black and white in grey images of more than 8 bits."""
 BACK = {6: 8, 8: 6}
-"""What undoes it, where it is another way."""
+"""The inverse orientation, where it is another one."""
 
 
 class BadImage(DataError):
@@ -49,7 +48,7 @@ def open_rgb(path: str | os.PathLike[str], turn: bool = True, levels: tuple[floa
 
     Raises:
         BadImage: if the file is no image, or broken, truncated or absurdly large.
-        OSError: if it cannot be read at all; a lost disk is no bad image, and must not be skipped like one.
+        OSError: if the file cannot be read. A lost disk is no bad image, and must not be skipped.
     """
     with reading(path), Image.open(path) as image:
         return to_rgb(decoded(image, turn), levels)
@@ -139,7 +138,7 @@ def _sides_exchanged(image: Image.Image) -> bool:
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Whatever Pillow stumbles over at ``path`` as BadImage; an OSError of the system stays one."""
+    """Turn any error of Pillow at ``path`` into BadImage; an OSError of the system is passed on."""
     try:
         yield
     except MemoryError:

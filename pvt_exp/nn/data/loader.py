@@ -1,4 +1,4 @@
-"""Loads images by key, a group at a time; nothing that comes out depends on how many processes load.
+"""Loads images by key, a group at a time; the batches do not depend on the number of loading processes.
 
 Every draw follows from (seed, epoch, image, repeat), and a group's mixing from (seed, epoch, group's number).
 Legend: B images of a micro-batch, C classes.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Batch = dict[str, Any]
 """``image`` float [B, 3, H, W] and ``target``, with B entries, among what else the task's `Pipeline.collate` gives, all
-tensors or lists of B entries; and ``skipped``: for each bad image met on the way, why it cannot be read."""
+tensors or lists of B entries; and ``skipped``: the reason of each bad image."""
 VAL_IMAGES = 64  # a batch in validation at least, where it is not said what fits
 
 
@@ -157,7 +157,7 @@ class Groups(Dataset[Batch]):
         return {**batch, "image": batch["image"].contiguous(memory_format=torch.channels_last), **skipped}
 
     def _load(self, key: Key) -> tuple[Any, str | None]:
-        """The transformed image and its target, none if it is left out; and why the image counts as bad, if it does."""
+        """The transformed image and its target, None if it is left out; and the reason if the image is bad."""
         try:
             return self._transformed(key, key.image), None
         except BadImage as error:
@@ -186,7 +186,7 @@ class Loader:
 
     Lightning calls ``loader.sampler.set_epoch(epoch)`` before each epoch, but may have called ``iter(loader)`` before
     that (on a resume it does, with the sampler still at epoch 0). So nothing is drawn before the first batch is asked
-    for, which a plain DataLoader with workers does not wait for. Without Lightning, call `set_epoch`.
+    for, unlike in a plain DataLoader with workers. Without Lightning, call `set_epoch`.
     """
 
     batch_sampler = None  # Lightning asks for it wherever there is a sampler
@@ -231,11 +231,11 @@ class Loader:
 
     @property
     def place(self) -> int:
-        """Groups that all ranks together have given out in this epoch, each as many as this one; 0 where these are all."""
+        """Groups that all ranks together have yielded in this epoch, each as many as this one; 0 at the epoch's end."""
         return self._given % len(self) // self.parts * self.sampler.world
 
     def start_at(self, place: int) -> int:
-        """Begin the next iteration there; how many micro-batches of this rank come before, as it is placed now."""
+        """Start the next iteration at a `place`; returns how many micro-batches of this rank are skipped."""
         self._start = place // self.sampler.world * self.parts
         return self._start
 
@@ -295,9 +295,9 @@ def _as_it_is(batch: Batch) -> Batch:
 
 
 def _serve(worker: int) -> None:
-    """Take no signal but the run's own: when it is asked to stop, it needs images to come to the end of its step.
+    """Set up a loading process: ignore all signals but the run's own, as a run that stops needs images to finish its step.
 
-    And say where a batch cannot be handed over, which happens in a thread that would only print it: the run would wait.
+    Also report a batch that cannot be sent to the run. By default a thread only prints that, and the run would wait.
     """
     queues.Queue._on_queue_feeder_error = _send_reason  # type: ignore[attr-defined]
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
@@ -309,11 +309,11 @@ def _serve(worker: int) -> None:
 
 
 class NotHandedOver(DataError):
-    """A loading process has a batch that it cannot hand over to the run."""
+    """A loading process cannot send a batch to the run."""
 
 
 def _send_reason(queue: "queues.Queue[Any]", error: Exception, item: Any) -> None:
-    """Instead of what a loading process could not hand over, hand over why."""
+    """Send the reason in place of the batch that could not be sent."""
     why = " ".join(str(error).split()) or type(error).__name__
     if any(word in why for word in ("shared memory", "shm", "No space left")):
         why = machine.shared_too_small(why)

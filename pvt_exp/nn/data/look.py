@@ -1,4 +1,4 @@
-"""Looks at image files before anything is launched: headers of many, pixels of few. Neither draws nor raises.
+"""Inspects image files before a sweep starts: headers of many, pixels of few. Uses no random numbers, raises nothing.
 
 Legend: H W pixels.
 """
@@ -28,7 +28,7 @@ PIXELS = 8
 MASKS, MASK_PIXELS = 500, 400_000_000
 """Masks that are decoded, and their pixels together; of very large ones `PIXELS` at least."""
 MOST_VALUES = 1000
-"""Different values that are told."""
+"""Most different values that are reported."""
 WITH_TAGS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp")
 
 
@@ -95,7 +95,7 @@ def spread(names: Sequence[str], most: int) -> list[str]:
 
 
 def _header(path: Path, turn: bool) -> tuple[int, tuple[int, int] | None, int]:
-    """How an image lies, its width and height as it is read, None where it cannot be, and how many frames it has."""
+    """An image's EXIF orientation, its width and height (None: unreadable), and its number of frames."""
     way, size, frames = 1, None, 1
     with contextlib.suppress(DataError, OSError), reading(path), Image.open(path) as image:
         size = image.size
@@ -185,7 +185,7 @@ def masks(samples: SemanticFolder, before: Palettes) -> dict[str, Any]:
 
 
 class Found:
-    """What was found in the masks so far."""
+    """Collects what the masks hold."""
 
     def __init__(self, samples: SemanticFolder) -> None:
         self.samples = samples
@@ -199,7 +199,7 @@ class Found:
         self.wrong: str | None = None
 
     def add(self, index: int) -> None:
-        """Look at one more mask, and at the size of its image."""
+        """Add a mask, and check that it has its image's size."""
         self.looked_at += 1
         name = os.fsdecode(self.samples.masks[index])
         try:
@@ -238,9 +238,14 @@ class Found:
         else:
             self.clashing.append(os.fsdecode(self.samples.masks[index]))
 
+<<<<<<< HEAD
 
 def _affordable(samples: SemanticFolder) -> int:
     """Masks that are decoded: as many as take some seconds."""
+=======
+def _affordable(samples: "SemanticFolder") -> int:
+    """How many masks to decode in some seconds."""
+>>>>>>> 9f4e705 (Docstrings of data sets, tracking, launchers and system are literal)
     try:
         width, height = samples.size(0)
     except (DataError, OSError):
@@ -254,7 +259,7 @@ def _evenly(length: int, most: int) -> list[int]:
 
 
 def _counts(values_HW: NDArray[Any]) -> dict[int, int]:
-    """How many pixels have each value that there is."""
+    """The number of pixels of each value."""
     if values_HW.dtype.itemsize <= 2:  # a fraction of the time that sorting takes
         counts = np.bincount(values_HW.ravel().astype(np.uint16))
         values = np.flatnonzero(counts)

@@ -1,4 +1,4 @@
-"""Maps of classes of large images, packed until they are scored: a batch of sixteen of 24 megapixels would hold 0.4 GB.
+"""Label maps of large images, compressed until they are scored: a batch of 16 of 24 megapixels would take 0.4 GB.
 
 Legend: H W pixels.
 """
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 PIXELS = 2**22
-"""Of a map that is packed; smaller ones cost more time than they spare memory."""
+"""Least pixels of a label map that is compressed; smaller ones are not worth the time."""
 
 
 class Packed:
-    """A map of classes as compressed bytes, which stay where they are when a batch goes to a GPU."""
+    """A label map as compressed bytes, which stay on the CPU when a batch is moved to a GPU."""
 
     def __init__(self, labels_HW: NDArray[np.uint8]) -> None:
         self.shape = labels_HW.shape

@@ -1,4 +1,4 @@
-"""Masks of regions: cut out of the truth for training, and pasted into the image as a result. Mask R-CNN's (1703.06870).
+"""Mask R-CNN's masks of regions (1703.06870): cropped from the truth for training, and pasted into the image as results.
 
 Shapes, as suffixes of names: P regions    S side of a region's mask    G objects of an image    H, W its sides
 
@@ -15,7 +15,7 @@ from torchvision.ops import roi_align
 
 AT_ONCE = 16
 PIXELS_AT_ONCE = 2**22
-"""Of an image, when a mask is stretched over it: some 100 MB are held for them."""
+"""Pixels of an image that a mask is resized to at once; they take some 100 MB."""
 
 
 def cut(masks_GHW: Tensor, boxes_P4: Tensor, objects_P: Tensor, side: int) -> Tensor:
@@ -29,7 +29,7 @@ def cut(masks_GHW: Tensor, boxes_P4: Tensor, objects_P: Tensor, side: int) -> Te
 
 
 class Pasted(Sequence[Tensor]):
-    """The masks of an image's regions as bool [H, W]; each is pasted into the image when it is asked for."""
+    """The masks of an image's regions as bool [H, W]; each is pasted into the image on access."""
 
     def __init__(self, masks_PSS: Tensor, boxes_P4: Tensor, size: tuple[int, int]) -> None:
         """Masks of probabilities, the boxes that they are stretched over, and the image's height and width."""
@@ -59,14 +59,14 @@ class Pasted(Sequence[Tensor]):
         return len(self), *self.size
 
     def chunks(self) -> Iterator[Tensor]:
-        """The masks in order, bool [n, H, W], as many at once as memory is to be had for."""
+        """The masks in order, bool [n, H, W], a few at a time."""
         most = at_once(self.size)
         for start in range(0, len(self), most):
             yield torch.stack([self[n] for n in range(start, min(start + most, len(self)))])
 
 
 def at_once(size: tuple[int, int]) -> int:
-    """How many masks of a height and width may be held at once."""
+    """How many masks of a height and width fit into memory at once."""
     return max(1, 4 * PIXELS_AT_ONCE // (size[0] * size[1]))
 
 

@@ -1,4 +1,4 @@
-"""Draws what is on an image, or what was found on it: objects, a map of classes, or classes; truth beside prediction.
+"""Draws labels and predictions on images: objects, label maps or classes; truth beside prediction.
 
 A class has the same colour on every picture. Small images are enlarged until text can be read.
 Legend: N objects, H W pixels, K classes.
@@ -60,7 +60,7 @@ def objects(
 
 
 def _kept(things: Things, least: float) -> dict[str, Any]:
-    """The things as arrays, those that score enough; of masks what makes each, as all would take gigabytes."""
+    """The objects as arrays, without low scores. Masks are decoded one by one, as all at once would take gigabytes."""
     known: dict[str, Any] = {
         name: array(things[name]) for name in ("boxes", "labels", "scores", "crowd") if name in things
     }

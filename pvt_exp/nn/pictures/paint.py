@@ -42,22 +42,22 @@ def palette() -> list[int]:
 
 @cache
 def font(px: int = TEXT_PX) -> Any:
-    """Pillow's own letters."""
+    """Pillow's built-in font."""
     return ImageFont.load_default(px)
 
 
 def plain(text: str) -> str:
-    """The text on one line, as names of classes may hold anything."""
+    """The text on one line, as class names may contain any character."""
     return " ".join(text.split())
 
 
 def width_of(text: str, px: int = TEXT_PX) -> int:
-    """Pixels that a line takes."""
+    """Width of a line in pixels."""
     return int(font(px).getlength(text)) + 1
 
 
 def shortened(text: str, room: int) -> str:
-    """As much of a line as has room."""
+    """The text, shortened to fit."""
     if width_of(text) <= room:
         return text
     kept = next((n for n in range(len(text), 0, -1) if width_of(f"{text[:n]}…") <= room), 1)
@@ -70,7 +70,7 @@ def on(ground: Colour) -> Colour:
 
 
 def legible(image: Image.Image, most_px: int = MOST_PX) -> tuple[Image.Image, float]:
-    """The image at a size on which text can be read and that is no file of megabytes; and how much it was enlarged."""
+    """The image at a size where text can be read and files stay small; and its scale."""
     long = max(image.size)
     if long < LEAST_PX:
         scale: float = -(-LEAST_PX // long)

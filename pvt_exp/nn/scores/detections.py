@@ -1,4 +1,4 @@
-"""Collects what a model finds in a data set, in COCO's results format, and has it scored.
+"""Collects a model's detections in COCO's results format, and scores them.
 
 Legend: N detections of an image, H W its pixels.
 """
@@ -17,8 +17,8 @@ from pvt_exp.nn.scores.coco_eval import Json, Kind, Scores, evaluate
 class Detections:
     """Collects a model's detections of a data set, image by image, and scores them at its end.
 
-    Masks are kept as RLE, so that an image takes kilobytes. An image that was not handed in counts as one in which nothing
-    was found, unless `compute` is told of it. Where several processes see a share of the images each, `images` is joined
+    Masks are kept as RLE, so that an image takes kilobytes. An image that was not added counts as one without
+    detections, unless `compute` is told of it. Where several processes see a share of the images each, `images` is joined
     before `compute`.
     """
 
@@ -76,7 +76,7 @@ class Detections:
         return {kind: evaluate(truth, found, kind, max_dets=self.max_dets) for kind in self.kinds}
 
     def reset(self) -> None:
-        """Forget everything that was found."""
+        """Remove all detections."""
         self.images.clear()
 
 

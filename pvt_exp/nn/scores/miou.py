@@ -1,7 +1,7 @@
 """Mean intersection over union of a whole set, from one confusion matrix (as in PASCAL VOC and ADE20K).
 
-An average of batches' or images' figures is another number: there a class counts by the images it is in, and not by its
-pixels. Legend: B images, H x W pixels, C classes, N pixels that count.
+The mean over batches or images is another number:
+there a class is weighted by images, not by pixels. Legend: B images, H x W pixels, C classes, N pixels that count.
 """
 
 from collections.abc import Sequence
@@ -75,5 +75,5 @@ class MeanIoU:
         return SemanticScores(metrics, tuple(None if value.isnan() else float(value) for value in iou_C))
 
     def reset(self) -> None:
-        """Forget everything that was counted."""
+        """Reset all counts."""
         self.confusion_CC = None

@@ -27,7 +27,7 @@ INERT: list[Any] = [
     *((getattr(np._core.multiarray, name), f"numpy.{core}.multiarray.{name}")  # type: ignore[attr-defined]
       for name in ("scalar", "_reconstruct") for core in ("core", "_core")),
 ]  # fmt: skip
-"""What a checkpoint may hold besides tensors: settings, and scores as numpy's numbers."""
+"""Classes that a checkpoint may hold besides tensors: for settings, and for scores as numpy's numbers."""
 NOT_WEIGHTS = {
     b"version https://git-lfs": "a pointer of Git LFS instead of the file; fetch it with: git lfs pull",
     b"<!doctype": "a web page; download the file itself",

@@ -81,7 +81,7 @@ def fill(network: Any, theirs: dict[str, Tensor], source: str, others: Sequence[
     ``others`` are names that the checkpoint has beside them.
 
     Raises:
-        ValueError: listing what is missing, left over, or of another shape.
+        ValueError: listing what is missing, left over, or does not fit.
     """
     own, translate = network.state_dict(), _translator(network)
     report, fitting = Report(source, unexpected=list(others)), dict[str, Tensor]()

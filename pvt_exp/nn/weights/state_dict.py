@@ -1,7 +1,7 @@
-"""Which of a checkpoint's tensors are meant: out of any wrapper, and without the prefix that their names share.
+"""Finds a network's tensors in a checkpoint: in any wrapper, and with any prefix that their names share.
 
-Nothing is guessed by a list of wrappers: every mapping in the checkpoint is tried with every prefix of its names, and the
-one is taken in which most of the wanted tensors are found. What was taken is said.
+There is no list of known wrappers: every mapping in the checkpoint is tried with every prefix of its names, and the one
+with most of the wanted tensors is taken, and reported.
 """
 
 import re
@@ -14,9 +14,9 @@ from torch import Tensor
 DEPTH = 4  # of wrappers in one another
 SHOWN = 8  # keys in a message
 AVERAGES = re.compile(r"(^|[._])(n?ema|teacher|momentum|averaged?|avg|swa|target|encoder_k)([._]|$)|_ema([._]|$)")
-"""Words in a wrapper's or a prefix's name that tell a copy which is not what was trained itself."""
+"""Words in a wrapper's or a prefix's name that mark a copy, such as an EMA, and not the trained weights."""
 COUNTERS = frozenset({"n_averaged"})
-"""Of torch.optim.swa_utils: no weight."""
+"""Counters of torch.optim.swa_utils, which are no weights."""
 OURS = ("ema.module.", "network.")
 """How the names in a run's own checkpoints begin. The moving average is what a run was scored with."""
 
@@ -40,7 +40,7 @@ class _Place:
     prefix: str
     fit: int
     number: int
-    """Its turn in the file."""
+    """Its position in the file."""
 
     @property
     def rank(self) -> tuple[int, bool, int, int]:

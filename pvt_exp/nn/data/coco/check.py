@@ -84,9 +84,9 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     content = parse(raw, path)
     for name in ("categories", "images", "annotations"):
         if not isinstance(content, dict) or not isinstance(content.get(name), list):
-            raise DataError(f"{path}: no list of {name} in it; a COCO file of instances is due here")
+            raise DataError(f"{path}: no list of {name} in it; a COCO instances file is expected")
         if not content[name] and name != "annotations":
-            raise DataError(f"{path}: its list of {name} is empty; a COCO file of instances is due here")
+            raise DataError(f"{path}: its list of {name} is empty; a COCO instances file is expected")
     return dict(content)
 
 

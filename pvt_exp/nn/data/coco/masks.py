@@ -34,7 +34,7 @@ def pack(segmentation: Any, height: int, width: int) -> tuple[int, bytes]:
         raise Flaw("masks that are neither polygons nor RLE", "")
     size, counts = segmentation["size"], segmentation["counts"]
     if size != [height, width]:
-        raise Flaw("RLE masks of another size than their image", f", {size} where {[height, width]} is due")
+        raise Flaw("RLE masks of another size than their image", f", {size} where {[height, width]} is expected")
     try:
         coded = rle.frPyObjects(segmentation, height, width)["counts"] if isinstance(counts, list) else counts.encode()
         lengths = _run_lengths(coded)
