@@ -238,14 +238,9 @@ class Found:
         else:
             self.clashing.append(os.fsdecode(self.samples.masks[index]))
 
-<<<<<<< HEAD
 
 def _affordable(samples: SemanticFolder) -> int:
-    """Masks that are decoded: as many as take some seconds."""
-=======
-def _affordable(samples: "SemanticFolder") -> int:
     """How many masks to decode in some seconds."""
->>>>>>> 9f4e705 (Docstrings of data sets, tracking, launchers and system are literal)
     try:
         width, height = samples.size(0)
     except (DataError, OSError):
