@@ -561,7 +561,7 @@ def _(said: Said) -> None:
 @typed("stop sweep --store driven", "--store", how="driven")
 def _(said: Said) -> None:
     assert "asked process" in said.out
-    assert "sweep is stopped; the same command goes on with it" in said.out
+    assert "sweep is stopped; the same command continues it" in said.out
 
 
 @typed("stop sweep.yaml --store driven --json", "--json", how="driven")

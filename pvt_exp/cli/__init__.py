@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 runs = typer.Typer(no_args_is_help=True, help="Look at single runs, and remove them.")
 app.add_typer(runs, name="runs")
-wandb = typer.Typer(no_args_is_help=True, help="What was logged offline, and sweeps that W&B hands out; docs/wandb.md.")
+wandb = typer.Typer(no_args_is_help=True, help="Upload offline runs to W&B, and launch from W&B; docs/wandb.md.")
 app.add_typer(wandb, name="wandb")
 VERBS: tuple[Callable[..., None], ...] = (
     *(look.plan, look.status, look.dashboard, look.models, look.published, look.schema),
@@ -83,7 +83,7 @@ def main() -> None:
             raise
         full = error.errno in files.FULL
         where = f"{error.filename}: " if error.filename else ""
-        _refuse(f"{where}{error.strerror}{'; make room and type it again' if full else ''}", 1 if full else 2)
+        _refuse(f"{where}{error.strerror}{'; free some space and type it again' if full else ''}", 1 if full else 2)
     finally:
         gc.freeze()  # else the interpreter searches it all for garbage on its way out
 

@@ -16,19 +16,19 @@ OF_OBJECTS = ("detection", "instance")
 
 
 def predict(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a finished run, or how it begins.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a finished run, or its first digits.")],
     images: Annotated[
         list[str], typer.Argument(metavar="IMAGES...", help="Image files, folders of them, or patterns.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Folder for what is written; else predictions/<run id>.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; by default predictions/<run id>.")] = None,
     score: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Objects that score less are not drawn; 0.5 by default.")
+        float | None, typer.Option(min=0, max=1, help="Draw objects with at least this score; 0.5 by default.")
     ] = None,
     store_: Store = Path("runs"),
     gpus: Gpus = None,
     as_json: Json = False,
 ) -> None:
-    """What a finished run finds on images: a picture each, and predictions.json."""
+    """Predictions of a finished run on images: a picture of each, and predictions.json."""
     from pvt_exp.inference import image_paths, requests
 
     found = requests.find(store_, run_id)
@@ -47,7 +47,7 @@ def evaluate(
     what: Annotated[str, typer.Argument(metavar="RUN|EXPERIMENT.yaml", help="A finished run's id, or an experiment.")],
     overrides: Overrides = None,
     weights: Annotated[
-        str | None, typer.Option(metavar="FILE|timm:TAG", help="Weights of the whole network, for an experiment.")
+        str | None, typer.Option(metavar="FILE|timm:TAG", help="Weights of the whole network, with an experiment.")
     ] = None,
     store_: Store = Path("runs"),
     data: Data = None,
@@ -69,7 +69,7 @@ def evaluate(
         loading = options.choose_workers(workers, [slot], [found.run])
         raise SystemExit(requests.evaluate_run(found, data or (), slot, loading, as_json, threads is not None))
     if weights is None:
-        raise ConfigError(f"{what}: which weights? Say --weights FILE or --weights timm:TAG")
+        raise ConfigError(f"{what}: no weights are given; use --weights FILE or --weights timm:TAG")
     experiment = pretraining.experiment(Path(what), overrides or ())
     loading = options.choose_workers(workers, [slot], [experiment])
     raise SystemExit(requests.evaluate_weights(experiment, weights, data or (), slot, loading, as_json))

@@ -1,4 +1,4 @@
-"""The verbs that look: they train nothing and touch nothing."""
+"""The verbs that show the store and plans: they train nothing and change nothing."""
 
 import sys
 from pathlib import Path
@@ -42,10 +42,10 @@ def plan(
     all_: Annotated[bool, typer.Option("--all", help="Every row, however many.")] = False,
     cost: Annotated[
         bool,
-        typer.Option("--cost", help="Also what each row costs: parameters, MACs, memory, and hours once calibrated."),
+        typer.Option("--cost", help="Also the cost of each row: parameters, MACs, memory, and hours once calibrated."),
     ] = False,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Train a few steps of each row here first, which tells the hours.")
+        bool, typer.Option("--calibrate", help="Train a few steps of each row first, to estimate the hours.")
     ] = False,
     data: Data = None,
     gpus: Gpus = None,
@@ -55,7 +55,7 @@ def plan(
     threads: Threads = None,
     micro_batch: MicroBatch = None,
 ) -> None:
-    """What a sweep would train: its rows, runs, and what is done already. Trains nothing, or a few steps to calibrate."""
+    """What a sweep would train: its rows, its runs and their states. Trains nothing, or a few steps to calibrate."""
     from pvt_exp.cli import views
     from pvt_exp.cost import estimate
 
@@ -106,7 +106,7 @@ def status(
     only: Only = None,
     as_json: Json = False,
 ) -> None:
-    """How the runs of a sweep, or of the whole store, stand."""
+    """The states of the runs of a sweep, or of the whole store."""
     from pvt_exp.cli import views
 
     store.check(store_)
@@ -121,11 +121,11 @@ def status(
 
 
 def runs_show(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or how it begins.")],
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or its first digits.")],
     store_: Store = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Everything about one run: settings, attempts, result, where its files lie."""
+    """Everything about one run: settings, attempts, result, paths of its files."""
     from pvt_exp.cli import views
 
     store.check(store_)
@@ -134,11 +134,11 @@ def runs_show(
 
 
 def why(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or how it begins.")],
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or its first digits.")],
     store_: Store = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Why a run is pending, failed or whatever it is, how it came to that, and what to do."""
+    """Why a run is in its state, how its attempts ended, and what to do."""
     from pvt_exp.cli import views
     from pvt_exp.cli.views.why import why as in_lines
     from pvt_exp.cli.views.why import why_json
@@ -170,8 +170,10 @@ def dashboard(
     store_: Store = Path("runs"),
     seeds: Seeds = None,
     only: Only = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any that is free.")] = 8080,
-    host: Annotated[str, typer.Option(help="Who can see the page: 127.0.0.1 is you, 0.0.0.0 everybody.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address of the page: 127.0.0.1 for this machine only, 0.0.0.0 for all.")
+    ] = "127.0.0.1",
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="Write the studies into this database, and show no page.")
     ] = None,
@@ -199,7 +201,7 @@ def dashboard(
 
 
 def models(as_json: Json = False) -> None:
-    """All presets, those of other packages too, with parameters and multiply-accumulates at 224 px."""
+    """All presets, also of other packages, with parameters and multiply-accumulates at 224 px."""
     from pvt_exp.cli import views
 
     found = views.models_json(pricing.each)
@@ -208,11 +210,11 @@ def models(as_json: Json = False) -> None:
 
 def published(
     beginning: Annotated[
-        str, typer.Argument(metavar="[REFERENCE]", help="How references begin, for instance v1/table2.")
+        str, typer.Argument(metavar="[REFERENCE]", help="Beginning of the references, for example v1/table2.")
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """What papers, READMEs and others print, by the references that a sweep's ``published`` takes."""
+    """Published figures, with the references that a sweep's ``published`` takes."""
     from pvt_exp.cli import views
 
     found = views.published_figures(beginning)

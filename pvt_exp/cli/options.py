@@ -35,18 +35,17 @@ Store = Annotated[Path, typer.Option("--store", envvar="PVT_EXP_RUNS", readable=
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; its fields are stable, see docs/json.md.")]
 Seeds = Annotated[str | None, typer.Option(help="Seeds instead of the sweep's: 0-4 or 0,3,7.")]
 Only = Annotated[list[str] | None, typer.Option(help="Only the variants with this name, axis, choice or run id.")]
-Data = Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a data set lies on this machine.")]
+Data = Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help="Folder of a data set on this machine.")]
 Gpus = Annotated[str | None, typer.Option(help="0-7 or 0,0,1 (two runs on GPU 0), auto, or none for the CPU.")]
-Slots = Annotated[int | None, typer.Option(min=1, help="Runs at once on the CPU; by default one a core.")]
-GpusPerRun = Annotated[
-    int | None, typer.Option(min=1, help="GPUs that train a run together; on the CPU so many processes.")
-]
+Slots = Annotated[int | None, typer.Option(min=1, help="Runs at once on the CPU; by default one per core.")]
+GpusPerRun = Annotated[int | None, typer.Option(min=1, help="GPUs per run; on the CPU the number of its processes.")]
 MemoryGb = Annotated[
-    float | None, typer.Option(min=0.1, help="Most memory of a run on the CPU, in GB; one that wants more ends alone.")
+    float | None,
+    typer.Option(min=0.1, help="Memory limit of a run on the CPU, in GB; a run above it ends as out_of_memory."),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="CPU threads that a run's process computes with; by default its share of the cores."),
+    typer.Option(min=1, help="CPU threads of each process of a run; by default its share of the cores."),
 ]
 Workers = Annotated[
     str,
@@ -56,9 +55,9 @@ Workers = Annotated[
     ),
 ]
 MicroBatch = Annotated[
-    int | None, typer.Option(min=1, help="Images a GPU holds at once; gradients add up to the same batch.")
+    int | None, typer.Option(min=1, help="Images at once on a GPU; gradients are accumulated to the same batch.")
 ]
-Keep = Annotated[Literal["last", "none"], typer.Option(help="Which checkpoints stay when a run is done.")]
+Keep = Annotated[Literal["last", "none"], typer.Option(help="Checkpoints to keep when a run is done.")]
 WandbMode = Annotated[
     str | None,
     typer.Option(
@@ -69,11 +68,13 @@ WandbMode = Annotated[
 ]
 CheckpointMinutes = Annotated[
     float,
-    typer.Option(min=0.001, metavar="MINUTES", help="Most minutes between checkpoints; each epoch ends with one, too."),
+    typer.Option(
+        min=0.001, metavar="MINUTES", help="Minutes between checkpoints, at most; each epoch also ends with one."
+    ),
 ]
 Retry = Annotated[
     list[str] | None,
-    typer.Option(metavar="STATE", help=f"Also try runs again that are so: {', '.join((*ENDED, 'stale', 'done'))}."),
+    typer.Option(metavar="STATE", help=f"Also retry runs in this state: {', '.join((*ENDED, 'stale', 'done'))}."),
 ]
 
 

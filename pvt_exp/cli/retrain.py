@@ -31,7 +31,7 @@ from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.states import ENDED, GOING
 from pvt_exp.system.words import several
 
-Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or how they begin.")]
+Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their first digits.")]
 
 
 def retrain(
@@ -86,7 +86,7 @@ def runs_remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove runs with their results and checkpoints; not one that is being trained, nor one that others start from."""
+    """Remove runs with their results and checkpoints; never a run that is being trained or that others start from."""
     from pvt_exp.cli import views
     from pvt_exp.drive import cleaning
 

@@ -35,7 +35,7 @@ def report(
     only: Only = None,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
     best: Annotated[
-        bool, typer.Option("--best", help="Each run's best epoch instead of its last; it flatters.")
+        bool, typer.Option("--best", help="Each run's best epoch instead of its last; that is optimistic.")
     ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing: say whether the tables in --out still equal the store.")
@@ -276,5 +276,5 @@ def stale(planned: Plan, looked: options.Looked, store_: Path) -> str | None:
     for name, folder in places[:1]:
         was = store.data_of(store_ / runs[0].id)
         said += f" in {folder}, and the run's were in {was}" if was not in (None, folder) else f" in {folder}"
-        said += f"; if that is not the folder that is meant, --data {name}=PATH is to be mended"
+        said += f"; if that is the wrong folder, correct --data {name}=PATH"
     return said

@@ -20,7 +20,7 @@ def stop(
     store_: Store = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Stop a sweep that runs elsewhere: its runs write a checkpoint and end; the same command goes on with them."""
+    """Stop a sweep that runs elsewhere: its runs write a checkpoint and end; `pvt-exp sweep` continues them."""
     from pvt_exp.cli import views
     from pvt_exp.drive import registry
 
@@ -30,20 +30,22 @@ def stop(
     name = path.stem if path.suffix.lower() in (".yaml", ".yml") or path.is_file() else sweep
     asked = registry.of(store_, name, path)
     if not path.is_file() and len(files := {each.of for each in asked}) > 1:
-        raise ConfigError(f"{name}: which one? Several sweeps are called so: {', '.join(sorted(map(str, files)))}")
+        raise ConfigError(
+            f"{name}: several sweeps have this name; give the file of one: {', '.join(sorted(map(str, files)))}"
+        )
     if not asked:
         others = sorted({each.sweep for each in registry.of(store_)})
         raise ConfigError(
-            f"{name}: nobody drives it in {store_}" + (f"; driven are {', '.join(others)}" if others else "")
+            f"{name}: no driver runs it in {store_}" + (f"; driven are {', '.join(others)}" if others else "")
         )
     for each in asked:
         say(f"asked process {each.process} on {each.host} to stop", highlight=False)
     left = registry.stop(asked, STOPPING_S)
     for each in left:
-        where = "has not stopped yet" if each.here else "is on another machine: it stops when it looks, twice a second"
+        where = "has not stopped yet" if each.here else "is on another machine, where it stops within a second"
         say(f"process {each.process} on {each.host} {where}", highlight=False)
     if not left:
-        say(f"{name} is stopped; the same command goes on with it", highlight=False)
+        say(f"{name} is stopped; the same command continues it", highlight=False)
     if as_json:
         views.print_json(registry.stopped_json(name, asked, left))
     raise SystemExit(1 if any(each.here for each in left) else 0)
@@ -54,11 +56,13 @@ def clean(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE.yaml]...",
-            help="What is kept: the runs of these; else of all in sweeps/, experiments/, reports/.",
+            help="Keep the runs of these files; by default of all in sweeps/, experiments/, reports/.",
         ),
     ] = None,
     store_: Store = Path("runs"),
-    remove: Annotated[bool, typer.Option("--remove", help="Remove it, after looking at it without this.")] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove them; look at the list without this option first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the runs that no sweep or experiment names any more, whatever their seed; with --remove, remove them."""

@@ -53,13 +53,13 @@ def sweep(
     wandb: WandbMode = None,
     retry: Retry = None,
     smoke: Annotated[
-        bool, typer.Option("--smoke/--no-smoke", help="One step of each architecture before the sweep starts.")
+        bool, typer.Option("--smoke/--no-smoke", help="Try one step of each architecture before the sweep starts.")
     ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
     latex: Latex = "plain",
     as_json: Json = False,
 ) -> None:
-    """Train what a sweep lacks, then write its table. The same command again goes on, extends, or does nothing.
+    """Train the missing runs of a sweep, then write its table. The same command again resumes or extends it.
 
     Where results are stale, of other data than those at hand, no table is written; `pvt-exp report` writes it.
 
@@ -128,7 +128,7 @@ def run(
     retry: Retry = None,
     as_json: Json = False,
 ) -> None:
-    """Train one experiment; trained already, it is only shown."""
+    """Train one experiment; a finished one is only shown."""
     from pvt_exp.cli import views
     from pvt_exp.config.component import kinds
     from pvt_exp.drive import session

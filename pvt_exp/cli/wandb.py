@@ -1,4 +1,4 @@
-"""The verbs for those who live in W&B."""
+"""The verbs of W&B."""
 
 import os
 import sys
@@ -35,11 +35,11 @@ from pvt_exp.tracking import settings as wandb_settings
 def sync(
     store_: Store = Path("runs"),
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Runs that are uploaded at a time.")] = 4,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be uploaded.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be uploaded.")] = False,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a run counts as failed.")] = 900.0,
     as_json: Json = False,
 ) -> None:
-    """Upload what W&B was told offline. What is uploaded already is passed over. Exit status 1: some runs failed."""
+    """Upload W&B runs that were written offline. Those that are uploaded are skipped. Exit status 1: some runs failed."""
     from pvt_exp.cli import views
     from pvt_exp.tracking import server
     from pvt_exp.tracking import sync as wandb_sync
@@ -47,7 +47,7 @@ def sync(
     store.check(store_)
     say = partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
     todo, busy = wandb_sync.waiting(store_)
-    left = f"; {busy} being trained just now are left for later" if busy else ""
+    left = f"; {busy} being trained are skipped" if busy else ""
     ended: dict[wandb_sync.Waiting, str | None] = {}
 
     def show(each: wandb_sync.Waiting, why: str | None) -> None:
@@ -88,7 +88,7 @@ def sweep(
     print_: Annotated[bool, typer.Option("--print", help="Print the YAML; write and register nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Register a sweep with W&B, whose agents then train the runs that are left to do; results land in the store."""
+    """Register a sweep with W&B, whose agents then train the missing runs; results go into the store."""
     from pvt_exp.cli import views
     from pvt_exp.tracking import sweep as wandb_sweep
 
@@ -155,7 +155,7 @@ def run(
     wanted = [word.removeprefix("run=") for word in words if word.startswith("run=")]
     if len(wanted) != 1:
         raise ConfigError(
-            f"run=ID: which run? It is said {len(wanted)} times; `pvt-exp plan {sweep} --json` has the ids"
+            f"run=ID must be given once, not {len(wanted)} times; `pvt-exp plan {sweep} --json` has the ids"
         )
     overrides = [word for word in words if not word.startswith("run=")]
     settings, planned = options.read_plan(sweep, overrides, seeds, None, store_)

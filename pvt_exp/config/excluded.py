@@ -120,7 +120,7 @@ def in_words(told: BySplit) -> list[str]:
 
 
 def of_rows(results: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What the notes of a table say of all its runs, a sentence a data set; the largest number where runs differ."""
+    """What the notes of a table say of all its runs, one sentence per data set; the largest number where runs differ."""
     found: dict[str, dict[tuple[str, str, str], list[int]]] = {}
     for result in results:
         for split, lines in of_result(result).items():

@@ -88,7 +88,7 @@ class Sweep(Policy):
     where: str | None = None
     """Keeps the variants for which this holds, for instance ``backbone.depths[2] <= 6 and optim.lr < base.optim.lr``."""
     match: Match | None = None
-    """Scales a field of each row until it costs what the base does; none: rows cost what they cost."""
+    """Scales a field of each row to the base's cost; none: rows stay as they are written."""
     tune: Tune | None = None
     """Settings that are chosen for each variant by trials before it is trained; none: all are as written."""
     published: dict[str, References] = Field({})

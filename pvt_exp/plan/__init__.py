@@ -34,9 +34,9 @@ class Variant:
     unlike: tuple[str, ...] = ()
     """In what its recipe differs from the base's besides what the sweep studies, in words."""
     matched: Matched | None = None
-    """What was changed so that it costs what the base does."""
+    """The field that was scaled to the base's cost."""
     unmatched: str | None = None
-    """Why `match` could not make it cost what the base does, and how far it is from it."""
+    """Why `match` could not scale it to the base's cost, and how far it is from it."""
     published: tuple[Figure, ...] = ()
     """What the sweep says that others have published of it, in its order."""
     origin: str = ""

@@ -30,11 +30,11 @@ class Spelled:
     run: Run
     matched: Matched | None = None
     unmatched: str | None = None
-    """Why it does not cost what the base does, where `match` could change nothing, and how far it is from it."""
+    """Why `match` could not change it, and how far its cost is from the base's."""
 
 
 class Problem(NamedTuple):
-    """At which value of a field does a run cost what the base does?"""
+    """At which value of a field does a run cost the same as the base?"""
 
     run: Run
     base: Run
@@ -63,8 +63,8 @@ class Count(Protocol):
 def match(
     wanted: Match, base: Run, rows: Sequence[Spelled], apply: Callable[[Parts], Run], count: Count, place: str
 ) -> list[Spelled]:
-    """Scale a field of each row until it costs what the base does; rows that do already stay as they are, and rows without
-    the field too, which are told.
+    """Scale a field of each row to the base's cost. Rows within the tolerance are unchanged, and rows without the field too,
+    with a reason.
 
     ``apply`` makes the run of a row with one more change; ``place`` names the line of the sweep's file.
 
@@ -128,7 +128,7 @@ def _lost(run: Run, field: str) -> str | None:
     weights = run.backbone.pretrained
     if weights is None or weights.allow or not field.startswith("backbone."):
         return None
-    return "and then its backbone.pretrained does not fit: name in its `allow` what may start fresh, or leave it out"
+    return "and its backbone.pretrained does not fit then: list tensors that may start at random in `allow`, or leave it out"
 
 
 def _starts_fresh(run: Run, field: str) -> bool:

@@ -212,7 +212,7 @@ def _checked(sweep: Sweep, document: Document, planned: Plan) -> Plan:
     if (same := planned.same_choices()) is not None:
         names = " and ".join(f"'{row.name}'" for row in same)
         where = document.origin(("blocks",))
-        raise ConfigError(f"{where}: the rows {names} have one choice of every axis in a table; rename a choice")
+        raise ConfigError(f"{where}: the rows {names} have the same choice on every axis; rename a choice")
     return _fair(sweep, document, planned)
 
 

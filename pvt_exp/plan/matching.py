@@ -1,4 +1,4 @@
-"""The search for the width or depth at which a model costs what another one does."""
+"""The search for the width or depth at which a model's cost equals another's."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -6,10 +6,10 @@ from itertools import product
 from typing import NamedTuple
 
 FARTHEST = 16.0
-"""A field is tried from a sixteenth of what is written to sixteen times of it."""
+"""A field is scaled by 1/16 to 16."""
 MOST_CORNERS = 64
 FEW = 8
-"""Guesses of the scale; what they leave open is bisected."""
+"""Guesses of the scale; after these it is bisected."""
 
 
 class Solution(NamedTuple):
@@ -26,7 +26,7 @@ class Solution(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """What was changed in a row to match the base, and what is left between them."""
+    """What was changed in a row to match the base, and the difference that is left."""
 
     field: str
     before: tuple[int, ...]
@@ -35,11 +35,11 @@ class Matched(NamedTuple):
     residual: float
     """The row's cost less the base's, as a part of the base's."""
     fresh: bool = False
-    """Whether the row starts from weights that are of its backbone as it was, so that some of its tensors start fresh."""
+    """Whether its pretrained weights are of the unscaled backbone, so that some of its tensors start at random."""
 
     def __str__(self) -> str:
         before, after = ("-".join(map(str, each)) for each in (self.before, self.after))
-        fresh = "; what its pretrained weights do not fit starts fresh" if self.fresh else ""
+        fresh = "; tensors that its pretrained weights do not fit start at random" if self.fresh else ""
         return f"{self.field} {after}, not {before} ({self.cost} {100 * self.residual:+.1f} %){fresh}"
 
 

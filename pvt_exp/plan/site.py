@@ -1,4 +1,4 @@
-"""What holds on this machine and not elsewhere: where data lie."""
+"""Settings of this machine: the folders of data sets."""
 
 import os
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def inspect(
         root = locate(run.dataset, flags, site)
         if root is None:
             problems.setdefault(run.dataset, []).append(
-                f"data set {name}: where is it? Say --data {name}=PATH, $PVT_EXP_DATA or site.yaml"
+                f"data set {name}: no folder is given; use --data {name}=PATH, $PVT_EXP_DATA or site.yaml"
             )
             continue
         roots[name] = root

@@ -116,7 +116,7 @@ def _counted(name: str, seeds: int, due: int) -> str:
 
 
 def draw_curves(axes: "Axes", drawn: Sequence[Curve], name: str) -> None:
-    """A line a row, and the range of its seeds as a band."""
+    """One line per row, and the range of its seeds as a band."""
     for i, each in enumerate(drawn):
         style = {"color": f"C{i % 10}", "linestyle": ("-", "--", ":")[i // 10 % 3]}
         axes.plot(
@@ -130,7 +130,7 @@ def draw_curves(axes: "Axes", drawn: Sequence[Curve], name: str) -> None:
 
 
 def draw_costs(axes: "Axes", points: Sequence[tuple[str, float, list[float]]], name: str) -> None:
-    """A point a row, at its MACs, with the standard deviation over its seeds."""
+    """One point per row, at its MACs, with the standard deviation over its seeds."""
     unit = units.fitting((macs for _, macs, _ in points), units.COUNTS, "G")
     for i, (row, macs, scores) in enumerate(points):
         stat = over_seeds(scores)

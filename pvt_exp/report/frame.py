@@ -30,7 +30,7 @@ def results(
     seeds: Sequence[int] | None = None,
     data: dict[str, str] | None = None,
 ) -> "pandas.DataFrame":
-    """A row a run of a sweep, those that are not done too, in the plan's order.
+    """One row per run of a sweep, also those that are not done, in the plan's order.
 
     Columns: ``variant``, ``base`` (whether it is the base's row), the choice of each axis under the axis's name (with
     `` (axis)`` behind it where another column is called so), ``seed``, ``run`` (the id), ``state`` (``done``, ``stale``,

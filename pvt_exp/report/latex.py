@@ -286,7 +286,7 @@ def _number(cell: Cell, column: Column, spread: str) -> str:
 
 
 def _heads(names_head: str, columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
-    """The lines of the head: headings over rules that span their columns; then names, and units, a text a column."""
+    """The lines of the head: headings over rules that span their columns; then names, and units, one text per column."""
     lines, rules, at = [""], [], 2
     for heading, many in spans(columns):
         lines.append(rf"\multicolumn{{{many}}}{{c}}{{{latex(heading)}}}" if heading else "")

@@ -193,7 +193,7 @@ def about_costs(cells: Sequence[Cell]) -> list[str]:
 
 
 def about_sources(lines: Sequence[Line], notes: Notes) -> list[str]:
-    """Where the figures are found, a sentence a source; what must be known of a single one is marked at its row."""
+    """Where the figures are found, one sentence per source; a note about a single figure is marked at its row."""
     cited: dict[str, dict[str, dict[str, None]]] = {}
     printed: dict[str, None] = {}
     for line in lines:

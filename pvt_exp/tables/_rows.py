@@ -1,4 +1,4 @@
-"""Rows in the making: what the runs of each variant gave, and why some gave nothing."""
+"""Rows being built: the results of each variant's runs, and why some are missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,7 +84,7 @@ def place(variant: "Variant") -> tuple[tuple[str, ...], str]:
 
 
 def collect(source: "Source", epoch: str, notes: Notes) -> list[Line]:
-    """A line a variant, with what its runs gave; a reason for each that gave nothing."""
+    """One line per variant, with the results of its runs, or a reason for each that is missing."""
     plan, outcomes = source.plan, source.outcomes
     gone = {(o.state, o.reason) for o in outcomes.values() if o.state != "done" and o.reason}
     reasons = len(gone) <= MOST_REASONS

@@ -1,4 +1,4 @@
-"""The ablation table: a row a variant, the base first, each metric over all seeds, and what is not comparable named."""
+"""The ablation table: one row per variant, the base first, each metric over all seeds, and what is not comparable named."""
 
 import difflib
 from collections.abc import Sequence

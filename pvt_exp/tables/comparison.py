@@ -1,4 +1,4 @@
-"""The comparison table, as in the papers' Tables 2 to 5: a row a backbone, and columns for each task or schedule.
+"""The comparison table, as in the papers' Tables 2 to 5: one row per backbone, and columns for each task or schedule.
 
 Rows are the choices of one axis, matched by name over all sweeps; every choice of the other axes, and every sweep, gives a
 group of columns under a heading. Rows are ranked within a column only.
@@ -37,7 +37,7 @@ class Part(Frozen):
 
 
 class Settings(TableOf):
-    """A row a backbone, or a choice of another axis, and a group of columns for each sweep and each choice of other axes."""
+    """One row per backbone, or per choice of another axis; one group of columns per sweep and choice of the other axes."""
 
     kind: Literal["comparison"] = "comparison"
     sweep: str | None = None

@@ -1,4 +1,4 @@
-"""The cost table: what each row takes before it is worth anything. Sizes are counted; speed is what calibration measured."""
+"""The cost table: what each row costs. Sizes are counted; speeds are measured by calibration."""
 
 import difflib
 import re

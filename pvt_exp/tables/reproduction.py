@@ -1,4 +1,4 @@
-"""The reproduction table: ours beside what papers, READMEs and others have published, and whether it is near enough."""
+"""The reproduction table: our results beside published figures, and whether they are within the tolerance."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -182,7 +182,7 @@ CASES = [
     Bad("a micro-batch", {}, f"{DRIVE} --micro-batch 5", ("--micro-batch 5: does not divide the run's ghost_",)),
     Bad("W&B", {}, f"{DRIVE} --wandb on", ("--wandb on: one of online, offline, disabled",)),
     Bad("a W&B sweep of no file", {}, "wandb sweep sweep.yml", ("sweep.yml: no such file; did you mean sweep.yaml",)),
-    Bad("a run of no id", {}, "wandb run sweep.yaml optim.lr=1", ("run=ID: which run? It is said 0 times",)),
+    Bad("a run of no id", {}, "wandb run sweep.yaml optim.lr=1", ("run=ID must be given once, not 0 times",)),
     Bad("a run of another sweep", {}, "wandb run sweep.yaml run=runs/0123", ("run=0123: no run of sweep as it is planned",)),
     Bad("an upload without a store", {"runs": "x"}, "wandb sync", ("runs: not a folder",)),
     Bad("W&B by its variable", {}, DRIVE, ("WANDB_MODE on: one of online, offline, disabled",), {"WANDB_MODE": "on"}),
@@ -192,7 +192,7 @@ CASES = [
     Bad("data nowhere", {}, f"{DRIVE} --data shapes=nowhere", ("--data shapes=nowhere: no such folder: nowhere",)),
     Bad("data without a name", {}, f"{DRIVE} --data nowhere", ("--data nowhere: write NAME=PATH",)),
     Bad("data not said", {"base.yaml": PHOTOS}, RUN, (
-        "data set photos: where is it? Say --data photos=PATH, $PVT_EXP_DATA or site.yaml",
+        "data set photos: no folder is given; use --data photos=PATH, $PVT_EXP_DATA or site.yaml",
     )),
     Bad("no site", {}, RUN, ("here.yaml: no such file",), {"PVT_EXP_SITE": "here.yaml"}),
     Bad("a site", {"site.yaml": "daat: {photos: x}\n"}, RUN, ("site.yaml:1: daat: unknown key; did you mean data",)),
@@ -525,7 +525,7 @@ def test_a_disk_that_is_full(trained: Path, small_disk: Path, cli: Cli, tmp_path
     leave(small_disk, 0)
     (line,) = lines(cli(*words, ok=1))
     assert line.startswith(f"{runs}/")
-    assert line.endswith(": No space left on device; make room and type it again")
+    assert line.endswith(": No space left on device; free some space and type it again")
     assert {name: text for name, text in contents(runs).items() if text} == before
 
     def pages(name: str) -> int:

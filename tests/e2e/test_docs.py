@@ -352,7 +352,7 @@ def look_at_schemas(words: list[str], said: Said) -> None:
 
 
 def look_at_stop(words: list[str], said: Said) -> None:
-    assert "mine is stopped; the same command goes on with it" in said.out
+    assert "mine is stopped; the same command continues it" in said.out
 
 
 def look_at_dashboard(words: list[str], said: Said) -> None:

@@ -27,7 +27,7 @@ def test_a_report(pages: int, reported: Path, sweep: Path, cli: Cli, small_disk:
     leave(small_disk, pages)
     (line,) = lines(cli("report", sweep, "--out", reported, ok=1))
     assert line.startswith(f"{reported}/sweep/")
-    assert line.endswith(": No space left on device; make room and type it again")
+    assert line.endswith(": No space left on device; free some space and type it again")
     after = contents(reported)
     assert set(after) == set(before), "nothing half is left"
     leave(small_disk, None)
@@ -52,7 +52,7 @@ def test_its_figures(pages: int, reported: Path, sweep: Path, cli: Cli, small_di
     leave(small_disk, pages)
     (line,) = lines(cli("report", sweep, "--out", reported, "--figures", ok=1))
     assert line.startswith(f"{reported}/sweep/{'curves' if pages else 'table'}.")
-    assert line.endswith(": No space left on device; make room and type it again")
+    assert line.endswith(": No space left on device; free some space and type it again")
     after = contents(reported)
     assert set(after) == set(before), "nothing half is left"
     leave(small_disk, None)

@@ -18,10 +18,10 @@ def test_a_sweep_is_stopped_from_elsewhere_and_goes_on(sweep: Path, cli: Cli, dr
     wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/progress.json")))
     first = next(tmp_path.glob("runs/*/attempts/1/progress.json")).parents[2].name
     assert "is running (of sweep)" in cli("why", first).stdout
-    assert "its turn comes: sweep is driven by process" in cli("why", last).stdout
+    assert "it waits for its turn: sweep is driven by process" in cli("why", last).stdout
     said = cli("stop", "sweep.yaml").stdout
     assert f"asked process {process.pid} on" in said
-    assert "sweep is stopped; the same command goes on with it" in said
+    assert "sweep is stopped; the same command continues it" in said
     told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1, told
     assert "stopped: as pvt-exp stop asks for" in told
@@ -34,12 +34,12 @@ def test_a_sweep_is_stopped_from_elsewhere_and_goes_on(sweep: Path, cli: Cli, dr
     assert "Traceback" not in log
     assert "Traceback" not in cli("runs", "show", stopped).stdout
     assert len(results(tmp_path)) < 4
-    assert "nobody drives it now; to train it: pvt-exp sweep sweep.yaml" in cli("why", last).stdout
+    assert "no driver runs it; to train it: pvt-exp sweep sweep.yaml" in cli("why", last).stdout
     assert not list((tmp_path / "runs/drivers").iterdir())
     assert "all 4 runs are done" in cli("sweep", sweep).stdout
     assert "its result is from attempt" in cli("why", first).stdout
 
 
 def test_what_cannot_be_stopped_or_told(sweep: Path, cli: Cli) -> None:
-    assert "error: sweep: nobody drives it in runs" in cli("stop", sweep, ok=2).stderr
+    assert "error: sweep: no driver runs it in runs" in cli("stop", sweep, ok=2).stderr
     assert "matches no run in runs" in cli("why", "0123ab", ok=2).stderr

@@ -98,7 +98,7 @@ def test_closed_and_full_streams(finished: Path) -> None:
         (
             f"{PVT_EXP} report {finished.name} > /dev/full",
             1,
-            "error: No space left on device; make room and type it again\n",
+            "error: No space left on device; free some space and type it again\n",
         ),
     ):
         done = shell(line, finished.parent)

@@ -245,7 +245,7 @@ def test_no_row_and_no_column_takes_the_place_of_another(folder: Path) -> None:
     path = folder / "named.yaml"
     other = "{base: {backbone.depths: [2, 1, 1, 1]}, deep: {backbone.depths: [2, 2, 1, 1]}}"
     path.write_text(f"base: base.yaml\nblocks: [{{one_at_a_time: {{model: {other}}}}}]\n")
-    with pytest.raises(ConfigError, match="the rows 'base' and 'model base' have one choice"):
+    with pytest.raises(ConfigError, match="the rows 'base' and 'model base' have the same choice"):
         Settings(sweep="named.yaml").build([source(path)])
 
 

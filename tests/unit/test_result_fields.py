@@ -235,7 +235,7 @@ def test_a_copied_folder_is_no_second_run(sweep: Path, monkeypatch: pytest.Monke
         run.id for run in plan.variants[0].runs
     )
     assert f"is of the run {first}: a copy" in said["status"]
-    assert "not called as runs are, so not counted" in said["status"]
+    assert "folders whose names are not those of runs, not counted" in said["status"]
     assert store.find(Path("runs"), first[:6]) == first
 
 

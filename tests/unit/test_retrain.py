@@ -183,7 +183,7 @@ def test_two_sweeps_of_one_name_are_told_apart(planned: Plan) -> None:
     with registry.driving(runs, "sweep", ("pvt-exp",), planned.file) as asked:
         assert registry.of(runs, "sweep", Path("other/sweep.yaml")) == []
         assert len(registry.of(runs, "sweep", Path("sweep.yaml"))) == len(registry.of(runs, "sweep")) == 1
-        assert "nobody drives it" in str(typed("stop", "other/sweep.yaml", ok=2).exception)
+        assert "no driver runs it" in str(typed("stop", "other/sweep.yaml", ok=2).exception)
         assert not asked
     Path("other/sweep.yaml").unlink()
     assert "another sweep of this store" not in train(planned)[1], "the other is gone"
@@ -238,7 +238,7 @@ def test_a_finished_table_stays_where_other_data_are_at_hand(planned: Plan) -> N
     words = ("sweep.yaml", "--data", "shapes=other")
     said = typed("sweep", *words, "--no-smoke", ok=1).stdout
     assert "4 of 4 runs of sweep are stale: trained on data aa; at hand are" in said
-    assert f"in {Path('other').resolve()}; if that is not the folder that is meant, --data shapes=PATH" in said
+    assert f"in {Path('other').resolve()}; if that is the wrong folder, correct --data shapes=PATH" in said
     assert {path: path.read_bytes() for path in Path("reports/out/sweep").iterdir()} == written
     assert "note: 4 of 4 runs of sweep are stale" in typed("report", *words, ok=1).stderr
     assert "stale" in Path("reports/out/sweep/table.md").read_text()

@@ -53,9 +53,7 @@ def test_a_name_that_a_merged_row_has_too(experiment: Path) -> None:
 
 def test_a_choice_called_base_that_is_not_the_base(experiment: Path) -> None:
     (told,) = problems(experiment, f"  - one_at_a_time: {{sr: {{base: {OTHER}, none: {RATE}}}}}\n")
-    assert (
-        told == "sweep.yaml:2: the rows 'base' and 'sr base' have one choice of every axis in a table; rename a choice"
-    )
+    assert told == "sweep.yaml:2: the rows 'base' and 'sr base' have the same choice on every axis; rename a choice"
     found = expanded(experiment, f"  - one_at_a_time: {{size: {{small: {{}}, base: {OTHER}}}}}\n")
     assert [found.coordinates(row) for row in found.rows] == [{"size": "small"}, {"size": "base"}]
 

@@ -44,7 +44,7 @@ def test_an_attempt_that_was_lost(run: Run) -> None:
     assert (
         f"attempt 1: killed: {WENT_AWAY} (last heard of at 2026-09-21T14:13:29Z); its log: {attempt}/log.txt" in lines
     )
-    assert lines[-1] == "what to do: pvt-exp sweep 'sweeps/my clothes.yaml' goes on with it"
+    assert lines[-1] == "what to do: pvt-exp sweep 'sweeps/my clothes.yaml' continues it"
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_the_command_of_a_run_that_failed(run: Run, file: str, command: str) -> 
 def test_one_that_nobody_drives(run: Run) -> None:
     (RUNS / run.id).mkdir()
     store.use(RUNS, run.id, "mine", file=Path("experiments/mine.yaml").absolute())
-    assert why_json(RUNS, run.id)["do"] == "nobody drives it now; to train it: pvt-exp run experiments/mine.yaml"
+    assert why_json(RUNS, run.id)["do"] == "no driver runs it; to train it: pvt-exp run experiments/mine.yaml"

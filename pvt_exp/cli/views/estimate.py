@@ -18,7 +18,7 @@ NOTHING: dict[str, Any] = {**dict.fromkeys(Cost._fields), "uncounted": {}}
 
 
 def estimate_json(plan: Plan, told: Estimate) -> dict[str, Any]:
-    """``costs``, a line a row, ``device``, and ``hours``."""
+    """``costs``, one entry per row, ``device``, and ``hours``."""
     costs = [
         {
             "name": row.name,

@@ -55,7 +55,7 @@ def _model(kind: str, preset: str | None, told: Cost | NoCost | str) -> dict[str
 
 
 def print_models(console: Console, found: list[dict[str, Any]]) -> None:
-    """A line a preset."""
+    """One line per preset."""
     table = Grid()
     for title in ("kind", "preset"):
         table.add_column(title)

@@ -28,7 +28,7 @@ def published_json(figures: Sequence[Figure]) -> list[dict[str, Any]]:
 
 
 def print_published(console: Console, figures: Sequence[Figure]) -> None:
-    """A line a figure, under its table."""
+    """One line per figure, under its table."""
     table = Grid()
     table.add_column("reference", overflow="fold")
     for title in ("params (M)", "MACs (G)"):

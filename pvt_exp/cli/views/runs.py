@@ -63,7 +63,11 @@ def retrained_json(runs: Path, ids: Sequence[str]) -> dict[str, Any]:
 def _print_others(console: Console, found: dict[str, Any]) -> None:
     if others := found["other_folders"]:
         shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
-        console.print(f"not called as runs are, so not counted: {shown} (copies?)", highlight=False, soft_wrap=True)
+        console.print(
+            f"folders whose names are not those of runs, not counted: {shown} (copies?)",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
@@ -82,7 +86,7 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
 
 
 def print_runs(console: Console, found: dict[str, Any]) -> None:
-    """A line a run: its id and state, what the sweep that began it calls it, with its seed, its metrics and its sweeps."""
+    """One line per run: its id, state, name in its first sweep, seed, metrics and sweeps."""
     names = _padded([_name(Path(found["store"]) / run["id"]) for run in found["runs"]])
     scores = _padded(["  ".join(described(run)) if run["metrics"] else "" for run in found["runs"]])
     for run, name, score in zip(found["runs"], names, scores, strict=True):

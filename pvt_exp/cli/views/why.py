@@ -1,4 +1,4 @@
-"""Why a run is where it is, in words, and what would move it: `pvt-exp why`."""
+"""Why a run is in its state, and what a person can do: `pvt-exp why`."""
 
 import contextlib
 import shlex
@@ -20,14 +20,13 @@ from pvt_exp.system import files, heartbeat
 from pvt_exp.system.words import duration
 
 DO: dict[str, str] = {
-    "failed": "look at the log and mend what is wrong, then {again} --retry failed",
-    "diverged": "this is its result. Another learning rate is another variant; the same again: {again} --retry diverged",
-    "out_of_memory": "make room, give a smaller --micro-batch or set ghost_batch_size, then {again} --retry out_of_memory",
-    "timed_out": "look at where it hung (the log's end), then {again} --retry timed_out; stall_minutes says how long is "
-    "too long",
-    "killed": "{again} goes on with it",
-    "pruned": "a trial that did worse than others; nothing",
-    "stale": "{again} --retry stale trains it again; what it came to stays beside it",
+    "failed": "read the log and fix the error, then {again} --retry failed",
+    "diverged": "this is its result; to train the same again: {again} --retry diverged",
+    "out_of_memory": "free memory, give a smaller --micro-batch or set ghost_batch_size, then {again} --retry out_of_memory",
+    "timed_out": "see where it hung (the log's end), then {again} --retry timed_out; stall_minutes sets the limit",
+    "killed": "{again} continues it",
+    "pruned": "nothing: it is a trial that was worse than others",
+    "stale": "{again} --retry stale trains it again; the old result is kept beside it",
 }
 """What a person can do, with the command that trains the run in the place of ``{again}``."""
 
@@ -74,7 +73,7 @@ def why(found: dict[str, Any]) -> list[str]:
     lines += [f"it cannot be used here: {found['problem']}"] if found["problem"] else []
     lines += [_end_in_words(each) for each in found["attempts"]]
     if found["state"] == "done":
-        lines.append(f"its result is from attempt {found['result_from']}; runs show {found['id']} has all of it")
+        lines.append(f"its result is from attempt {found['result_from']}; pvt-exp runs show {found['id']} prints it")
     if found["reason"] and (found["state"] == "stale" or found["cause"] == "result_not_valid"):
         lines.append(found["reason"])
     lines += filter(None, (found["running"], found["waits_for"]))
@@ -83,7 +82,7 @@ def why(found: dict[str, Any]) -> list[str]:
     elif alive and found["state"] in PASSES:
         each = alive[0]
         lines.append(
-            f"its turn comes: {each['sweep']} is driven by process {each['process']} on {each['host']} since "
+            f"it waits for its turn: {each['sweep']} is driven by process {each['process']} on {each['host']} since "
             f"{each['started']}"
         )
     return lines
@@ -127,7 +126,9 @@ def _running(attempt: Path) -> str:
     if now is None:
         return f"it has made no step yet; its log: {attempt / 'log.txt'}"
     ago = duration(max(0.0, time.time() - (attempt / progress.NAME).stat().st_mtime))
-    return f"in epoch {now['epoch']} of {now['epochs']}, {100 * now['fraction']:.0f} % done; heard of {ago} ago"
+    return (
+        f"in epoch {now['epoch']} of {now['epochs']}, {100 * now['fraction']:.0f} % done; last sign of life {ago} ago"
+    )
 
 
 def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
@@ -158,5 +159,5 @@ def _next(seen: Outcome, command: str, is_driven: bool) -> str | None:
     if seen.state in PASSES and is_driven:
         return None
     if seen.state == "pending":
-        return f"nobody drives it now; to train it: {command}"
+        return f"no driver runs it; to train it: {command}"
     return f"what to do: {DO.get(seen.state, '{again}').format(again=command)}"
