@@ -1,4 +1,4 @@
-"""``python -m pvt_exp`` is the command ``pvt-exp``.
+"""``python -m pvt_exp`` is the command ``pvt-exp``, which begins here.
 
 Python itself adds the current folder to what ``python -m`` imports from: that is how a checkout that is not installed is
 used, and it holds for the package alone. Other things that lie there, a ``yaml.py``, are left alone, as by ``pvt-exp``.
@@ -7,10 +7,18 @@ used, and it holds for the package alone. Other things that lie there, a ``yaml.
 import os
 import sys
 
-if not sys.flags.safe_path and sys.path[:1] in ([""], [os.getcwd()]):  # noqa: PTH109 - as Python writes it
-    del sys.path[0]
 
-from pvt_exp.cli import main
+def main() -> None:
+    """The command; Ctrl-C ends it without a traceback while it still imports, too."""
+    try:
+        from pvt_exp import cli
+
+        cli.main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path and sys.path[:1] in ([""], [os.getcwd()]):  # noqa: PTH109 - as Python writes it
+        del sys.path[0]
     main()

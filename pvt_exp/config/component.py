@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from pvt_exp.config import PLAIN, Frozen, unavailable
+from pvt_exp.system import signals
 
 GROUPS = ("backbones", "datasets", "launchers", "necks", "tables", "tasks")
 """What there are kinds of."""
@@ -165,11 +166,11 @@ def _imported(module: str, where: str, package: str) -> Any:
     """The module; what it prints goes where errors go, as standard output may be read by a program."""
     before = set(sys.modules)
     try:
-        with _output_is_no_document():
+        with _output_is_no_document(), signals.counting_interrupts() as interrupts:
             found = importlib.import_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # sys.exit among them
+    except BaseException as error:  # sys.exit among them, and a KeyboardInterrupt that no Ctrl-C made
+        if isinstance(error, KeyboardInterrupt) and interrupts:
+            raise
         raise _CannotLoad(f"{where}: {in_words(error)}") from None
     if slow := [name for name in HEAVY if name in sys.modules and name not in before]:
         SLOW.append(

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 SIGNALS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP") if hasattr(signal, name))
 """SIGTERM: a person or a cluster. SIGUSR1 and SIGUSR2: preemption notice. SIGHUP: the terminal was closed."""
@@ -93,3 +94,26 @@ def heed() -> None:
     """Restore the default handlers, in a process that was forked from one that ignores the signals."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def counting_interrupts() -> Iterator[list[int]]:
+    """The signals that came meanwhile and may have raised a KeyboardInterrupt, which code of others raises too."""
+    came: list[int] = []
+    before = {
+        number: handler for number in (signal.SIGINT, *SIGNALS) if callable(handler := signal.getsignal(number))
+    }  # those that are ignored, or end the process, stay so
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        before[number](number, frame)  # type: ignore[index]
+
+    is_main = threading.current_thread() is threading.main_thread()  # only there signals are handled
+    for number in before if is_main else ():
+        signal.signal(number, note)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items() if is_main else ():
+            if signal.getsignal(number) is note:  # the module may have set one of its own
+                signal.signal(number, handler)

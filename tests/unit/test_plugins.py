@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pvt_exp.cli.json_schema import WithHover
 from pvt_exp.config import Frozen, component
 from pvt_exp.config.metrics import Metric
 from pvt_exp.store import provenance
+from pvt_exp.system import signals
 from pvt_exp.tasks import classification
 from tests.conftest import EXPERIMENT, ROOT, SWEEP, environment
 from tests.plugin import WIDE, install
@@ -50,6 +52,7 @@ BROKEN = {
     "gone": ("lost", "", "ModuleNotFoundError: No module named 'lost'"),
     "torn": ("torn", "def f(:\n", "SyntaxError: invalid syntax (torn.py, line 1)"),
     "ends": ("ends", "import sys\nsys.exit('no licence\\nfound')\n", "SystemExit: no licence found"),
+    "stops": ("stops", "raise KeyboardInterrupt\n", "entry point stops: KeyboardInterrupt"),
     "bare": ("bare", "x = 1\n", "has no class Settings"),
     "alien": (
         "alien",
@@ -118,6 +121,28 @@ def test_all_else_works(broken: Path) -> None:
         assert "note: kind ends of backbones: package package-ends 1.0, entry point ends: SystemExit" in done.stderr
         assert "note: package pvt-slow 1.0: slow.kinds imports torch" in done.stderr
     assert json.loads(done.stdout)["runs"] == 4
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_ctrl_c_while_a_package_is_imported_ends_the_command(number: str, tmp_path: Path) -> None:
+    """Without a traceback; another signal ends the process as it ever does."""
+    text = f"import os, signal, time\nos.kill(os.getpid(), signal.{number})\ntime.sleep(30)\n"
+    install(tmp_path, "package-slow", {"backbones/slow": "slow"}, {"slow.py": text})
+    command = [sys.executable, "-m", "pvt_exp", "models"]
+    env = environment(PYTHONPATH=str(tmp_path))
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130 if number == "SIGINT" else -signal.SIGTERM, "", "")
+
+
+def test_signals_that_come_are_counted_and_handled_as_before() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), signals.counting_interrupts() as came:
+        signal.raise_signal(signal.SIGINT)
+    assert came == [signal.SIGINT]
+    with signals.counting_interrupts() as came, pytest.raises(KeyboardInterrupt):
+        raise KeyboardInterrupt
+    assert came == []
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_its_use_is_refused_with_the_reason(broken: Path) -> None:
@@ -233,6 +258,7 @@ MUTE = "class Mute(Exception):\n    def __str__(self):\n        raise ValueError
 TASK = """\
 from typing import Literal
 
+from pvt_exp.system import signals
 from pvt_exp.tasks import classification
 
 class Settings(classification.Settings):
