@@ -84,14 +84,22 @@ Latex = Annotated[
 ]
 
 
+MOST_NUMBERS = 10_000
+"""Seeds or GPUs that are named at once: more is a slip of the keyboard."""
+
+
 def numbers(option: str, text: str) -> tuple[int, ...]:
     """``0-3,7`` as numbers."""
     found: list[int] = []
     for word in text.split(","):
-        span = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", word, re.ASCII)
+        span = re.fullmatch(r"(\d{1,40})(?:-(\d{1,40}))?", word, re.ASCII)
         first, last = (int(span[1]), int(span[2] or span[1])) if span else (0, -1)
-        if not 0 <= last - first <= 10_000 or last >= 2**32:
+        if last < first:
             raise ConfigError(f"{option} {text}: write numbers, for instance 0-3 or 0,2,5")
+        if last >= 2**32:
+            raise ConfigError(f"{option} {text}: {last} is too large: the largest is {2**32 - 1}")
+        if len(found) + last - first >= MOST_NUMBERS:
+            raise ConfigError(f"{option} {text}: these are more than {MOST_NUMBERS:,} numbers")
         found += range(first, last + 1)
     return tuple(found)
 

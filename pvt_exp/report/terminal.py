@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvt_exp.report.escape import one_line
 from pvt_exp.report.formats import about_runs, columns_of, plain
+from pvt_exp.system import streams
 from pvt_exp.system.words import several
 from pvt_exp.tables import Cell, Column, Group, Row, Table
 
@@ -165,14 +166,14 @@ def _cells(text: str) -> int:
     """Places that a text takes on the terminal: two for a Chinese character."""
     from rich.cells import cell_len
 
-    return cell_len(text)
+    return cell_len(streams.as_printed(text))
 
 
 def _chop(text: str, width: int) -> list[str]:
     """The text in lines of this width, cut anywhere."""
     from rich.cells import chop_cells
 
-    return chop_cells(text, width) if _cells(text) > width else [text]
+    return chop_cells(streams.as_printed(text), width) if _cells(text) > width else [text]
 
 
 def _wrap(text: str, width: int | None) -> list[str]:

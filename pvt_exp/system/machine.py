@@ -80,6 +80,8 @@ def cache_folder() -> Path:
     Where that cannot be written to, a folder of this user among the temporary files, with a message.
     """
     named, person = os.environ.get("XDG_CACHE_HOME"), home()
+    if named and not Path(named).is_absolute():
+        named = None  # as the XDG Base Directory Specification says
     return _writable(Path(named) if named else person / ".cache" if person else None)
 
 

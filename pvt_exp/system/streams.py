@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 LIKE = {
-    "±": "+-", "−": "-", "–": "-", "—": "-", "─": "-", "…": "...", "×": "x", "·": ".", "•": "*", "Δ": "D", "†": "+",
-    "‡": "++", "≤": "<=", "≥": ">=", "→": "->", "“": '"', "”": '"', "‘": "'", "’": "'", "█": "#", "▉": "#", "░": ".",
+    "±": "+-", "−": "-", "–": "-", "—": "-", "─": "-", "…": "...", "×": "x", "·": ".", "•": "*", "Δ": "D", "†": "~",
+    "‡": "#", "§": "!",
+    "≤": "<=", "≥": ">=", "→": "->", "“": '"', "”": '"', "‘": "'", "’": "'", "█": "#", "▉": "#", "░": ".",
     "ß": "ss", "æ": "ae", "ø": "o",
     "━": "-", "╸": "-", "╺": "-",
 }  # fmt: skip
@@ -31,7 +32,6 @@ def prepare() -> None:
             except OSError:
                 os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: files would get it else
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the end
-    codecs.register_error(ERRORS, _replace)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=ERRORS)
@@ -86,3 +86,14 @@ def _like(char: str) -> str:
         return "^" + "".join(chr(int(code, 16)) for code in codes.split() if int(code, 16) < 128)
     plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
     return plain or "?"
+
+
+codecs.register_error(ERRORS, _replace)
+
+
+def as_printed(text: str) -> str:
+    """The text with what standard output prints for characters that it lacks, which may be wider or narrower."""
+    if text.isascii():
+        return text
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, ERRORS).decode(encoding)

@@ -31,8 +31,10 @@ def test_tests_have_a_home_of_their_own(tmp_path: Path) -> None:
 def test_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "named"))
     assert machine.cache_folder() == tmp_path / "named/pvt_exp"
-    monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "person"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/x")
+    assert machine.cache_folder() == tmp_path / "person/.cache/pvt_exp", "a relative path is ignored"
+    monkeypatch.delenv("XDG_CACHE_HOME")
     assert machine.cache_folder() == tmp_path / "person/.cache/pvt_exp"
 
 

@@ -3,6 +3,7 @@
 import io
 import random
 import re
+import sys
 from collections import Counter
 
 import pytest
@@ -11,7 +12,9 @@ from rich.console import Console
 
 from pvt_exp.report.formats import about_runs, plain
 from pvt_exp.report.terminal import SUPERSCRIPT, show
+from pvt_exp.system import streams
 from pvt_exp.tables import Cell, Column, Group, Note, Replicate, Row, Table
+from tests.unit.test_tables import BASE, table
 
 WORDS = (
     "top-1 (%)",
@@ -132,3 +135,21 @@ def test_a_single_column_that_is_wider_than_the_terminal_breaks(width: int) -> N
     rule = next(i for i, line in enumerate(lines) if line.startswith("──"))
     body = lines[rule + 1 : lines.index("", rule)]
     assert squeezed("".join(line[len("variant ") :] for line in body)) == squeezed(text)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_columns_stay_in_line_where_the_terminal_lacks_letters(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        (BASE, [70.0, 71.0, 72.5]),
+        (({"a": "größer 深い"},), [71.0, 70.5, 74.5]),
+        (({"a": "b"},), [72.0, 73.1, 74.4]),
+    ]
+    made = table(rows, columns=("top1", "difference", "params"))
+    with io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=streams.ERRORS) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        lines = [str(line).encode(encoding, streams.ERRORS).decode(encoding) for line in show(made, None)]
+        monkeypatch.undo()
+    ends = {line.rstrip().rfind("3.67") for line in lines if "3.67" in line}
+    assert len([line for line in lines if "3.67" in line]) == 3
+    assert len(ends) == 1
+    assert any("~" in line or "!" in line for line in lines)
