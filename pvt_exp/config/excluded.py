@@ -40,6 +40,8 @@ class LeftOut(NamedTuple):
         return {**self._asdict(), "examples": list(self.examples)}
 
 
+NOT_READ = "images that cannot be read"
+"""Begins the line of the look before training; a run that has read all images has a line of its own."""
 BySplit = Mapping[str, Sequence[LeftOut]]
 UNREADABLE = {
     "train": LeftOut("unreadable images", 0, "replaced by the next image"),
@@ -88,10 +90,86 @@ def unreadable(split: str, reasons: Iterable[str]) -> tuple[LeftOut, ...]:
     return count(UNREADABLE[split].what, UNREADABLE[split].effect, reasons)
 
 
-def joined(*parts: BySplit) -> dict[str, tuple[LeftOut, ...]]:
-    """All lines of each split."""
-    splits = dict.fromkeys(split for part in parts for split in part)
-    return {split: tuple(line for part in parts for line in part.get(split, ())) for split in splits}
+def of_a_run(looked_at: BySplit, unread: Mapping[str, Iterable[str]]) -> dict[str, tuple[LeftOut, ...]]:
+    """What a run says: the lines of the look, and its own of the images that it could not read.
+
+    It has read every image, and the look some: where both counted the same images, the run's line stays.
+    """
+    own = {split: unreadable(split, reasons) for split, reasons in unread.items()}
+    kept = {
+        split: tuple(line for line in lines if not (own.get(split) and line.what.startswith(NOT_READ)))
+        for split, lines in looked_at.items()
+    }
+    return {split: (*kept.get(split, ()), *own.get(split, ())) for split in dict.fromkeys((*kept, *own))}
+
+
+def as_json(self) -> dict[str, Any]:
+    return {**self._asdict(), "examples": list(self.examples)}
+
+
+NOT_READ = "images that cannot be read"
+"""Begins the line of the look before training; a run that has read all images has a line of its own."""
+BySplit = Mapping[str, Sequence[LeftOut]]
+UNREADABLE = {
+    "train": LeftOut("unreadable images", 0, "replaced by the next image"),
+    "val": LeftOut("unreadable images", 0, "not scored"),
+}
+"""By split, what is counted while training and scoring."""
+
+
+def count(what: str, effect: str, names: Iterable[object]) -> tuple[LeftOut, ...]:
+    """The line for all these names; none where there are none."""
+    every = [str(name) for name in names]
+    return (LeftOut(what, len(every), effect, tuple(map(files.shown, every[:EXAMPLES]))),) if every else ()
+
+
+def by_suffix(paths: Iterable[str]) -> tuple[LeftOut, ...]:
+    """A line for the files of each suffix that is not taken."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        found.setdefault(suffix(path), []).append(path)
+    ranked = sorted(found.items(), key=lambda item: -len(item[1]))
+    lines = [
+        count(f"files ending in {end}" if end else "files without a suffix", NOT_TAKEN, p) for end, p in ranked[:MOST]
+    ]
+    lines.append(count("files of other suffixes", NOT_TAKEN, (path for _, paths in ranked[MOST:] for path in paths)))
+    return tuple(line for found_ in lines for line in found_)
+
+
+def hidden(paths: Iterable[str]) -> tuple[LeftOut, ...]:
+    """The line for images that are hidden."""
+    return count("hidden images (a name that begins with a dot)", NOT_TAKEN, paths)
+
+
+def special(paths: Iterable[str]) -> tuple[LeftOut, ...]:
+    """The line for what lies among the files and is none."""
+    return count("named pipes, sockets or devices", NOT_TAKEN, sorted(paths))
+
+
+def suffix(path: str) -> str:
+    """How a file's name ends, from its last dot on, in lower case; empty where it has none."""
+    name = path[path.rfind("/") + 1 :]
+    return name[dot:].lower() if (dot := name.rfind(".")) > 0 else ""
+
+
+def unreadable(split: str, reasons: Iterable[str]) -> tuple[LeftOut, ...]:
+    """The line for the images of a split that could not be read; ``reasons`` name one image each."""
+    return count(UNREADABLE[split].what, UNREADABLE[split].effect, reasons)
+
+
+def of_a_run(looked_at: BySplit, unread: Mapping[str, Iterable[str]]) -> dict[str, tuple[LeftOut, ...]]:
+    """What a run says: the lines of the look, and its own of the images that it could not read.
+
+    It has read every image, and the look some: where both counted the same images, the run's line stays.
+    """
+    own = {split: unreadable(split, reasons) for split, reasons in unread.items()}
+    return {
+        split: (
+            *(line for line in lines if not (own.get(split) and line.what.startswith(NOT_READ))),
+            *own.get(split, ()),
+        )
+        for split, lines in joined(looked_at, dict.fromkeys(own, ())).items()
+    }
 
 
 def as_json(told: BySplit) -> dict[str, list[dict[str, Any]]]:

@@ -17,7 +17,7 @@ from pvt_exp.launchers import Launcher, Slot
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import attempts, progress
 from pvt_exp.store.outcome import Outcome
-from pvt_exp.store.states import GOING, PASSES
+from pvt_exp.store.states import GOING, RETRYABLE
 
 CUDA_BYTES = 600 << 20
 """Memory that CUDA's context and its libraries take of a GPU, about."""
@@ -187,6 +187,6 @@ def _begun(runs: Path, seen: Outcome) -> float:
         return 0.0
     latest = attempts.of(runs / seen.id)
     told = progress.read(latest[-1]) if latest else None
-    if not told or seen.state not in (*GOING, *PASSES):
+    if not told or seen.state not in (*GOING, *RETRYABLE):
         return 0.0
     return float(told["fraction"]) if seen.state == "running" else float(told["scored"]) / max(1.0, told["epochs"])

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError
-from pvt_exp.config.excluded import EXAMPLES, LeftOut, count
+from pvt_exp.config.excluded import EXAMPLES, NOT_READ, LeftOut, count
 from pvt_exp.config.space import Holdout
 from pvt_exp.datasets import Dataset, Facts, some
 from pvt_exp.datasets._sizes import Size, refuse
@@ -68,7 +68,7 @@ class Pictures(Dataset):
         lines = (
             self.turned(seen["turned"], f"images with an EXIF tag that turns them{part}"),
             of_frames(seen["frames"], f"images of several frames{part}"),
-            *count(f"images that cannot be read{part}", self._bad_images, seen["unreadable"]),
+            *count(f"{NOT_READ}{part}", self._bad_images, seen["unreadable"]),
             _of_other_size(seen),
             self._flat(seen),
             self._clipped(seen),

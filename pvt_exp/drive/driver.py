@@ -20,7 +20,7 @@ from pvt_exp.store import attempts, code_copy, status
 from pvt_exp.store.leftovers import tidy
 from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.results import set_aside_result
-from pvt_exp.store.states import GOING, PASSES, State
+from pvt_exp.store.states import GOING, RETRYABLE, State
 from pvt_exp.system import heartbeat, locks, signals
 from pvt_exp.system.words import several
 from pvt_exp.tracking import client
@@ -94,7 +94,7 @@ class _Driver:
         self.clock, self.watch = heartbeat.Clock(), heartbeat.Watch()
         self.ends: list[State] = []
         """Of the runs that ended here, in order."""
-        tried = (*PASSES, *retry)
+        tried = (*RETRYABLE, *retry)
         for each in state.take(status.to_do(state.plan, state.outcomes, tried), where.policy.retries):
             known = state.outcomes[each.run.id].state
             state.move(each, "waiting" if known in tried else "elsewhere" if known in GOING else "over")
@@ -206,7 +206,7 @@ class _Driver:
     def _is_open(self, each: DrivenRun, now: Outcome, before: Outcome) -> bool:
         """Whether a run is still to be tried, and no other driver has tried it since this one looked last (``before``)."""
         untouched = now.attempts == before.attempts and now.result == before.result
-        return now.state in PASSES or (untouched and (now.state in self.retry or each.tries.how is not None))
+        return now.state in RETRYABLE or (untouched and (now.state in self.retry or each.tries.how is not None))
 
     def _attempt(self, each: DrivenRun, slot: Slot, now: Outcome) -> Path:
         run, where, plan = each.run, self.where, self.state.plan

@@ -14,7 +14,7 @@ from pvt_exp.config.metrics import Metric, value_of
 from pvt_exp.config.run import Run
 from pvt_exp.drive.board import Board, Group
 from pvt_exp.statistics.scores import over_seeds
-from pvt_exp.store.states import COLOURS, ENDED, GOING, PASSES
+from pvt_exp.store.states import COLOURS, ENDED, GOING, RETRYABLE
 from pvt_exp.system import files
 from pvt_exp.system.words import duration, several
 
@@ -148,7 +148,7 @@ class View:
     def _row(self, board: Board, group: Group) -> tuple[RenderableType, ...]:
         seen = [board.outcomes[run.id] for run in group.runs if run.id in board.outcomes]
         done = sum(s.state == "done" for s in seen)
-        ended = done + sum(s.state in ENDED and s.state not in PASSES for s in seen)
+        ended = done + sum(s.state in ENDED and s.state not in RETRYABLE for s in seen)
         due = group.due or len(seen)
         others = Counter(s.state for s in seen if s.state not in ("done", "pending", *GOING))
         words = [state if count == 1 and not group.trials else f"{count} {state}" for state, count in others.items()]

@@ -26,7 +26,7 @@ from pvt_exp.plan import Plan, site
 from pvt_exp.store import code_changes, status, trial_record
 from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.results import kept_weights, refuse_other_format
-from pvt_exp.store.states import ENDED, GOING, PASSES, State
+from pvt_exp.store.states import ENDED, GOING, RETRYABLE, State
 from pvt_exp.system import files, machine, signals
 from pvt_exp.system.words import are, duration, several
 
@@ -49,7 +49,7 @@ def train(console: Console, planned: Plan, context: DriverContext, smoke: bool =
     again, runs = _states(context.retry), context.store
     where, facts, problems = _inspect(planned, context)
     outcomes = status.outcomes(runs, planned, where.fingerprints)
-    to_do = status.to_do(planned, outcomes, (*PASSES, *again))
+    to_do = status.to_do(planned, outcomes, (*RETRYABLE, *again))
     told = [problem for run in to_do for problem in (*problems.get(run.dataset, ()), *_lacks_weights(runs, run))]
     if told:
         raise ConfigError(dict.fromkeys(told))
@@ -105,7 +105,7 @@ def tune(console: Console, planned: Plan, context: DriverContext) -> int:
         searches = tuning.Searches(planned, runs.resolve(), again)
         outcomes = status.outcomes(runs, before, where.fingerprints)
         state = SweepState(before, outcomes, f"{planned.name}: trials", searches.budget)
-        ended = len(outcomes) - state.count(*PASSES, *GOING)
+        ended = len(outcomes) - state.count(*RETRYABLE, *GOING)
         _say(
             console,
             f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
@@ -160,7 +160,7 @@ def _announce(
     """Say what is to be trained, and how much of it at once."""
     needs = sum(run.id in outcomes for run in planned.pretraining_runs)
     doing = {run.id for run in to_do}
-    blocked = sum(seen.state in PASSES and seen.id not in doing for seen in outcomes.values())
+    blocked = sum(seen.state in RETRYABLE and seen.id not in doing for seen in outcomes.values())
     _say(
         console,
         f"{planned.name}: {several(len(planned.variants), 'variant')} x {several(len(planned.seeds), 'seed')} = "
@@ -245,7 +245,7 @@ def _drive(
         console.print(f"stopped: {halted}", highlight=False, soft_wrap=True)
         return HALTED
     except KeyboardInterrupt:
-        left = state.count(*PASSES, *GOING)
+        left = state.count(*RETRYABLE, *GOING)
         console.print(
             f"stopped: {state.count('done')} of {several(len(state.outcomes), 'run')} {are(len(state.outcomes))} done, "
             f"{left} {are(left)} left. "
@@ -327,7 +327,7 @@ def tell(console: Console, planned: Plan, outcomes: Mapping[str, Outcome]) -> in
         console.print(f"  and {len(told) - 20} more", highlight=False)
     if others := Counter(seen.state for seen in bad if not seen.reason):
         console.print("  " + ", ".join(f"{count} {state}" for state, count in others.items()), highlight=False)
-    states = sorted({seen.state for seen in bad} - set(PASSES) - set(GOING))
+    states = sorted({seen.state for seen in bad} - set(RETRYABLE) - set(GOING))
     again = " ".join(f"--retry {state}" for state in states if state != "done")
     console.print(f"try them again: the same command{' with ' + again if again else ''}", highlight=False)
     return 1

@@ -16,7 +16,7 @@ Cause = Literal["stopped", "no_smaller_batch", "lost_rank", "result_not_valid"]
 It was asked to stop; it ran out of memory, and fewer images at once would be another run; another process of the run went
 away; its ``result.json`` does not count.
 """
-PASSES: tuple[State, ...] = ("pending", "killed")
+RETRYABLE: tuple[State, ...] = ("pending", "killed")
 """States that the same command tries again; the others wait for ``--retry``."""
 GOING: tuple[State, ...] = ("running", "submitted")
 """States of a run that somebody trains, or that waits in the queue of a launcher."""
@@ -25,5 +25,5 @@ COLOURS: dict[State, str] = {
     "pruned": "yellow", "failed": "red", "diverged": "red", "out_of_memory": "red", "timed_out": "red",
 }  # fmt: skip
 """In which each is printed."""
-Tell = Callable[[State, str], None]
+OnEnd = Callable[[State, str], None]
 """Is told in which state a run ended, and why."""

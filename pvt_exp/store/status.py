@@ -13,7 +13,7 @@ from pvt_exp.datasets import Dataset
 from pvt_exp.plan import Plan
 from pvt_exp.store.outcome import Outcome, outcomes_of
 from pvt_exp.store.results import kept_weights
-from pvt_exp.store.states import GOING, PASSES, State
+from pvt_exp.store.states import GOING, RETRYABLE, State
 
 ENDED_AS: dict[State, str] = {
     "killed": "was killed", "out_of_memory": "ran out of memory", "timed_out": "timed out", "stale": "is stale",
@@ -64,7 +64,7 @@ def _with_weights(runs: Path, seen: Outcome) -> Outcome:
 def waiting(seen: Outcome, run: Run, others: Mapping[str, Outcome]) -> Outcome:
     """The outcome with the reason why the run cannot start, where it cannot: what became of its pretraining."""
     need = others.get(run.pretraining.id) if run.pretraining is not None else None
-    if need is None or seen.state not in PASSES or need.state == "done":
+    if need is None or seen.state not in RETRYABLE or need.state == "done":
         return seen
     if need.state in ("pending", *GOING) and need.reason is None:
         return seen  # its turn comes

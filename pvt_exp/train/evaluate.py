@@ -89,7 +89,7 @@ def _score(
             "trained_on": request.get("fingerprint"),
             "images": timer.images,
             "left_out": excluded.as_json(
-                {"val": (*facts.left_out.get("val", ()), *excluded.unreadable("val", timer.unread))}
+                excluded.of_a_run({"val": facts.left_out.get("val", ())}, {"val": timer.unread})
             ),
         },
         "match": None if match is None else asdict(match),

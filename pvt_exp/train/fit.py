@@ -23,7 +23,7 @@ from pvt_exp.nn.tasks import val_pictures
 from pvt_exp.nn.weights import pretrained
 from pvt_exp.store import attempts
 from pvt_exp.store.results import publish_result, read_result
-from pvt_exp.store.states import Tell
+from pvt_exp.store.states import OnEnd
 from pvt_exp.system.ends import NoSmallerBatch
 from pvt_exp.system.signals import Stopping
 from pvt_exp.tracking import logger
@@ -38,7 +38,7 @@ def fit(
     run: Run,
     placement: Placement,
     attempt: Path,
-    at_end: list[Tell] | None = None,
+    at_end: list[OnEnd] | None = None,
     stopping: Stopping | None = None,
 ) -> bool:
     """Train the run and publish its result; goes on from the newest good checkpoint of its earlier attempts.

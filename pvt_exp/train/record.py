@@ -140,9 +140,6 @@ class Record(pl.Callback):
     def _not_read(self, split: str, batch: dict[str, Any]) -> None:
         self.unread[split] |= dict.fromkeys(batch["skipped"])
 
-    def _unreadable(self) -> dict[str, tuple[excluded.LeftOut, ...]]:
-        return {split: excluded.unreadable(split, reasons) for split, reasons in self.unread.items()}
-
     def _show(self, epoch: int, part: float) -> None:
         if ranks.rank():
             return
@@ -175,7 +172,7 @@ class Record(pl.Callback):
                 "category_ids": list(module.category_ids),
                 "images": self.facts.images,
                 "counts": self.facts.counts,
-                "left_out": excluded.as_json(excluded.joined(self.facts.left_out, self._unreadable())),
+                "left_out": excluded.as_json(excluded.of_a_run(self.facts.left_out, self.unread)),
             },
             "provenance": {
                 "git": self.code,

@@ -18,7 +18,7 @@ from pvt_exp import config, launchers, store
 from pvt_exp.config.placement import Placement
 from pvt_exp.store import attempts
 from pvt_exp.store.results import read_result
-from pvt_exp.store.states import State, Tell
+from pvt_exp.store.states import OnEnd, State
 from pvt_exp.system import files, heartbeat, inherited, locks
 from pvt_exp.system.ends import RunEnded
 from pvt_exp.system.signals import CTRL_C, Stopping
@@ -38,7 +38,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
         if not mine or (rank == 0 and read_result(folder) is not None):
             shutil.rmtree(attempt, ignore_errors=True)
             return 0 if mine else launchers.BUSY
-        at_end: list[Tell] = []
+        at_end: list[OnEnd] = []
         stopping = Stopping(lambda: _give_up(attempt, at_end, stopping.by))
         stopping.listen()
         try:
@@ -71,7 +71,7 @@ def main(attempt: Path, rank: int = 0, to_log: bool = True) -> int:
     return 1
 
 
-def _train(attempt: Path, rank: int, at_end: list[Tell], stopping: Stopping) -> int:
+def _train(attempt: Path, rank: int, at_end: list[OnEnd], stopping: Stopping) -> int:
     placement = config.load(Placement, attempt / "placement.yaml")
     run = store.load(attempts.run_folder(attempt))
     os.environ["CUDA_VISIBLE_DEVICES"] = launchers.visible(placement.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -109,7 +109,7 @@ def _redirect(log: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _give_up(attempt: Path, at_end: list[Tell], by: str) -> None:
+def _give_up(attempt: Path, at_end: list[OnEnd], by: str) -> None:
     reason = ends.stopped_by(attempt, by)
     attempts.end(attempt, "killed", reason, "stopped")
     # In a thread, because the signal may have come in the midst of a call whose lock it would wait for.
@@ -119,7 +119,7 @@ def _give_up(attempt: Path, at_end: list[Tell], by: str) -> None:
     os._exit(128 + signal.SIGTERM)
 
 
-def _tell(at_end: list[Tell], state: State, reason: str) -> None:
+def _tell(at_end: list[OnEnd], state: State, reason: str) -> None:
     for tell in at_end:
         tell(state, reason)
 

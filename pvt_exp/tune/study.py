@@ -14,7 +14,7 @@ from pvt_exp.plan import Tuning
 from pvt_exp.store import trial_record
 from pvt_exp.store.curves import curve
 from pvt_exp.store.outcome import Outcome
-from pvt_exp.store.states import GOING, PASSES
+from pvt_exp.store.states import GOING, RETRYABLE
 from pvt_exp.store.trial_record import Trial, scored_by
 from pvt_exp.system import files
 from pvt_exp.tune import search
@@ -119,7 +119,7 @@ class Study:
 
     def tell(self, trial: Trial, seen: Outcome) -> None:
         """Record how a trial ended, once. One that the same command tries again has not ended."""
-        if trial.number in self.told or seen.state in (*PASSES, *GOING):
+        if trial.number in self.told or seen.state in (*RETRYABLE, *GOING):
             return
         self.database.tried(lambda: self._tell(self.study, trial.number, seen))
         self.told[trial.number] = seen

@@ -214,6 +214,16 @@ def test_images_that_cannot_be_read_are_told_by_header_and_where_pixels_are_look
     assert val == f"images that cannot be read: 2 {effect} (val/a/0.png, val/b/0.png)"
 
 
+def test_an_image_that_the_look_and_the_run_could_not_read_is_counted_once() -> None:
+    seen = {
+        "train": (LeftOut("images that cannot be read, of 8 looked at", 1, "skipped (on_bad_image)"),),
+        "val": (LeftOut("images that cannot be read", 1, "skipped (on_bad_image)"), LeftOut("files", 3, "not taken")),
+    }
+    told = excluded.of_a_run(seen, {"train": {}, "val": {"a.png: torn": None, "b.png: torn": None}})
+    assert [str(line) for line in told["train"]] == [str(line) for line in seen["train"]]
+    assert [(line.what, line.number) for line in told["val"]] == [("files", 3), ("unreadable images", 2)]
+
+
 def test_files_of_0_bytes_are_not_told_twice(tmp_path: Path) -> None:
     root = folder(tmp_path)
     (root / "train/a/void.png").write_bytes(b"")

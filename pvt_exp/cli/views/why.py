@@ -14,7 +14,7 @@ from pvt_exp.datasets import Dataset
 from pvt_exp.drive import registry
 from pvt_exp.store import attempts, progress, status
 from pvt_exp.store.outcome import WENT_AWAY, Outcome, outcome_of
-from pvt_exp.store.states import GOING, PASSES
+from pvt_exp.store.states import GOING, RETRYABLE
 from pvt_exp.store.status import ENDED_AS
 from pvt_exp.system import files, heartbeat
 from pvt_exp.system.words import duration
@@ -79,7 +79,7 @@ def why(found: dict[str, Any]) -> list[str]:
     lines += filter(None, (found["running"], found["waits_for"]))
     if found["do"]:
         lines.append(found["do"])
-    elif alive and found["state"] in PASSES:
+    elif alive and found["state"] in RETRYABLE:
         each = alive[0]
         lines.append(
             f"it waits for its turn: {each['sweep']} is driven by process {each['process']} on {each['host']} since "
@@ -133,7 +133,7 @@ def _running(attempt: Path) -> str:
 
 def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
     """What a run waits for that comes before it."""
-    if run is None or run.pretraining is None or seen.state not in PASSES:
+    if run is None or run.pretraining is None or seen.state not in RETRYABLE:
         return None
     need = outcome_of(runs, run.pretraining.id)
     if need.state == "done":
@@ -156,7 +156,7 @@ def _command(runs: Path, folder: Path) -> str:
 
 def _next(seen: Outcome, command: str, is_driven: bool) -> str | None:
     """What a person can do; None where its turn comes by itself."""
-    if seen.state in PASSES and is_driven:
+    if seen.state in RETRYABLE and is_driven:
         return None
     if seen.state == "pending":
         return f"no driver runs it; to train it: {command}"
