@@ -20,7 +20,7 @@ from pvt_exp.config.metrics import Metric
 from pvt_exp.store import provenance
 from pvt_exp.system import signals
 from pvt_exp.tasks import classification
-from tests.conftest import EXPERIMENT, ROOT, SWEEP, environment
+from tests.conftest import EXPERIMENT, ROOT, SWEEP, environment, hear_signals
 from tests.plugin import WIDE, install
 
 PROBE = """
@@ -130,19 +130,21 @@ def test_ctrl_c_while_a_package_is_imported_ends_the_command(number: str, tmp_pa
     install(tmp_path, "package-slow", {"backbones/slow": "slow"}, {"slow.py": text})
     command = [sys.executable, "-m", "pvt_exp", "models"]
     env = environment(PYTHONPATH=str(tmp_path))
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, preexec_fn=hear_signals
+    )
     assert (done.returncode, done.stdout, done.stderr) == (130 if number == "SIGINT" else -signal.SIGTERM, "", "")
 
 
 def test_signals_that_come_are_counted_and_handled_as_before() -> None:
-    before = signal.getsignal(signal.SIGINT)
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     with pytest.raises(KeyboardInterrupt), signals.counting_interrupts() as came:
         signal.raise_signal(signal.SIGINT)
     assert came == [signal.SIGINT]
     with signals.counting_interrupts() as came, pytest.raises(KeyboardInterrupt):
         raise KeyboardInterrupt
     assert came == []
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.signal(signal.SIGINT, outside) is signal.default_int_handler
 
 
 def test_its_use_is_refused_with_the_reason(broken: Path) -> None:
