@@ -281,16 +281,34 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
     Nor is one read in which a key stands twice, as only one of both would count: see `keys_twice`.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - half the time of Path.read_bytes, and status reads 10,000
-            if os.fstat(file.fileno()).st_size > MOST_BYTES:
-                return None
-            raw = file.read()
+        raw = _whole(path)
         value = _parsed(raw)
         if json_keys.may_stand_twice(raw, value) and json_keys.twice(raw):
             return None
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _whole(path: Path | str) -> bytes:
+    """The bytes of a file; a third of the time of Path.read_bytes, as status reads 10,000 of them.
+
+    Raises:
+        ValueError: if they are more than any record has.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(handle).st_size
+        if size > MOST_BYTES:
+            raise ValueError("larger than any record")
+        raw = os.read(handle, size)
+        while len(raw) < size and (
+            more := os.read(handle, size - len(raw))
+        ):  # a read may give less than it is asked for
+            raw += more
+        return raw
+    finally:
+        os.close(handle)
 
 
 def keys_twice(path: Path | str) -> list[str]:
