@@ -19,7 +19,10 @@ BESIDE = {"system", "store", "plan", "tracking", "launchers"}
 """Packages from which no result follows: they read, write, plan, start, show and tell."""
 MODULES = {
     *("config", "train", "train/worker", "train/ends"),
-    *(f"config/{name}" for name in ("component", "document", "errors", "explain", "identity", "metrics", "placement")),
+    *(
+        f"config/{name}"
+        for name in ("component", "document", "errors", "explain", "identity", "metrics", "metric_names", "placement")
+    ),
     *(f"config/{name}" for name in ("ambiguous", "excluded", "reading", "unavailable", "sweep", "match", "where")),
 }
 """Modules of the other packages that read YAML, say where runs are computed, or start a run and say how it ended."""
