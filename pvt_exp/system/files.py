@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import platform
 import re
 import shutil
 import sys
@@ -100,23 +101,46 @@ def publish(path: Path, text: str) -> bool:
 
 def check_publishing(folder: Path) -> None:
     """Publish a file as a trial, twice. Raises OSError if that does not work here, so that no result could be kept."""
-    trial = Path(tempfile.mkdtemp(prefix=".trial.", dir=folder))
-    try:
+    with _trial(folder) as trial:
         if not publish(trial / "file", "first") or publish(trial / "file", "second"):
             raise OSError(errno.EOPNOTSUPP, "a file cannot be made so that the first of several writers wins")
-    finally:
-        shutil.rmtree(trial, ignore_errors=True)
 
 
 def has_links(folder: Path) -> bool:
     """Whether hard links can be made in a folder that can be written to."""
-    with tempfile.TemporaryDirectory(prefix=".trial.", dir=folder) as trial:
-        file = Path(trial, "file")
+    with _trial(folder) as trial:
+        file = trial / "file"
         file.touch()
         try:
             os.link(file, f"{file}.link")
         except (OSError, AttributeError):  # AttributeError: a system without link()
             return False
+    return True
+
+
+@contextlib.contextmanager
+def _trial(folder: Path) -> Iterator[Path]:
+    """A folder to try something in, which is then removed; so are those of killed processes of this machine."""
+    name = f".trial.{platform.node()}"
+    for left in folder.glob(f"{name}.*"):
+        if not _is_running(left.name.removeprefix(f"{name}.")):
+            shutil.rmtree(left, ignore_errors=True)
+    trial = folder / f"{name}.{os.getpid()}"
+    shutil.rmtree(trial, ignore_errors=True)  # of a process that had this number before
+    trial.mkdir()
+    try:
+        yield trial
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:  # another person's
+        return True
     return True
 
 

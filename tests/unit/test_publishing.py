@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -130,3 +131,18 @@ def test_code_is_frozen_where_rights_cannot_be_set(tmp_path: Path, monkeypatch: 
         code_copy.freeze.cache_clear()
     assert (copy / "pvt_exp/backbones/pvt.py").read_bytes() == (ROOT / "pvt_exp/backbones/pvt.py").read_bytes()
     assert not list(copy.rglob("__pycache__"))
+
+
+def test_what_a_process_that_was_killed_in_a_trial_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    here = platform.node()
+    for name in (f".trial.{here}.{killed}", f".trial.{here}.{os.getppid()}", f".trial.elsewhere.{killed}"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".file.x.tmp").touch()
+    files.check_publishing(tmp_path)
+    assert files.has_links(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f".trial.{here}.{os.getppid()}", f".trial.elsewhere.{killed}"]
+    )
