@@ -79,6 +79,9 @@ def clean(
         say(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {what}", highlight=False, soft_wrap=True)
         if remove:
             cleaning.remove(each)
+    if done := sum(each.state == "done" for each in found):
+        why = "no file has their settings now; changes typed on the command line stand in no file"
+        say(f"{several(done, 'finished run')} with results among them: {why}", highlight=False, soft_wrap=True)
     total = f"{several(len(found), 'folder')}, {sum(each.bytes for each in found) / 1e6:.1f} MB"
     end = "removed" if remove else "pvt-exp clean --remove removes them" if found else "nothing is left over"
     say(f"{total}: {end}", highlight=False)

@@ -55,6 +55,7 @@ def test_what_is_not_named_is_shown_and_then_removed(filled: list[Run], cli: Cli
     said = cli("clean").stdout
     assert all(f"runs/{run_id}" in said for run_id in (*deep, filled[-1].id))
     assert "done, of mine" in said
+    assert "with results among them: no file has their settings now; changes typed on the command line" in said
     assert "3 folders" in said
     assert len(list(tmp_path.glob("runs/*/result.json"))) == 5, "it only looks"
     assert "3 folders" in cli("clean", "--remove").stdout
