@@ -140,7 +140,7 @@ def _is_running(process: str) -> bool:
     except (ProcessLookupError, ValueError, OverflowError):
         return False
     except PermissionError:  # another person's
-        return True
+        pass
     return True
 
 
