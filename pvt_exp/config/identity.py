@@ -67,9 +67,8 @@ def _kept(value: BaseModel) -> str:
 
 def texts(value: BaseModel) -> dict[str, str]:
     """The name and the canonical text of each field that counts."""
-    model = type(value)
-    fields = {name: getattr(value, name) for name in _hashed(model)}
-    for name, neutral in _neutral(model, tuple(ADDED)).items():
+    fields = {name: getattr(value, name) for name in _hashed(type(value))}
+    for name, neutral in _neutral(type(value), tuple(ADDED)).items():
         if fields[name] == neutral:
             del fields[name]
     if isinstance(value, Component) and value.revision > 1:

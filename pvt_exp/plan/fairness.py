@@ -81,7 +81,7 @@ def _differences(run: Run, base: Run) -> Iterator[tuple[str, Any, Any]]:
         if ours != theirs:
             yield f"backbone.{name}", ours, theirs
     yield from _starts(run, base)
-    if run.optim == base.optim and run.lr != base.lr:
+    if run.lr != base.lr and run.optim == base.optim:
         yield "learning rate for its batch", run.lr, base.lr
 
 
@@ -117,12 +117,11 @@ def _weights(start: Pretrained) -> str:
 
 
 def _leaves(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
-    if ours is theirs or ours == theirs:
-        return
     if isinstance(ours, BaseModel) and type(ours) is type(theirs):
         for field in type(ours).model_fields:
-            yield from _leaves(f"{name}.{field}", getattr(ours, field), getattr(theirs, field))
-    else:
+            if (mine := getattr(ours, field)) is not (its := getattr(theirs, field)):
+                yield from _leaves(f"{name}.{field}", mine, its)
+    elif ours != theirs:
         yield name, ours, theirs
 
 

@@ -173,12 +173,7 @@ def to_markdown(table: Table, command: str | None) -> str:
             cells = (MD.cell(cell, column) for cell, column in zip(row.cells, table.columns, strict=True))
             grid.append([markdown(row.name) + MD.marks(row.marks), *cells])
     widths = [max(3, *map(len, column)) for column in zip(*grid, strict=True)]
-    lines = [
-        f"| {line[0]:<{widths[0]}} | "
-        + " | ".join(f"{c:>{w}}" for c, w in zip(line[1:], widths[1:], strict=True))
-        + " |"
-        for line in grid
-    ]
+    lines = [f"| {line[0]:<{widths[0]}} | {' | '.join(map(str.rjust, line[1:], widths[1:]))} |" for line in grid]
     lines.insert(1, f"| {'-' * widths[0]} | " + " | ".join("-" * (w - 1) + ":" for w in widths[1:]) + " |")
     made = made_by(table, command).replace("`", "'")
     return fill("md", "table.md.j2", table=table, grid=map(Markup, lines), runs=about_runs(table), command=Markup(made))

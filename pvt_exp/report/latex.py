@@ -249,7 +249,7 @@ def _tabular(table: Table, layout: Layout, part: range, rows: Sequence[int]) -> 
     widths = [min(PADDED_CHARS, max(map(len, column))) for column in zip(*grid, strict=True)]
 
     def line(texts: Sequence[str]) -> str:
-        return " & ".join(f"{text:<{wide}}" for text, wide in zip(texts, widths, strict=True)) + r" \\"
+        return " & ".join(map(str.ljust, texts, widths)) + r" \\"
 
     made = [rf"\begin{{tabular}}{{@{{}}{names}{'r' * len(columns)}{end}}}", r"\toprule", *over]
     made += [*map(line, heads), r"\midrule"]

@@ -57,12 +57,12 @@ def in_words(plan: Plan, outcomes: Mapping[str, Outcome], found: Mapping[str, li
 
 def several(results: Iterable[tuple[int, Mapping[str, Any]]]) -> str | None:
     """How the results of one row, each with its seed, differ in code; None where they do not."""
-    by_code: dict[tuple[tuple[str, str], ...], list[int]] = {}
-    known = list(results)
-    for seed, result in known if len(known) > 1 else ():
-        by_code.setdefault(tuple(sorted(of(result).items())), []).append(seed)
-    if len(by_code) < 2:
+    codes = [(seed, of(result)) for seed, result in results]
+    if all(code == codes[0][1] for _, code in codes):
         return None
+    by_code: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for seed, code in codes:
+        by_code.setdefault(tuple(sorted(code.items())), []).append(seed)
     names = sorted({name for code in by_code for name, _ in code if len({dict(c).get(name) for c in by_code}) > 1})
 
     def words(code: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ ROUNDING = 1e-3
 _EPOCHS = re.compile(rb"^epochs: ([0-9]+)\s*$", re.MULTILINE)
 
 
-def problem(found: dict[str, Any], folder: Path, epochs: int | None = None) -> str | None:
+def problem(found: dict[str, Any], folder: Path | str, epochs: int | None = None) -> str | None:
     """What is wrong with a result, whose fields are what they must be, of the run in this folder; None where nothing is.
 
     ``epochs``: the run's, if they are known, or else they are read.
@@ -32,10 +32,10 @@ def problem(found: dict[str, Any], folder: Path, epochs: int | None = None) -> s
     return None
 
 
-def _epochs(folder: Path) -> int | None:
+def _epochs(folder: Path | str) -> int | None:
     """Of the run; a line of its file, as reading YAML takes far longer."""
     try:
-        line = _EPOCHS.search((folder / "run.yaml").read_bytes())
+        line = _EPOCHS.search(Path(folder, "run.yaml").read_bytes())
     except OSError:
         return None
     return int(line[1]) if line else None
@@ -48,13 +48,13 @@ def _scores(found: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
             yield where, name, score
 
 
-def _percentages(found: dict[str, Any], folder: Path, names: set[str]) -> set[str]:
+def _percentages(found: dict[str, Any], folder: Path | str, names: set[str]) -> set[str]:
     """Which of the names are percentages: as the result says, and of what it says nothing, as the run's task declares."""
     told: dict[str, Any] = found.get("metric_info") or {}
     units = {name: told[name]["unit"] for name in names if name in told}
     if len(units) < len(names):
         try:
-            task = config.load(Run, folder / "run.yaml").task
+            task = config.load(Run, Path(folder, "run.yaml")).task
         except ConfigError:  # of a package that is not there
             return {name for name, unit in units.items() if unit == "%"}
         units |= {name: task.describe(name).unit for name in names - units.keys()}

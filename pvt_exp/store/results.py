@@ -45,7 +45,7 @@ def read_checked(
         return None, why
     if version is None:
         return None, "format: is missing"
-    if (why := result_bounds.problem(found, Path(folder), epochs)) is not None:
+    if (why := result_bounds.problem(found, folder, epochs)) is not None:
         return None, why
     return result_fields.complete(found), None
 
