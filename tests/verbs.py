@@ -14,6 +14,7 @@ for an option, a verb or an argument without a row.
 """
 
 import contextlib
+import functools
 import gc
 import io
 import json
@@ -97,6 +98,7 @@ def typed(words: str, *shows: str, status: int = 0, how: str = "here", **env: st
 # ---------------------------------------------------------------- the tree of verbs
 
 
+@functools.cache
 def verbs() -> dict[tuple[str, ...], Any]:
     """Every verb of ``--help``, as click has it; ``()`` is the command itself."""
     root = typer.main.get_command(cli.app)

@@ -10,6 +10,7 @@ import os
 import re
 import typing
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pvt_exp.config.errors import ConfigError
 MOST_BYTES = 2_000_000
 MOST_NODES = 100_000  # a file of a few lines can expand to billions of nodes through aliases
 MOST_DIGITS = 4_000
+MOST_KEPT = 10_000  # characters of a text whose nodes stay in memory
 ODD = "a character that no text has"
 
 
@@ -184,6 +186,16 @@ class _Reader:
         return mappings
 
 
+@lru_cache(maxsize=64)
+def _composed(text: str) -> yaml.Node | None:
+    """The nodes of a short text, which nobody changes: a command reads the same settings several times."""
+    return _compose(text)
+
+
+def _compose(text: str) -> yaml.Node | None:
+    return yaml.compose(text, Loader=_Loader)
+
+
 def parse(text: str, name: str, lines: bool = True) -> Document:
     """Read YAML text; ``name`` is what errors call it, with the line unless ``lines`` is off.
 
@@ -196,7 +208,7 @@ def parse(text: str, name: str, lines: bool = True) -> Document:
         place = f"{name}:{text.count(chr(10), 0, odd.start()) + 1}" if lines else name
         raise ConfigError(f"{place}: {ODD}: {odd[0]!r}")
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = _composed(text) if len(text) <= MOST_KEPT else _compose(text)
         value = None if root is None else reader.read(root, (), reader.at(root.start_mark))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -20,6 +20,7 @@ from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.results import publish_result
 from pvt_exp.system import files
 from pvt_exp.tune import mirror
+from tests.verbs import verbs
 
 WHOLE: dict[str, Any] = {
     "format": 1,
@@ -149,6 +150,12 @@ LACKING = {
     "more": {**WHOLE, "mine": {"x": math.inf}},
 }
 """Results that count: what they lack is nothing that their metrics follow from."""
+
+
+@pytest.fixture(autouse=True)
+def _verbs_are_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not for each of the hundreds of commands that are typed here."""
+    monkeypatch.setattr("typer.testing._get_command", lambda app: verbs()[()])
 
 
 def filled(sweep: Path, *results: Any) -> Plan:

@@ -43,13 +43,22 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
         named = self.meaning.named
         self.sparse = self.meaning.colours or max(named, default=0) >= 2**16
         """Whether what may stand in a mask is few of very many numbers."""
-        known = named if self.sparse else range(2**16)
-        self.known = np.array(known, dtype=np.int64)
+        self.known = np.array(named if self.sparse else range(2**16), dtype=np.int64)
         """What may stand in a mask, by place: every number of 16 bits, or the numbers or packed colours named, sorted."""
-        labels = [self.meaning.label(value, self.classes) for value in known]
-        self.table = np.array([NO_CLASS if label is None else label for label in labels], dtype=np.uint8)
+        self.table = self._table(named)
         self.palettes = Palettes({}, {})
         """Of the masks that were read so far."""
+
+    def _table(self, named: list[int]) -> NDArray[np.uint8]:
+        """The label of each number in `known`."""
+        if self.meaning.threshold is not None:
+            return (self.known >= self.meaning.threshold).astype(np.uint8)
+        table = np.full(len(self.known), NO_CLASS, dtype=np.uint8)
+        # No other number stands for anything, and 2 ** 16 calls take some 50 ms.
+        for value in named if self.sparse else {*named, *range(self.classes + 1)}:
+            if (label := self.meaning.label(value, self.classes)) is not None:
+                table[np.searchsorted(self.known, value)] = label
+        return table
 
     def __reduce__(self) -> tuple[type["SemanticFolder"], tuple["Settings", Path, Split]]:
         return SemanticFolder, (self.settings, self.root, self.split)  # listing is faster than sending a long list
