@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.pvt_exp-installed
 
-.PHONY: help install quickstart check test test-all benchmarks clean
+.PHONY: help install quickstart check lint types imports unit test test-all benchmarks clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -19,11 +19,19 @@ quickstart: $(INSTALLED)  ## train a small ablation on the CPU (minutes) and pri
 	$(BIN)/pvt-exp sweep sweeps/quickstart.yaml --gpus none
 
 check: $(INSTALLED)  ## format, lint, types, import rules, unit tests: seconds
-	$(BIN)/ruff format --check --quiet .
-	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q -n 2 tests/unit tests/architecture
+	@$(MAKE) --no-print-directory --keep-going --jobs --output-sync=target lint types imports unit
+
+lint:
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+
+types:
+	@$(BIN)/mypy
+
+imports:
+	@$(BIN)/lint-imports --no-logo
+
+unit:
+	@$(BIN)/pytest -q -n 2 tests/unit tests/architecture
 
 test: $(INSTALLED)  ## all tests but the slow ones: minutes
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal -m 'not slow'

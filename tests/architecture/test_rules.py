@@ -4,46 +4,14 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from pvt_exp.cli import json_schema
 from pvt_exp.config.component import kinds
-from tests.conftest import ROOT, environment
+from tests.conftest import ROOT
 
 GROUPS = ("backbones", "datasets", "launchers", "necks", "tables", "tasks")
-HEAVY = {"torch", "torchvision", "timm", "pytorch_lightning", "torchmetrics", "pandas", "wandb", "optuna", "scipy"}
-LIGHT = (
-    ["plan", "sweep.yaml"],
-    ["status", "sweep.yaml"],
-    ["status"],
-    ["report", "sweep.yaml"],
-    ["runs", "list"],
-    ["published", "v1/table2"],
-    ["wandb", "sync"],
-    ["wandb", "sweep", "sweep.yaml", "--print"],
-    ["--help"],
-)
-PROBE = f"""
-import sys
-from pvt_exp import cli
-for words in {LIGHT!r}:
-    sys.argv = ["pvt-exp", *words]
-    try:
-        cli.main()
-    except SystemExit as end:
-        assert end.code in (0, 1, None), (words, end.code)  # 1: no run is finished
-    found = {HEAVY!r} & set(sys.modules)
-    assert not found, (words, found)
-"""
-
-
-def test_light_commands_import_nothing_heavy(sweep: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE], cwd=sweep.parent, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -129,6 +97,18 @@ def test_python_is_started_in_one_way() -> None:
     assert found == set(MAY_START)
     for name in ("launchers/local", "cost/calibration"):
         assert "sys.executable" not in (ROOT / "pvt_exp" / f"{name}.py").read_text()
+
+
+UNIT_TESTS_MAY_START = {
+    "test_home": "Python, to see that tests leave a person's home alone",
+}
+"""Unit tests that start Python, 0.3 s each at least and everyone waits for them; others that do are in tests/e2e."""
+
+
+def test_few_unit_tests_start_a_process() -> None:
+    starts = re.compile(r"sys\.executable|\bcli\(|children\.run")
+    found = {path.stem for path in (ROOT / "tests/unit").glob("*.py") if starts.search(path.read_text())}
+    assert found == set(UNIT_TESTS_MAY_START)
 
 
 MAY_WRITE_TEXT = {

@@ -1,6 +1,7 @@
 """A sweep as it is typed where the system is odd: no hard links, a long $TMPDIR, a home that cannot be written to."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PATIENCE_S, Cli, environment
+from tests.conftest import PATIENCE_S, ROOT, Cli, environment
 from tests.e2e.test_bad_input import as_anyone  # noqa: F401 - a fixture
 
 NO_LINKS = """\
@@ -17,11 +18,40 @@ NO_LINKS = """\
 int link(const char *a, const char *b) { errno = EPERM; return -1; }
 int linkat(int a, const char *b, int c, const char *d, int e) { errno = EPERM; return -1; }
 """
+REFUSES = """\
+#include <errno.h>
+#include <sys/types.h>
+int link(const char *a, const char *b) { errno = EPERM; return -1; }
+int linkat(int a, const char *b, int c, const char *d, int e) { errno = EPERM; return -1; }
+int chmod(const char *a, mode_t b) { errno = EPERM; return -1; }
+int flock(int a, int b) { errno = 524; return -1; }
+"""
+PUBLISHES = """\
+import sys
+from pathlib import Path
+from pvt_exp.system import files, locks; from pvt_exp import store
+runs = store.create(Path(sys.argv[1]))
+assert files.publish(runs / "x.json", "1") and not files.publish(runs / "x.json", "2")
+with locks.lock(runs) as mine:
+    assert mine
+print((runs / "x.json").read_text(), sorted(path.name for path in runs.iterdir()))
+"""
 WORDS = ("sweep", "sweep.yaml", "--gpus", "none", "--slots", "2")
 
 
 def results(folder: Path) -> list[Path]:
     return sorted(folder.glob("runs/*/result.json"))
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
+def test_a_store_where_the_system_refuses_links_rights_and_locks(tmp_path: Path) -> None:
+    source = tmp_path / "shim.c"
+    source.write_text(REFUSES)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", source], check=True)
+    env = {**os.environ, "LD_PRELOAD": str(tmp_path / "shim.so"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", PUBLISHES, str(tmp_path / "runs")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == "1 ['lock', 'store.json', 'x.json']\n", done.stderr
 
 
 @pytest.mark.slow

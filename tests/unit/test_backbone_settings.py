@@ -1,8 +1,6 @@
 """What can be written under ``backbone:``, and what is said of what cannot."""
 
 import json
-import subprocess
-import sys
 from typing import Any, get_args
 
 import pytest
@@ -226,11 +224,5 @@ def test_architecture_is_all_that_a_run_counts_but_what_is_named() -> None:
     assert Timm(name="resnet18").architecture() == {"kind": "timm", "name": "resnet18", "options": {}, "layers": None}
 
 
-def test_settings_import_nothing_heavy() -> None:
-    code = (
-        "import sys; from pvt_exp.config.component import kinds; kinds('backbones')['timm'](name='resnet18');"
-        "print({'torch', 'timm', 'numpy'} & set(sys.modules))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "set()"
+def test_timms_models_are_listed_by_name() -> None:
     assert "resnet18" in timm_models()

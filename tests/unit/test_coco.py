@@ -4,8 +4,6 @@ import json
 import os
 import pickle
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from pvt_exp.config.placement import Site
 from pvt_exp.datasets.coco import Settings
 from pvt_exp.nn.data.coco import check
 from pvt_exp.plan import expand, site
-from tests.conftest import EXPERIMENT, ROOT, environment
+from tests.conftest import EXPERIMENT
 from tests.examples.coco import CATEGORIES, COMPRESSED, RUNS, box, images, put, train, val
 
 Change = Callable[[dict[str, Any]], object]
@@ -616,16 +614,6 @@ def test_validation_may_lack_categories(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Settings(**fields)
-
-
-def test_looking_imports_no_torch(tmp_path: Path, cache: Path) -> None:
-    root = put(tmp_path, train=train(), val=val())
-    code = (
-        f"import sys, pathlib; from pvt_exp.datasets.coco import Settings; Settings().inspect(pathlib.Path({str(root)!r}));"
-        "assert not {'torch', 'torchvision', 'timm', 'pandas', 'matplotlib'} & set(sys.modules)"
-    )
-    env = environment(XDG_CACHE_HOME=os.environ["XDG_CACHE_HOME"])
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=env)
 
 
 def test_a_mapping_of_categories_goes_through_a_plan(tmp_path: Path) -> None:

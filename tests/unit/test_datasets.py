@@ -1,11 +1,6 @@
 """What data sets say of the data at hand, without torch."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -214,42 +209,6 @@ def test_one_shape_and_two_classes_will_do(tmp_path: Path) -> None:
     assert set(np.load(made / "train/instance_classes.npy")[:, 1:].ravel()) == {0}
 
 
-CODE = "from tests.unit.test_datasets import FEW; import sys, pathlib; print(FEW.make(pathlib.Path(sys.argv[1])))"
-Start = Callable[[str], "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Start:
-    def call(code: str) -> "subprocess.Popen[str]":
-        here = Path(__file__).parents[2]
-        return subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=here, stdout=subprocess.PIPE, text=True)
-
-    return call
-
-
-def test_three_processes_make_one_set(tmp_path: Path, start: Start) -> None:
-    makers = [start(CODE) for _ in range(3)]
-    assert len({maker.communicate(timeout=60)[0] for maker in makers}) == 1
-    assert [maker.returncode for maker in makers] == [0, 0, 0]
-    assert FEW.inspect(tmp_path).fingerprint == GOLDEN
-    assert not list(tmp_path.glob(".*.part"))
-
-
-def test_a_killed_maker_leaves_nothing_that_looks_finished(tmp_path: Path, start: Start) -> None:
-    stuck = start("import pvt_exp.nn.data.draw_shapes as d; d.draw = lambda *_: __import__('time').sleep(60); " + CODE)
-    for _ in range(600):
-        if list(tmp_path.glob(".*.part/train")):
-            break
-        time.sleep(0.05)
-    stuck.send_signal(signal.SIGKILL)
-    stuck.communicate()
-    assert list(tmp_path.glob(".*.part"))
-    assert FEW.inspect(tmp_path).fingerprint is None
-    FEW.make(tmp_path)
-    assert FEW.inspect(tmp_path).fingerprint == GOLDEN
-    assert not list(tmp_path.glob(".*.part"))
-
-
 def test_a_second_maker_without_locks_throws_its_work_away(tmp_path: Path) -> None:
     made = FEW.make(tmp_path)
     assert not files.claim_folder(made, FEW._draw)
@@ -272,12 +231,3 @@ def test_damage_is_said(tmp_path: Path) -> None:
     for verb in (FEW.inspect, FEW.make):
         with pytest.raises(DataError, match="file"):
             verb(tmp_path / "file")
-
-
-def test_looking_at_data_imports_no_torch(tmp_path: Path) -> None:
-    code = (
-        "import sys, pathlib; from pvt_exp.config.component import kinds; kinds('datasets'); "
-        f"from tests.unit.test_datasets import FEW; FEW.make(pathlib.Path({str(tmp_path)!r})); "
-        "assert not {'torch', 'torchvision', 'timm'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

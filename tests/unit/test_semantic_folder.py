@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from pvt_exp.config import DataError
 from pvt_exp.datasets.semantic_folder import Settings
 from pvt_exp.nn.data import look
 from pvt_exp.nn.data.images import TURNS
-from tests.conftest import ROOT
 from tests.examples.semantic_folder import VALUES, put, write
 
 COLOURED = np.dstack([VALUES, VALUES + 1, VALUES])
@@ -250,12 +247,3 @@ def test_cityscapes_as_it_is_unpacked(tmp_path: Path) -> None:
     mask.unlink()
     with pytest.raises(DataError, match=r"gtFine/val: no masks in it; .*csCreateTrainIdLabelImgs"):
         dataset.inspect(tmp_path)
-
-
-def test_looking_imports_no_torch(root: Path) -> None:
-    code = (
-        "import sys, pathlib; from tests.unit.test_semantic_folder import THREE;"
-        f"THREE.inspect(pathlib.Path({str(root)!r}));"
-        "assert not {'torch', 'torchvision', 'timm', 'pandas'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
