@@ -696,7 +696,20 @@ def _(said: Said) -> None:
     assert not (said.folder / "runs" / said.names["single"]).exists()
 
 
-@typed("clean sweep.yaml --remove", "--remove")
+@typed("run base.yaml optim.lr=7e-3")
 def _(said: Said) -> None:
+    assert "done" in said.out
+
+
+@typed("clean sweep.yaml --remove --json", "--remove")
+def _(said: Said) -> None:
+    kept = {tuple(change for use in each["uses"] for change in use["changes"]): each for each in said.json["finished"]}
+    assert (said.folder / kept[("optim.lr=7e-3",)]["path"] / "result.json").exists()
     assert not (said.folder / "runs" / said.names["failed"]).exists()
+
+
+@typed("clean sweep.yaml --remove --finished --json", "--finished")
+def _(said: Said) -> None:
+    assert said.json["finished"]
+    assert not any((said.folder / gone["path"]).exists() for gone in said.json["finished"])
     assert (said.folder / "runs" / said.names["run"]).exists()

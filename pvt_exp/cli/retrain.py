@@ -94,8 +94,7 @@ def runs_remove(
     say = console(beside=as_json).print
     chosen = cleaning.chosen(store_, _found(store_, run_ids))
     for each in chosen:
-        of = f"of {', '.join(each.sweeps)}" if each.sweeps else "of no sweep"
-        say(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {each.state}, {of}", highlight=False, soft_wrap=True)
+        say(str(each), highlight=False, soft_wrap=True, markup=False)
     total = f"{several(len(chosen), 'run')}, {sum(each.bytes for each in chosen) / 1e6:.1f} MB"
     if not yes and not _is_asked():
         raise ConfigError(f"{total}: nothing is removed; --yes removes them")

@@ -1,7 +1,9 @@
 """The verbs that keep a store in order."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,9 @@ from pvt_exp.cli.console import console
 from pvt_exp.cli.options import Json, Store
 from pvt_exp.config import ConfigError
 from pvt_exp.system.words import several
+
+if TYPE_CHECKING:
+    from pvt_exp.drive.cleaning import Left
 
 STOPPING_S = 40.0
 """How long ``stop`` waits: more than runs may take to write their checkpoints."""
@@ -63,27 +68,57 @@ def clean(
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove them; look at the list without this option first.")
     ] = False,
+    finished: Annotated[
+        bool, typer.Option("--finished", help="With --remove: remove runs with results too, which else stay.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the runs that no sweep or experiment names any more, whatever their seed; with --remove, remove them."""
+    """Show the runs that no sweep or experiment names any more, whatever their seed; with --remove, remove them.
+
+    Runs that have a result are listed apart and kept; `pvt-exp runs remove` removes one, --remove --finished all.
+    """
     from pvt_exp.cli import views
     from pvt_exp.drive import cleaning
 
+    if finished and not remove:
+        raise ConfigError("--finished: is for --remove; without it the list shows the runs with results apart")
     store.check(store_)
-    say = console(beside=as_json).print
-    found, kept = cleaning.left(store_, cleaning.files_here(named or ()))
-    for line in kept:
-        say(line, highlight=False, soft_wrap=True)
-    for each in found:
-        what = f"{each.state}, of {', '.join(each.sweeps) or 'no sweep'}" if each.state else "a copy of the code"
-        say(f"{each.path}  {each.bytes / 1e6:8.1f} MB  {what}", highlight=False, soft_wrap=True)
-        if remove:
-            cleaning.remove(each)
-    if done := sum(each.state == "done" for each in found):
-        why = "no file has their settings now; changes typed on the command line stand in no file"
-        say(f"{several(done, 'finished run')} with results among them: {why}", highlight=False, soft_wrap=True)
-    total = f"{several(len(found), 'folder')}, {sum(each.bytes for each in found) / 1e6:.1f} MB"
-    end = "removed" if remove else "pvt-exp clean --remove removes them" if found else "nothing is left over"
-    say(f"{total}: {end}", highlight=False)
+    say = partial(console(beside=as_json).print, highlight=False, soft_wrap=True, markup=False)
+    if (line := store.absent(store_)) is not None:
+        say(line)
+    found = cleaning.left(store_, cleaning.files_here(named or ()))
+    for line in found.kept:
+        say(line)
+    for each in found.left:
+        say(str(each))
+    if found.finished:
+        say("finished runs that no file names (changes typed on the command line are in no file):")
+    for each in found.finished:
+        say(f"  {each}")
+    removed = _remove(found.left, say) if remove else []
+    gone = _remove(found.finished, say) if finished else []
+    if found.left or not found.finished:
+        way = "pvt-exp clean --remove removes them" if found.left else "nothing is left over"
+        say(_total(found.left, "folder", removed, way))
+    if found.finished:
+        way = "kept; pvt-exp runs remove ID removes one, pvt-exp clean --remove --finished removes all"
+        say(_total(found.finished, "finished run", gone, way))
     if as_json:
-        views.print_json(cleaning.as_json(found, remove, kept))
+        views.print_json(cleaning.as_json(found, [*removed, *gone]))
+
+
+def _remove(some: Sequence["Left"], say: Callable[[str], None]) -> list["Left"]:
+    """Remove them, and tell which stay; those that were removed."""
+    from pvt_exp.drive import cleaning
+
+    removed = [each for each in some if cleaning.remove(each)]
+    for each in some:
+        if each not in removed:
+            say(f"{each.path}: it is being trained now, and stays")
+    return removed
+
+
+def _total(some: Sequence["Left"], word: str, removed: Sequence["Left"], way: str) -> str:
+    """How many were removed, or are listed and what removes them."""
+    counted, end = (removed, "removed") if removed else (some, way)
+    return f"{several(len(counted), word)}, {sum(each.bytes for each in counted) / 1e6:.1f} MB: {end}"

@@ -138,7 +138,7 @@ def run(
     launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run, threads)
     if slots is None and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})  # one run: all cores are its own
-    planned = plan.single(single, experiment.stem, experiment.resolve())
+    planned = plan.single(single, experiment.stem, experiment.resolve(), overrides or ())
     loading = options.choose_workers(workers, launcher.slots(), planned.order)
     placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
     terminal = console(beside=as_json)

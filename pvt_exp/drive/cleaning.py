@@ -13,9 +13,10 @@ from pvt_exp.config.run import Run
 from pvt_exp.drive import placing, registry
 from pvt_exp.plan import expand, pretraining
 from pvt_exp.report.page import Report
-from pvt_exp.store import trial_record
+from pvt_exp.store import trial_record, uses
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.states import GOING
+from pvt_exp.store.uses import Use
 from pvt_exp.system import locks
 
 FOLDERS = ("sweeps", "experiments", "reports")
@@ -30,17 +31,37 @@ class Left(NamedTuple):
     """Of a run: the sweeps that it was trained for, as they were called."""
     state: str | None
     """Of a run; none: a copy of the code."""
+    uses: tuple[Use, ...] = ()
+    """Of a run: the files that it was trained for, each with the changes that were typed after it."""
+    has_result: bool = False
+    """Whether the run's folder has a result: also one that was set aside, or that does not count here."""
+
+    def __str__(self) -> str:
+        known = {use.sweep for use in self.uses}
+        of = [*map(str, self.uses), *(sweep for sweep in self.sweeps if sweep not in known)]
+        what = f"{self.state}, of {'; '.join(of) or 'no sweep'}" if self.state else "a copy of the code"
+        return f"{self.path}  {self.bytes / 1e6:8.1f} MB  {what}"
 
     def as_json(self) -> dict[str, Any]:
         """Its entry in JSON."""
-        return {"path": str(self.path), "bytes": self.bytes, "state": self.state, "sweeps": list(self.sweeps)}
+        return {
+            "path": str(self.path),
+            "bytes": self.bytes,
+            "state": self.state,
+            "sweeps": list(self.sweeps),
+            "uses": [use.as_json() for use in self.uses],
+        }
 
 
 class Found(NamedTuple):
-    """What is left over, and what is kept for a reason that cannot be looked at from here, in words."""
+    """What no file names."""
 
     left: list[Left]
+    """Runs without a result, and copies of the code."""
+    finished: list[Left]
+    """Runs with a result, which are removed only where that is asked for."""
     kept: list[str]
+    """Why runs stay for a reason that cannot be looked at from here, in words."""
 
 
 def files_here(named: Sequence[Path]) -> list[Path]:
@@ -89,6 +110,8 @@ def _counts(path: Path, folder: str) -> bool:
 def left(runs: Path, paths: Iterable[Path]) -> Found:
     """The runs of the store that none of the files names, whatever their seed, and the copies of code if nobody drives.
 
+    Runs with a result are listed apart: changes typed on the command line are in no file, so a finished run may be wanted.
+
     A run is kept too where a file that it was trained for, in another folder or another person's, still names it, and where
     such a file cannot be looked at from here.
 
@@ -104,7 +127,7 @@ def left(runs: Path, paths: Iterable[Path]) -> Found:
         return read[whole]
 
     kept: set[str] = set().union(*map(named_by, paths))
-    found, told = [], {}
+    found, finished, told = [], [], {}
     for folder in sorted(path.parent for path in runs.glob("*/run.yaml")):
         if folder.is_symlink() or locks.is_locked(folder):
             continue  # what a link leads to is not the store's, and a run is not done before its process is gone
@@ -119,10 +142,19 @@ def left(runs: Path, paths: Iterable[Path]) -> Found:
         if why := _why_kept(run, [path for path in store.files_of(folder) if not _is_gone(path)], named_by):
             told.setdefault(why, f"{folder}: kept: {why}")
             continue
-        found.append(Left(folder, _size(folder), tuple(store.sweeps(folder)), state))
+        each = _left(folder, state)
+        (finished if each.has_result else found).append(each)
     if not registry.of(runs):
         found += [Left(path, _size(path), (), None) for path in sorted((runs / "code").glob("[!.]*"))]
-    return Found(found, list(told.values()))
+    return Found(found, finished, list(told.values()))
+
+
+def _left(folder: Path, state: str) -> Left:
+    has_result = any(
+        os.path.lexists(path) for path in (folder / "result.json", *folder.glob("result.set-aside-*.json"))
+    )
+    sweeps, used = tuple(store.sweeps(folder)), tuple(uses.of(folder))
+    return Left(folder, _size(folder), sweeps, state, used, has_result)
 
 
 def _why_kept(run: Run, files: Iterable[Path], named_by: Callable[[Path], set[str]]) -> str | None:
@@ -155,7 +187,7 @@ def chosen(runs: Path, ids: Sequence[str]) -> list[Left]:
             raise ConfigError(f"run {run_id} is being trained; pvt-exp stop ends its sweep")
         if folder.is_symlink():
             raise ConfigError(f"{folder}: is a link, and what it leads to is not the store's")
-        found.append(Left(folder, _size(folder), tuple(store.sweeps(folder)), state))
+        found.append(_left(folder, state))
     starts = [run_id for run_id in ids if store.is_start(runs / run_id)]
     for path in sorted(runs.glob("*/run.yaml")) if starts else ():
         if path.parent.name not in ids and (needed := _starts_of(path.parent) & set(starts)):
@@ -163,10 +195,12 @@ def chosen(runs: Path, ids: Sequence[str]) -> list[Left]:
     return found
 
 
-def as_json(found: Sequence[Left], removed: bool, kept: Sequence[str] = ()) -> dict[str, Any]:
-    """Fields of ``pvt-exp clean --json``."""
-    folders = [each.as_json() for each in found]
-    return {"removed": removed, "bytes": sum(each.bytes for each in found), "folders": folders, "kept": list(kept)}
+def as_json(found: Found, removed: Sequence[Left]) -> dict[str, Any]:
+    """Fields of ``pvt-exp clean --json``; ``removed`` are those that were."""
+    both = (("folders", found.left), ("finished", found.finished))
+    listed = {name: [{**each.as_json(), "removed": each in removed} for each in some] for name, some in both}
+    size = sum(each.bytes for each in (*found.left, *found.finished))
+    return {"removed": bool(removed), "bytes": size, **listed, "kept": found.kept}
 
 
 def chosen_json(found: Sequence[Left], left: Sequence[Left]) -> dict[str, Any]:

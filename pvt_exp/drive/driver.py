@@ -217,7 +217,7 @@ class _Driver:
             less = {"micro_batch": how.micro_batch} if how.micro_batch else {}
             placement = placement.model_copy(update={"recovering": how.why, **less})
         queued = where.launcher.has_queue
-        attempt = store.attempt(where.store, run, placement, plan.name, plan.file, queued)
+        attempt = store.attempt(where.store, run, placement, plan.name, plan.file, queued, plan.changes)
         lock = ExitStack()
         lock.enter_context(locks.launched(attempt))
         each.going = Going(attempt, slot, placement, lock, self.clock.look(), is_queued=queued)

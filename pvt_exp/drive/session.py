@@ -149,7 +149,7 @@ def _remember(console: Console, planned: Plan, runs: Path, outcomes: Mapping[str
         _say(console, f"note: {line}")
     for run in planned.order:
         if run.id in outcomes:
-            store.use(runs, run.id, planned.name, file=planned.file)
+            store.use(runs, run.id, planned.name, file=planned.file, changes=planned.changes)
             if (start := start_of(run)) is not None and (runs / start).is_dir():
                 store.use(runs, start, planned.name, start=True)
 

@@ -24,13 +24,13 @@ def first_trials(plan: Plan) -> Plan:
     variants = []
     for each in plan.undecided:
         variants.append(Variant(({"trial of": each.name},), (each.first,)))
-    return Plan(plan.name, (variants[0].runs[0].seed,), tuple(variants), file=plan.file)
+    return Plan(plan.name, (variants[0].runs[0].seed,), tuple(variants), file=plan.file, changes=plan.changes)
 
 
 def known(plan: Plan, runs: Path) -> Plan:
     """The trials that were proposed so far, each as a variant with one seed."""
     found = [variant(each, trial) for each in plan.undecided for trial in trial_record.trials(runs, each)]
-    return Plan(plan.name, (plan.undecided[0].tune.seed,), tuple(found), file=plan.file)
+    return Plan(plan.name, (plan.undecided[0].tune.seed,), tuple(found), file=plan.file, changes=plan.changes)
 
 
 def variant(tuning: Tuning, trial: Trial) -> Variant:

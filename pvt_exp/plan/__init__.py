@@ -148,6 +148,8 @@ class Plan:
     """What is tried first, one a variant. A variant is among `variants` once its values are chosen."""
     file: Path | None = None
     """The file that it is the plan of, whole; none: it is of none."""
+    changes: tuple[str, ...] = ()
+    """What was typed after the file, as it was typed: ``optim.lr=1e-3``."""
     verb: Literal["sweep", "run"] = "sweep"
     """What trains that file: ``pvt-exp sweep FILE``, or of one experiment ``pvt-exp run FILE``."""
 
@@ -279,7 +281,7 @@ class Plan:
         variants = tuple(each for each in self.variants if id(each) in chosen)
         of_runs = {each.name for each in variants}
         tunings = tuple(each for each in self.tunings if id(each) in chosen or each.name in of_runs)
-        return Plan(self.name, self.seeds, variants, tunings=tunings, file=self.file)
+        return Plan(self.name, self.seeds, variants, tunings=tunings, file=self.file, changes=self.changes)
 
     def _has(self, word: str) -> str:
         """What a word may have meant, and the rows; in quotes, as names hold commas."""
@@ -302,6 +304,6 @@ def _named(each: Variant | Tuning, word: str) -> bool:
     return word in _names(each) or (len(word) >= 4 and any(run.id.startswith(word) for run in runs))
 
 
-def single(run: Run, name: str, file: Path | None = None) -> Plan:
+def single(run: Run, name: str, file: Path | None = None, changes: Sequence[str] = ()) -> Plan:
     """The plan of one run."""
-    return Plan(name, (run.seed,), (Variant(({},), (run,)),), file=file, verb="run")
+    return Plan(name, (run.seed,), (Variant(({},), (run,)),), file=file, changes=tuple(changes), verb="run")

@@ -59,7 +59,7 @@ def load(
             raise ConfigError(f"override '{word}': the sweep tunes {tuned[0]}, so it cannot be fixed")
     sources = _Sources(document, path.parent, base, written, pretraining.reader(place), find, count)
     planned = _expand(sweep, sources, path.stem, tuple(seeds) if seeds else sweep.seeds, choose)
-    return sweep, replace(planned, file=path.resolve())
+    return sweep, replace(planned, file=path.resolve(), changes=tuple(overrides))
 
 
 def _read_base(place: Path, document: Document) -> Document:

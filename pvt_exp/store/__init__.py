@@ -4,7 +4,7 @@
     runs/<id>/run.yaml                  the whole configuration
     runs/<id>/lock                      held by the process that trains it
     runs/<id>/packages.json             the other packages that its components are of, where there are some
-    runs/<id>/sweeps/<name>             the sweeps that use the run, and where their files lie, a line each
+    runs/<id>/sweeps/<name>             the sweeps that use the run: each file, with the changes typed after it, is a line
     runs/<id>/starts/<name>             the sweeps whose runs start from its weights, which are then kept
     runs/<id>/attempts/<n>/             one try: placement.yaml, log.txt, metrics.csv, progress.json, checkpoints/
     runs/<id>/attempts/<n>/alive.json   a number that goes up while it lives, for other machines
@@ -18,6 +18,7 @@ What state a run is in follows from these files; nothing else remembers it.
 import contextlib
 import os
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from pvt_exp import config
 from pvt_exp.config import ConfigError, reading, unavailable
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
-from pvt_exp.store import attempts, provenance
+from pvt_exp.store import attempts, provenance, uses
 from pvt_exp.store.results import FORMAT, read_result, refuse_other_format, set_aside_result
 from pvt_exp.system import files, heartbeat
 from pvt_exp.system.words import are
@@ -66,12 +67,23 @@ def check(store: Path) -> None:
         raise ConfigError(f"{store}: made by a newer version of pvt_exp (format {written}, this one knows {FORMAT})")
 
 
+def absent(store: Path) -> str | None:
+    """What is said where there is no store at this path; None where there is one."""
+    return None if store.is_dir() else f"there is no store at {store}; another one: --store PATH, or $PVT_EXP_RUNS"
+
+
 class Taken(Exception):
     """Another driver has begun the run at this moment."""
 
 
 def attempt(
-    store: Path, run: Run, placement: Placement, sweep: str, file: Path | None = None, queued: bool = False
+    store: Path,
+    run: Run,
+    placement: Placement,
+    sweep: str,
+    file: Path | None = None,
+    queued: bool = False,
+    changes: Sequence[str] = (),
 ) -> Path:
     """Make the folder of a new try: ``runs/<id>/attempts/<n>`` with its placement, and ``run.yaml`` if it is the first.
 
@@ -85,7 +97,7 @@ def attempt(
     folder = store / run.id
     _refuse_links(folder)
     (folder / "attempts").mkdir(parents=True, exist_ok=True)
-    use(store, run.id, sweep, file=file)
+    use(store, run.id, sweep, file=file, changes=changes)
     written = folder / "run.yaml"
     if not written.exists() or not written.stat().st_size:
         files.write(written, files.dump_yaml(run.model_dump(mode="json")))
@@ -110,8 +122,15 @@ def attempt(
     return path
 
 
-def use(store: Path, run_id: str, sweep: str, start: bool = False, file: Path | None = None) -> None:
-    """Remember that a sweep uses the run, or that runs of it start from this one's weights; and the sweep's file.
+def use(
+    store: Path,
+    run_id: str,
+    sweep: str,
+    start: bool = False,
+    file: Path | None = None,
+    changes: Sequence[str] = (),
+) -> None:
+    """Remember that a sweep uses the run, or that runs of it start from this one's weights; and how: see `uses`.
 
     Sweeps are names of files, so they can stand as names of files. Several files may have one name: each is a line.
     """
@@ -120,12 +139,12 @@ def use(store: Path, run_id: str, sweep: str, start: bool = False, file: Path | 
         _refuse_links(path.parent.parent, path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    _add_line(path, "" if file is None else str(file))
+    _add_line(path, "" if file is None else uses.line(file, changes))
 
 
 def _add_line(path: Path, line: str) -> None:
     """Add a line to a file that lacks it, in one write: a kill leaves no temporary file, whose name would be a sweep's."""
-    if not line or not line.isprintable() or (path.exists() and line in path.read_text(encoding="utf-8").splitlines()):
+    if not line or (path.exists() and line in path.read_text(encoding="utf-8").splitlines()):
         return
     files.append(path, f"{line}\n")
 
@@ -134,7 +153,7 @@ def remember_name(store: Path, sweep: str, file: Path) -> None:
     """Note that a sweep of this name is written in this file; see `same_name`."""
     path = store / "names" / sweep
     path.parent.mkdir(exist_ok=True)
-    _add_line(path, str(file))
+    _add_line(path, uses.line(file))
 
 
 def same_name(store: Path, sweep: str, file: Path) -> list[Path]:
@@ -244,11 +263,7 @@ def data_of(folder: Path) -> str | None:
 
 def files_of(folder: Path) -> list[Path]:
     """The files of the sweeps that use the run, where they were when it was trained for them."""
-    found = []
-    for path in sorted((folder / "sweeps").glob("*")):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            found += [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    return found
+    return [use.file for use in uses.of(folder)]
 
 
 def sweeps(folder: Path) -> list[str]:

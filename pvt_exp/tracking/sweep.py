@@ -104,5 +104,11 @@ def alone(planned: Plan, run_id: str) -> Plan:
     for variant in planned.variants:
         for run in variant.runs:
             if run.id == run_id:
-                return Plan(planned.name, (run.seed,), (Variant(variant.labels, (run,)),), file=planned.file)
+                return Plan(
+                    planned.name,
+                    (run.seed,),
+                    (Variant(variant.labels, (run,)),),
+                    file=planned.file,
+                    changes=planned.changes,
+                )
     raise ConfigError(f"run={run_id}: no run of {planned.name} as it is planned now; was the sweep changed since?")

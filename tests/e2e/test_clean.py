@@ -55,17 +55,19 @@ def test_what_is_not_named_is_shown_and_then_removed(filled: list[Run], cli: Cli
     said = cli("clean").stdout
     assert all(f"runs/{run_id}" in said for run_id in (*deep, filled[-1].id))
     assert "done, of mine" in said
-    assert "with results among them: no file has their settings now; changes typed on the command line" in said
-    assert "3 folders" in said
+    assert "finished runs that no file names (changes typed on the command line are in no file)" in said
+    assert "3 finished runs" in said
     assert len(list(tmp_path.glob("runs/*/result.json"))) == 5, "it only looks"
-    assert "3 folders" in cli("clean", "--remove").stdout
+    assert "kept" in cli("clean", "--remove").stdout
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 5, "results stay"
+    assert "3 finished runs" in cli("clean", "--remove", "--finished").stdout
     assert sorted(path.parent.name for path in tmp_path.glob("runs/*/result.json")) == sorted(others)
 
 
 def test_a_run_that_is_trained_stays(filled: list[Run], cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "experiments/other.yaml").unlink()
     with locks.lock(tmp_path / "runs" / filled[-1].id):
-        assert "0 folders" in cli("clean", "--remove").stdout
+        assert "0 folders" in cli("clean", "--remove", "--finished").stdout
 
 
 def test_nothing_is_removed_where_a_file_cannot_be_read(filled: list[Run], cli: Cli, tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_sweeps_behind_links_and_in_reports_count(filled: list[Run], cli: Cli, t
     (tmp_path / "elsewhere/round").symlink_to(tmp_path / "elsewhere")
     assert "0 folders" in cli("clean").stdout
     (tmp_path / "sweeps/linked").unlink()
-    assert "2 folders" in cli("clean").stdout, "those of the other choice; the base's are named by its experiment"
+    assert "2 finished runs" in cli("clean").stdout, "those of the other choice; the base's are named by its experiment"
     (tmp_path / "reports/page.yml").write_text("tables:\n  - sweep: ../elsewhere/mine.yaml\n")
     assert "0 folders" in cli("clean").stdout
 
@@ -128,7 +130,7 @@ def test_runs_of_another_project_on_the_same_store_stay(filled: list[Run], cli: 
     )
     runs = tmp_path / "runs"
     words = ["clean", "--store", runs]
-    assert "4 folders" in cli(*words, cwd=here).stdout
+    assert "4 finished runs" in cli(*words, cwd=here).stdout
     for run in filled[:4]:
         store.use(runs, run.id, "lr", file=other / "lr.yaml")
     said = cli(*words, cwd=here).stdout
@@ -138,9 +140,9 @@ def test_runs_of_another_project_on_the_same_store_stay(filled: list[Run], cli: 
     assert "cannot be read here" in (said := cli(*words, "--remove", cwd=here).stdout)
     assert "0 folders" in said
     (other / "lr.yaml").unlink()
-    assert "4 folders" in cli(*words, cwd=here).stdout, "it is gone, and its folder can be looked at"
+    assert "4 finished runs" in cli(*words, cwd=here).stdout, "it is gone, and its folder can be looked at"
     store.use(runs, filled[0].id, "far", file=Path("/nowhere/project/far.yaml"))
     said = cli(*words, cwd=here).stdout
     assert "trained for /nowhere/project/far.yaml, which cannot be read here" in said
-    assert "3 folders" in said
+    assert "3 finished runs" in said
     assert len(list(runs.glob("*/result.json"))) == 5

@@ -15,6 +15,7 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.drive import cleaning, registry
 from pvt_exp.plan import pretraining
 from pvt_exp.store import attempts
+from pvt_exp.store.uses import Use
 from tests import json_fields
 from tests.json_fields import Seen, differences
 from tests.verbs import parameters, verbs
@@ -49,13 +50,15 @@ def test_stop(tmp_path: Path) -> None:
     assert not differences(["stop", "mine", "--json"], found)
 
 
-LEFT = [cleaning.Left(Path("runs/a"), 5, ("mine",), "done"), cleaning.Left(Path("runs/code/b"), 7, (), None)]
+USES = (Use("mine", Path("/p/mine.yaml"), ("optim.lr=1",)),)
+LEFT = [cleaning.Left(Path("runs/a"), 5, ("mine",), "done", USES), cleaning.Left(Path("runs/code/b"), 7, (), None)]
 
 
 @pytest.mark.parametrize("removed", [False, True])
 def test_clean(removed: bool) -> None:
-    found = cleaning.as_json(LEFT, removed)
+    found = cleaning.as_json(cleaning.Found(LEFT[1:], LEFT[:1], []), LEFT[1:] if removed else [])
     assert (found["bytes"], found["removed"]) == (12, removed)
+    assert [each["removed"] for each in (*found["folders"], *found["finished"])] == [removed, False]
     assert not differences(["clean", "--json"], found)
 
 

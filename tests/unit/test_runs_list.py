@@ -17,7 +17,9 @@ def said(runs: Path, placements: dict[str, str | None]) -> list[str]:
         if placement is not None:
             (runs / run_id / "attempts/1/placement.yaml").write_text(placement)
         metrics = {"top1": 10.0**number}
-        listed.append({"id": run_id, "state": "done", "metrics": metrics, "metric_info": {}, "sweeps": ["mine"]})
+        listed.append(
+            {"id": run_id, "state": "done", "metrics": metrics, "metric_info": {}, "sweeps": ["mine"], "changes": []}
+        )
     console = Console(file=io.StringIO(), width=1000)
     print_runs(console, {"store": str(runs), "runs": listed, "other_folders": []})
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]

@@ -12,11 +12,14 @@ from rich.text import Text
 from pvt_exp import store
 from pvt_exp.config.metrics import described
 from pvt_exp.cost import units
-from pvt_exp.store import attempts, progress
+from pvt_exp.store import attempts, progress, uses
 from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.states import COLOURS
 from pvt_exp.system import files
 from pvt_exp.system.words import duration, several
+
+MOST_LETTERS = 40
+"""Of a typed change in a list."""
 
 
 def standing(runs: Path, seen: Outcome) -> dict[str, Any]:
@@ -46,7 +49,8 @@ def store_json(runs: Path) -> dict[str, Any]:
     listed = []
     for name in filter(store.is_run, names):
         seen = outcome_of(runs, name)
-        listed.append({"id": name, **standing(runs, seen), "sweeps": store.sweeps(runs / name)})
+        told = {"sweeps": store.sweeps(runs / name), "changes": uses.changes(runs / name)}
+        listed.append({"id": name, **standing(runs, seen), **told})
     return {"store": str(runs), "runs": listed, "other_folders": [name for name in names if not store.is_run(name)]}
 
 
@@ -74,26 +78,37 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
     """How many runs each sweep has, by state."""
     by_sweep: dict[str, dict[str, int]] = {}
     for run in found["runs"]:
-        for sweep in run["sweeps"] or ["(no sweep)"]:
+        for name in run["sweeps"] or ["(no sweep)"]:
+            sweep = " ".join((name, *_changes(run)))
             counts = by_sweep.setdefault(sweep, {})
             counts[run["state"]] = counts.get(run["state"], 0) + 1
     console.print(f"{runs}: {several(len(found['runs']), 'run')}", highlight=False)
     for sweep, counts in by_sweep.items():
-        console.print(f"  {sweep}: {', '.join(f'{count} {state}' for state, count in counts.items())}", highlight=False)
+        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        console.print(f"  {sweep}: {told}", highlight=False, soft_wrap=True, markup=False)
     _print_others(console, found)
     for run in [run for run in found["runs"] if run["cause"] == "result_not_valid"][:20]:
         console.print(f"  {run['id']}: {run['reason']}", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_runs(console: Console, found: dict[str, Any]) -> None:
-    """One line per run: its id, state, name in its first sweep, seed, metrics and sweeps."""
+    """One line per run: its id, state, name in its first sweep, seed, typed changes, metrics and sweeps."""
     names = _padded([_name(Path(found["store"]) / run["id"]) for run in found["runs"]])
+    changes = [" ".join(_changes(run)) for run in found["runs"]]
+    if any(changes):
+        names = [f"{name}  {change}" for name, change in zip(names, _padded(changes), strict=True)]
     scores = _padded(["  ".join(described(run)) if run["metrics"] else "" for run in found["runs"]])
     for run, name, score in zip(found["runs"], names, scores, strict=True):
         line = Text.assemble(run["id"], "  ", (f"{run['state']:>13}", COLOURS[run["state"]]), f"  {name}  {score}")
         line.append(f"  {', '.join(run['sweeps'])}", "dim")
         console.print(line, soft_wrap=True)
     _print_others(console, found)
+
+
+def _changes(run: dict[str, Any]) -> list[str]:
+    """The typed changes of a run, each short enough for a column; ``--json`` has them whole."""
+    shown = [files.shown(change) for change in run["changes"]]
+    return [change if len(change) <= MOST_LETTERS else f"{change[: MOST_LETTERS - 1]}…" for change in shown]
 
 
 def _name(folder: Path) -> str:
@@ -119,6 +134,7 @@ def run_json(runs: Path, run_id: str) -> dict[str, Any]:
         "problem": problem,
         "settings": settings,
         "sweeps": store.sweeps(folder),
+        "changes": uses.changes(folder),
         "folder": str(folder),
         "log": str(latest[-1] / "log.txt") if latest else None,
         "pictures": next((str(each / "pictures") for each in latest[::-1] if (each / "pictures").is_dir()), None),
@@ -150,6 +166,8 @@ def print_run(console: Console, found: dict[str, Any]) -> None:
     head = Text.assemble((found["id"], "bold"), "  ", (found["state"], COLOURS[found["state"]]))
     if found["sweeps"]:
         head.append(f"  in {', '.join(found['sweeps'])}")
+    if found["changes"]:
+        head.append(f"  with {' '.join(found['changes'])}")
     console.print(head)
     if found["reason"]:
         console.print(found["reason"], highlight=False, markup=False)
