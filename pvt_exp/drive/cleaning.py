@@ -127,7 +127,9 @@ def left(runs: Path, paths: Iterable[Path]) -> Found:
         return read[whole]
 
     kept: set[str] = set().union(*map(named_by, paths))
-    found, finished, told = [], [], {}
+    found: list[Left] = []
+    finished: list[Left] = []
+    told: dict[str, str] = {}
     for folder in sorted(path.parent for path in runs.glob("*/run.yaml")):
         if folder.is_symlink() or locks.is_locked(folder):
             continue  # what a link leads to is not the store's, and a run is not done before its process is gone
