@@ -1,7 +1,8 @@
 """Runs of other machines, where no lock reaches: followed by their signs of life, and taken over when these end."""
 
-import threading
+import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ def test_one_of_this_machine_is_told_by_its_lock(planned: Plan) -> None:  # noqa
     assert outcome_of(Path("runs"), planned.runs[0].id).state == "killed"
 
 
+def sleeping(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[int], None]) -> None:
+    """A driver's sleep takes no time: ``LONGEST_LOOK_S`` are over, and something has happened for the nth time."""
+    clock, slept = time.monotonic, itertools.count(1)
+    late = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal late
+        late += heartbeat.LONGEST_LOOK_S
+        meanwhile(next(slept))
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + late)
+    monkeypatch.setattr(time, "sleep", sleep)
+
+
 @pytest.mark.parametrize("torn", ["", "{", '{"host": 3}', "[]"])
 def test_a_torn_sign_is_none(planned: Plan, torn: str) -> None:  # noqa: F811
     attempt = begun_elsewhere(planned)
@@ -50,7 +65,7 @@ def test_a_torn_sign_is_none(planned: Plan, torn: str) -> None:  # noqa: F811
 
 def test_a_run_whose_machine_is_lost_is_taken_over(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """And what the lost one still has to say comes too late."""
-    monkeypatch.setattr(heartbeat, "GRACE_S", 1.0)
+    sleeping(monkeypatch, lambda count: None)
     orphan = begun_elsewhere(planned)
     assert train(planned)[0] == 0
     made = read_result(Path("runs") / planned.runs[0].id) or {}
@@ -61,23 +76,18 @@ def test_a_run_whose_machine_is_lost_is_taken_over(planned: Plan, monkeypatch: p
 
 
 def test_a_run_that_lives_elsewhere_is_waited_for(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr(heartbeat, "GRACE_S", 1.5)
     attempt = begun_elsewhere(planned)
 
-    def live() -> None:
-        for count in range(1, 16):
-            time.sleep(0.2)
-            beat(attempt, count)
-        made = {"attempt": 1, "seconds": 1.0, "pretrained": None}
-        publish_result(
-            attempt, {"metrics": {"top1": 2.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made}
-        )
+    def live(count: int) -> None:
+        beat(attempt, count)
+        if count * heartbeat.LONGEST_LOOK_S > 2 * heartbeat.GRACE_S:
+            made = {"attempt": 1, "seconds": 1.0, "pretrained": None}
+            publish_result(
+                attempt, {"metrics": {"top1": 2.0}, "cost": {}, "data": {"fingerprint": "aa"}, "provenance": made}
+            )
 
-    other = threading.Thread(target=live)
-    other.start()
-    status, _ = train(planned)
-    other.join()
-    assert status == 0
+    sleeping(monkeypatch, live)
+    assert train(planned)[0] == 0
     made = read_result(Path("runs") / planned.runs[0].id) or {}
     assert made["metrics"] == {"top1": 2.0}
     assert len(attempts.of(Path("runs") / planned.runs[0].id)) == 1

@@ -469,7 +469,7 @@ class Gone(Scripted):
                 (attempts.run_folder(each.attempt) / name).unlink()
             held = locks.lock(attempts.run_folder(each.attempt))
             held.__enter__()
-            threading.Timer(0.5, held.__exit__, (None, None, None)).start()
+            threading.Timer(0.1, held.__exit__, (None, None, None)).start()
             yield Ended(each.attempt, 255, "its server was killed")
 
 

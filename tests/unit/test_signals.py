@@ -13,7 +13,7 @@ from pvt_exp.system import signals
 ALL = [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
 
 
-def _train(said: Any) -> None:
+def _train(said: Any, over: Any) -> None:
     signals.ignore()  # as the server of runs does
     signals.heed()
     run = signals.Stopping(lambda: os._exit(3))
@@ -25,14 +25,14 @@ def _train(said: Any) -> None:
     os._exit(5)
 
 
-def _drive(said: Any, ignored: bool) -> None:
+def _drive(said: Any, over: Any, ignored: bool) -> None:
     signals.heed()  # whatever the process of the tests was started with
     signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     try:
         with signals.as_ctrl_c():
             said.put("ready")
-            for _ in range(200 if ignored else 6000):  # a signal that comes just before a sleep is heard after it
-                time.sleep(0.01)
+            over.poll(60)
+            time.sleep(0.3)  # a signal that came just before is heard in it
     except KeyboardInterrupt:
         os._exit(5)
     os._exit(7)
@@ -52,11 +52,13 @@ def test_a_driver_under_nohup_outlives_its_terminal() -> None:
 def _end(target: Any, number: int, *more: Any) -> int | None:
     context = multiprocessing.get_context("fork")
     said = context.Queue()
-    process = context.Process(target=target, args=(said, *more))
+    over, tell = context.Pipe(duplex=False)
+    process = context.Process(target=target, args=(said, over, *more))
     process.start()
     assert said.get(timeout=60) == "ready"
     assert process.pid is not None
     os.kill(process.pid, number)
+    tell.send(None)
     process.join(60)
     return process.exitcode
 

@@ -84,7 +84,7 @@ def due(table: Table, parts: int) -> str:
 @pytest.mark.parametrize("width", [20, 33, 50, 80, 120, None])
 def test_every_text_is_there_whole_and_no_line_is_too_long(width: int | None) -> None:
     draw = random.Random(width or 0)
-    for _ in range(50):
+    for _ in range(20):
         table = made_up(draw)
         text = printed(table, width)
         lines = text.splitlines()
