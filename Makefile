@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.pvt_exp-installed
 
-.PHONY: help install quickstart check lint types imports unit test test-all benchmarks clean
+.PHONY: help install quickstart check lint types imports unit test test-all benchmarks docs clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,11 @@ test-all: $(INSTALLED)  ## all tests
 
 benchmarks: $(INSTALLED)  ## what measures speed, each beside a peer
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+docs: $(INSTALLED)  ## the documentation as a site, in build/site
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python docs/make_fields.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:  ## remove caches, not runs and not data
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -147,6 +148,13 @@ def links() -> Iterator[tuple[str, int, str]]:
     for page, line, child in _inside():
         if target := child.attrs.get("href") or child.attrs.get("src"):
             yield page, line, str(target)
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as links call them, by GitHub's rule."""
+    tokens = _parsed(page)
+    texts = [b.content for a, b in pairwise(tokens) if a.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in texts}
 
 
 def _inside() -> Iterator[tuple[str, int, Any]]:

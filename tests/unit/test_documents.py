@@ -1,5 +1,6 @@
 """What the documents show as printed is what is printed; what they show of Python runs, and what they name is there."""
 
+import importlib.util
 import io
 import re
 from pathlib import Path
@@ -30,6 +31,7 @@ DRAWN = {
 NOT_TYPED = {
     "git clone <this repository>": "needs the place where the repository is published",
     "wandb leet": "W&B's own program, which draws in a terminal until q is pressed",
+    "python -m pip install /path/to/pvt_exp": "`make install` does, and takes minutes",
     "wandb agent": "W&B's own program, which wants W&B's server",
 }
 """Commands in blocks that are typed by no test, and why; those of make are looked up in the Makefile."""
@@ -188,3 +190,30 @@ def test_every_file_that_a_link_or_a_sentence_names_is_there() -> None:
         if "://" not in target and not ((ROOT / page).parent / target.partition("#")[0]).exists()
     ]
     assert not missing
+
+
+def test_every_heading_that_a_link_names_is_there() -> None:
+    headings = {page: docs.anchors(page) for page in docs.PAGES}
+    missing = []
+    for page, line, target in docs.links():
+        path, _, anchor = target.partition("#")
+        to = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+        if anchor and to in headings and anchor not in headings[to]:
+            missing.append(f"{page}:{line}: {target}")
+    assert not missing
+
+
+def test_the_page_of_fields_has_those_of_the_schemas() -> None:
+    spec = importlib.util.spec_from_file_location("make_fields", ROOT / "docs/make_fields.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    there = (ROOT / "docs/fields.md").read_text(encoding="utf-8")
+    assert there == made.page(), "type python docs/make_fields.py"
+
+
+def test_the_site_has_every_page() -> None:
+    listed = re.findall(r"^ *- (?:\w+: )?([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    pages = [path.relative_to(ROOT / "docs") for path in docs.PAGES if path.is_relative_to(ROOT / "docs")]
+    assert sorted(listed) == sorted(str(path) for path in pages if not path.match("gallery/*/table.md"))

@@ -60,7 +60,7 @@ def test_every_block_of_the_pages_is_right_in_the_editor(block: docs.Block) -> N
         assert faults(whole[0], block.text) == []
         return
     for entry in block.statements:
-        if entry.startswith("wandb:") or "..." in entry.partition(" #")[0]:
+        if entry.startswith(("wandb:", "data:")) or "..." in entry.partition(" #")[0]:
             continue  # of site.yaml, which has no schema
         change = "".join(f"\n        {line}" for line in entry.splitlines())
         places = [*((name, entry) for name in WHOLE), ("sweep", f"base: x\nblocks:\n  - variants:\n      a:{change}\n")]

@@ -73,7 +73,7 @@ def test_the_documents_name_every_option() -> None:
     assert not [name for name, spellings in options.items() if not spellings & there]
 
 
-def test_the_readme_names_every_verb() -> None:
-    typed_there = {find(command.words)[0] for command in docs.commands() if command.page == "README.md"}
+def test_the_page_of_commands_names_every_verb() -> None:
+    typed_there = {find(command.words)[0] for command in docs.commands() if command.page == "docs/commands.md"}
     missing = [" ".join(path) for path, command in verbs().items() if path and not getattr(command, "commands", None)]
     assert not [name for name in missing if tuple(name.split()) not in typed_there]
