@@ -51,12 +51,14 @@ def report(
 
     What is asked for besides the whole sweep (--only, --seeds, --best, changes) is in the files' names: table.best.tex.
 
-    Exit status 1: no run of a sweep is finished yet, or of --figures one cannot be drawn; with --check: a table is not as
-    the store has it.
+    A written table is not replaced by one that lacks results of it: that is told, and --out names another folder.
+
+    Exit status 1: no run of a sweep is finished yet, no table is written, or of --figures one cannot be drawn; with
+    --check: a table is not as the store has it.
     """
     from pvt_exp import report as writer
     from pvt_exp.cli import views
-    from pvt_exp.report import committed, own_folder
+    from pvt_exp.report import committed
     from pvt_exp.report import figures as drawing
 
     store.check(store_)
@@ -82,12 +84,12 @@ def report(
         raise SystemExit(1 if any(each.differences for each in found) else 0)
     if figures:
         drawing.require()
-    if is_page:
-        paths = writer.write_page(title, tables, folder, typed(), latex)
+    if (held := _held(tables, folder, part, is_page, bool(unfinished))) is not None:
+        paths = []
+        unfinished.append(held)
     else:
-        paths = writer.write(tables[0], folder, typed(), latex=latex, part=part)
-    own_folder.claim(folder, file)
-    if figures:
+        paths = _write(title, tables, folder, file, latex, part, is_page)
+    if figures and (paths or unfinished[:-1]):  # else finished pictures would be replaced
         drawn, lacking = _figures(file, overrides, seeds, only, store_, data, folder, part)
         paths, unfinished = paths + drawn, unfinished + lacking
     if as_json:
@@ -97,6 +99,32 @@ def report(
     for line in unfinished:
         print(line, file=sys.stderr)
     raise SystemExit(1 if unfinished else 0)
+
+
+def _write(
+    title: str, tables: Sequence[Table], folder: Path, file: Path, latex: "WrittenAs", part: str, is_page: bool
+) -> list[Path]:
+    """Write the tables into their folder, which is the file's from then on."""
+    from pvt_exp import report as writer
+    from pvt_exp.report import own_folder
+
+    if is_page:
+        paths = writer.write_page(title, tables, folder, typed(), latex)
+    else:
+        paths = writer.write(tables[0], folder, typed(), latex=latex, part=part)
+    own_folder.claim(folder, file)
+    return paths
+
+
+def _held(tables: Sequence[Table], folder: Path, part: str, is_page: bool, is_unfinished: bool) -> str | None:
+    """Why no table is written: nothing of the sweep is finished, or what is written has more."""
+    from pvt_exp.report import kept
+
+    if is_unfinished and not is_page:
+        stays = f"; the one in {folder} stays as it is" if kept.is_written(folder, part) else ""
+        return f"no table is written{stays}"
+    found = kept.lacking_on_page(tables, folder) if is_page else kept.lacking(tables[0], folder, part)
+    return kept.in_words(found, folder)
 
 
 Made = tuple[str, list[Table], list[str]]
@@ -246,20 +274,26 @@ def write(
     latex: "WrittenAs" = "plain",
     part: str = "",
 ) -> tuple[Table, list[Path]]:
-    """A sweep's table, into its folder and onto the terminal; and its files. With stale runs the files stay as they are."""
+    """A sweep's table, into its folder and onto the terminal; and its files.
+
+    With stale runs, and where the written table has results that this one lacks, the files stay as they are.
+    """
     from pvt_exp import report as writer
-    from pvt_exp.report import own_folder
+    from pvt_exp.report import kept, own_folder
 
     looked = options.look(planned, store_, data or ())
     table = shown.build([Source(planned, looked.outcomes)])
     told = stale(planned, looked, store_)
-    paths = [] if told else writer.write(table, out, typed(), latex=latex, part=part)
+    held = None if told else kept.in_words(kept.lacking(table, out, part), out)
+    paths = [] if told or held else writer.write(table, out, typed(), latex=latex, part=part)
     if paths and planned.file is not None:
         own_folder.claim(out, planned.file)
     _show(terminal, [table], paths)
     if told:
-        line = f"{told}. No table is written, {out} stays as it is; pvt-exp report with the same --data writes it"
-        terminal.print(line, highlight=False, soft_wrap=True)
+        stays = f", {out} stays as it is" if kept.is_written(out, part) else ""
+        held = f"{told}. No table is written{stays}"
+    if held:
+        terminal.print(held, highlight=False, soft_wrap=True)
     return table, paths
 
 

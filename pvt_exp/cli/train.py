@@ -61,7 +61,8 @@ def sweep(
 ) -> None:
     """Train the missing runs of a sweep, then write its table. The same command again resumes or extends it.
 
-    Where results are stale, of other data than those at hand, no table is written; `pvt-exp report` writes it.
+    Where results are stale, of other data than those at hand, no table is written. A written table is not replaced by one
+    that lacks results of it.
 
     A part of a sweep (--only, --seeds, changes) has a table of its own beside that of the whole: table.only-depth.tex.
     """

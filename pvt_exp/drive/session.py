@@ -15,7 +15,7 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.cost import estimate
 from pvt_exp.datasets import Dataset, Facts
-from pvt_exp.drive import registry, tuning
+from pvt_exp.drive import registry, replaced, tuning
 from pvt_exp.drive import smoke as smoke_steps
 from pvt_exp.drive.driver import NO_MORE, Halted, Source, drive
 from pvt_exp.drive.live import View
@@ -64,6 +64,9 @@ def train(console: Console, planned: Plan, context: DriverContext, smoke: bool =
         _say(console, line)
     if not to_do:
         return tell(console, planned, outcomes)
+    again_done = replaced.of(to_do, outcomes)
+    for line in replaced.before(planned, runs, again_done):
+        _say(console, line)
     _announce(console, planned, context, outcomes, to_do)
     for line in site.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}):
         _say(console, line)
@@ -80,7 +83,10 @@ def train(console: Console, planned: Plan, context: DriverContext, smoke: bool =
         _say(console, "stopped; nothing was trained")
         return INTERRUPTED
     state, view = SweepState(planned, outcomes), View(console)
-    if _drive(console, view, state, where, again) == INTERRUPTED:
+    ended = _drive(console, view, state, where, again)
+    for line in replaced.after(planned, runs, again_done):
+        _say(console, line)
+    if ended == INTERRUPTED:
         return INTERRUPTED
     _say(console, f"trained {several(state.trained, 'run')} in {duration(view.seconds)}")
     return tell(console, planned, state.outcomes)

@@ -64,7 +64,9 @@ def about_runs(table: Table, most: int = 12) -> str:
     """How many runs are behind a table, and their ids if they are few."""
     ids = list(dict.fromkeys(run for row in table.rows for run in row.runs))
     text = f"{len(ids)} run{'' if len(ids) == 1 else 's'}"
-    return f"{text}: {', '.join(ids)}." if 0 < len(ids) <= most else f"{text}; table.csv has their ids."
+    if not ids:
+        return f"{text}."
+    return f"{text}: {', '.join(ids)}." if len(ids) <= most else f"{text}; table.csv has their ids."
 
 
 def made_by(table: Table, command: str | None) -> str:
@@ -231,6 +233,6 @@ def to_html(title: str, tables: Sequence[Table], command: str | None) -> str:
         "html",
         "page.html.j2",
         title=title,
-        tables=[(t, heads(t), groups(t), about_runs(t, 0).partition(";")[0]) for t in tables],
+        tables=[(t, heads(t), groups(t), about_runs(t, 0).partition(";")[0].rstrip(".")) for t in tables],
         command=made_by(tables[0], command) if tables else command or "pvt-exp report",
     )

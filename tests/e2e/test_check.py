@@ -177,7 +177,9 @@ def test_a_sweep_with_no_finished_run_is_told_and_shown(sweep: Path, cli: Cli, t
     due = "no run of sweep is finished in runs (4 pending); train them: pvt-exp sweep sweep.yaml; or name the store"
     done = cli("report", "sweep.yaml", ok=1)
     assert done.stderr.startswith(due)
-    assert "pending" in (tmp_path / FOLDER / "table.md").read_text()
+    assert "pending" in done.stdout
+    assert done.stderr.endswith("\nno table is written\n")
+    assert not (tmp_path / FOLDER).exists()
     (tmp_path / "page.yaml").write_text("title: x\ntables:\n  - sweep: sweep.yaml\n")
     done = cli("report", "page.yaml", ok=1)
     assert done.stderr.startswith(f"page.yaml:3: tables.0: {due}")

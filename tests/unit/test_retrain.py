@@ -197,7 +197,8 @@ def test_a_table_of_another_file_of_the_name_is_not_overwritten(planned: Plan) -
     Path("p2").mkdir()
     Path("p2/base.yaml").write_text(Path("base.yaml").read_text().replace("2e-3", "1e-3"))
     Path("p2/sweep.yaml").write_text(Path("sweep.yaml").read_text())
-    other = typed("report", "p2/sweep.yaml", "--store", "p2/runs", ok=1)
+    typed("sweep", "p2/sweep.yaml", "--store", "p2/runs", "--no-smoke", "--out", "p2/out")
+    other = typed("report", "p2/sweep.yaml", "--store", "p2/runs")
     here = Path("p2/sweep.yaml").resolve()
     told = "note: reports/out/sweep has the tables of {}; those of {} are in reports/out/sweep.2"
     assert told.format(planned.file, "p2/sweep.yaml") in other.stderr
@@ -240,7 +241,10 @@ def test_a_finished_table_stays_where_other_data_are_at_hand(planned: Plan) -> N
     assert "4 of 4 runs of sweep are stale: trained on data aa; at hand are" in said
     assert f"in {Path('other').resolve()}; if that is the wrong folder, correct --data shapes=PATH" in said
     assert {path: path.read_bytes() for path in Path("reports/out/sweep").iterdir()} == written
-    assert "note: 4 of 4 runs of sweep are stale" in typed("report", *words, ok=1).stderr
-    assert "stale" in Path("reports/out/sweep/table.md").read_text()
+    told = typed("report", *words, ok=1)
+    assert "note: 4 of 4 runs of sweep are stale" in told.stderr
+    assert "stale" in told.stdout
+    assert "no table is written; the one in reports/out/sweep stays as it is" in told.stderr
+    assert {path: path.read_bytes() for path in Path("reports/out/sweep").iterdir()} == written
     typed("sweep", "sweep.yaml", "--no-smoke")
     assert "stale" not in Path("reports/out/sweep/table.md").read_text()
