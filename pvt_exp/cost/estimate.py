@@ -189,4 +189,6 @@ def _begun(runs: Path, seen: Outcome) -> float:
     told = progress.read(latest[-1]) if latest else None
     if not told or seen.state not in (*GOING, *RETRYABLE):
         return 0.0
-    return float(told["fraction"]) if seen.state == "running" else float(told["scored"]) / max(1.0, told["epochs"])
+    return (
+        float(told["fraction"]) if seen.state == "running" else float(told["scored_epoch"]) / max(1.0, told["epochs"])
+    )

@@ -86,7 +86,7 @@ class Searches(Source):
         name = metric.name
         if steps is None or name not in steps["metrics"]:
             return
-        epoch, value = steps["scored"], steps["metrics"][name]
+        epoch, value = steps["scored_epoch"], steps["metrics"][name]
         if one.should_prune(trial, epoch, value):
             attempt = attempts.of(self.runs / trial.run.id)[-1]
             why = f"its {name} after epoch {epoch} was {metric.text(value)}, worse than that of other trials"

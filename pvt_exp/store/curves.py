@@ -19,5 +19,5 @@ def curve(folder: Path, metric: str) -> dict[int, float]:
             pass  # not there yet, or torn: what could be read stays
         seen = progress.read(attempt)  # the file above is written every hundred steps only
         if seen is not None and metric in seen["metrics"]:
-            found[int(seen["scored"])] = float(seen["metrics"][metric])
+            found[int(seen["scored_epoch"])] = float(seen["metrics"][metric])
     return found

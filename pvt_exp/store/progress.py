@@ -1,4 +1,4 @@
-"""How far an attempt has come: ``progress.json``, which its process writes twice a second and whoever looks on reads."""
+"""How far an attempt has come: ``progress.json``, which its process writes twice a second; the driver and `status` read it."""
 
 from pathlib import Path
 from typing import Any
@@ -6,25 +6,25 @@ from typing import Any
 from pvt_exp.system import files
 
 NAME = "progress.json"
-NUMBERS = ("epoch", "epochs", "fraction", "scored")
+NUMBERS = ("epoch", "epochs", "fraction", "scored_epoch")
 
 
-def write(attempt: Path, told: dict[str, Any]) -> None:
-    """Put it in place of what was told before; at once, but not safe from a power cut: it is for looking at."""
+def write(attempt: Path, progress: dict[str, Any]) -> None:
+    """Replace the file. Without fsync, so a power cut may damage it: it is only for display."""
     temporary = attempt / ".progress.tmp"
-    files.put(temporary, files.dump(told))
+    files.put(temporary, files.dump(progress))
     temporary.replace(attempt / NAME)
 
 
 def read(attempt: Path) -> dict[str, Any] | None:
-    """What an attempt told last; None where it told nothing yet, or the file is damaged.
+    """What an attempt wrote last; None where it wrote nothing yet, or the file is damaged.
 
-    ``epoch`` counts from 1, ``epochs`` is their number, ``fraction`` what part of the run is done, ``scored`` how many
-    epochs were scored, and ``metrics`` what the last one scored.
+    ``epoch`` counts from 1, ``epochs`` is their number, ``fraction`` what part of the run is done, ``scored_epoch``
+    the last epoch that was scored, 0 before the first, and ``metrics`` its scores.
     """
-    told = files.read_json(attempt / NAME)
-    if told is None or not all(files.is_number(told.get(name)) for name in NUMBERS):
+    progress = files.read_json(attempt / NAME)
+    if progress is None or not all(files.is_number(progress.get(name)) for name in NUMBERS):
         return None
-    metrics = told.get("metrics")
+    metrics = progress.get("metrics")
     known = metrics.items() if isinstance(metrics, dict) else ()
-    return {**told, "metrics": {name: value for name, value in known if files.is_number(value)}}
+    return {**progress, "metrics": {name: value for name, value in known if files.is_number(value)}}

@@ -146,7 +146,7 @@ class Record(pl.Callback):
         self._shown = time.monotonic()
         told = {"epoch": epoch + 1, "epochs": self.run.epochs, "fraction": (epoch + part) / self.run.epochs}
         self._beats += 1
-        told |= {"scored": self.scored, "beats": self._beats}
+        told |= {"scored_epoch": self.scored, "beats": self._beats}
         progress.write(self.attempt, {**told, "metrics": self.last, "best": self.best.get("metrics", {})})
 
     def result(self, module: Training, placement: Placement, cost: dict[str, Any]) -> dict[str, Any]:

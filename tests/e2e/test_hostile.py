@@ -102,7 +102,7 @@ def test_text_where_numbers_are_due(run: Run, metrics: object, cli: Cli, tmp_pat
     result = tmp_path / "runs" / run.id / "result.json"
     result.write_text(json.dumps({**json.loads(result.read_text()), "metrics": metrics}))
     assert "killed" in looks(cli)
-    told = {"epoch": "x", "epochs": 2, "fraction": [], "scored": None, "metrics": metrics}
+    told = {"epoch": "x", "epochs": 2, "fraction": [], "scored_epoch": None, "metrics": metrics}
     (tmp_path / "runs" / run.id / "attempts/1/progress.json").write_text(json.dumps(told))
     (tmp_path / "runs" / run.id / "attempts/1/metrics.csv").write_text("epoch,top1\n\0,a\n1,b\nc,3\n")
     looks(cli)

@@ -183,7 +183,7 @@ def test_a_run_that_is_asked_to_end_does_after_its_epoch(tuned: Path, tmp_path: 
     )
     seen = outcome_of(tmp_path / "runs", run.id)
     assert (seen.state, seen.reason) == ("pruned", "it does badly")
-    assert json.loads((attempt / "progress.json").read_text())["scored"] == 1
+    assert json.loads((attempt / "progress.json").read_text())["scored_epoch"] == 1
 
 
 @contextlib.contextmanager

@@ -127,3 +127,11 @@ def test_a_field_of_another_type_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     run["other_code"] = True
     assert not differences(["plan", "x.yaml", "--json"], told, other)
     assert "A planned run other_code: flag, not list" in other.changed()
+
+
+def test_every_field_whose_type_is_known_is_documented() -> None:
+    headings = [
+        line.removeprefix("## ") for line in (ROOT / "docs/json.md").read_text().splitlines() if line.startswith("## ")
+    ]
+    known = json.loads(json_fields.TYPES.read_text())
+    assert not [name for name in known if not name.startswith(tuple(f"{heading} " for heading in headings))]

@@ -46,7 +46,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(plan: Plan, tmp_path: Path)
         assert (trial.state.name, trial.intermediate_values) == ("RUNNING", {1: 10.0})
         assert trial.params == {"depth": "deeper", "seed": 1}
         assert mirror.refresh() == 0
-        told = {"epoch": 2, "epochs": 2, "fraction": 1.0, "scored": 2, "metrics": {"top1": 20.0}}
+        told = {"epoch": 2, "epochs": 2, "fraction": 1.0, "scored_epoch": 2, "metrics": {"top1": 20.0}}
         progress.write(attempt, told)
         assert mirror.refresh() == 1
     assert mirror.refresh() == 0, "what was killed goes on"

@@ -8,7 +8,7 @@ import pytest
 
 from pvt_exp.store import progress
 
-TOLD = {"epoch": 2, "epochs": 5, "fraction": 0.3, "scored": 1, "metrics": {"top1": 20.5}, "best": {"top1": 20.5}}
+TOLD = {"epoch": 2, "epochs": 5, "fraction": 0.3, "scored_epoch": 1, "metrics": {"top1": 20.5}, "best": {"top1": 20.5}}
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
