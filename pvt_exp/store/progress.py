@@ -1,4 +1,4 @@
-"""How far an attempt has come: ``progress.json``, which its process writes twice a second; the driver and `status` read it."""
+"""How far an attempt has come: ``progress.json``, written twice a second by its process, read by the driver and `status`."""
 
 from pathlib import Path
 from typing import Any

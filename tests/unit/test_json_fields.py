@@ -17,6 +17,7 @@ from pvt_exp.plan import pretraining
 from pvt_exp.store import attempts
 from pvt_exp.store.uses import Use
 from tests import json_fields
+from tests.conftest import ROOT
 from tests.json_fields import Seen, differences
 from tests.verbs import parameters, verbs
 
