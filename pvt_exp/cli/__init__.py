@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pvt_exp.cli import inference, look, retrain, tables, tidy, train
+from pvt_exp.cli import inference, look, options, retrain, tables, tidy, train
 from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError, DataError, component, unavailable
 from pvt_exp.system import files
@@ -33,13 +33,13 @@ VERBS: tuple[Callable[..., None], ...] = (
     *(inference.predict, inference.evaluate),
 )
 for verb in VERBS:
-    app.command()(verb)
-runs.command("show")(look.runs_show)
-runs.command("list")(look.runs_list)
-runs.command("remove")(retrain.runs_remove)
-wandb.command("sync")(wandb_verbs.sync)
-wandb.command("sweep")(wandb_verbs.sweep)
-wandb.command("run")(wandb_verbs.run)
+    app.command()(options.typed(verb))
+runs.command("show")(options.typed(look.runs_show))
+runs.command("list")(options.typed(look.runs_list))
+runs.command("remove")(options.typed(retrain.runs_remove))
+wandb.command("sync")(options.typed(wandb_verbs.sync))
+wandb.command("sweep")(options.typed(wandb_verbs.sweep))
+wandb.command("run")(options.typed(wandb_verbs.run))
 
 
 def _say_version(asked: bool) -> None:

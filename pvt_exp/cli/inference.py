@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pvt_exp.cli import options
-from pvt_exp.cli.options import Data, Gpus, Json, Overrides, Store, Threads, Workers
+from pvt_exp.cli import choose
+from pvt_exp.cli.options import RUNS, Gpus, Json, Machine, Overrides, Store
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import pretraining
 
@@ -24,7 +24,7 @@ def predict(
     score: Annotated[
         float | None, typer.Option(min=0, max=1, help="Draw objects with at least this score; 0.5 by default.")
     ] = None,
-    store_: Store = Path("runs"),
+    store_: Store = RUNS,
     gpus: Gpus = None,
     as_json: Json = False,
 ) -> None:
@@ -37,7 +37,7 @@ def predict(
     files, told = image_paths.images(images)
     out = out or Path("predictions", found.run.id)
     requests.room(out)
-    slot = options.one_slot(gpus)
+    slot = choose.one_slot(gpus)
     for line in told:
         print(line, file=sys.stderr)
     raise SystemExit(requests.predict(found, files, out, 0.5 if score is None else score, slot, as_json))
@@ -45,31 +45,30 @@ def predict(
 
 def evaluate(
     what: Annotated[str, typer.Argument(metavar="RUN|EXPERIMENT.yaml", help="A finished run's id, or an experiment.")],
+    machine: Machine,
     overrides: Overrides = None,
     weights: Annotated[
         str | None, typer.Option(metavar="FILE|timm:TAG", help="Weights of the whole network, with an experiment.")
     ] = None,
-    store_: Store = Path("runs"),
-    data: Data = None,
-    gpus: Gpus = None,
-    workers: Workers = "auto",
-    threads: Threads = None,
+    store_: Store = RUNS,
     as_json: Json = False,
 ) -> None:
     """Metrics of a finished run, or of published weights in an experiment's set-up. Trains nothing, writes nothing."""
     from pvt_exp.inference import requests
 
-    slot = options.one_slot(gpus, threads)
+    slot = choose.one_slot(machine.gpus, machine.threads)
     if not what.endswith((".yaml", ".yml")):
         if weights is not None or overrides:
             raise ConfigError(
                 f"{what}: a run has its own weights and settings; --weights and overrides go with a YAML file"
             )
         found = requests.find(store_, what)
-        loading = options.choose_workers(workers, [slot], [found.run])
-        raise SystemExit(requests.evaluate_run(found, data or (), slot, loading, as_json, threads is not None))
+        loading = machine.loading([slot], [found.run])
+        raise SystemExit(
+            requests.evaluate_run(found, machine.data or (), slot, loading, as_json, machine.threads is not None)
+        )
     if weights is None:
         raise ConfigError(f"{what}: no weights are given; use --weights FILE or --weights timm:TAG")
     experiment = pretraining.experiment(Path(what), overrides or ())
-    loading = options.choose_workers(workers, [slot], [experiment])
-    raise SystemExit(requests.evaluate_weights(experiment, weights, data or (), slot, loading, as_json))
+    loading = machine.loading([slot], [experiment])
+    raise SystemExit(requests.evaluate_weights(experiment, weights, machine.data or (), slot, loading, as_json))

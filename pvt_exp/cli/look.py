@@ -8,23 +8,9 @@ import typer
 
 from pvt_exp import cost as pricing
 from pvt_exp import launchers, store
-from pvt_exp.cli import options
+from pvt_exp.cli import choose, looked
 from pvt_exp.cli.console import console
-from pvt_exp.cli.options import (
-    Data,
-    Gpus,
-    GpusPerRun,
-    Json,
-    MicroBatch,
-    Only,
-    Overrides,
-    Seeds,
-    Slots,
-    Store,
-    SweepFile,
-    Threads,
-    Workers,
-)
+from pvt_exp.cli.options import RUNS, Chosen, Json, Places, RunId, Store, SweepFile
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.plan import Plan, site
@@ -34,10 +20,8 @@ from pvt_exp.system import files
 
 def plan(
     sweep: SweepFile,
-    overrides: Overrides = None,
-    store_: Store = Path("runs"),
-    seeds: Seeds = None,
-    only: Only = None,
+    chosen: Chosen,
+    on: Places,
     as_json: Json = False,
     all_: Annotated[bool, typer.Option("--all", help="Every row, however many.")] = False,
     cost: Annotated[
@@ -47,38 +31,31 @@ def plan(
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Train a few steps of each row first, to estimate the hours.")
     ] = False,
-    data: Data = None,
-    gpus: Gpus = None,
-    slots: Slots = None,
-    gpus_per_run: GpusPerRun = None,
-    workers: Workers = "auto",
-    threads: Threads = None,
-    micro_batch: MicroBatch = None,
 ) -> None:
     """What a sweep would train: its rows, its runs and their states. Trains nothing, or a few steps to calibrate."""
     from pvt_exp.cli import views
     from pvt_exp.cost import estimate
 
-    if gpus is not None:
-        options.gpu_numbers(gpus)  # also where nothing is counted, which is what they are for
-    if workers != "auto":
-        options.worker_number(workers)
-    settings, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    store.check(store_)
-    found, facts, of_data = options.look(planned, store_, data or ())
+    if on.gpus is not None:
+        choose.gpu_numbers(on.gpus)  # also where nothing is counted, which is what they are for
+    if on.workers != "auto":
+        choose.worker_number(on.workers)
+    settings, planned = chosen.read(sweep)
+    store_ = chosen.store
+    found, facts, of_data = looked.look(planned, store_, on.data or ())
     if planned.file is not None and (line := store.same_name_in_words(store_, planned.name, planned.file)):
         print(f"note: {line}", file=sys.stderr)
     tried = trial_record.progress(planned, store_)
     told = None
 
     def places() -> tuple[Launcher, int]:
-        launcher = options.choose_launcher(settings.launcher, gpus, slots, gpus_per_run=gpus_per_run, threads=threads)
-        return launcher, options.choose_workers(workers, launcher.slots(), planned.order)
+        launcher = on.launcher(settings.launcher)
+        return launcher, on.loading(launcher.slots(), planned.order)
 
     if cost or calibrate:
         launcher, loading = places()
-        placement = options.make_placement(loading, micro_batch, "last", "disabled")
-        told = estimate.of(planned, found, tried, store_, launcher, placement, data or (), calibrate)
+        placement = choose.placement("disabled", workers=loading, micro_batch=on.micro_batch)
+        told = estimate.of(planned, found, tried, store_, launcher, placement, on.data or (), calibrate)
     if as_json:
         views.print_json({**views.plan_json(planned, found, tried, told), **of_data})
     else:
@@ -97,32 +74,30 @@ def plan(
 
 
 def status(
+    chosen: Chosen,
     sweep: Annotated[
         Path | None, typer.Argument(metavar="[SWEEP.yaml]", readable=False, help="Only this sweep's runs.")
     ] = None,
-    overrides: Overrides = None,
-    store_: Store = Path("runs"),
-    seeds: Seeds = None,
-    only: Only = None,
     as_json: Json = False,
 ) -> None:
     """The states of the runs of a sweep, or of the whole store."""
     from pvt_exp.cli import views
 
+    store_ = chosen.store
     store.check(store_)
     if sweep is None:
         found = views.store_json(store_)
         views.print_json(found) if as_json else views.print_store(console(), found, store_)
         return
-    _, planned = options.read_plan(sweep, overrides, seeds, only, store_)
-    looked = options.look(planned, store_, ())
-    found = views.status_json(planned, store_, looked.outcomes, trial_record.progress(planned, store_))
-    views.print_json({**found, **looked.data}) if as_json else views.print_status(console(), found)
+    _, planned = chosen.read(sweep)
+    there = looked.look(planned, store_, ())
+    found = views.status_json(planned, store_, there.outcomes, trial_record.progress(planned, store_))
+    views.print_json({**found, **there.data}) if as_json else views.print_status(console(), found)
 
 
 def runs_show(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or its first digits.")],
-    store_: Store = Path("runs"),
+    run_id: RunId,
+    store_: Store = RUNS,
     as_json: Json = False,
 ) -> None:
     """Everything about one run: settings, attempts, result, paths of its files."""
@@ -134,8 +109,8 @@ def runs_show(
 
 
 def why(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, or its first digits.")],
-    store_: Store = Path("runs"),
+    run_id: RunId,
+    store_: Store = RUNS,
     as_json: Json = False,
 ) -> None:
     """Why a run is in its state, how its attempts ended, and what to do."""
@@ -153,7 +128,7 @@ def why(
 
 
 def runs_list(
-    store_: Store = Path("runs"),
+    store_: Store = RUNS,
     as_json: Json = False,
 ) -> None:
     """Every run in the store with its state and metrics."""
@@ -166,10 +141,7 @@ def runs_list(
 
 def dashboard(
     sweep: SweepFile,
-    overrides: Overrides = None,
-    store_: Store = Path("runs"),
-    seeds: Seeds = None,
-    only: Only = None,
+    chosen: Chosen,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any free one.")] = 8080,
     host: Annotated[
         str, typer.Option(help="Address of the page: 127.0.0.1 for this machine only, 0.0.0.0 for all.")
@@ -183,10 +155,10 @@ def dashboard(
     from pvt_exp.cli import views
     from pvt_exp.tune import dashboard as page
 
-    store.check(store_)
+    store.check(chosen.store)
 
     def read() -> Plan:
-        return options.read_plan(sweep, overrides, seeds, only, store_)[1]
+        return chosen.read(sweep)[1]
 
     def show(shown: page.Shown) -> None:
         if as_json:
@@ -195,9 +167,9 @@ def dashboard(
             print(shown.in_words(), flush=True)
 
     if storage is not None:
-        show(page.write(read, store_, storage))
+        show(page.write(read, chosen.store, storage))
     else:
-        page.serve(read, store_, host, port, show)
+        page.serve(read, chosen.store, host, port, show)
 
 
 def models(as_json: Json = False) -> None:

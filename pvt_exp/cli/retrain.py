@@ -7,23 +7,9 @@ from typing import Annotated
 import typer
 
 from pvt_exp import store
-from pvt_exp.cli import options
+from pvt_exp.cli import choose
 from pvt_exp.cli.console import console
-from pvt_exp.cli.options import (
-    CheckpointMinutes,
-    Data,
-    Gpus,
-    GpusPerRun,
-    Json,
-    Keep,
-    MemoryGb,
-    MicroBatch,
-    Slots,
-    Store,
-    Threads,
-    WandbMode,
-    Workers,
-)
+from pvt_exp.cli.options import RUNS, Json, Store, Training
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan, Variant, site
@@ -36,23 +22,12 @@ Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, o
 
 def retrain(
     run_ids: Ids,
-    store_: Store = Path("runs"),
-    data: Data = None,
-    gpus: Gpus = None,
-    slots: Slots = None,
-    memory_gb: MemoryGb = None,
-    gpus_per_run: GpusPerRun = None,
-    workers: Workers = "auto",
-    threads: Threads = None,
-    micro_batch: MicroBatch = None,
-    keep: Keep = "last",
-    checkpoint_minutes: CheckpointMinutes = 10.0,
-    wandb: WandbMode = None,
+    training: Training,
+    store_: Store = RUNS,
     as_json: Json = False,
 ) -> None:
     """Train runs again from the beginning, finished ones too; the old result stays beside the new one."""
     from pvt_exp.cli import views
-    from pvt_exp.config.component import kinds
     from pvt_exp.drive import session
     from pvt_exp.drive.placing import DriverContext
 
@@ -61,10 +36,10 @@ def retrain(
     for run in runs:
         if outcome_of(store_, run.id).state in GOING:
             raise ConfigError(f"run {run.id} is being trained; pvt-exp stop ends its sweep")
-    launcher = options.choose_launcher(kinds("launchers")["local"](), gpus, slots, memory_gb, gpus_per_run, threads)
-    loading = options.choose_workers(workers, launcher.slots(), runs)
-    placement = options.make_placement(loading, micro_batch, keep, wandb, checkpoint_minutes)
-    words = [*(data or ()), *_where_they_were(store_, runs, data or ())]
+    launcher = training.launcher(choose.local_launcher())
+    placement = training.placement(training.loading(launcher.slots(), runs))
+    data = training.data or []
+    words = [*data, *_where_they_were(store_, runs, data)]
     context = DriverContext(store_, launcher, placement, words, ("done", "stale", *ENDED))
     status, terminal = 0, console(beside=as_json)
     for name, plan in _plans(store_, runs).items():
@@ -82,7 +57,7 @@ def retrain(
 
 def runs_remove(
     run_ids: Ids,
-    store_: Store = Path("runs"),
+    store_: Store = RUNS,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -131,7 +106,7 @@ def _plans(runs: Path, chosen: list[Run]) -> dict[str, Plan]:
     }
 
 
-def _where_they_were(runs: Path, chosen: list[Run], data: list[str] | tuple[str, ...]) -> list[str]:
+def _where_they_were(runs: Path, chosen: list[Run], data: list[str]) -> list[str]:
     """Words like those after ``--data``, of data sets of which only the newest attempt knows where they lie."""
     told, found = site.places(data), {}
     for run in chosen:

@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 
 from pvt_exp import config, store
-from pvt_exp.cli import options
+from pvt_exp.cli import looked
 from pvt_exp.cli.console import console, typed
-from pvt_exp.cli.options import Data, Json, Latex, Only, Overrides, Seeds, Store
+from pvt_exp.cli.options import TABLES, Chosen, Data, Json, Latex, Out
 from pvt_exp.config import ConfigError, Document, Keys, split
 from pvt_exp.plan import Plan, site
 from pvt_exp.store.outcome import other_data
@@ -29,11 +29,8 @@ def report(
     file: Annotated[
         Path, typer.Argument(metavar="SWEEP.yaml|REPORT.yaml", readable=False, help="A sweep, or a page of tables.")
     ],
-    overrides: Overrides = None,
-    store_: Store = Path("runs"),
-    seeds: Seeds = None,
-    only: Only = None,
-    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("reports/out"),
+    chosen: Chosen,
+    out: Out = TABLES,
     best: Annotated[
         bool, typer.Option("--best", help="Each run's best epoch instead of its last; that is optimistic.")
     ] = False,
@@ -61,16 +58,17 @@ def report(
     from pvt_exp.report import committed
     from pvt_exp.report import figures as drawing
 
+    store_ = chosen.store
     store.check(store_)
     document = config.read(file)
     if is_page := "tables" in document.value:
-        if overrides or seeds or only or best or figures:
+        if chosen.overrides or chosen.seeds or chosen.only or best or figures:
             options_ = "overrides, --seeds, --only, --best and --figures"
             raise ConfigError(f"{file}: {options_} are for a sweep; a report says what it shows")
         title, tables, unfinished = _page(file, document, store_, data)
         called, part = file.stem, ""
     else:
-        title, tables, unfinished, part = _sweep(file, overrides, seeds, only, store_, best, data)
+        title, tables, unfinished, part = _sweep(file, chosen, best, data)
         called = title
     folder = folder_of(out, called, file)
     if check:
@@ -90,7 +88,7 @@ def report(
     else:
         paths = _write(title, tables, folder, file, latex, part, is_page)
     if figures and (paths or unfinished[:-1]):  # else finished pictures would be replaced
-        drawn, lacking = _figures(file, overrides, seeds, only, store_, data, folder, part)
+        drawn, lacking = _figures(file, chosen, data, folder, part)
         paths, unfinished = paths + drawn, unfinished + lacking
     if as_json:
         views.print_json({"tables": list(map(writer.as_json, tables))} if is_page else writer.as_json(tables[0]))
@@ -132,22 +130,17 @@ Made = tuple[str, list[Table], list[str]]
 
 
 def _sweep(
-    file: Path,
-    overrides: Overrides,
-    seeds: Seeds,
-    only: Only,
-    store_: Path,
-    best: bool,
-    data: Sequence[str] | None,
+    file: Path, chosen: Chosen, best: bool, data: Sequence[str] | None
 ) -> tuple[str, list[Table], list[str], str]:
     from pvt_exp.tables.ablation import Settings as Ablation
 
-    settings, planned = options.read_plan(file, overrides, seeds, only, store_)
-    looked = options.look(planned, store_, data or ())
-    source = Source(planned, looked.outcomes)
+    settings, planned = chosen.read(file)
+    store_ = chosen.store
+    there = looked.look(planned, store_, data or ())
+    source = Source(planned, there.outcomes)
     table = Ablation(sweep=str(file), epoch="best" if best else "last").build([source])
-    part = options.part(settings, planned, overrides, seeds, only, best)
-    if told := stale(planned, looked, store_):
+    part = chosen.part(settings, planned, best)
+    if told := stale(planned, there, store_):
         print(f"note: {told}", file=sys.stderr)
     if planned.file is not None and (told := store.same_name_in_words(store_, planned.name, planned.file)):
         print(f"note: {told}", file=sys.stderr)
@@ -165,19 +158,13 @@ def folder_of(out: Path, name: str, file: Path) -> Path:
 
 
 def _figures(
-    file: Path,
-    overrides: Overrides,
-    seeds: Seeds,
-    only: Only,
-    store_: Path,
-    data: Sequence[str] | None,
-    folder: Path,
-    part: str,
+    file: Path, chosen: Chosen, data: Sequence[str] | None, folder: Path, part: str
 ) -> tuple[list[Path], list[str]]:
     from pvt_exp.report import figures
 
-    _, planned = options.read_plan(file, overrides, seeds, only, store_)
-    return figures.write(planned, options.outcomes(planned, store_, data or ()), store_, folder, part)
+    _, planned = chosen.read(file)
+    outcomes = looked.look(planned, chosen.store, data or ()).outcomes
+    return figures.write(planned, outcomes, chosen.store, folder, part)
 
 
 def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | None) -> Made:
@@ -190,10 +177,10 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
         try:
             for reading in shown.sweeps:
                 if reading not in read:
-                    _, planned = options.read_plan(file.parent / reading, None, None, None, store_)
-                    looked = options.look(planned, store_, data or ())
-                    read[reading] = Source(planned, looked.outcomes)
-                    if line := stale(planned, looked, store_):
+                    _, planned = Chosen(store=store_).read(file.parent / reading)
+                    there = looked.look(planned, store_, data or ())
+                    read[reading] = Source(planned, there.outcomes)
+                    if line := stale(planned, there, store_):
                         print(f"note: {line}", file=sys.stderr)
                 if not shown.wants_costs and reading not in told_of:  # costs can be told of what nobody trains
                     told_of.add(reading)
@@ -257,10 +244,10 @@ def standing(planned: Plan, store_: Path, data: Sequence[str] | None) -> dict[st
     from pvt_exp.cli import views
     from pvt_exp.store import trial_record
 
-    looked = options.look(planned, store_, data or ())
+    there = looked.look(planned, store_, data or ())
     return {
-        **views.status_json(planned, store_, looked.outcomes, trial_record.progress(planned, store_)),
-        **looked.data,
+        **views.status_json(planned, store_, there.outcomes, trial_record.progress(planned, store_)),
+        **there.data,
     }
 
 
@@ -281,9 +268,9 @@ def write(
     from pvt_exp import report as writer
     from pvt_exp.report import kept, own_folder
 
-    looked = options.look(planned, store_, data or ())
-    table = shown.build([Source(planned, looked.outcomes)])
-    told = stale(planned, looked, store_)
+    there = looked.look(planned, store_, data or ())
+    table = shown.build([Source(planned, there.outcomes)])
+    told = stale(planned, there, store_)
     held = None if told else kept.in_words(kept.lacking(table, out, part), out)
     paths = [] if told or held else writer.write(table, out, typed(), latex=latex, part=part)
     if paths and planned.file is not None:
@@ -297,16 +284,16 @@ def write(
     return table, paths
 
 
-def stale(planned: Plan, looked: options.Looked, store_: Path) -> str | None:
+def stale(planned: Plan, there: looked.Looked, store_: Path) -> str | None:
     """How many results do not count, on what data they were trained, and which are at hand; None where all count."""
-    runs = [run for run in planned.runs if looked.outcomes[run.id].state == "stale"]
+    runs = [run for run in planned.runs if there.outcomes[run.id].state == "stale"]
     if not runs:
         return None
-    first = looked.outcomes[runs[0].id]
+    first = there.outcomes[runs[0].id]
     said = f"{len(runs)} of {several(len(planned.runs), 'run')} of {planned.name} are stale: {first.reason}"
-    others = other_data(runs[0], first.result, site.fingerprints(looked.facts))[-1:]
+    others = other_data(runs[0], first.result, site.fingerprints(there.facts))[-1:]
     names = [dataset.name for dataset, _, _ in others]
-    places = [(each["name"], each["folder"]) for each in looked.data["data"] if each["name"] in names]
+    places = [(each["name"], each["folder"]) for each in there.data["data"] if each["name"] in names]
     for name, folder in places[:1]:
         was = store.data_of(store_ / runs[0].id)
         said += f" in {folder}, and the run's were in {was}" if was not in (None, folder) else f" in {folder}"

@@ -9,7 +9,7 @@ import typer
 
 from pvt_exp import store
 from pvt_exp.cli.console import console
-from pvt_exp.cli.options import Json, Store
+from pvt_exp.cli.options import RUNS, Json, Store
 from pvt_exp.config import ConfigError
 from pvt_exp.system.words import several
 
@@ -22,7 +22,7 @@ STOPPING_S = 40.0
 
 def stop(
     sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's file or its name.")],
-    store_: Store = Path("runs"),
+    store_: Store = RUNS,
     as_json: Json = False,
 ) -> None:
     """Stop a sweep that runs elsewhere: its runs write a checkpoint and end; `pvt-exp sweep` continues them."""
@@ -64,7 +64,7 @@ def clean(
             help="Keep the runs of these files; by default of all in sweeps/, experiments/, reports/.",
         ),
     ] = None,
-    store_: Store = Path("runs"),
+    store_: Store = RUNS,
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove them; look at the list without this option first.")
     ] = False,

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,23 +10,9 @@ from typing import Annotated
 import typer
 
 from pvt_exp import store
-from pvt_exp.cli import options
+from pvt_exp.cli import looked, options
 from pvt_exp.cli.console import console
-from pvt_exp.cli.options import (
-    Data,
-    Gpus,
-    Json,
-    Keep,
-    MicroBatch,
-    Only,
-    Overrides,
-    Retry,
-    Seeds,
-    Store,
-    SweepFile,
-    Threads,
-    Workers,
-)
+from pvt_exp.cli.options import RUNS, TABLES, Agent, Chosen, Json, Seeds, Store, SweepFile
 from pvt_exp.config import ConfigError
 from pvt_exp.plan import Plan, site
 from pvt_exp.system.words import are, several
@@ -33,7 +20,7 @@ from pvt_exp.tracking import settings as wandb_settings
 
 
 def sync(
-    store_: Store = Path("runs"),
+    store_: Store = RUNS,
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Runs that are uploaded at a time.")] = 4,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be uploaded.")] = False,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a run counts as failed.")] = 900.0,
@@ -73,18 +60,9 @@ def sync(
 
 def sweep(
     sweep: SweepFile,
-    overrides: Overrides = None,
-    store_: Store = Path("runs"),
-    seeds: Seeds = None,
-    only: Only = None,
-    data: Data = None,
-    gpus: Gpus = None,
-    workers: Workers = "auto",
-    threads: Threads = None,
-    micro_batch: MicroBatch = None,
-    keep: Keep = "last",
-    retry: Retry = None,
-    out: Annotated[Path, typer.Option(help="Folder for the YAML that W&B reads.")] = Path("reports/out"),
+    chosen: Chosen,
+    agent: Agent,
+    out: Annotated[Path, typer.Option(help="Folder for the YAML that W&B reads.")] = TABLES,
     print_: Annotated[bool, typer.Option("--print", help="Print the YAML; write and register nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -92,10 +70,10 @@ def sweep(
     from pvt_exp.cli import views
     from pvt_exp.tracking import sweep as wandb_sweep
 
-    _, planned = options.read_plan(sweep, overrides, seeds, None, store_)
-    asked = planned.only(only) if only else planned
+    _, planned = replace(chosen, only=None).read(sweep)
+    asked = planned.only(chosen.only) if chosen.only else planned
     _refuse_undecided(asked)
-    found = options.outcomes(asked, store_, data or ())
+    found = looked.look(asked, chosen.store, agent.data or ()).outcomes
     left = [run.id for run in asked.runs if found[run.id].state != "done"]
     say = partial(print, file=sys.stderr if as_json else sys.stdout)
     told = wandb_sweep.Told(planned.name, len(asked.runs), left)
@@ -105,14 +83,9 @@ def sweep(
         if as_json:
             views.print_json(told._asdict())
         return
-    command = ["pvt-exp", "wandb", "run", str(sweep), *(overrides or ()), "--store", str(store_)]
-    command += ["--seeds", seeds] if seeds else []
-    for word, values in (("--data", data), ("--retry", retry)):
-        command += [part for value in values or () for part in (word, value)]
-    chosen: dict[str, object] = {"--gpus": gpus, "--workers": None if workers == "auto" else workers}
-    chosen |= {"--threads": threads, "--micro-batch": micro_batch}
-    command += [str(part) for word, value in chosen.items() if value is not None for part in (word, value)]
-    command += ["--keep", keep] if keep != "last" else []
+    command = ["pvt-exp", "wandb", "run", str(sweep), *(chosen.overrides or ()), "--store", str(chosen.store)]
+    command += ["--seeds", chosen.seeds] if chosen.seeds else []
+    command += options.words(agent)
     content = wandb_sweep.configuration(planned, left, command, wandb_settings.chosen("online", site.load()))
     told = told._replace(configuration=content)
     if not print_:
@@ -135,15 +108,9 @@ def sweep(
 def run(
     sweep: SweepFile,
     words: Annotated[list[str], typer.Argument(metavar="[FIELD=VALUE]... run=ID", help="Changes, and the run's id.")],
-    store_: Store = Path("runs"),
+    agent: Agent,
+    store_: Store = RUNS,
     seeds: Seeds = None,
-    data: Data = None,
-    gpus: Gpus = None,
-    workers: Workers = "auto",
-    threads: Threads = None,
-    micro_batch: MicroBatch = None,
-    keep: Keep = "last",
-    retry: Retry = None,
     as_json: Json = False,
 ) -> None:
     """Train one planned run of a sweep: what the agents of `wandb sweep` start."""
@@ -158,18 +125,18 @@ def run(
             f"run=ID must be given once, not {len(wanted)} times; `pvt-exp plan {sweep} --json` has the ids"
         )
     overrides = [word for word in words if not word.startswith("run=")]
-    settings, planned = options.read_plan(sweep, overrides, seeds, None, store_)
+    settings, planned = Chosen(overrides, store_, seeds).read(sweep)
     single = wandb_sweep.alone(planned, wanted[0])
-    launcher = options.choose_launcher(settings.launcher, gpus, None, threads=threads)
+    launcher = agent.launcher(settings.launcher)
     if not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})
-    loading = options.choose_workers(workers, launcher.slots(), single.order)
-    placement = options.make_placement(loading, micro_batch, keep, None)
+    placement = agent.placement(agent.loading(launcher.slots(), single.order))
     if "WANDB_SWEEP_ID" in os.environ:
         tracking = placement.tracking.model_copy(update={"agent": single.runs[0].id})
         placement = placement.model_copy(update={"tracking": tracking})
     terminal = console(beside=as_json)
-    status = session.train(terminal, single, DriverContext(store_, launcher, placement, data or (), retry or ()))
+    context = DriverContext(store_, launcher, placement, agent.data or (), agent.retry or ())
+    status = session.train(terminal, single, context)
     if as_json:
         views.print_json(views.single_json(store_, single.runs[0].id))
     raise SystemExit(status)

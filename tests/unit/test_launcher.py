@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pvt_exp import cli, config, launchers
-from pvt_exp.cli import options
+from pvt_exp.cli import choose
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
 from pvt_exp.launchers import Slot, Work, local, threads_of, visible, workers_of
@@ -85,9 +85,9 @@ def test_each_launch_runs_its_own_copy_of_the_code(tmp_path: Path) -> None:
 
 def test_a_limit_of_memory_is_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert options.choose_launcher(Settings(), "none", None, 4.0).memory_gb == 4.0
+    assert choose.launcher(Settings(), "none", memory_gb=4.0).memory_gb == 4.0
     with pytest.raises(ConfigError, match="memory_gb: is for runs on the CPU"):
-        options.choose_launcher(Settings(), None, None, 4.0)
+        choose.launcher(Settings(), None, memory_gb=4.0)
 
 
 @pytest.mark.parametrize(
@@ -141,15 +141,15 @@ def test_workers_as_typed(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(machine, "cores", lambda: 9)
     monkeypatch.setattr(machine, "shared_memory", lambda: None)
     on_gpu = [Slot((0,), 9)]
-    assert options.choose_workers("auto", on_gpu, [run]) == 8
-    assert options.choose_workers("3", on_gpu, [run]) == 3
-    assert options.choose_workers("auto", [Slot((), 9)], [run]) == 0
+    assert choose.workers("auto", on_gpu, [run]) == 8
+    assert choose.workers("3", on_gpu, [run]) == 3
+    assert choose.workers("auto", [Slot((), 9)], [run]) == 0
     batch = 16 * 3 * 32 * 32 * 4
     monkeypatch.setattr(machine, "shared_memory", lambda: 6 * 5 * batch)
-    assert options.choose_workers("auto", on_gpu, [run]) == 5
+    assert choose.workers("auto", on_gpu, [run]) == 5
     for wrong in ("-1", "x", "1.5", ""):
         with pytest.raises(ConfigError, match="write a number, or auto"):
-            options.choose_workers(wrong, on_gpu, [run])
+            choose.workers(wrong, on_gpu, [run])
 
 
 def test_what_was_chosen_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

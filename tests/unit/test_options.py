@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from pvt_exp.cli.options import numbers
+from pvt_exp.cli.choose import numbers
+from pvt_exp.cli.options import Agent, words
 from pvt_exp.config import ConfigError
+from tests.verbs import parameters, verbs
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,36 @@ def test_numbers_and_spans_of_them() -> None:
     assert numbers("--seeds", "0-3,7") == (0, 1, 2, 3, 7)
     assert len(numbers("--seeds", "0-9999")) == 10_000
     assert numbers("--seeds", "4294967295") == (2**32 - 1,)
+
+
+OWN = {"--out"}
+"""What is another folder, or another file, for each verb."""
+
+
+def test_an_option_is_the_same_for_every_verb() -> None:
+    known: dict[str, set[tuple[object, ...]]] = {}
+    for command in verbs().values():
+        for each in parameters(command).values():
+            if each.param_type_name == "option" and each.opts[0] not in OWN:
+                known.setdefault(each.opts[0], set()).add((*each.opts, each.help, str(each.default), each.envvar))
+    assert {name for name, found in known.items() if len(found) > 1} == set()
+
+
+def test_what_was_typed_is_typed_again() -> None:
+    agent = Agent(data=["a=b", "c=d"], gpus="0", workers="2", micro_batch=4, keep="none", retry=["failed"])
+    again = [
+        *("--data", "a=b", "--data", "c=d", "--gpus", "0", "--workers", "2", "--micro-batch", "4"),
+        *("--keep", "none", "--retry", "failed"),
+    ]
+    command = verbs()["wandb", "run"]
+    assert words(agent) == again
+    assert words(Agent()) == []
+    given = command.make_context("pvt-exp", ["sweep.yaml", "run=1", *again], resilient_parsing=True).params
+    assert {name: given[name] for name in ("data", "gpus", "workers", "micro_batch", "keep", "retry")} == {
+        "data": ["a=b", "c=d"],
+        "gpus": "0",
+        "workers": "2",
+        "micro_batch": 4,
+        "keep": "none",
+        "retry": ["failed"],
+    }

@@ -8,7 +8,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from pvt_exp import cli, config, store
-from pvt_exp.cli import options
+from pvt_exp.cli import choose
 from pvt_exp.drive import registry
 from pvt_exp.plan import Plan, expand
 from pvt_exp.report import own_folder
@@ -23,7 +23,7 @@ __all__ = ["planned"]
 
 @pytest.fixture(autouse=True)
 def launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "choose_launcher", lambda *words: Scripted())
+    monkeypatch.setattr(choose, "launcher", lambda *words, **more: Scripted())
     monkeypatch.setenv("WANDB_MODE", "disabled")
 
 
