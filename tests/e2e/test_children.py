@@ -43,7 +43,7 @@ def test_a_child_imports_nothing_of_the_current_folder(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_nor_does_a_module_of_a_library(hostile: Path) -> None:
+def test_a_module_of_a_library_imports_nothing_of_the_current_folder_as_a_child(hostile: Path) -> None:
     done = children.run("json.tool", "--help", cwd=hostile, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert "usage" in done.stdout
@@ -72,7 +72,7 @@ def test_a_child_is_of_the_package_that_started_it(hostile: Path, tmp_path: Path
     assert done.stdout.split(" ", 1) == [str(other / "pvt_exp/which.py"), "a b c\n"], done.stderr
 
 
-def test_what_a_child_starts_is_safe_too() -> None:
+def test_what_a_child_starts_imports_nothing_of_the_current_folder() -> None:
     done = children.run("json.tool", "-h", changes={"PYTHONPATH": None}, capture_output=True)
     assert done.returncode == 0
     assert children.environment()["PYTHONSAFEPATH"] == "1"

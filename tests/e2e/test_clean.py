@@ -43,7 +43,7 @@ def filled(experiment: Path, tmp_path: Path) -> list[Run]:
     return runs
 
 
-def test_what_is_named_stays(filled: list[Run], cli: Cli) -> None:
+def test_clean_keeps_what_sweeps_name(filled: list[Run], cli: Cli) -> None:
     assert "0 folders, 0.0 MB: nothing is left over" in cli("clean").stdout
 
 
@@ -76,7 +76,7 @@ def test_nothing_is_removed_where_a_file_cannot_be_read(filled: list[Run], cli: 
     assert len(list(tmp_path.glob("runs/*/result.json"))) == 5
 
 
-def test_where_nothing_is_named(cli: Cli, tmp_path: Path) -> None:
+def test_clean_refuses_where_no_sweep_or_experiment_is(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     assert "no sweep or experiment in sweeps/, experiments/, reports/ here" in cli("clean", ok=2).stderr
 

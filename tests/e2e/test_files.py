@@ -100,22 +100,30 @@ def form(value: object) -> object:
             return value
 
 
-def distinct_variants() -> list[object]:
-    """Of each form of run that some sweep has, the first; those of the experiments are trained as such.
+def fields(value: Any, *keys: str) -> set[tuple[str, ...]]:
+    """Each field below, with the form of what was written."""
+    if isinstance(value, dict) and value:
+        return set().union(*(fields(each, *keys, key) for key, each in value.items()))
+    return {(*keys, json.dumps(form(value)))}
 
-    A model that is only deeper or wider than another takes no other way through the code.
+
+def distinct_variants() -> list[object]:
+    """Variants of the sweeps that show each form of each field, for each task and kind of backbone; experiments show some.
+
+    A model that is only deeper or wider than another takes no other way through the code, nor do two forms together that
+    were each trained with the same task and kind of backbone.
     """
 
-    def key(run: Run) -> str:
-        return json.dumps(form(small(run).model_dump(mode="json")))
+    def shown_by(run: Run) -> set[tuple[str, ...]]:
+        return fields(small(run).model_dump(mode="json"), run.task.kind, run.backbone.kind)
 
-    met = {key(config.load(Run, path)) for path in EXPERIMENTS}
+    shown = set().union(*(shown_by(config.load(Run, path)) for path in EXPERIMENTS))
     found = []
     for path in SWEEPS:
         _, planned = expand.load(path, choose=first, count=ALIKE)
         for number, variant in enumerate(planned.variants):
-            if (kind := key(variant.runs[0])) not in met:
-                met.add(kind)
+            if not (fresh := shown_by(variant.runs[0])) <= shown:
+                shown |= fresh
                 found.append(pytest.param(path, number, id=f"{name(path)}-{variant.name}"))
     return found
 

@@ -37,7 +37,9 @@ def test_runs_execute_the_code_that_stood_when_the_sweep_was_launched(
 
 
 @pytest.mark.slow
-def test_also_where_the_server_that_starts_them_is_killed(sweep: Path, driver: Driver, tmp_path: Path) -> None:
+def test_runs_of_a_server_that_replaces_a_killed_one_execute_the_code_of_the_launch(
+    sweep: Path, driver: Driver, tmp_path: Path
+) -> None:
     longer(sweep)
     process = driver("sweep", "sweep.yaml", "--slots", "1")
     wait_for(lambda: bool(results(tmp_path)))

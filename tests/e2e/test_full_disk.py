@@ -22,7 +22,9 @@ def reported(sweep: Path, small_disk: Path, cli: Cli) -> Path:
 
 
 @pytest.mark.parametrize("pages", [0, 1])
-def test_a_report(pages: int, reported: Path, sweep: Path, cli: Cli, small_disk: Path) -> None:
+def test_a_report_on_a_full_disk_leaves_the_old_files_whole(
+    pages: int, reported: Path, sweep: Path, cli: Cli, small_disk: Path
+) -> None:
     before = contents(reported)
     leave(small_disk, pages)
     (line,) = lines(cli("report", sweep, "--out", reported, ok=1))
@@ -38,7 +40,9 @@ def test_a_report(pages: int, reported: Path, sweep: Path, cli: Cli, small_disk:
 
 
 @pytest.mark.parametrize("pages", [0, 4, 6])
-def test_its_figures(pages: int, reported: Path, sweep: Path, cli: Cli, small_disk: Path) -> None:
+def test_figures_of_a_report_on_a_full_disk_leave_the_old_files_whole(
+    pages: int, reported: Path, sweep: Path, cli: Cli, small_disk: Path
+) -> None:
     pytest.importorskip("matplotlib")
     cli("report", sweep, "--out", reported)
     for run in expand.load(sweep)[1].runs:

@@ -248,7 +248,7 @@ def test_mutated_tables_are_checked_or_what_is_wrong_with_them_is_told(page: Pat
     assert tables() == whole
 
 
-def test_and_by_the_command_line(cli: Cli, tmp_path: Path) -> None:
+def test_mutated_sweeps_are_planned_or_what_is_wrong_is_told_by_the_command_line(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     for number in range(12):
         draw = random.Random(number)

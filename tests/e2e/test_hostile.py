@@ -54,7 +54,7 @@ def test_a_run_folder_that_is_a_link_is_not_written_through(run: Run, cli: Cli, 
 
 
 @pytest.mark.parametrize("place", ["sweeps", "lock"])
-def test_nor_is_a_link_within_it(place: str, run: Run, cli: Cli, tmp_path: Path) -> None:
+def test_a_link_within_a_run_folder_is_not_written_through(place: str, run: Run, cli: Cli, tmp_path: Path) -> None:
     outside, folder = tmp_path / "outside", tmp_path / "runs" / run.id
     (folder / "result.json").unlink()
     shutil.rmtree(folder / place, ignore_errors=True)

@@ -201,7 +201,9 @@ def test_a_run_that_fails_says_so_and_alerts(sweep: Path, cli: Cli, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_stopped_and_resumed_it_is_one_run(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_and_resumed_is_one_run_of_w_and_b(
+    sweep: Path, cli: Cli, driver: Driver, tmp_path: Path
+) -> None:
     sweep.with_name("base.yaml").write_text(EXPERIMENT.replace("epochs: 2", "epochs: 12"))
     words = ("sweep", "sweep.yaml", "--only", "base", "--seeds", "0")
     with serving() as server:

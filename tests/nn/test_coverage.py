@@ -98,7 +98,7 @@ def test_each_interval_of_normal_scores_holds_the_truth_in_95_of_100(n: int) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", SEEDS)
 @pytest.mark.parametrize("ratio", [1.0, 2.0, 5.0])
-def test_welchs_interval_of_normal_scores_does_so_too(n: int, ratio: float) -> None:
+def test_welchs_interval_of_normal_scores_holds_the_truth_as_often_as_it_says(n: int, ratio: float) -> None:
     """With three seeds of equal spread it holds the truth in 96.5 of 100: the degrees of freedom are taken too low then."""
     random = np.random.default_rng(100 * n)
     ours, base = normal(random, DRAWS, n, 0.4)[0] + 0.5, normal(random, DRAWS, n, 0.4 * ratio)[0]
@@ -155,7 +155,7 @@ def test_seeds_have_the_power_that_is_said() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ratio", [1.0, 2.0, 5.0])
-def test_seeds_for_rows_that_share_none_have_it_too(ratio: float) -> None:
+def test_seeds_needed_of_rows_that_share_none_have_the_power_that_is_said(ratio: float) -> None:
     """From what `difference` says of such rows: of shared seeds the power is as said, and Welch's test has no less.
 
     The deviations are so many times one another; Welch's test of three seeds fewer does not have it.

@@ -38,7 +38,7 @@ def test_16_bit_greyscale_keeps_its_range(tmp_path: Path, suffix: str) -> None:
     assert seen(tmp_path / f"deep.{suffix}")[0, :, 0].tolist() == [0, 1, 128, 255]
 
 
-def test_16_bit_pgm(tmp_path: Path) -> None:
+def test_a_16_bit_pgm_is_read_as_rgb(tmp_path: Path) -> None:
     (tmp_path / "deep.pgm").write_bytes(b"P5 2 1 65535\n" + struct.pack(">HH", 0, 65535))
     assert seen(tmp_path / "deep.pgm")[0, :, 2].tolist() == [0, 255]
 
@@ -66,7 +66,7 @@ def test_palette_with_and_without_transparency(tmp_path: Path) -> None:
     assert seen(tmp_path / "p.gif")[0].tolist() == [list(RED), [0, 255, 0]]
 
 
-def test_cmyk(tmp_path: Path) -> None:
+def test_cmyk_images_are_read_as_rgb(tmp_path: Path) -> None:
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "ink.jpg", quality=100)
     assert np.abs(seen(tmp_path / "ink.jpg").astype(int) - RED).max() < 6
 
@@ -248,7 +248,9 @@ def test_an_orientation_that_is_whole_is_read_whatever_stands_beside_it(
 @pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
 @pytest.mark.parametrize("way", range(1, 9))
 @pytest.mark.filterwarnings("ignore")
-def test_the_same_of_tiff(tmp_path: Path, order: str, big: bool, way: int) -> None:
+def test_a_whole_orientation_of_a_tiff_is_read_whatever_stands_beside_it(
+    tmp_path: Path, order: str, big: bool, way: int
+) -> None:
     """Whose tags need not be sorted: one that points nowhere, between those of the pixels and the orientation."""
     word, place = ("Q", 16) if big else ("I", 8)
     pixels = np.ascontiguousarray(CORNERS[:, :, 0]).tobytes()

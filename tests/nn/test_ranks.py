@@ -53,7 +53,7 @@ KINDS = [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_compute_what_one_does(kind: str, experiment: Path, tmp_path: Path) -> None:
+def test_two_ranks_compute_what_one_process_does(kind: str, experiment: Path, tmp_path: Path) -> None:
     """The running statistics of BatchNorm and the moving average among it."""
     run = small(kind, experiment)
     assert train(run, tmp_path, "alone")
@@ -72,7 +72,7 @@ def losses(runs: Path) -> list[float]:
 
 
 @pytest.mark.parametrize("changes", [{"ranks": 2}, {"micro_batch": 2}], ids=["ranks", "micro-batch"])
-def test_it_goes_on_in_the_midst_of_an_epoch_placed_otherwise(
+def test_a_run_goes_on_in_the_midst_of_an_epoch_placed_otherwise(
     changes: dict[str, Any], experiment: Path, tmp_path: Path
 ) -> None:
     run = small("classification", experiment)  # without drop path, whose masks follow from the micro-batches
@@ -86,7 +86,7 @@ def test_it_goes_on_in_the_midst_of_an_epoch_placed_otherwise(
 
 
 @pytest.mark.parametrize("which", ["rank 0", "rank 1"])
-def test_one_that_is_killed_ends_the_run(which: str, experiment: Path, tmp_path: Path) -> None:
+def test_a_rank_that_is_killed_ends_the_run(which: str, experiment: Path, tmp_path: Path) -> None:
     run = small("classification", experiment).model_copy(update={"epochs": 500})
     ended = together(run, tmp_path, "runs", kill=which)
     assert ended.code == -signal.SIGKILL

@@ -95,7 +95,7 @@ def assert_equal(whole: tuple[dict[str, Any], dict[str, Any]], resumed: tuple[di
 
 
 @pytest.mark.parametrize("kind", sorted(kinds("tasks")))
-def test_stopped_at_any_step_it_ends_bit_equal(kind: str, experiment: Path, tmp_path: Path) -> None:
+def test_a_run_stopped_at_any_step_ends_bit_equal(kind: str, experiment: Path, tmp_path: Path) -> None:
     run, draw = small(kind, experiment), random.Random(kind)
     assert train(run, tmp_path, "whole")
     stops = 0
@@ -107,7 +107,7 @@ def test_stopped_at_any_step_it_ends_bit_equal(kind: str, experiment: Path, tmp_
     assert_equal((whole, at_end), (resumed, at_resumed_end))
 
 
-def test_stopped_in_a_long_validation_it_computes_one_step_again(
+def test_a_run_stopped_in_a_long_validation_computes_one_step_again(
     experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoints, "LONG_S", 0.0)
@@ -122,7 +122,7 @@ def test_stopped_in_a_long_validation_it_computes_one_step_again(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(kinds("tasks")))
-def test_killed_at_ten_moments_it_ends_bit_equal(kind: str, experiment: Path, tmp_path: Path) -> None:
+def test_a_run_killed_at_ten_moments_ends_bit_equal(kind: str, experiment: Path, tmp_path: Path) -> None:
     """Real processes and real kill -9, with a checkpoint after each step; as the local launcher starts them."""
     run, draw = small(kind, experiment), random.Random(kind)
     context = multiprocessing.get_context("forkserver")
@@ -183,7 +183,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(experiment: Path, tmp_pa
     )
 
 
-def test_one_that_cannot_be_read_for_now_is_no_reason_to_begin_again(
+def test_a_checkpoint_that_cannot_be_read_for_now_is_no_reason_to_begin_again(
     experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = small("classification", experiment)

@@ -37,7 +37,7 @@ def test_a_moving_average_starts_at_the_pretrained_weights(experiment: Path, tmp
         torch.testing.assert_close(kept[f"ema.module.backbone.{name}"], tensor, rtol=0, atol=1e-4)
 
 
-def test_one_that_comes_second_leaves_all_as_the_first_made_it(experiment: Path, tmp_path: Path) -> None:
+def test_an_attempt_that_ends_second_leaves_all_as_the_first_made_it(experiment: Path, tmp_path: Path) -> None:
     """A process that was stopped and wakes after another has finished the run."""
     run, placed, late = attempt(tmp_path, config.load(Run, experiment, ["epochs=1"]))
     first = attempt(tmp_path, run)[2]

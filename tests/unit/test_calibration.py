@@ -11,7 +11,9 @@ ENDS = {"kill -9 $$": "ended by SIGKILL", "echo 'RuntimeError: no' >&2; exit 1":
 
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("how", ENDS)
-def test_one_that_does_not_end_well(how: str, ranks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calibration_that_does_not_end_well_is_told(
+    how: str, ranks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The others, which would wait for it, are ended."""
     script = tmp_path / "python"
     script.write_text(f"#!/bin/sh\nif grep -q '\"rank\": {ranks - 1}'; then {how}; fi\nsleep 600\n")

@@ -70,7 +70,7 @@ def test_masks_show_the_form_of_boxes(tmp_path: Path, form: str, masks: str) -> 
 
 
 @pytest.mark.parametrize("form", ["left, top, right, bottom", "centre x, centre y, width, height"])
-def test_without_masks_the_images_show_it(tmp_path: Path, form: str) -> None:
+def test_without_masks_the_images_show_in_which_form_boxes_are(tmp_path: Path, form: str) -> None:
     with pytest.raises(DataError, match=rf"boxes that are \[{form}\], as they lie in their images so and reach out"):
         told(tmp_path, objects(60, FORMS[form]))
     lines = [line for line in told(tmp_path, objects(20, FORMS[form])) if line.startswith("boxes that look")]

@@ -58,14 +58,14 @@ def test_names_may_be_anything(runs: Path, tmp_path: Path) -> None:
         assert files.read_json(seen.file)["command"][-1] == f"pets={name}"  # type: ignore[index]
 
 
-def test_after_one_that_was_killed_the_store_is_put_in_order(runs: Path, experiment: Path) -> None:
+def test_after_a_driver_was_killed_the_store_is_put_in_order(runs: Path, experiment: Path) -> None:
     finished(runs, experiment)
     with registry.driving(runs, "another", ()):
         assert not list(runs.rglob(".*.tmp"))
         assert [each.sweep for each in registry.of(runs)] == ["another"]
 
 
-def test_one_that_was_not_heard_for_long_is_gone_with_its_machine(runs: Path) -> None:
+def test_a_driver_that_was_not_heard_for_long_is_gone_with_its_machine(runs: Path) -> None:
     """As after a power cut: what it was before its machine started anew says nothing of its processes now."""
     (runs / "drivers").mkdir()
     scratch = store.scratch(runs, "here", 1)
@@ -82,7 +82,7 @@ def test_one_that_was_not_heard_for_long_is_gone_with_its_machine(runs: Path) ->
     assert not list((runs / "drivers").iterdir())
 
 
-def test_one_that_goes_on_is_heard(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_goes_on_is_heard(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "BEAT_S", 0.01)
     with registry.driving(runs, "mine", ()):
         (file,) = (runs / "drivers").iterdir()

@@ -35,7 +35,7 @@ def test_a_run_of_another_machine_runs(planned: Plan) -> None:  # noqa: F811
     assert (seen.state, seen.reason) == ("running", "on node7, process 4711")
 
 
-def test_one_of_this_machine_is_told_by_its_lock(planned: Plan) -> None:  # noqa: F811
+def test_whether_a_run_of_this_machine_lives_is_told_by_its_lock(planned: Plan) -> None:  # noqa: F811
     attempt = begun_elsewhere(planned)
     files.write(attempt / NAME, files.dump(Beat("here", heartbeat.boot(), 4711, 3)._asdict()))
     assert outcome_of(Path("runs"), planned.runs[0].id).state == "killed"
@@ -56,7 +56,7 @@ def sleeping(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[int], None]) 
 
 
 @pytest.mark.parametrize("torn", ["", "{", '{"host": 3}', "[]"])
-def test_a_torn_sign_is_none(planned: Plan, torn: str) -> None:  # noqa: F811
+def test_a_torn_heartbeat_counts_as_none(planned: Plan, torn: str) -> None:  # noqa: F811
     attempt = begun_elsewhere(planned)
     (attempt / NAME).write_text(torn)
     assert heartbeat.of(attempt) is None

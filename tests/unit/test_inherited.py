@@ -14,11 +14,11 @@ FOREIGN = {
 OWN = {"SLURM_TMPDIR": "/local", "SLURM_JOB_ID": "7", "PATH": "/bin", "CUDA_VISIBLE_DEVICES": "0", "FRANK": "1"}
 
 
-def test_what_is_taken_away() -> None:
+def test_variables_of_an_allocation_are_taken_away_and_others_stay() -> None:
     assert inherited.cleared({**FOREIGN, **OWN}) == OWN
 
 
-def test_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_an_allocation_are_taken_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**FOREIGN, **OWN}.items():
         monkeypatch.setenv(name, value)
     inherited.clear()

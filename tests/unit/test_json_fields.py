@@ -30,7 +30,7 @@ def test_every_verb_has_json_and_its_fields_are_documented() -> None:
     assert not lacking
 
 
-def test_why(experiment: Path, tmp_path: Path) -> None:
+def test_json_of_why_has_the_documented_fields(experiment: Path, tmp_path: Path) -> None:
     run = pretraining.experiment(experiment)
     attempt = store.attempt(store.create(tmp_path / "runs"), run, Placement(), "mine")
     attempts.end(attempt, "failed", "RuntimeError: the disk was away")
@@ -41,7 +41,7 @@ def test_why(experiment: Path, tmp_path: Path) -> None:
     assert not differences(["why", run.id, "--json"], found)
 
 
-def test_stop(tmp_path: Path) -> None:
+def test_json_of_stop_has_the_documented_fields(tmp_path: Path) -> None:
     runs = store.create(tmp_path / "runs")
     with registry.driving(runs, "mine", ("pvt-exp", "sweep")):
         (one,) = asked = registry.of(runs, "mine")
@@ -56,14 +56,14 @@ LEFT = [cleaning.Left(Path("runs/a"), 5, ("mine",), "done", USES), cleaning.Left
 
 
 @pytest.mark.parametrize("removed", [False, True])
-def test_clean(removed: bool) -> None:
+def test_json_of_clean_has_the_documented_fields(removed: bool) -> None:
     found = cleaning.as_json(cleaning.Found(LEFT[1:], LEFT[:1], []), LEFT[1:] if removed else [])
     assert (found["bytes"], found["removed"]) == (12, removed)
     assert [each["removed"] for each in (*found["folders"], *found["finished"])] == [removed, False]
     assert not differences(["clean", "--json"], found)
 
 
-def test_removed() -> None:
+def test_json_of_runs_remove_has_the_documented_fields() -> None:
     found = cleaning.chosen_json(LEFT, LEFT[1:])
     assert (found["removed"], [each["removed"] for each in found["runs"]]) == (False, [True, False])
     assert not differences(["runs", "remove", "a", "--json"], found)

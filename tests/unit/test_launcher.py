@@ -103,7 +103,7 @@ def test_a_limit_of_memory_is_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> No
         (16, 4, None, "0", 4),
     ],
 )
-def test_threads(
+def test_threads_of_a_run_follow_from_cores_processes_and_what_is_asked(
     monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, asked: int | None, cap: str | None, threads: int
 ) -> None:
     if cap is not None:

@@ -44,7 +44,7 @@ def test_every_word_of_tables_is_taken():
 @pytest.mark.parametrize(
     "name", [*ODD, "low", "interval_low", "p_top1", "difference_top1_high", "optim.lr", "metrics.a"]
 )
-def test_a_task_cannot_declare_it(name: str):
+def test_a_task_cannot_declare_a_metric_with_a_name_of_the_tables(name: str):
     class Odd(Task):
         @property
         def declared(self) -> tuple[Metric, ...]:

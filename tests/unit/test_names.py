@@ -24,13 +24,13 @@ def made(folder) -> Table:  # noqa: F811
     return of_matrix(folder, ("params", "top1", "top5"), title="All | of_<them> & 100 % #1")
 
 
-def test_csv(made):
+def test_odd_names_are_kept_in_csv(made):
     rows = list(csv.reader(io.StringIO(report.render(made, "csv"))))
     assert [row[1] for row in rows[1:]] == list(SIGNS.values())
     assert {"<i>|1_x&: top1", "2 % # \\x: top1_std"} <= set(rows[0])
 
 
-def test_markdown(made):
+def test_odd_names_are_kept_in_markdown(made):
     cells = Cells(MarkdownIt("commonmark").enable("table").render(report.render(made, "md")))
     assert [row[0] for row in cells.rows[1:]] == list(SIGNS.values())
     assert cells.rows[0][2] == "<i>|1_x& top-1 (%)"
@@ -38,14 +38,14 @@ def test_markdown(made):
     assert not {"i", "b", "x"} & cells.tags
 
 
-def test_html(made):
+def test_odd_names_are_kept_in_html(made):
     cells = Cells(report.render(made, "html"))
     assert [row[0] for row in cells.rows[2:]] == list(SIGNS.values())
     assert cells.rows[0][2:] == ["<i>|1_x&", "2 % # \\x"]
     assert not {"i", "x"} & cells.tags  # there are <b>, of what is best
 
 
-def test_latex(made):
+def test_odd_names_are_kept_in_latex(made):
     text = report.render(made, "tex").replace(r"\allowbreak{}", "")
     assert r"a \& b\_c" in text
     assert r"50 \% \textbar{} \textless{}b\textgreater{}x\textless{}/b\textgreater{}" in text

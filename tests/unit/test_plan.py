@@ -31,7 +31,7 @@ DEPTH = "      depth: {two: {backbone.depths: [2, 1, 1, 1]}, three: {backbone.de
 RATE = "      rate: {low: {optim.lr: 1e-4}, high: {optim.lr: 1e-2}}\n"
 
 
-def test_product(experiment: Path) -> None:
+def test_a_product_has_each_combination(experiment: Path) -> None:
     found = expanded(experiment, "  - product:\n" + DEPTH + RATE)
     assert [v.name for v in found.variants] == [
         "depth two, rate low", "depth two, rate high", "depth three, rate low", "depth three, rate high",
@@ -41,7 +41,7 @@ def test_product(experiment: Path) -> None:
     ]  # fmt: skip
 
 
-def test_zip(experiment: Path) -> None:
+def test_a_zip_goes_along_its_lists(experiment: Path) -> None:
     found = expanded(experiment, "  - zip:\n" + DEPTH + RATE)
     assert [v.name for v in found.variants] == ["depth two, rate low", "depth three, rate high"]
 
@@ -251,7 +251,7 @@ def test_a_sweep_has_seeds_and_takes_no_seed(sweep: Path) -> None:
         expand.load(sweep, ["seed=7"])
 
 
-def test_only(experiment: Path) -> None:
+def test_only_plans_the_named_variants(experiment: Path) -> None:
     found = expanded(experiment, "  - product:\n" + DEPTH + RATE)
     assert [v.name for v in found.only(["low"]).variants] == ["depth two, rate low", "depth three, rate low"]
     assert len(found.only([found.runs[0].id[:6]]).variants) == 1

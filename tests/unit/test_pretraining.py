@@ -269,7 +269,7 @@ def test_an_architecture_that_the_pretraining_run_cannot_have(base: Path) -> Non
     )
 
 
-def test_two_starts(base: Path) -> None:
+def test_a_pretraining_run_beside_pretrained_weights_is_refused(base: Path) -> None:
     assert "pretrain and backbone.pretrained are two starts" in problem(
         base, None, "backbone.pretrained=timm:pvt_v2_b0"
     )

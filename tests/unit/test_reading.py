@@ -153,7 +153,7 @@ def test_text_or_nothing(tmp_path: Path) -> None:
         ("!!python/name:os.system ''", "the tag !!python/name:os.system"), ("!!int {}", "the tag !!int is not known here"),
     ],
 )  # fmt: skip
-def test_tags(tagged: str, said: str, tmp_path: Path) -> None:
+def test_tags_of_the_core_schema_are_read_and_others_refused(tagged: str, said: str, tmp_path: Path) -> None:
     (told,) = problems(f"note: x\nanything: {tagged}\n", tmp_path)
     assert told.startswith(f"a.yaml:2: {said}")
 

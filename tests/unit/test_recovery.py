@@ -112,7 +112,7 @@ def placements(run_id: str) -> list[Placement]:
     return [config.load(Placement, each / "placement.yaml") for each in tries]
 
 
-def test_a_run_that_is_killed_is_tried_again_so_often(planned: Plan) -> None:
+def test_a_run_that_is_killed_twice_is_tried_a_third_time(planned: Plan) -> None:
     SCRIPT[planned.runs[0].id] = [-9, -11]
     assert train(planned)[0] == 0
     assert len(placements(planned.runs[0].id)) == 3
@@ -136,7 +136,7 @@ def test_what_is_done_is_counted_when_all_has_ended(planned: Plan) -> None:
     assert "stopped: 1 of 4 runs are done, 3 are left" in said
 
 
-def test_and_no_more_often(planned: Plan) -> None:
+def test_a_run_that_is_killed_each_time_is_given_up_after_three_attempts(planned: Plan) -> None:
     SCRIPT[planned.runs[0].id] = [-9] * 9
     status, said = train(planned)
     assert status == 1
@@ -174,7 +174,7 @@ def test_results_that_cannot_be_read_are_not_made_for_ever(planned: Plan) -> Non
     "how",
     [("killed", "stopped by Ctrl-C", "stopped"), ("failed", "KeyError"), ("diverged", "loss is NaN")],
 )
-def test_what_will_not_pass_is_left(planned: Plan, how: tuple[str, ...]) -> None:
+def test_a_run_that_would_fail_again_is_tried_once(planned: Plan, how: tuple[str, ...]) -> None:
     SCRIPT[planned.runs[0].id] = [how]
     assert train(planned)[0] == 1
     assert len(placements(planned.runs[0].id)) == 1
@@ -256,7 +256,7 @@ def test_out_of_memory_it_is_tried_alone_and_then_with_less(planned: Plan) -> No
     assert begun[alone : alone + 3] == [victim.id] * 3, "nothing begins on its GPU before it has ended"
 
 
-def test_the_next_driver_goes_on_with_that(planned: Plan) -> None:
+def test_the_next_driver_goes_on_with_what_an_out_of_memory_run_was_to_be_tried_with(planned: Plan) -> None:
     """Each driver is stopped as the run has ended; the next one knows what it was to be tried with."""
     victim = planned.runs[0]
 
@@ -284,7 +284,7 @@ def test_a_gpu_of_its_own_needs_no_other_try(planned: Plan) -> None:
     assert [each.micro_batch for each in placements(planned.runs[0].id)] == [None, 8]
 
 
-def test_there_is_a_limit(planned: Plan) -> None:
+def test_a_run_that_is_out_of_memory_with_one_image_is_given_up(planned: Plan) -> None:
     SCRIPT[planned.runs[0].id] = [OOM] * 20
     status, said = train(planned, Scripted(places=((0,), (1,))))
     assert status == 1
@@ -293,14 +293,14 @@ def test_there_is_a_limit(planned: Plan) -> None:
     assert "--retry out_of_memory" in said
 
 
-def test_one_that_cannot_be_tried_with_less_is_left(planned: Plan) -> None:
+def test_an_out_of_memory_run_that_cannot_take_fewer_images_is_given_up(planned: Plan) -> None:
     refused = ("out_of_memory", "ran out of memory with 16 images at once", "no_smaller_batch")
     SCRIPT[planned.runs[0].id] = [OOM, refused]
     assert train(planned, Scripted(places=((0,), (1,))))[0] == 1
     assert [each.micro_batch for each in placements(planned.runs[0].id)] == [None, 8]
 
 
-def test_what_is_said_is_shown_as_it_is(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reason_with_signs_of_markup_is_printed_as_it_is(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     reason = "RuntimeError: [enforce fail at alloc_cpu.cpp:117] :smile: [/]"
     SCRIPT[planned.runs[0].id] = [("failed", reason)]
     terminal = cli.console()
@@ -319,7 +319,7 @@ def test_a_sweep_can_stop_at_the_first_error(planned: Plan) -> None:
     assert len(SEEN) == 1
 
 
-def test_or_when_the_first_ones_all_fail(planned: Plan) -> None:
+def test_a_sweep_stops_when_its_first_runs_all_fail(planned: Plan) -> None:
     for run in planned.runs:
         SCRIPT[run.id] = [("diverged", "loss is NaN")]
     status, said = train(planned, Scripted(places=((),)), on_error={"stop_if_first": 2})
@@ -328,7 +328,7 @@ def test_or_when_the_first_ones_all_fail(planned: Plan) -> None:
     assert len(SEEN) == 2
 
 
-def test_and_not_if_one_of_them_does_well(planned: Plan) -> None:
+def test_a_sweep_goes_on_when_one_of_its_first_runs_does_well(planned: Plan) -> None:
     for run in planned.runs[1:]:
         SCRIPT[run.id] = [("diverged", "loss is NaN")]
     _, said = train(planned, Scripted(places=((),)), on_error={"stop_if_first": 2})
@@ -403,7 +403,7 @@ def test_a_run_that_has_left_the_queue_and_makes_no_step_is_ended(planned: Plan)
     assert WAITED[0][:4] == ("submitted",) * 4
 
 
-def test_the_first_steps_do_not_hang_in_a_queue_either(planned: Plan) -> None:
+def test_smoke_steps_that_wait_in_a_queue_do_not_hang(planned: Plan) -> None:
     WAITED.clear()
     said = train(planned, Queue(places=((),)), smoke=True, stall_minutes=1e-4)[1]
     assert "timed_out" not in said
@@ -504,7 +504,7 @@ def test_what_stood_still_with_its_driver_does_not_hang(planned: Plan, monkeypat
 # ------------------------------------------------------------ one step first
 
 
-def test_one_step_of_each_architecture_comes_first(planned: Plan) -> None:
+def test_a_sweep_begins_with_one_step_of_each_architecture(planned: Plan) -> None:
     status, said = train(planned, smoke=True)
     assert status == 0
     assert "one step of each of 2 architectures first" in said
@@ -513,7 +513,7 @@ def test_one_step_of_each_architecture_comes_first(planned: Plan) -> None:
     assert "one step" not in train(planned, smoke=True)[1]
 
 
-def test_what_fails_there_is_told_before_the_sweep_starts(planned: Plan) -> None:
+def test_a_smoke_step_that_fails_is_told_before_the_sweep_starts(planned: Plan) -> None:
     deep = planned.runs[1]
     SCRIPT[deep.id] = [("failed", "KeyError: 'x'"), ("failed", "KeyError: 'x'")]
     status, said = train(planned, smoke=True)
@@ -522,7 +522,7 @@ def test_what_fails_there_is_told_before_the_sweep_starts(planned: Plan) -> None
     assert len(SEEN) == 6
 
 
-def test_and_can_end_it(planned: Plan) -> None:
+def test_a_smoke_step_that_fails_ends_the_sweep_where_on_error_is_stop(planned: Plan) -> None:
     SCRIPT[planned.runs[1].id] = [("failed", "KeyError: 'x'")]
     status, said = train(planned, smoke=True, on_error="stop")
     assert status == 1
@@ -532,19 +532,19 @@ def test_and_can_end_it(planned: Plan) -> None:
 
 
 @pytest.mark.parametrize("how", [-9, OOM])
-def test_but_not_where_the_sweep_would_try_again(planned: Plan, how: Any) -> None:
+def test_a_smoke_step_whose_failure_is_tried_again_does_not_end_the_sweep(planned: Plan, how: Any) -> None:
     SCRIPT[planned.runs[1].id] = [how]
     status, said = train(planned, smoke=True, on_error="stop")
     assert status == 0
     assert "depth deep: " in said
 
 
-def test_what_hangs_there_is_ended(planned: Plan) -> None:
+def test_a_smoke_step_that_hangs_is_ended(planned: Plan) -> None:
     said = train(planned, Scripted(hangs=True), smoke=True, stall_minutes=1e-4)[1]
     assert "timed_out  depth deep: no step in 0.0001 minutes" in said
 
 
-def test_it_can_be_stopped_there(planned: Plan) -> None:
+def test_a_sweep_can_be_stopped_in_its_smoke_steps(planned: Plan) -> None:
     def ask(attempt: Path) -> int:
         assert registry.stop(registry.of(Path("runs"), planned.name), 0)
         return -9

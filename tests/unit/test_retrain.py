@@ -89,7 +89,7 @@ def test_a_result_of_another_version_is_not_trained_anew_in_its_place(planned: P
     assert sorted(Path("runs").rglob("*")) == before
 
 
-def test_one_that_is_killed_goes_on_with_the_sweep(planned: Plan) -> None:
+def test_a_run_killed_while_it_is_retrained_goes_on_with_the_sweep(planned: Plan) -> None:
     train(planned)
     first = planned.runs[0].id
     SCRIPT[first] = [("killed", "stopped by Ctrl-C; it goes on from epoch 2", "stopped")]
@@ -130,7 +130,7 @@ def test_runs_are_removed(planned: Plan) -> None:
     assert sum(path.parent.name != "names" for path in Path("runs").glob("*/result.json")) == 2
 
 
-def test_one_that_is_trained_is_not_removed(planned: Plan) -> None:
+def test_a_run_that_is_being_trained_is_not_removed(planned: Plan) -> None:
     train(planned)
     first, second, *_ = [run.id for run in planned.runs]
     with locks.lock(Path("runs") / second):
@@ -139,7 +139,7 @@ def test_one_that_is_trained_is_not_removed(planned: Plan) -> None:
     assert (Path("runs") / second / "result.json").exists()
 
 
-def test_one_that_others_start_from_is_not_removed(planned: Plan) -> None:
+def test_a_run_that_others_start_from_is_not_removed(planned: Plan) -> None:
     train(planned)
     first, second = planned.runs[0].id, planned.runs[1].id
     store.use(Path("runs"), first, "other", start=True)
@@ -153,7 +153,7 @@ def test_one_that_others_start_from_is_not_removed(planned: Plan) -> None:
     assert not (Path("runs") / first).exists()
 
 
-def test_it_asks_at_a_terminal(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retrain_asks_at_a_terminal(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     train(planned)
     first = planned.runs[0].id
     monkeypatch.setattr("pvt_exp.cli.retrain._is_asked", lambda: True)

@@ -84,5 +84,5 @@ def test_characters_that_are_not_shown_make_no_other_name(hidden: str) -> None:
     assert alike(f"dee{hidden}per") == alike("deeper") == "deeper"
 
 
-def test_marks_that_are_shown_do() -> None:
+def test_marks_that_are_shown_make_another_name() -> None:
     assert len({alike(name) for name in ("e", "e\u0301", "\u0e01\u0e31", "\u0e01", "\u1100", "\u1100\u1161")}) == 6

@@ -46,7 +46,7 @@ def test_an_editor_reads_the_schema_at_once(name: str) -> None:
 # ------------------------------------------------------------ YAML blocks of the pages
 
 
-def test_there_are_blocks() -> None:
+def test_the_documents_have_blocks_of_yaml() -> None:
     assert len(docs.yaml_blocks()) > 10
 
 
@@ -176,7 +176,7 @@ def test_the_schema_alone_catches(name: str, mistake: str) -> None:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES["run"])
-def test_they_are_mistakes(mistake: str) -> None:
+def test_each_mistake_of_the_schemas_tests_is_refused_by_the_package(mistake: str) -> None:
     written = EXPERIMENT.replace(*MISTAKES["run"][mistake], 1)
     with pytest.raises(config.ConfigError):
         config.validate(Run, config.parse(written, "a.yaml"))

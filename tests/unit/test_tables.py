@@ -398,7 +398,7 @@ def test_a_mark_where_only_the_match_differs():
     ]
 
 
-def test_a_mark_where_they_do_not():
+def test_rows_that_start_otherwise_have_a_mark():
     names = ("averaged", "partly", "from timm")
     rows = [
         (BASE, [70.0, 71.0]),

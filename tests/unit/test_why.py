@@ -62,7 +62,7 @@ def test_the_command_of_a_run_that_failed(run: Run, file: str, command: str) -> 
     assert f"{command} --store {elsewhere} --retry failed" in str(why_json(elsewhere, run.id)["do"])
 
 
-def test_one_that_nobody_drives(run: Run) -> None:
+def test_why_names_the_command_of_a_run_that_nobody_drives(run: Run) -> None:
     (RUNS / run.id).mkdir()
     store.use(RUNS, run.id, "mine", file=Path("experiments/mine.yaml").absolute())
     assert why_json(RUNS, run.id)["do"] == "no driver runs it; to train it: pvt-exp run experiments/mine.yaml"
