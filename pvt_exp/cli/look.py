@@ -1,8 +1,10 @@
 """The verbs that show the store and plans: they train nothing and change nothing."""
 
+import contextlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +18,9 @@ from pvt_exp.launchers import Launcher
 from pvt_exp.plan import Plan, site
 from pvt_exp.store import trial_record
 from pvt_exp.system import files
+
+if TYPE_CHECKING:
+    from pvt_exp.cli.planned import Planned
 
 
 def plan(
@@ -85,6 +90,7 @@ def status(
 
     store_ = chosen.store
     store.check(store_)
+    _tell_if_absent(store_)
     if sweep is None:
         found = views.store_json(store_)
         views.print_json(found) if as_json else views.print_store(console(), found, store_)
@@ -100,12 +106,20 @@ def runs_show(
     store_: Store = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Everything about one run: settings, attempts, result, paths of its files."""
+    """Everything about one run: settings, attempts, result, paths of its files. Of one that has not begun: its sweep."""
     from pvt_exp.cli import views
+    from pvt_exp.cli.views.why import why as why_lines
+    from pvt_exp.cli.views.why import why_json
 
     store.check(store_)
-    found = views.run_json(store_, store.find(store_, run_id))
-    views.print_json(found) if as_json else views.print_run(console(), found)
+    whole, planned = _run(store_, run_id)
+    if (store_ / whole / "run.yaml").exists():
+        found = views.run_json(store_, whole)
+        views.print_json(found) if as_json else views.print_run(console(), found)
+    elif as_json:
+        views.print_json(views.single_json(store_, whole))
+    else:
+        _print_lines(why_lines(why_json(store_, whole, planned)))
 
 
 def why(
@@ -115,16 +129,33 @@ def why(
 ) -> None:
     """Why a run is in its state, how its attempts ended, and what to do."""
     from pvt_exp.cli import views
-    from pvt_exp.cli.views.why import why as in_lines
+    from pvt_exp.cli.views.why import why as why_lines
     from pvt_exp.cli.views.why import why_json
 
     store.check(store_)
-    found = why_json(store_, store.find(store_, run_id, begun=False))
-    if as_json:
-        views.print_json(found)
-        return
-    for line in in_lines(found):
+    found = why_json(store_, *_run(store_, run_id))
+    views.print_json(found) if as_json else _print_lines(why_lines(found))
+
+
+def _run(runs: Path, prefix: str) -> tuple[str, "Planned | None"]:
+    """The whole id of a run of the store, or of a planned one that has not begun, with what is known of that."""
+    from pvt_exp.cli import planned
+
+    for begun in (True, False):
+        with contextlib.suppress(store.NoRun):
+            return store.find(runs, prefix, begun), None
+    found = planned.find(runs, prefix)
+    return found.run.id, found
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
         console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _tell_if_absent(runs: Path) -> None:
+    if (line := store.absent(runs)) is not None:
+        print(f"note: {line}", file=sys.stderr)
 
 
 def runs_list(
@@ -135,6 +166,7 @@ def runs_list(
     from pvt_exp.cli import views
 
     store.check(store_)
+    _tell_if_absent(store_)
     found = views.store_json(store_)
     views.print_json(found) if as_json else views.print_runs(console(), found)
 

@@ -1,6 +1,5 @@
 """The verb that writes tables."""
 
-import os
 import re
 import sys
 from collections import Counter
@@ -177,14 +176,14 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
         try:
             for reading in shown.sweeps:
                 if reading not in read:
-                    _, planned = Chosen(store=store_).read(file.parent / reading)
+                    _, planned = Chosen(store=store_).read(config.beside(file, reading))
                     there = looked.look(planned, store_, data or ())
                     read[reading] = Source(planned, there.outcomes)
                     if line := stale(planned, there, store_):
                         print(f"note: {line}", file=sys.stderr)
                 if not shown.wants_costs and reading not in told_of:  # costs can be told of what nobody trains
                     told_of.add(reading)
-                    told = _unfinished(read[reading], Path(os.path.normpath(file.parent / reading)), store_)
+                    told = _unfinished(read[reading], config.beside(file, reading), store_)
                     unfinished += [_placed(line, document, number, reading) for line in told]
             sources = [read[sweep] for sweep in shown.sweeps]
             tables.append(
@@ -213,7 +212,8 @@ def _unfinished(source: Source, sweep: Path, store_: Path) -> list[str]:
         return []
     counts = ", ".join(f"{count} {state}" for state, count in Counter(states).items())
     train = f"train them: pvt-exp sweep {sweep}; or name the store that has them: --store PATH"
-    return [f"no run of {source.plan.name} is finished in {store_} ({counts}); {train}"]
+    absent = "" if store.absent(store_) is None else f" (there is no store at {store_})"
+    return [f"no run of {source.plan.name} is finished in {store_} ({counts}); {train}{absent}"]
 
 
 def _placed(problem: str, document: Document, number: int, sweep: str | None) -> str:

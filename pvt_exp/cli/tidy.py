@@ -41,7 +41,8 @@ def stop(
     if not asked:
         others = sorted({each.sweep for each in registry.of(store_)})
         raise ConfigError(
-            f"{name}: no driver runs it in {store_}" + (f"; driven are {', '.join(others)}" if others else "")
+            f"{name}: no process trains it on the store {store_}"
+            + (f"; trained now: {', '.join(others)}" if others else "")
         )
     for each in asked:
         say(f"asked process {each.process} on {each.host} to stop", highlight=False)

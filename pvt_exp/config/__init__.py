@@ -11,7 +11,7 @@ from pvt_exp.config import ambiguous, reading
 from pvt_exp.config.document import Document, Keys, Whole, merge, put, split, twice
 from pvt_exp.config.errors import ConfigError, DataError
 from pvt_exp.config.explain import explain
-from pvt_exp.config.reading import override, parse, read
+from pvt_exp.config.reading import beside, override, parse, read
 
 __all__ = [
     "DOTTED",
@@ -21,6 +21,7 @@ __all__ = [
     "Document",
     "Frozen",
     "Keys",
+    "beside",
     "explain",
     "field_of",
     "load",

@@ -231,6 +231,19 @@ def _words(problem: str) -> str:
     return problem
 
 
+def beside(path: Path, name: str) -> Path:
+    """The file that ``path`` names as seen from its folder, without ``..`` where that leads to the same folder.
+
+    Behind a link ``..`` may lead elsewhere; then it stays.
+    """
+    place = path.parent / name
+    short = Path(os.path.normpath(place))
+    try:
+        return short if short.parent.samefile(place.parent) else place
+    except (OSError, ValueError):
+        return place
+
+
 def read(path: Path, may_be_empty: bool = False) -> Document:
     """Read a YAML file that holds a mapping; with ``may_be_empty`` a file without any field is an empty one.
 

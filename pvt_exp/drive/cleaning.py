@@ -73,12 +73,17 @@ def files_here(named: Sequence[Path]) -> list[Path]:
     Raises:
         ConfigError: if there are none, so that everything would be left over.
     """
-    found = list(named) or [path for folder in FOLDERS for path in _all_in(Path(folder)) if _counts(path, folder)]
+    found = list(named) or in_folders()
     if not found:
         raise ConfigError(
             f"no sweep or experiment in {'/, '.join(FOLDERS)}/ here: name the files that say what is kept"
         )
     return found
+
+
+def in_folders() -> list[Path]:
+    """All files in ``sweeps/``, ``experiments/`` and ``reports/`` here that may say what is trained."""
+    return [path for folder in FOLDERS for path in _all_in(Path(folder)) if _counts(path, folder)]
 
 
 def _all_in(folder: Path) -> Iterator[Path]:
@@ -250,7 +255,7 @@ def _named(runs: Path, path: Path) -> Iterator[Run]:
     elif "tables" in keys:
         for table in config.load(Report, path).tables:
             for each in table.sweeps:
-                yield from _named(runs, path.parent / each)
+                yield from _named(runs, config.beside(path, each))
 
 
 def _with_starts(runs: Path, run: Run) -> Iterator[Run]:

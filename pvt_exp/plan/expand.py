@@ -46,7 +46,7 @@ def load(
     sweep = config.validate(Sweep, document)
     if seeded := [word for word in overrides if word.partition("=")[0] == "seed"]:
         raise ConfigError(f"override '{seeded[0]}': a sweep has seeds; write --seeds")
-    place = path.parent / sweep.base
+    place = config.beside(path, sweep.base)
     written = pretraining.anchor(_read_base(place, document), place.parent)
     base = pretraining.anchor(config.override(written, overrides, config.whole(Run)))
     for word in overrides:

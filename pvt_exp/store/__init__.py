@@ -234,16 +234,30 @@ def find(store: Path, prefix: str, begun: bool = True) -> str:
     """The whole id of the run that starts with ``prefix``, of those that were ``begun`` or of all that a sweep has named.
 
     Raises:
-        ConfigError: if there is none, or more than one.
+        NoRun: if there is none.
+        ConfigError: if there is more than one, or ``prefix`` is no beginning of an id.
     """
     if not re.fullmatch(r"[0-9a-f]{1,12}", prefix):
         raise ConfigError(f"'{prefix}' is no id of a run: up to 12 digits of 0-9 and a-f")
     there = (p for p in store.glob(f"{prefix}*") if is_run(p.name))
     found = sorted(p.name for p in there if (p / ("run.yaml" if begun else "sweeps")).exists())
-    if len(found) != 1:
-        which = f"matches {len(found)} runs: {', '.join(found[:8])}" if found else f"matches no run in {store}"
-        raise ConfigError(f"'{prefix}' {which}")
+    if not found:
+        raise NoRun(no_run(store, prefix))
+    if len(found) > 1:
+        raise ConfigError(f"'{prefix}' matches {len(found)} runs: {', '.join(found[:8])}")
     return found[0]
+
+
+class NoRun(ConfigError):
+    """No run of the store has such an id."""
+
+
+def no_run(store: Path, prefix: str) -> str:
+    """What is said of an id that no run of the store has."""
+    if (line := absent(store)) is not None:
+        return f"'{prefix}' matches no run in {store}: {line}"
+    planned = "a store has the runs that have begun; pvt-exp plan SWEEP.yaml shows the ids of planned ones"
+    return f"'{prefix}' matches no run in {store}: {planned}"
 
 
 def is_run(name: str) -> bool:

@@ -20,9 +20,13 @@ class Use(NamedTuple):
     """The changes that were typed after the file: ``optim.lr=1e-3``."""
 
     def __str__(self) -> str:
+        return " ".join((str(self.shown), *self.changes))
+
+    @property
+    def shown(self) -> Path:
+        """The file as it can be typed in the current folder."""
         here = Path.cwd()
-        shown = self.file.relative_to(here) if self.file.is_relative_to(here) else self.file
-        return " ".join((str(shown), *self.changes))
+        return self.file.relative_to(here) if self.file.is_relative_to(here) else self.file
 
     def as_json(self) -> dict[str, Any]:
         """Its entry in JSON."""
@@ -50,3 +54,12 @@ def changes(folder: Path) -> list[str]:
     """The typed changes that the run is told apart by; empty where some file was used without any."""
     found = of(folder)
     return list(found[0].changes) if found and all(use.changes for use in found) else []
+
+
+def named_files(store: Path) -> list[Path]:
+    """The files of all sweeps that were launched on a store."""
+    found = []
+    for path in sorted((store / "names").glob("*")):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found += [Path(each) for each in path.read_text(encoding="utf-8").splitlines() if each]
+    return found

@@ -34,12 +34,12 @@ def test_a_sweep_is_stopped_from_elsewhere_and_goes_on(sweep: Path, cli: Cli, dr
     assert "Traceback" not in log
     assert "Traceback" not in cli("runs", "show", stopped).stdout
     assert len(results(tmp_path)) < 4
-    assert "no driver runs it; to train it: pvt-exp sweep sweep.yaml" in cli("why", last).stdout
+    assert "no process trains its sweep now; to train it: pvt-exp sweep sweep.yaml" in cli("why", last).stdout
     assert not list((tmp_path / "runs/drivers").iterdir())
     assert "all 4 runs are done" in cli("sweep", sweep).stdout
     assert "its result is from attempt" in cli("why", first).stdout
 
 
 def test_what_cannot_be_stopped_or_told(sweep: Path, cli: Cli) -> None:
-    assert "error: sweep: no driver runs it in runs" in cli("stop", sweep, ok=2).stderr
+    assert "error: sweep: no process trains it on the store runs" in cli("stop", sweep, ok=2).stderr
     assert "matches no run in runs" in cli("why", "0123ab", ok=2).stderr

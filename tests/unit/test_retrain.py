@@ -183,7 +183,7 @@ def test_two_sweeps_of_one_name_are_told_apart(planned: Plan) -> None:
     with registry.driving(runs, "sweep", ("pvt-exp",), planned.file) as asked:
         assert registry.of(runs, "sweep", Path("other/sweep.yaml")) == []
         assert len(registry.of(runs, "sweep", Path("sweep.yaml"))) == len(registry.of(runs, "sweep")) == 1
-        assert "no driver runs it" in str(typed("stop", "other/sweep.yaml", ok=2).exception)
+        assert "no process trains it" in str(typed("stop", "other/sweep.yaml", ok=2).exception)
         assert not asked
     Path("other/sweep.yaml").unlink()
     assert "another sweep of this store" not in train(planned)[1], "the other is gone"

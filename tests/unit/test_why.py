@@ -65,4 +65,6 @@ def test_the_command_of_a_run_that_failed(run: Run, file: str, command: str) -> 
 def test_why_names_the_command_of_a_run_that_nobody_drives(run: Run) -> None:
     (RUNS / run.id).mkdir()
     store.use(RUNS, run.id, "mine", file=Path("experiments/mine.yaml").absolute())
-    assert why_json(RUNS, run.id)["do"] == "no driver runs it; to train it: pvt-exp run experiments/mine.yaml"
+    assert why_json(RUNS, run.id)["do"] == (
+        "it has not begun, and no process trains its sweep now; to train it: pvt-exp run experiments/mine.yaml"
+    )

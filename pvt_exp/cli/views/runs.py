@@ -49,7 +49,8 @@ def store_json(runs: Path) -> dict[str, Any]:
     listed = []
     for name in filter(store.is_run, names):
         seen = outcome_of(runs, name)
-        told = {"sweeps": store.sweeps(runs / name), "changes": uses.changes(runs / name)}
+        used = [use.as_json() for use in uses.of(runs / name)]
+        told = {"sweeps": store.sweeps(runs / name), "changes": uses.changes(runs / name), "uses": used}
         listed.append({"id": name, **standing(runs, seen), **told})
     return {"store": str(runs), "runs": listed, "other_folders": [name for name in names if not store.is_run(name)]}
 
@@ -79,7 +80,8 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
     by_sweep: dict[str, dict[str, int]] = {}
     for run in found["runs"]:
         for name in run["sweeps"] or ["(no sweep)"]:
-            sweep = " ".join((name, *_changes(run)))
+            own = [use["changes"] for use in run["uses"] if use["sweep"] == name]
+            sweep = " ".join((name, *_short(own[0] if own and all(own) else ())))
             counts = by_sweep.setdefault(sweep, {})
             counts[run["state"]] = counts.get(run["state"], 0) + 1
     console.print(f"{runs}: {several(len(found['runs']), 'run')}", highlight=False)
@@ -94,7 +96,7 @@ def print_store(console: Console, found: dict[str, Any], runs: Path) -> None:
 def print_runs(console: Console, found: dict[str, Any]) -> None:
     """One line per run: its id, state, name in its first sweep, seed, typed changes, metrics and sweeps."""
     names = _padded([_name(Path(found["store"]) / run["id"]) for run in found["runs"]])
-    changes = [" ".join(_changes(run)) for run in found["runs"]]
+    changes = [" ".join(_short(run["changes"])) for run in found["runs"]]
     if any(changes):
         names = [f"{name}  {change}" for name, change in zip(names, _padded(changes), strict=True)]
     scores = _padded(["  ".join(described(run)) if run["metrics"] else "" for run in found["runs"]])
@@ -105,9 +107,9 @@ def print_runs(console: Console, found: dict[str, Any]) -> None:
     _print_others(console, found)
 
 
-def _changes(run: dict[str, Any]) -> list[str]:
-    """The typed changes of a run, each short enough for a column; ``--json`` has them whole."""
-    shown = [files.shown(change) for change in run["changes"]]
+def _short(changes: Sequence[str]) -> list[str]:
+    """Typed changes, each short enough for a column; ``--json`` has them whole."""
+    shown = [files.shown(change) for change in changes]
     return [change if len(change) <= MOST_LETTERS else f"{change[: MOST_LETTERS - 1]}…" for change in shown]
 
 

@@ -3,19 +3,23 @@
 import contextlib
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pvt_exp import config, store
+from pvt_exp.cli.planned import Planned
 from pvt_exp.config import ConfigError, DataError
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset
 from pvt_exp.drive import registry
-from pvt_exp.store import attempts, progress, status
+from pvt_exp.plan import site
+from pvt_exp.store import attempts, progress, status, uses
 from pvt_exp.store.outcome import WENT_AWAY, Outcome, outcome_of
 from pvt_exp.store.states import GOING, RETRYABLE
 from pvt_exp.store.status import ENDED_AS
+from pvt_exp.store.uses import Use
 from pvt_exp.system import files, heartbeat
 from pvt_exp.system.words import duration
 
@@ -31,8 +35,11 @@ DO: dict[str, str] = {
 """What a person can do, with the command that trains the run in the place of ``{again}``."""
 
 
-def why_json(runs: Path, run_id: str) -> dict[str, Any]:
-    """Fields of ``pvt-exp why --json``: how a run of the store stands, how it came to that, and what a person can do."""
+def why_json(runs: Path, run_id: str, planned: Planned | None = None) -> dict[str, Any]:
+    """Fields of ``pvt-exp why --json``: how a run stands, how it came to that, and what a person can do.
+
+    Of a run that the store does not know ``planned`` says where it is planned.
+    """
     folder, seen = runs / run_id, outcome_of(runs, run_id)
     run, problem = None, ""
     if (folder / "run.yaml").exists():
@@ -44,12 +51,15 @@ def why_json(runs: Path, run_id: str) -> dict[str, Any]:
         at_hand = _at_hand(runs, run) | (_at_hand(runs, run.pretraining) if run.pretraining is not None else {})
         seen = status.look(runs, run, at_hand, store.is_start(folder))
     tries = attempts.of(folder)
-    sweeps = store.sweeps(folder)
+    used = uses.of(folder) or ([planned.use] if planned is not None else [])
+    sweeps = store.sweeps(folder) or [use.sweep for use in used]
     alive = [driver for sweep in sweeps for driver in registry.of(runs, sweep)]
     made = (seen.result or {}).get("provenance", {}).get("attempt") if seen.state == "done" else None
+    logs = [log for each in tries if (log := each / "log.txt").exists()]
     is_open = seen.state not in ("done", *GOING)
     return {
         "id": run_id,
+        "name": _name(tries, planned),
         "state": seen.state,
         "reason": seen.reason,
         "cause": seen.cause,
@@ -62,7 +72,8 @@ def why_json(runs: Path, run_id: str) -> dict[str, Any]:
         "drivers": [
             {"sweep": each.sweep, "process": each.process, "host": each.host, "started": each.started} for each in alive
         ],
-        "do": _next(seen, _command(runs, folder), bool(alive)) if is_open else None,
+        "log": str(logs[-1]) if logs else None,
+        "do": _next(seen, _command(runs, used, _data(folder, run)), bool(alive)) if is_open else None,
     }
 
 
@@ -70,6 +81,7 @@ def why(found: dict[str, Any]) -> list[str]:
     """The same in lines."""
     sweeps, alive = found["sweeps"], found["drivers"]
     lines = [f"{found['id']} is {found['state']}" + (f" (of {', '.join(sweeps)})" if sweeps else "")]
+    lines += [f"row: {found['name']}"] if found["name"] else []
     lines += [f"it cannot be used here: {found['problem']}"] if found["problem"] else []
     lines += [_end_in_words(each) for each in found["attempts"]]
     if found["state"] == "done":
@@ -77,6 +89,8 @@ def why(found: dict[str, Any]) -> list[str]:
     if found["reason"] and (found["state"] == "stale" or found["cause"] == "result_not_valid"):
         lines.append(found["reason"])
     lines += filter(None, (found["running"], found["waits_for"]))
+    if found["log"] and not any(found["log"] in line for line in lines):
+        lines.append(f"log: {found['log']}")
     if found["do"]:
         lines.append(found["do"])
     elif alive and found["state"] in RETRYABLE:
@@ -142,16 +156,34 @@ def _waits(runs: Path, run: Run | None, seen: Outcome) -> str | None:
     return f"it starts from {need.id}, which {ENDED_AS.get(need.state, need.state)}{because}; pvt-exp why {need.id}"
 
 
-def _command(runs: Path, folder: Path) -> str:
+def _name(tries: Sequence[Path], planned: Planned | None) -> str | None:
+    """What a run is called in its sweep, with its seed."""
+    if planned is not None:
+        return f"{planned.name}, seed {planned.run.seed}"
+    called = next(filter(None, map(attempts.called, tries)), None)
+    return called and files.shown(called)
+
+
+def _command(runs: Path, used: Sequence[Use], data: Sequence[str]) -> str:
     """What trains a run, as it can be typed here: the command of a file that it was trained for and that is still there."""
     words = ["pvt-exp", "sweep", "SWEEP.yaml"]
-    for path in store.files_of(folder):
+    for use in used:
         with contextlib.suppress(ConfigError, OSError):
-            verb = "sweep" if "base" in config.read(path).value else "run"
-            shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-            words = ["pvt-exp", verb, str(shown)]
+            verb = "sweep" if "base" in config.read(use.file).value else "run"
+            words = ["pvt-exp", verb, str(use.shown), *use.changes, *data]
             break
     return shlex.join([*words, *([] if runs == Path("runs") else ["--store", str(runs)])])
+
+
+def _data(folder: Path, run: Run | None) -> list[str]:
+    """``--data`` as the newest attempt had it, where the data would not be found without."""
+    place = store.data_of(folder) if run is not None and not run.dataset.made else None
+    if run is None or place is None:
+        return []
+    with contextlib.suppress(ConfigError):
+        if site.locate(run.dataset, {}, site.load()) is not None:
+            return []
+    return ["--data", f"{run.dataset.name}={place}"]
 
 
 def _next(seen: Outcome, command: str, is_driven: bool) -> str | None:
@@ -159,5 +191,5 @@ def _next(seen: Outcome, command: str, is_driven: bool) -> str | None:
     if seen.state in RETRYABLE and is_driven:
         return None
     if seen.state == "pending":
-        return f"no driver runs it; to train it: {command}"
+        return f"it has not begun, and no process trains its sweep now; to train it: {command}"
     return f"what to do: {DO.get(seen.state, '{again}').format(again=command)}"
