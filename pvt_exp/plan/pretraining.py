@@ -52,7 +52,7 @@ def reader(path: Path, trail: tuple[Path, ...] = ()) -> Callable[[str], Run]:
             raise ConfigError(
                 f"{file}: it starts from itself: {' <- '.join([*(p.name for p in trail), Path(file).name])}"
             )
-        return experiment(Path(file), trail=trail)
+        return experiment(config.beside(Path(), file), trail=trail)
 
     return cache(read)
 

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from pvt_exp import store
-from pvt_exp.config.placement import Placement
+from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.nn.data import look
 from pvt_exp.plan import expand, pretraining
 from pvt_exp.report.terminal import show
@@ -69,7 +69,9 @@ def test_why(experiment: Path, tmp_path: Path) -> None:
     run = pretraining.experiment(experiment)
     (tmp_path / "sweep.yaml").write_text(f"base: {experiment.name}\n")
     runs = store.create(tmp_path / "runs")
-    attempt = store.attempt(runs, run, Placement(), "sweep", tmp_path / "sweep.yaml")
+    placement = Placement(tracking=Tracking(name="depth deep, seed 0"))
+    attempt = store.attempt(runs, run, placement, "sweep", tmp_path / "sweep.yaml")
+    (attempt / "log.txt").touch()
     attempts.end(attempt, "failed", "KeyError: 'x'")
     command, _, shown = printed_blocks()["docs/running.md"].text.partition("\n")
     said = type_here(["why", run.id[:6]], tmp_path)

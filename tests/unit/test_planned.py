@@ -100,6 +100,12 @@ def test_why_has_the_log_and_a_command_that_trains_just_this_run(last: str) -> N
 def test_a_base_beside_its_sweeps_folder_has_a_short_name(last: str, tmp_path: Path) -> None:
     Path("base.yaml").write_text(Path("base.yaml").read_text() + "epohcs: 2\n")
     assert str(typed("plan", "sweeps/mine.yaml", ok=2).exception).startswith("base.yaml:")
+    Path("sweeps/first.yaml").write_text("epohcs: 2\n")
+    Path("base.yaml").write_text(
+        Path("base.yaml").read_text().replace("epohcs: 2", "pretrain: sweeps/../sweeps/first.yaml")
+    )
+    assert "pretrain: sweeps/first.yaml:1: epohcs" in str(typed("plan", "sweeps/mine.yaml", ok=2).exception)
+    assert "sweeps/.." not in str(typed("plan", "sweeps/mine.yaml", ok=2).exception)
     (tmp_path / "deep/er").mkdir(parents=True)
     (tmp_path / "link").symlink_to("deep/er")
     assert config.beside(Path("link/x.yaml"), "../y.yaml") == Path("link/../y.yaml"), "which is deep/y.yaml"
