@@ -53,7 +53,7 @@ def sweep(
         raise ConfigError(f"--out {out}: cannot be written to")  # said now rather than when all is trained
     context = DriverContext(chosen.store, launcher, placement, data, retry, settings)
     terminal = console(beside=as_json)
-    if session.choose_again(planned, chosen.store, data, retry):
+    if session.choose_again(terminal, planned, chosen.store, data, retry):
         _, planned = chosen.read(sweep)
     if planned.undecided:
         tuned = session.tune(terminal, planned, context)

@@ -183,8 +183,10 @@ def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, soft_wrap=True)
 
 
-def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence[str]) -> bool:
+def choose_again(console: Console, planned: Plan, runs: Path, data: Sequence[str], retry: Sequence[str]) -> bool:
     """Set aside what was tuned on other data than those at hand, if ``--retry stale`` says so; whether something was.
+
+    Where the old values are kept is told; other sweeps with the same variant and search use the new ones then.
 
     Raises:
         ConfigError: if something should be, and it does not.
@@ -197,7 +199,11 @@ def choose_again(planned: Plan, runs: Path, data: Sequence[str], retry: Sequence
         raise ConfigError(f"{problem}; --retry stale chooses anew" for problem in told.values())
     for each in planned.tunings:
         if each.name in told:
-            trial_record.set_aside_choice(runs, each)
+            kept = trial_record.set_aside_choice(runs, each)
+            _say(
+                console,
+                f"{each.name}: its values are chosen anew, for all sweeps that tune it so; the old ones: {kept}",
+            )
     return bool(told)
 
 

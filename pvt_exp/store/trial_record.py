@@ -111,10 +111,10 @@ def chosen(runs: Path, tuning: Tuning) -> dict[str, Any] | None:
     return None if told is None or told.get("trials") != tuning.tune.trials else told
 
 
-def set_aside_choice(runs: Path, tuning: Tuning) -> None:
-    """Have the values chosen anew; the old record stays beside it under another name."""
+def set_aside_choice(runs: Path, tuning: Tuning) -> Path:
+    """Have the values chosen anew; the old record stays beside it under another name, which is returned."""
     file = place(runs, tuning) / "choice.json"
-    file.replace(file.with_name(f"choice.set-aside-{time.time_ns()}.json"))
+    return file.replace(file.with_name(f"choice.set-aside-{time.time_ns()}.json"))
 
 
 def interrupted(runs: Path, tuning: Tuning, sweep: str) -> tuple[Path, list[str]] | None:
