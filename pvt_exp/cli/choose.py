@@ -57,7 +57,8 @@ def plan_of(sweep: Path, overrides: Sequence[str], seeds: str | None, runs: Path
     """The sweep's file and its plan."""
     store.check(runs)
     chosen = None if seeds is None else seed_numbers(seeds)
-    return expand.load(sweep, overrides, chosen, finder(runs), partial(trial_record.choice, runs), cost)
+    with cost.counting():
+        return expand.load(sweep, overrides, chosen, finder(runs), partial(trial_record.choice, runs), cost)
 
 
 def finder(runs: Path) -> Find:

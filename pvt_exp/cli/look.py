@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pvt_exp.cli.planned import Planned
 
 
+@pricing.counting()
 def plan(
     sweep: SweepFile,
     chosen: Chosen,

@@ -1,5 +1,6 @@
 """What models cost, counted in a child process (which imports torch) and cached by their settings."""
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from pvt_exp.backbones import Width
 from pvt_exp.config import ConfigError
@@ -145,7 +146,7 @@ def _asked(name: str, questions: Sequence[tuple[dict[str, Any], Callable[[], dic
     failed: dict[Path, Any] = {}
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        answers = _child([whole() for whole in missing.values()])
+        answers = _answers([whole() for whole in missing.values()])
         for count, (path, told) in enumerate(zip(missing, answers, strict=True), 1):
             if "error" in told:
                 failed[path] = NoCost(told["error"])
@@ -160,28 +161,83 @@ def _asked(name: str, questions: Sequence[tuple[dict[str, Any], Callable[[], dic
     return [read[path] for path in paths]
 
 
-def _child(questions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """``answer`` or ``error`` of each question, in order; if the child ends early, the rest get its error."""
-    with tempfile.TemporaryFile("w+") as asked, tempfile.TemporaryFile("w+") as said:
-        json.dump(questions, asked)
-        asked.seek(0)
-        with children.start(
-            "pvt_exp.train.count", stdin=asked, stdout=subprocess.PIPE, stderr=said, text=True
-        ) as child:
-            assert child.stdout is not None
-            answered = 0
-            for line in child.stdout:
-                yield json.loads(line)
-                answered += 1
-        if answered < len(questions):
-            said.seek(0)
-            ended = (
-                f"the process that counts was ended by {signals.name(-child.returncode)}"
-                if child.returncode < 0
-                else ""
+class _Child:
+    """The process that counts, from its first question on."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._said: IO[str] | None = None
+
+    def answers(self, questions: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """``answer`` or ``error`` of each question, in order; if the process ends early, the rest get its error."""
+        for number, question in enumerate(questions):
+            if (told := self._answer(question)) is None:
+                yield from ({"error": reason} for reason in [self._why_it_ended()] * (len(questions) - number))
+                return
+            yield told
+
+    def _answer(self, question: dict[str, Any]) -> dict[str, Any] | None:
+        if self._process is None:
+            self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `end` closes it
+            self._process = children.start(
+                "pvt_exp.train.count", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
             )
-            reason = ended or children.last_line(said.read(), "the process that counts ended")
-            yield from ({"error": reason} for _ in questions[answered:])
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(question), file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        told: dict[str, Any] | None = json.loads(line) if line else None
+        return told
+
+    def _why_it_ended(self) -> str:
+        assert self._process is not None
+        assert self._said is not None
+        if (code := self._process.wait()) < 0:
+            reason = f"the process that counts was ended by {signals.name(-code)}"
+        else:
+            self._said.seek(0)
+            reason = children.last_line(self._said.read(), "the process that counts ended")
+        self.end()
+        return reason
+
+    def end(self) -> None:
+        """The next question starts another one."""
+        if self._process is not None:
+            with contextlib.suppress(BrokenPipeError), self._process:
+                pass  # its input ends, and so does it
+        if self._said is not None:
+            self._said.close()
+        self._process = self._said = None
+
+
+_open: list[_Child] = []
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[None]:
+    """Ask one process all that is counted inside: to start it takes seconds, and a plan asks up to three times."""
+    if _open:  # around this one is another
+        yield
+        return
+    child = _Child()
+    _open.append(child)
+    try:
+        yield
+    finally:
+        _open.remove(child)
+        child.end()
+
+
+def let_go() -> None:
+    """End the process of `counting`, which takes memory, until something is to be counted again."""
+    for child in _open:
+        child.end()
+
+
+def _answers(questions: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    with counting():
+        yield from _open[-1].answers(questions)
 
 
 def _read(path: Path) -> Any:

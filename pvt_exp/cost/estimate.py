@@ -160,6 +160,7 @@ def _calibrate(
 ) -> dict[str, str]:
     """Measure what was not measured, or on a device that was busy; why that failed, of each row where it did."""
     failed = {}
+    cost.let_go()  # what is measured has the machine for itself
     throughputs = {name: calibration.known(runs, run, placement, slot) for name, run in groups.items()}
     missing = {
         name: groups[name] for name, throughput in throughputs.items() if throughput is None or not throughput.was_idle

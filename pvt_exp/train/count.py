@@ -87,5 +87,5 @@ def _build(run: Run) -> Training:
 
 
 if __name__ == "__main__":
-    for asked in json.load(sys.stdin):
-        print(json.dumps(said(asked)), flush=True)
+    for asked in sys.stdin:
+        print(json.dumps(said(json.loads(asked))), flush=True)

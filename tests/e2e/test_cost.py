@@ -3,12 +3,14 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pvt_exp import config, cost
 from pvt_exp.config.sweep import Sweep
-from pvt_exp.plan import expand
+from pvt_exp.plan import expand, pretraining
+from pvt_exp.system import children
 from tests.conftest import ROOT, Cli
 
 
@@ -92,6 +94,30 @@ def test_a_filter_over_costs(sweep: Path, cli: Cli, tmp_path: Path) -> None:
     assert "1 variant removed by where" in said
     assert "removed by where: depth deeper\n" in said
     assert "merged: depth same as the base = base\n" in said
+
+
+def test_one_process_counts_all_that_a_plan_asks_and_its_end_is_told(
+    sweep: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, start = [], children.start
+
+    def noted(*words: Any, **pipes: Any) -> Any:
+        started.append(start(*words, **pipes))
+        return started[-1]
+
+    monkeypatch.setattr(children, "start", noted)
+    sweep.write_text(sweep.read_text() + "where: params > 1\n")
+    with cost.counting():
+        _, planned = expand.load(sweep, count=cost)
+        base, deeper = cost.of([row.first for row in planned.variants])
+        assert base.params < deeper.params
+        assert len(started) == 1
+        started[0].kill()
+        larger = pretraining.experiment(sweep.with_name("base.yaml"), ["backbone.depths=[3, 1, 1, 1]"])
+        assert cost.each([larger]) == [cost.NoCost("the process that counts was ended by SIGKILL")]
+        cost.let_go()
+    assert len(started) == 1
+    assert cost.of([planned.variants[0].first]) == [base], "what was counted is kept"
 
 
 @pytest.mark.slow
