@@ -80,10 +80,11 @@ def plan(
 
 
 def status(
-    chosen: Chosen,
+    *,
     sweep: Annotated[
         Path | None, typer.Argument(metavar="[SWEEP.yaml]", readable=False, help="Only this sweep's runs.")
     ] = None,
+    chosen: Chosen,
     as_json: Json = False,
 ) -> None:
     """The states of the runs of a sweep, or of the whole store."""

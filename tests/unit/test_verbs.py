@@ -77,3 +77,10 @@ def test_the_page_of_commands_names_every_verb() -> None:
     typed_there = {find(command.words)[0] for command in docs.commands() if command.page == "docs/commands.md"}
     missing = [" ".join(path) for path, command in verbs().items() if path and not getattr(command, "commands", None)]
     assert not [name for name in missing if tuple(name.split()) not in typed_there]
+
+
+def test_words_of_any_number_stand_last() -> None:
+    """Else the last of them is taken for what stands behind them."""
+    for path, command in verbs().items():
+        counts = [each.nargs for each in command.params if each.param_type_name == "argument"]
+        assert -1 not in counts[:-1], path
