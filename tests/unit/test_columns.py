@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from scipy import stats
 from typer.testing import CliRunner
 
 from pvt_exp import cli, report
@@ -17,7 +16,7 @@ from pvt_exp.report import figures
 from pvt_exp.report.formats import plain
 from pvt_exp.tables import Column, Source, ablation, comparison, cost
 from pvt_exp.tables._heads import titled
-from tests.unit.test_tables import BASE, built, cell, result, table
+from tests.unit.test_tables import BASE, built, cell, paired, result, table
 from tests.unit.test_tables import sweep as table_sweep
 
 ROWS = [(BASE, [70.0, 71.0, 72.5]), (({"a": "clear"},), [72.0, 73.1, 74.4]), (({"a": "vague"},), [71.0, 70.5, 74.5])]
@@ -73,7 +72,7 @@ def test_an_interval_is_of_the_mean_and_says_how_it_was_made():
     assert float(read[1]["interval_low"]) == shown.interval[0]
     assert "interval" not in read[1]
     five = table([(BASE, FIVE)], seeds=range(5), columns=("interval(top1)",))
-    assert five.rows[0].cells[0].interval == pytest.approx(stats.t.interval(0.95, 4, 70.76, stats.sem(FIVE)))
+    assert five.rows[0].cells[0].interval == pytest.approx(paired(FIVE, [0.0] * 5)[0])
     assert "Interval: 95 %, of the mean over seeds (Student's t)." in [note.text for note in five.notes]
     one = table([(BASE, [70.0])], seeds=(0,), columns=("interval",))
     assert one.rows[0].cells[0].missing == "one seed"
