@@ -49,6 +49,8 @@ def test_h_is_help(path: tuple[str, ...], tmp_path: Path) -> None:
 
 FOREIGN = {
     "--config": "of pip",
+    "--collect-only": "of pytest",
+    "--durations": "of pytest",
 }
 """Options in the documents that are not ours."""
 
