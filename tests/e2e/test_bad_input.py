@@ -239,7 +239,9 @@ CASES = [
     Bad("a check of no table", {}, "report sweep.yaml --check", (
         "reports/out/sweep/table.csv: there is no table to check; without --check the same command writes it",
     )),
-    Bad("tables into a file", {"x": "x"}, "report sweep.yaml --out x", ("x/sweep: Not a directory",)),
+    Bad("tables into a file", {"x": "x", "page.yaml": "title: T\ntables: [{sweep: sweep.yaml}]\n"}, (
+        "report page.yaml --out x"
+    ), ("x/page/sweep: Not a directory",)),
 ]  # fmt: skip
 
 
