@@ -63,8 +63,12 @@ def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseM
     if kind in ("too_short", "too_long"):
         least = kind == "too_short"
         return f"must have at {'least' if least else 'most'} {context['min_length' if least else 'max_length']} entries"
+    if kind in ("tuple_type", "list_type"):
+        given = item["input"]
+        is_single = isinstance(given, str | int | float)
+        return f"must be a list, such as [{given}], not {given!r}" if is_single else "must be a list"
     message: str = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    message = message.replace("valid tuple", "valid list").replace("valid dictionary", "valid mapping")
+    message = message.replace("valid dictionary", "mapping")
     given = item["input"]
     shown = f", not {given!r}" if isinstance(given, str | int | float) and kind != "value_error" else ""
     return (message if kind == "value_error" else f"must be {message}") + shown

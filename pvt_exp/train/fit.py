@@ -28,6 +28,7 @@ from pvt_exp.system.ends import NoSmallerBatch
 from pvt_exp.system.signals import Stopping
 from pvt_exp.tracking import logger
 from pvt_exp.train import checkpoints
+from pvt_exp.train.epoch_lines import EpochLines
 from pvt_exp.train.record import Record
 
 SPLITS: tuple[Split, ...] = ("train", "val")
@@ -89,7 +90,11 @@ def fit(
         logger=[CSVLogger(attempt, name="", version=""), *([wandb] if wandb else [])] if first else False,
         log_every_n_steps=max(1, min(50, len(ready.train_loader) // 2)),
         plugins=[checkpoints.Whole()],
-        callbacks=[record, checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping, passed_over)],
+        callbacks=[
+            record,
+            EpochLines(record),
+            checkpoints.Checkpoints(attempt, placement.checkpoint_minutes, stopping, passed_over),
+        ],
     )
     fitting.fit(module, ready.train_loader, ready.val_loader, ckpt_path=checkpoint)
     record.count()

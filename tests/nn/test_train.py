@@ -1,5 +1,7 @@
 """What `train.fit` takes care of around the Trainer."""
 
+import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -150,3 +152,21 @@ def test_an_end_that_was_asked_for_is_told_in_a_sentence(
     said = capsys.readouterr().err
     assert "pruned: other trials were better at epoch 1" in said.splitlines()
     assert "Traceback" not in said
+
+
+def test_an_attempt_prints_a_line_for_each_epoch(
+    experiment: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The loss is the mean over the epoch that Lightning computes, also where a batch is trained in parts."""
+    run, placed, folder = attempt(tmp_path, config.load(Run, experiment, ["epochs=2"]))
+    placed = placed.model_copy(update={"micro_batch": run.ghost_batch_size // 2})
+    assert fit.fit(run, placed, folder)
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    trained = [float(row["train/loss_epoch"]) for row in rows if row.get("train/loss_epoch")]
+    scored = [(float(row["top1"]), float(row["loss"])) for row in rows if row.get("top1")]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert [re.sub(r"\d+ s$", "", line) for line in lines] == [
+        f"epoch {n} of 2: train loss {loss:.4g}, top-1 {top1:.2f} %, loss {val:.4g}, "
+        for n, (loss, (top1, val)) in enumerate(zip(trained, scored, strict=True), 1)
+    ]

@@ -79,7 +79,7 @@ def test_without_a_preset_it_is_v2_b0_without_drop_path() -> None:
         ("mlp_ratios: [0.01, 4, 4, 4]", "leaves stage 1 no feed-forward layer"),
         ("mlp_ratios: [0, 4, 4, 4]", "mlp_ratios.0: must be greater than 0"),
         ("embed_dims: []", "embed_dims"),
-        ("embed_dims: 64", "embed_dims: must be a valid list, not 64"),
+        ("embed_dims: 64", "embed_dims: must be a list, such as [64], not 64"),
         ("depths: [0, 1, 1, 1]", "depths.0: must be greater than or equal to 1"),
         ("attention: {pool: 7}", "attention.pool: unknown key"),
         ("attention: {kind: linaer}", "unknown kind 'linaer'; did you mean linear"),

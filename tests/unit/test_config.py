@@ -86,7 +86,7 @@ def test_all_errors_at_once_with_their_lines(tmp_path: Path) -> None:
         ("net: {kind: lrage}\n", "x.yaml:1: net: unknown kind 'lrage'; did you mean large"),
         ("net: {kind: zzz}\n", "x.yaml:1: net: unknown kind 'zzz'; one of small, large"),
         ("net: {width: 3}\n", "x.yaml:1: net: this mapping must say its kind"),
-        ("net:\n  heads: 3\n  kind: large\n", "x.yaml:2: net.heads: must be a valid list, not 3"),
+        ("net:\n  heads: 3\n  kind: large\n", "x.yaml:2: net.heads: must be a list, such as [3], not 3"),
         ("heads: [1, 2]\n", "x.yaml:1: heads: unknown key; did you mean net.heads"),
     ],
 )

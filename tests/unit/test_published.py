@@ -180,7 +180,7 @@ def test_a_row_that_where_removes_is_a_row(experiment: Path) -> None:
             "sweep.yaml:7: published: no published figure 'v1/table2/PVT-Smal'; did you",
         ),
         ("  deep, wide: []", "sweep.yaml:7: published.deep, wide: must have at least 1 entries"),
-        ("  deep, wide: 3", "sweep.yaml:7: published.deep, wide: must be a valid list, not 3"),
+        ("  deep, wide: 3", "sweep.yaml:7: published.deep, wide: must be a list, such as [3], not 3"),
     ],
 )
 def test_what_is_wrong_there_is_told_with_its_line(experiment: Path, text: str, said: str) -> None:
