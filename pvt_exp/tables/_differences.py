@@ -6,6 +6,7 @@ from pvt_exp.statistics.differences import Difference, difference
 from pvt_exp.statistics.holm import holm
 from pvt_exp.statistics.power import seeds_to_see
 from pvt_exp.statistics.scores import Stat
+from pvt_exp.system.words import several
 from pvt_exp.tables import Cell, Verdict
 from pvt_exp.tables._digits import fixed, least_of, most_of, spread, warranted
 from pvt_exp.tables._metrics import NO_SPREAD, Measured
@@ -164,9 +165,12 @@ def about_noise(of: Differences) -> list[str]:
         words = [f"{n} ({name})" for n, name in dict.fromkeys((known[0], known[-1]))] if known else []
         if len(words) == 2 and known[0][0] == known[-1][0]:
             words = [f"{known[0][0]} for each"]
-        words += ["more than 10,000"] if len(known) < len(wanted) else []
+        text, beyond = " to ".join(words), len(wanted) - len(known)
+        if beyond:
+            text = f"{text}; more than 10,000 for {several(beyond, 'row')}" if text else "more than 10,000"
         shared = "" if all(each.pairs for _, each in noisy) else ", if both rows share their seeds"
+        alone = ", each by itself, without Holm's correction" if of.together > 1 else ""
         said.append(
-            f"Seeds needed to detect the differences marked {MARKS['noise']} (80 % power{shared}): {' to '.join(words)}."
+            f"Seeds needed to detect the differences marked {MARKS['noise']} (80 % power{shared}{alone}): {text}."
         )
     return said

@@ -237,7 +237,7 @@ def test_differences_have_paired_intervals_and_corrected_ps():
     assert any("over the seeds that this row and the base share (short)" in note.text for note in made.notes)
     texts = [note.text for note in made.notes]
     assert "Of 3 differences, 1 has p < 0.05 after Holm's correction: clear." in texts
-    assert any(text.startswith("Seeds needed to detect the differences marked † (80 % power): ") for text in texts)
+    assert any(text.startswith("Seeds needed to detect the differences marked † (80 % power, each by itself") for text in texts)
     head, *lines = list(csv.reader(to_csv(made).splitlines()))
     row = dict(zip(head, next(line for line in lines if line[1] == "clear"), strict=True))
     assert float(row["difference_low"]) == pytest.approx(interval[0])
@@ -255,12 +255,14 @@ def test_the_note_of_matched_rows_says_what_was_matched():
 def test_seeds_needed_are_one_number_where_all_rows_need_as_many():
     def said(*rows: list[float]) -> list[str]:
         made = table([(BASE, [70.0, 71.0, 72.5]), *((({"a": f"r{n}"},), row) for n, row in enumerate(rows))])
-        return [note.text.partition("power): ")[2] for note in made.notes if note.text.startswith("Seeds needed")]
+        return [note.text.partition("): ")[2] for note in made.notes if note.text.startswith("Seeds needed")]
 
     vague = [71.0, 70.5, 74.5]
     assert said(vague) == ["20 (r0)."]
     assert said(vague, vague) == ["20 for each."]
     assert said(vague, vague, [72.0, 70.0, 73.0]) == ["20 (r0) to 73 (r2)."]
+    assert said(vague, [71.0, 70.0, 72.501]) == ["20 (r0); more than 10,000 for 1 row."]
+    assert said([71.0, 70.0, 72.501]) == ["more than 10,000."]
 
 
 def test_seeds_needed_of_rows_that_share_none_are_shared_ones():
