@@ -68,7 +68,8 @@ def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseM
         is_single = isinstance(given, str | int | float)
         return f"must be a list, such as [{given}], not {given!r}" if is_single else "must be a list"
     message: str = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    message = message.replace("valid dictionary", "mapping")
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        message = "a mapping"
     given = item["input"]
     shown = f", not {given!r}" if isinstance(given, str | int | float) and kind != "value_error" else ""
     return (message if kind == "value_error" else f"must be {message}") + shown

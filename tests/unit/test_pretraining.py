@@ -228,7 +228,7 @@ def test_where_the_file_lies_does_not_count(base: Path) -> None:
         ),
         ("{experiment: first/first.yaml, weights: best}", "pretrain.weights: must be 'last' or 'ema', not 'best'"),
         ("{experiment: first/first.yaml, weights: ema}", "ema is not there: the pretraining has no ema_decay"),
-        ("3", "pretrain: must be a valid mapping"),
+        ("3", "pretrain: must be a mapping, not 3"),
     ],
 )
 def test_a_pretraining_run_that_cannot_be_used(base: Path, written: str, said: str) -> None:
