@@ -237,7 +237,8 @@ def test_differences_have_paired_intervals_and_corrected_ps():
     assert any("over the seeds that this row and the base share (short)" in note.text for note in made.notes)
     texts = [note.text for note in made.notes]
     assert "Of 3 differences, 1 has p < 0.05 after Holm's correction: clear." in texts
-    assert any(text.startswith("Seeds needed to detect the differences marked † (80 % power, each by itself") for text in texts)
+    needed = "Seeds needed to detect the differences marked † (80 % power, each by itself"
+    assert any(text.startswith(needed) for text in texts)
     head, *lines = list(csv.reader(to_csv(made).splitlines()))
     row = dict(zip(head, next(line for line in lines if line[1] == "clear"), strict=True))
     assert float(row["difference_low"]) == pytest.approx(interval[0])
