@@ -18,14 +18,14 @@ from tests.e2e.test_environment import FOREIGN
 BESIDE = {"system", "store", "plan", "tracking", "launchers"}
 """Packages from which no result follows: they read, write, plan, start, show and tell."""
 MODULES = {
-    *("config", "train", "train/worker", "train/ends"),
+    *("config", "train", "train/worker", "train/ends", "train/epoch_lines"),
     *(
         f"config/{name}"
         for name in ("component", "document", "errors", "explain", "identity", "metrics", "metric_names", "placement")
     ),
     *(f"config/{name}" for name in ("ambiguous", "excluded", "reading", "unavailable", "sweep", "match", "where")),
 }
-"""Modules of the other packages that read YAML, say where runs are computed, or start a run and say how it ended."""
+"""Modules of the other packages that read YAML, say where runs are computed, start a run, or say how it goes and ended."""
 TYPED = """
 import json, os, runpy, sys
 sys.argv = ["worker", sys.argv[1]]
