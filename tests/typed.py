@@ -410,6 +410,40 @@ def _(said: Said) -> None:
     assert "v1/table2/PVT-Small" in said.out
 
 
+@typed(
+    "init project --task classification --data animals=pets --name first",
+    *("folder", "--task", "--data", "--name"),
+)
+def _(said: Said) -> None:
+    run = yaml.safe_load((said.folder / "project/experiments/first.yaml").read_text())
+    assert run["dataset"] == {"kind": "image_folder", "name": "animals"}
+    assert run["task"]["num_classes"] == 2
+    assert yaml.safe_load((said.folder / "project/site.yaml").read_text()) == {
+        "data": {"animals": str(said.folder / "pets")}
+    }
+    assert "new: project/sweeps/first.yaml" in said.out
+    assert "next: cd project && pvt-exp plan sweeps/first.yaml --cost" in said.out
+
+
+@typed("init project --task classification --data animals=pets --name first", status=2)
+def _(said: Said) -> None:
+    assert "project/experiments/first.yaml is there already, and nothing was written" in said.err
+
+
+@typed("init other --data pets=pets --data data=data", status=2)
+def _(said: Said) -> None:
+    assert "--data data=data: a study begins with one data set" in said.err
+    assert not (said.folder / "other").exists()
+
+
+@typed("init other --json", "--json")
+def _(said: Said) -> None:
+    assert said.json["task"] == "classification"
+    assert said.json["dataset"]["kind"] == "shapes"
+    assert all((said.folder / "other" / path).is_file() for path in said.json["new"])
+    assert "sweeps/shapes.yaml" in said.json["new"]
+
+
 @typed("schema --out schemas", "--out")
 def _(said: Said) -> None:
     there = {path.name: path for path in (said.folder / "schemas").iterdir()}

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pvt_exp.cli import inference, look, options, retrain, tables, tidy, train
+from pvt_exp.cli import inference, init, look, options, retrain, tables, tidy, train
 from pvt_exp.cli import wandb as wandb_verbs
 from pvt_exp.config import ConfigError, DataError, component, unavailable
 from pvt_exp.system import files
@@ -27,6 +27,7 @@ app.add_typer(runs, name="runs")
 wandb = typer.Typer(no_args_is_help=True, help="Upload offline runs to W&B, and launch from W&B; docs/wandb.md.")
 app.add_typer(wandb, name="wandb")
 VERBS: tuple[Callable[..., None], ...] = (
+    init.init,
     *(look.plan, look.status, look.dashboard, look.models, look.published, look.schema),
     *(train.sweep, train.run, retrain.retrain, tables.report),
     *(look.why, tidy.stop, tidy.clean),

@@ -99,9 +99,23 @@ class Dataset(Component):
     """The kinds of task that it can be used for."""
     made: ClassVar[bool] = False
     """Whether it is made on first use, and not found on disk."""
+    expects: ClassVar[str] = ""
+    """What `recognised` looks for, for the message where a folder is of no kind."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.\-]*$", max_length=64)
     """What the data are called in ``--data NAME=PATH``."""
+
+    @classmethod
+    def recognised(cls, root: Path) -> dict[str, Any] | None:
+        """The fields with which this kind reads what lies at ``root``, without ``kind`` and ``name``; None for other data.
+
+        Only names are looked at, and a few files; `inspect` then says what is wrong. For ``pvt-exp init``.
+        """
+        return None
+
+    def usual_px(self, root: Path) -> tuple[int, int] | None:
+        """Height and width in pixels of a usual training image; None where that is not known. For ``pvt-exp init``."""
+        return None
 
     def inspect(self, root: Path) -> Facts:
         """What lies at ``root``. Raises DataError for what is missing, empty or does not fit. Never imports torch."""

@@ -32,6 +32,7 @@ class Settings(Dataset):
     """The official Python version, in the folder that torchvision unpacks it to; val is the official test set."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    expects: ClassVar[str] = "cifar-10-batches-py or cifar-100-python"
 
     kind: Literal["cifar"] = "cifar"
     name: str = Field("cifar10", pattern=r"^[A-Za-z0-9][\w.\-]*$", max_length=64)
@@ -45,6 +46,13 @@ class Settings(Dataset):
         if isinstance(value, dict) and value.get("classes") == 100:
             return {"name": "cifar100", **value}
         return value
+
+    @classmethod
+    def recognised(cls, root: Path) -> dict[str, Any] | None:
+        return next(({"classes": n} for n, name in FOLDERS.items() if (root / name).is_dir()), None)
+
+    def usual_px(self, root: Path) -> tuple[int, int] | None:
+        return 32, 32
 
     def inspect(self, root: Path) -> Facts:
         """Looks for the official files; their content is checked against the official MD5 sums when they are opened."""

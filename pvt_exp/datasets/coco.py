@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pvt_exp.config import DataError, excluded
 from pvt_exp.config.excluded import LeftOut
-from pvt_exp.datasets import Facts, Split, _alike, fingerprint, listing, require_regular, scan, some
+from pvt_exp.datasets import Facts, Split, _alike, _layouts, fingerprint, listing, require_regular, scan, some
 from pvt_exp.datasets._coco_categories import Classes, choose, follow
 from pvt_exp.datasets._coco_names import nearest
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
@@ -35,6 +35,7 @@ class Settings(Pictures):
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"detection", "instance"})
+    expects: ClassVar[str] = "COCO's JSON for each split, and a folder of the images that it names"
 
     kind: Literal["coco"] = "coco"
     name: str = Field("coco", pattern=r"^[A-Za-z0-9][\w.\-]*$", max_length=64)
@@ -80,6 +81,13 @@ class Settings(Pictures):
         if self.categories is not None and not self.categories:
             raise ValueError("categories: none; leave the field out for all of them")
         return self
+
+    @classmethod
+    def recognised(cls, root: Path) -> dict[str, Any] | None:
+        return _layouts.coco(root)
+
+    def usual_px(self, root: Path) -> tuple[int, int] | None:
+        return _layouts.median_size(root / self.train_image_folder)
 
     def inspect(self, root: Path) -> Facts:
         """What the annotations hold, and whether the images are there; a file is read once, and indexed in the cache."""

@@ -4,13 +4,25 @@ Images in folders below a class's are of that class too.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError, excluded
 from pvt_exp.config.excluded import LeftOut
-from pvt_exp.datasets import NO_IMAGE, SUFFIXES, Facts, Split, _alike, fingerprint, hidden_images, listing, scan, some
+from pvt_exp.datasets import (
+    NO_IMAGE,
+    SUFFIXES,
+    Facts,
+    Split,
+    _alike,
+    _layouts,
+    fingerprint,
+    hidden_images,
+    listing,
+    scan,
+    some,
+)
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 
@@ -23,6 +35,7 @@ class Settings(Pictures):
     """A folder of images, with a sub-folder for each class; files that are not images by their name are counted and told."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    expects: ClassVar[str] = "folders train/<class>/ and val/<class>/ with images"
 
     kind: Literal["image_folder"] = "image_folder"
     train: str = Field("train", min_length=1)
@@ -38,6 +51,13 @@ class Settings(Pictures):
         if same_words(self.train, self.val):
             raise ValueError(f"train and val are the same folder, '{self.train}': {LEARNT}")
         return self
+
+    @classmethod
+    def recognised(cls, root: Path) -> dict[str, Any] | None:
+        return _layouts.image_folder(root)
+
+    def usual_px(self, root: Path) -> tuple[int, int] | None:
+        return _layouts.median_size(root / self.train)
 
     def inspect(self, root: Path) -> Facts:
         """Classes in the order of their names, and the counts; a class folder without images is an error."""

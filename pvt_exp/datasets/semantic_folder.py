@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError, excluded
 from pvt_exp.config.excluded import LeftOut
-from pvt_exp.datasets import Facts, Split, _alike, fingerprint, require_regular, scan, some
+from pvt_exp.datasets import Facts, Split, _alike, _layouts, fingerprint, require_regular, scan, some
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
@@ -50,6 +50,7 @@ class Settings(Pictures):
     """An image and its mask have the same path below their folders, but for the suffix."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"semantic"})
+    expects: ClassVar[str] = "folders train/images, train/masks, val/images, val/masks, or the like"
 
     kind: Literal["semantic_folder"] = "semantic_folder"
     layout: Literal["plain", "ade20k", "cityscapes"] = "plain"
@@ -122,6 +123,13 @@ class Settings(Pictures):
         if self.reduce_zero and self.ignore_index == 0:
             raise ValueError("ignore_index: 0 has no effect beside reduce_zero, which ignores it already")
         return self
+
+    @classmethod
+    def recognised(cls, root: Path) -> dict[str, Any] | None:
+        return _layouts.semantic_folder(root)
+
+    def usual_px(self, root: Path) -> tuple[int, int] | None:
+        return _layouts.median_size(root / self.train_image_folder)
 
     def inspect(self, root: Path) -> Facts:
         """Class names and counts; each image must have its mask, and masks are decoded as far as that takes seconds."""

@@ -17,10 +17,10 @@ PARTS = {"train": "not held out", "val": "held out"}
 """What the parts of the training images are called, beside the data's own splits, where runs have a `holdout`."""
 
 
-def load() -> Site:
-    """``$PVT_EXP_SITE``, else ``site.yaml`` in the current folder, else nothing special."""
+def load(own: Path = Path("site.yaml")) -> Site:
+    """``$PVT_EXP_SITE``, else ``site.yaml`` in the current folder or where ``own`` says, else nothing special."""
     named = os.environ.get("PVT_EXP_SITE")
-    path = Path(named) if named else Path("site.yaml")
+    path = Path(named) if named else own
     return config.load(Site, path, may_be_empty=True) if named or os.path.lexists(path) else Site()
 
 

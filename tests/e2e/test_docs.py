@@ -55,6 +55,7 @@ LEFT_OUT = {
     ("report",): ("sweeps/mine.yaml",),
     ("evaluate",): ("RUN",),
     ("retrain",): ("RUN",),
+    ("init",): ("fresh",),
     ("predict",): ("RUN", "IMAGES..."),
     ("wandb", "run"): ("sweeps/mine.yaml", "run=runs/ID"),
 }
@@ -305,6 +306,16 @@ def look_at_plan(words: list[str], said: Said) -> None:
         assert list(said.folder.glob("runs/calibrations/*.json"))
 
 
+def look_at_project(words: list[str], said: Said) -> None:
+    """All that is named as new is there, and the next command that is printed plans it."""
+    new = [said.folder / line.removeprefix("new: ") for line in said.out.splitlines() if line.startswith("new: ")]
+    assert {path.parent.name for path in new} >= {"experiments", "sweeps", "reports", "schema"}
+    assert all(path.stat().st_size for path in new)
+    sweep = next(path for path in new if path.parent.name == "sweeps")
+    assert said.out.splitlines()[-1].endswith(f"pvt-exp plan sweeps/{sweep.name} --cost")
+    assert expand.load(sweep)[1].variants
+
+
 def look_at_id(words: list[str], said: Said) -> None:
     """It names the run that was asked for, and that it is done."""
     (run,) = [word for word in words if re.fullmatch(r"[0-9a-f]{12}", word)]
@@ -395,6 +406,7 @@ def look_at_removed(words: list[str], said: Said) -> None:
 
 
 LOOKS: dict[tuple[str, ...], Look] = {
+    ("init",): look_at_project,
     ("sweep",): look_at_sweep,
     ("report",): look_at_report,
     ("run",): look_at_run,
