@@ -6,7 +6,6 @@ takes; ``no_weight_decay()`` names the parameters that the paper exempts. Built 
 maps need (so that no parameter goes unused in detection), else only what ``embed`` needs.
 """
 
-import difflib
 import hashlib
 import re
 from functools import cache
@@ -17,6 +16,7 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config import Frozen, or_text
 from pvt_exp.config.component import Component
+from pvt_exp.system import spelling
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,8 +36,7 @@ def require_timm_model(name: str) -> str:
     """
     model = name.partition(".")[0]
     if model not in timm_models():
-        near = difflib.get_close_matches(model, sorted(timm_models()), 3)
-        raise ValueError(f"timm has no model '{model}'" + (f"; did you mean {' or '.join(near)}" if near else ""))
+        raise ValueError(f"timm has no model '{model}'{spelling.hint(model, sorted(timm_models()), most=3)}")
     return name
 
 

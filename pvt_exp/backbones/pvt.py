@@ -4,7 +4,6 @@ A preset is a name for values of these fields; what is written beside it wins. T
 not the name, so a run is the same however it was spelled.
 """
 
-import difflib
 from itertools import accumulate
 from operator import mul
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -14,6 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pvt_exp.backbones import Backbone, Width
 from pvt_exp.config import merge
 from pvt_exp.config.component import Component
+from pvt_exp.system import spelling
 
 if TYPE_CHECKING:
     from pvt_exp.nn.backbones.pvt import PVT
@@ -182,9 +182,8 @@ class Settings(Backbone):
     @classmethod
     def _name_near_preset(cls, value: Any) -> Any:
         if isinstance(value, str) and value not in get_args(Preset):
-            near = difflib.get_close_matches(value, get_args(Preset), 1)
-            hint = f"did you mean {near[0]}" if near else f"one of {', '.join(get_args(Preset))}"
-            raise ValueError(f"unknown preset '{value}'; {hint}")
+            known = get_args(Preset)
+            raise ValueError(f"unknown preset '{value}'{spelling.hint(value, known, 'one of ' + ', '.join(known))}")
         return value
 
     @model_validator(mode="after")

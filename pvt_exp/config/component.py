@@ -6,7 +6,6 @@ A package whose module cannot be loaded costs its kind alone: `pvt_exp.config.un
 """
 
 import contextlib
-import difflib
 import importlib
 import os
 import pkgutil
@@ -22,7 +21,7 @@ from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from pvt_exp.config import PLAIN, Frozen, unavailable
-from pvt_exp.system import signals
+from pvt_exp.system import signals, spelling
 
 GROUPS = ("backbones", "datasets", "launchers", "necks", "tables", "tasks")
 """What there are kinds of."""
@@ -126,10 +125,10 @@ def _tell_other_groups() -> None:
         ours, _, group = name.partition(".")
         if ours != "pvt_exp" or group in GROUPS:
             continue
-        near = difflib.get_close_matches(group, GROUPS, 1)
-        meant = f"did you mean pvt_exp.{near[0]}" if near else f"there are {', '.join(GROUPS)}"
+        known = [f"pvt_exp.{each}" for each in GROUPS]
+        hint = spelling.hint(name, known, f"there are {', '.join(known)}")
         for point in every.select(group=name):
-            unavailable.put(group or name, point.name, f"package {' '.join(_package(point))}: no group {name}; {meant}")
+            unavailable.put(group or name, point.name, f"package {' '.join(_package(point))}: no group {name}{hint}")
 
 
 class _CannotLoad(Exception):

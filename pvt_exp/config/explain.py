@@ -1,15 +1,14 @@
 """Pydantic's errors as a person wants them: where it was written, the field, why, and what was meant."""
 
-import difflib
 import re
 import typing
-from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from pvt_exp.config import unavailable
 from pvt_exp.config.document import Document, Keys, split
+from pvt_exp.system import spelling
 
 
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[str]:
@@ -36,18 +35,17 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
 def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseModel]) -> str:
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        near = _near(str(keys[-1]), [name for owner in owners for name in owner.model_fields])
+        near = spelling.near(str(keys[-1]), [name for owner in owners for name in owner.model_fields])
         here = ".".join(map(str, keys))
         places = [d for d in dict.fromkeys(_dotted(model)) if d.split(".")[-1] == str(keys[-1]) and d != here]
         elsewhere = [] if near else places
         meant = [".".join(map(str, (*keys[:-1], n))) for n in near] or elsewhere[:2]
-        return "unknown key" + (f"; did you mean {' or '.join(meant)}" if meant else "")
+        return "unknown key" + spelling.meant(meant)
     if kind == "union_tag_invalid":
         if (because := unavailable.why(keys, context["tag"])) is not None:
             return f"kind '{context['tag']}' cannot be used here: {because}"
         kinds = re.findall(r"'([^']*)'", context["expected_tags"])
-        near = _near(context["tag"], kinds)
-        return f"unknown kind '{context['tag']}'" + (f"; did you mean {near[0]}" if near else f"; one of {_or(kinds)}")
+        return f"unknown kind '{context['tag']}'" + spelling.hint(context["tag"], kinds, f"one of {', '.join(kinds)}")
     if kind == "union_tag_not_found":
         return "this mapping must say its kind"
     if kind == "literal_error":
@@ -73,14 +71,6 @@ def _why(item: Any, keys: Keys, owners: list[type[BaseModel]], model: type[BaseM
     given = item["input"]
     shown = f", not {given!r}" if isinstance(given, str | int | float) and kind != "value_error" else ""
     return (message if kind == "value_error" else f"must be {message}") + shown
-
-
-def _or(words: list[str]) -> str:
-    return ", ".join(words)
-
-
-def _near(word: str, words: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(word, list(dict.fromkeys(words)), 1)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -5,7 +5,6 @@ for something else (``yes``, ``1_000``, ``1:30``, dates) is text; it is kept as 
 a field takes text and other values too.
 """
 
-import difflib
 import os
 import re
 import typing
@@ -19,6 +18,7 @@ from yaml.resolver import Resolver
 
 from pvt_exp.config.document import Document, Keys, Whole, put, split
 from pvt_exp.config.errors import ConfigError
+from pvt_exp.system import spelling
 
 MOST_BYTES = 2_000_000
 MOST_NODES = 100_000  # a file of a few lines can expand to billions of nodes through aliases
@@ -254,8 +254,8 @@ def read(path: Path, may_be_empty: bool = False) -> Document:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], 1)
-        hint = f"; did you mean {path.parent / near[0]}" if near else ""
+        near = spelling.near(path.name, (each.name for each in path.parent.glob("*.yaml")))
+        hint = spelling.meant(str(path.parent / name) for name in near)
         hint = f"; it is a link to {os.readlink(path)}" if path.is_symlink() else hint  # noqa: PTH115 - as text
         raise ConfigError(f"{path}: no such file{hint}") from None
     except (OSError, ValueError) as error:

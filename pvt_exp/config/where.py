@@ -6,7 +6,6 @@ arithmetic, lists and indices work; calls and anything else do not.
 """
 
 import ast
-import difflib
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pvt_exp.config import ConfigError
+from pvt_exp.system import spelling
 
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -155,9 +155,7 @@ def _not_allowed(node: ast.expr) -> ConfigError:
 def _field(owner: Any, name: str, node: ast.expr) -> Any:
     fields = type(owner).model_fields if isinstance(owner, BaseModel) else {}
     if name not in fields:
-        near = difflib.get_close_matches(name, fields, 1)
-        hint = f"; did you mean {near[0]}" if near else ""
         kind = getattr(owner, "kind", None)
         of = f" of kind {kind}" if kind else ""
-        raise ConfigError(f"'{ast.unparse(node)}': no such field{of}{hint}")
+        raise ConfigError(f"'{ast.unparse(node)}': no such field{of}{spelling.hint(name, fields)}")
     return getattr(owner, name)

@@ -1,6 +1,5 @@
 """Pairs images with masks, by their names in two folders or by a list of names, and finds those without a partner."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 from pvt_exp.config import DataError, excluded
 from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets import SUFFIXES, listing, require_regular, some
+from pvt_exp.system import spelling
 
 NUMBER = re.compile(r"[+-]?[0-9]+")
 File = tuple[str, int]
@@ -168,9 +168,8 @@ def _listed(root: Path, where: Folders, images: dict[str, File], masks: dict[str
         name, *more = [line] if line.removeprefix("./") in called else line.split()
         stem = called.get(name.removeprefix("./"))
         if stem is None:
-            near = difflib.get_close_matches(line, called, 1)
-            seems = f"; did you mean {near[0]}?" if near else f"; such as {next(iter(images))} would do"
-            raise DataError(f"{file}:{number}: no image {line} in {root / where.images}{seems}")
+            hint = spelling.hint(line, called, f"there is {next(iter(images))}, for instance")
+            raise DataError(f"{file}:{number}: no image {line} in {root / where.images}{hint}")
         if more and all(NUMBER.fullmatch(word) and word not in called for word in more):
             if more == ["-1"]:
                 no_members.append(name)

@@ -1,6 +1,5 @@
 """The frozen list of a sweep's runs, and of those that they start from."""
 
-import difflib
 import hashlib
 import json
 import re
@@ -16,6 +15,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.config.space import Tune
 from pvt_exp.plan.matching import Matched
 from pvt_exp.plan.published import Figure
+from pvt_exp.system import spelling
 
 MOST_NAMED = 12
 """Rows that a message names."""
@@ -276,7 +276,7 @@ class Plan:
         for word in wanted:
             found = {id(each) for each in self.rows if _named(each, word)}
             if not found:
-                raise ConfigError(f"--only {word}: no variant, axis, choice or run of {self.name}; {self._has(word)}")
+                raise ConfigError(f"--only {word}: no variant, axis, choice or run of {self.name}{self._has(word)}")
             chosen |= found
         variants = tuple(each for each in self.variants if id(each) in chosen)
         of_runs = {each.name for each in variants}
@@ -286,11 +286,10 @@ class Plan:
     def _has(self, word: str) -> str:
         """What a word may have meant, and the rows; in quotes, as names hold commas."""
         names = list(dict.fromkeys(name for each in self.rows for name in _names(each)))
-        near = difflib.get_close_matches(word, names, 1)
         rows = list(dict.fromkeys(each.name for each in self.rows))
         more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
         listed = ", ".join(f"'{name}'" for name in rows[:MOST_NAMED])
-        return (f"did you mean '{near[0]}'? " if near else "") + f"It has {listed}{more}"
+        return spelling.hint(word, names, quote="'") + f"; it has {listed}{more}"
 
 
 def _names(each: Variant | Tuning) -> list[str]:

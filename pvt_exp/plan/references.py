@@ -1,11 +1,11 @@
 """Which published figures stand beside which row: a sweep's ``published:``, checked."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from pvt_exp.config import ConfigError, Document
 from pvt_exp.plan import called, published
 from pvt_exp.plan.published import Figure
+from pvt_exp.system import spelling
 
 Labels = Sequence[dict[str, str]]
 """How a sweep calls one row, axis -> choice; several where several blocks spell it."""
@@ -35,9 +35,8 @@ def resolve(
         if len(meant) > 1:
             problems.append(f"{place}several rows are called '{name}'; write {' or '.join(meant)}")
         elif not meant:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"did you mean '{near[0]}'" if near else f"it has {', '.join(list(names)[:12])}"
-            problems.append(f"{place}the sweep has no row '{name}'; {hint}")
+            hint = spelling.hint(name, names, f"it has {', '.join(list(names)[:12])}", quote="'")
+            problems.append(f"{place}the sweep has no row '{name}'{hint}")
         for reference in references:
             try:
                 figure = published.find(reference)

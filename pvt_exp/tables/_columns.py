@@ -3,7 +3,6 @@
 ``difference``, ``p`` and ``interval`` are of the first metric; ``difference(loss)`` is of another one.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel
 
 from pvt_exp.config import ConfigError
 from pvt_exp.config.metric_names import OF_A_METRIC, is_taken, word_of
+from pvt_exp.system import spelling
 from pvt_exp.tables import Cell, Column
 from pvt_exp.tables._costs import (
     COUNTS,
@@ -148,17 +148,12 @@ class Columns:
             return "setting", word
         if metric:
             return "metric", metric
-        near = difflib.get_close_matches(
-            word, [*WORDS, *map(word_of, self._found), *self._settings()], 1, 0.6 if self._found else 0.8
-        )
+        known = [*WORDS, *map(word_of, self._found), *self._settings()]
+        near = spelling.near(word, known, least=0.6 if self._found else 0.8)
         if not self._found and not near and _bare(word).isidentifier():
             return "metric", _bare(word)  # nothing is trained yet that could say which metrics there are
-        hint = (
-            f"did you mean {near[0]}"
-            if near
-            else f"it can be {', '.join([*WORDS, *map(word_of, self._found)])}, or a field of a run"
-        )
-        raise ConfigError(f"{field}: unknown column '{word}'; {hint}")
+        any_of = f"; it can be {', '.join([*WORDS, *map(word_of, self._found)])}, or a field of a run"
+        raise ConfigError(f"{field}: unknown column '{word}'{spelling.meant(near) or any_of}")
 
     def _found_as(self, word: str) -> str | None:
         """The metric that a word is the name of, or ``metrics.`` and the name; none: no result has it."""

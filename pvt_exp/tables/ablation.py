@@ -1,6 +1,5 @@
 """The ablation table: one row per variant, the base first, each metric over all seeds, and what is not comparable named."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -9,6 +8,7 @@ from pydantic import model_validator
 from pvt_exp.config import ConfigError
 from pvt_exp.config.metric_names import word_of
 from pvt_exp.plan import called
+from pvt_exp.system import spelling
 from pvt_exp.tables import Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, fill
 from pvt_exp.tables._marks import about, by_axis
@@ -71,7 +71,6 @@ class Settings(TableOf):
             for name in (called(labels), *(", ".join(label.values()) for label in labels if label)):
                 names.setdefault(name, line)
         if self.base not in names:
-            near = difflib.get_close_matches(self.base, names, 1)
-            hint = f"did you mean '{near[0]}'" if near else f"they are {some(names, 12)}"
-            raise ConfigError(f"base: no row is called '{self.base}'; {hint}")
+            hint = spelling.hint(self.base, names, f"they are {some(names, 12)}", quote="'")
+            raise ConfigError(f"base: no row is called '{self.base}'{hint}")
         return names[self.base]

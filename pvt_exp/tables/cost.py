@@ -1,6 +1,5 @@
 """The cost table: what each row costs. Sizes are counted; speeds are measured by calibration."""
 
-import difflib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from pvt_exp.config import ConfigError
 from pvt_exp.cost import Cost, NoCost
 from pvt_exp.cost.units import BYTES, COUNTS, Ladder, Unit, fitting
+from pvt_exp.system import spelling
 from pvt_exp.system.words import several
 from pvt_exp.tables import Cell, Column, Note, Source, Table, TableOf
 from pvt_exp.tables._columns import Columns, fill
@@ -154,9 +154,8 @@ def _others(words: Sequence[str], lines: Sequence[Line], notes: Notes) -> Column
         raise ConfigError(moved) from None
     for i, each in zip(places, found.shown, strict=True):  # a metric, which it may be as long as no result can say so
         if each.column.kind == "metric" and each.metric not in (*found_in(lines), *usual(lines)):
-            near = difflib.get_close_matches(words[i], WORDS, 1)
-            hint = f"did you mean {near[0]}" if near else f"it can be {', '.join([*WORDS, 'seconds', 'n'])}"
-            raise ConfigError(f"columns.{i}: unknown column '{words[i]}'; {hint}")
+            hint = spelling.hint(words[i], WORDS, f"it can be {', '.join([*WORDS, 'seconds', 'n'])}")
+            raise ConfigError(f"columns.{i}: unknown column '{words[i]}'{hint}")
     return found
 
 

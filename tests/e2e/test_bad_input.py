@@ -176,7 +176,7 @@ CASES = [
         "only what is not there",
         {},
         f"{DRIVE} --only depht",
-        ("--only depht: no variant, axis, choice or run of sweep; did you mean 'depth'? It has 'base', 'depth deeper'",),
+        ("--only depht: no variant, axis, choice or run of sweep; did you mean 'depth'; it has 'base', 'depth deeper'",),
     ),
     Bad("a state", {}, f"{DRIVE} --retry broken", ("--retry broken: one of failed, diverged, out_of_memory",)),
     Bad("a micro-batch", {}, f"{DRIVE} --micro-batch 5", ("--micro-batch 5: does not divide the run's ghost_",)),

@@ -260,7 +260,7 @@ def test_only_plans_the_named_variants(experiment: Path) -> None:
     with pytest.raises(ConfigError) as error:
         found.only(["dept"])
     rows = "'depth two, rate low', 'depth two, rate high', 'depth three, rate low', 'depth three, rate high'"
-    assert str(error.value).endswith(f"; did you mean 'depth'? It has {rows}")
+    assert str(error.value).endswith(f"; did you mean 'depth'; it has {rows}")
 
 
 def test_an_entry_of_a_list_that_an_earlier_step_set(experiment: Path) -> None:

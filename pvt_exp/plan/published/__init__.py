@@ -4,7 +4,6 @@ A file is a source, and a figure's reference is the path to it: ``v1/table2/PVT-
 ``v1.yaml``, ``v1/table3/1x/PVT-Small`` that of ``table3/1x``. Nothing here was measured by this project.
 """
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from pvt_exp import config
 from pvt_exp.config import ConfigError
+from pvt_exp.system import spelling
 
 Kind = Literal["paper", "readme", "third party"]
 FOLDER = Path(__file__).parent
@@ -69,9 +69,8 @@ def find(key: str) -> Figure:
         raise ConfigError(f"no published figures called '{key}'; a reference begins with {', '.join(sources())}")
     found = _figures(name)
     if key not in found:
-        near = difflib.get_close_matches(key, found, 1)
-        hint = f"did you mean {near[0]}" if near else f"{name} has {', '.join(_read(name)['tables'])}"
-        raise ConfigError(f"no published figure '{key}'; {hint}")
+        hint = spelling.hint(key, found, f"{name} has {', '.join(_read(name)['tables'])}")
+        raise ConfigError(f"no published figure '{key}'{hint}")
     return found[key]
 
 
