@@ -1,6 +1,8 @@
 """The verbs about single runs of the store: train them again, and remove them."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,28 +29,25 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Train runs again from the beginning, finished ones too; the old result stays beside the new one."""
-    from pvt_exp.cli import views
-    from pvt_exp.drive import session
-    from pvt_exp.drive.placing import DriverContext
+    from pvt_exp.cli import driving, views
 
     store.check(store_)
     runs = [store.load(store_ / run_id) for run_id in _found(store_, run_ids)]
     for run in runs:
         if outcome_of(store_, run.id).state in GOING:
             raise ConfigError(f"run {run.id} is being trained; pvt-exp stop ends its sweep")
-    launcher = training.launcher(choose.local_launcher())
-    placement = training.placement(training.loading(launcher.slots(), runs))
-    data = training.data or []
-    words = [*data, *_where_they_were(store_, runs, data)]
-    context = DriverContext(store_, launcher, placement, words, ("done", "stale", *ENDED))
+    again = ("done", "stale", *ENDED)
+    context = driving.context(training, store_, choose.local_launcher(), runs, retry=again)
+    words = [*context.data, *_where_they_were(store_, runs, context.data)]
+    context = replace(context, data=words)
     status, terminal = 0, console(beside=as_json)
     for name, plan in _plans(store_, runs).items():
         if any(store.is_start(store_ / run.id) for run in plan.runs):
             terminal.print(
                 f"{name}: runs that start from these keep what they learnt from the old weights", highlight=False
             )
-        status = max(status, session.train(terminal, plan, context))
-        if status == session.INTERRUPTED:
+        status = max(status, driving.train(terminal, plan, context))
+        if status == driving.INTERRUPTED:
             break
     if as_json:
         views.print_json(views.retrained_json(store_, [run.id for run in runs]))
@@ -106,7 +105,7 @@ def _plans(runs: Path, chosen: list[Run]) -> dict[str, Plan]:
     }
 
 
-def _where_they_were(runs: Path, chosen: list[Run], data: list[str]) -> list[str]:
+def _where_they_were(runs: Path, chosen: list[Run], data: Sequence[str]) -> list[str]:
     """Words like those after ``--data``, of data sets of which only the newest attempt knows where they lie."""
     told, found = site.places(data), {}
     for run in chosen:

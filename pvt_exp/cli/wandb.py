@@ -114,9 +114,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train one planned run of a sweep: what the agents of `wandb sweep` start."""
-    from pvt_exp.cli import views
-    from pvt_exp.drive import session
-    from pvt_exp.drive.placing import DriverContext
+    from pvt_exp.cli import driving, views
     from pvt_exp.tracking import sweep as wandb_sweep
 
     wanted = [word.removeprefix("run=") for word in words if word.startswith("run=")]
@@ -127,16 +125,12 @@ def run(
     overrides = [word for word in words if not word.startswith("run=")]
     settings, planned = Chosen(overrides, store_, seeds).read(sweep)
     single = wandb_sweep.alone(planned, wanted[0])
-    launcher = agent.launcher(settings.launcher)
-    if not launcher.slots()[0].gpus:
-        launcher = launcher.model_copy(update={"cpu_slots": 1})
-    placement = agent.placement(agent.loading(launcher.slots(), single.order))
+    retry = agent.retry or ()
+    context = driving.context(agent, store_, settings.launcher, single.order, retry=retry, alone=True)
     if "WANDB_SWEEP_ID" in os.environ:
-        tracking = placement.tracking.model_copy(update={"agent": single.runs[0].id})
-        placement = placement.model_copy(update={"tracking": tracking})
-    terminal = console(beside=as_json)
-    context = DriverContext(store_, launcher, placement, agent.data or (), agent.retry or ())
-    status = session.train(terminal, single, context)
+        tracking = context.placement.tracking.model_copy(update={"agent": single.runs[0].id})
+        context = replace(context, placement=context.placement.model_copy(update={"tracking": tracking}))
+    status = driving.train(console(beside=as_json), single, context)
     if as_json:
         views.print_json(views.single_json(store_, single.runs[0].id))
     raise SystemExit(status)

@@ -1,4 +1,5 @@
 """One sweep, driven: what is to be trained is launched, watched, tried again and shown.
 
-Begin with `session` (one call of the command), then `driver` (the loop over its runs).
+Begin with `session` (one call of the command), then `checks` (before anything is launched) and `driver` (the loop over the
+runs).
 """

@@ -43,7 +43,7 @@ class Turn:
 
 
 class View:
-    """Shows a `Board`; a context manager whose `show` is what `driver.drive` calls."""
+    """Shows what is driven: lines, and while it is entered a `Board`, by `show`, which `driver.drive` calls."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -56,10 +56,15 @@ class View:
 
     @property
     def seconds(self) -> float:
-        """Since the view was made."""
+        """Since runs were driven first."""
         return time.monotonic() - self._begun
 
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def __enter__(self) -> "View":
+        self._begun = self._last_line = time.monotonic()
         if self.live:
             self.live.start()
         return self

@@ -111,24 +111,6 @@ def _group(one: Study) -> Group:
     return Group(one.tuning.name, runs, {trial.run.id: trial.name for trial in one.trials}, one.tuning.tune.trials)
 
 
-def check(plan: Plan, runs: Path) -> None:
-    """That what was begun goes on as it was begun.
-
-    Raises:
-        ConfigError: if a study of this sweep was interrupted, and its space or what searches it has changed since.
-    """
-    problems = []
-    for each in plan.undecided:
-        if (found := trial_record.interrupted(runs, each, plan.name)) is not None:
-            folder, differ = found
-            problems.append(
-                f"tune: {each.name} has trials of another {' and '.join(differ)}, interrupted before a choice: go on with "
-                f"that one, or remove {folder} to begin anew (its runs stay)"
-            )
-    if problems:
-        raise ConfigError(problems)
-
-
 def outdated(plan: Plan, runs: Path, fingerprints: Mapping[Dataset, str]) -> dict[str, str]:
     """Variants whose values were chosen on other data than those at hand: name to what is wrong."""
     found = {}

@@ -146,3 +146,9 @@ def test_text_is_written_in_one_way() -> None:
 def test_json_with_letters_beyond_ascii_is_made_where_escapes_are_known() -> None:
     found = {path.stem for path in (ROOT / "pvt_exp").rglob("*.py") if "ensure_ascii" in path.read_text()}
     assert found == {"files", "streams"}, "files.dump writes it, streams.print_json prints it"
+
+
+def test_only_the_view_of_a_driver_prints() -> None:
+    """What is driven is returned, and the command line prints it; meanwhile lines and boards go to `drive.live.View`."""
+    prints = re.compile(r"\bprint\(|\bconsole\b|import rich|from rich|sys\.std(?:out|err)")
+    assert {path.stem for path in (ROOT / "pvt_exp/drive").glob("*.py") if prints.search(path.read_text())} == {"live"}

@@ -9,7 +9,10 @@ import pytest
 from rich.console import Console
 
 from pvt_exp import config
-from pvt_exp.drive import session
+from pvt_exp.cli import driving
+from pvt_exp.config.placement import Placement
+from pvt_exp.drive.placing import DriverContext
+from pvt_exp.launchers import local
 from pvt_exp.plan import expand
 from pvt_exp.store import trial_record
 from tests.unit.test_recovery import SWEEP
@@ -31,8 +34,8 @@ def test_old_values_are_kept_and_named(experiment: Path, monkeypatch: pytest.Mon
     planned.runs[0].dataset.make(Path("data/shapes"))
     console = Console(file=io.StringIO(), record=True, width=400)
     with pytest.raises(config.ConfigError, match=r"were chosen on data 0123; at hand are .*; --retry stale"):
-        session.choose_again(console, planned, runs, (), ())
-    assert session.choose_again(console, planned, runs, (), ("stale",))
+        driving.choose_again(console, planned, DriverContext(runs, local.Settings(), Placement()))
+    assert driving.choose_again(console, planned, DriverContext(runs, local.Settings(), Placement(), (), ("stale",)))
     said = console.export_text()
     kept = sorted(runs.glob("tuning/*/choice.set-aside-*.json"))
     assert len(kept) == 2

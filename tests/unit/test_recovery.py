@@ -12,11 +12,12 @@ from rich.console import Console
 
 from pvt_exp import config, store
 from pvt_exp.cli import console as cli
-from pvt_exp.cli import views
+from pvt_exp.cli import driving, views
 from pvt_exp.cli.views.why import why_json
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.sweep import Policy
 from pvt_exp.drive import registry, session
+from pvt_exp.drive.live import View
 from pvt_exp.drive.placing import DriverContext
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, expand
@@ -103,7 +104,7 @@ def train(planned: Plan, launcher: Scripted | None = None, smoke: bool = False, 
     console = Console(width=200, record=True, file=io.StringIO())
     placement = Placement(tracking=Tracking(mode="disabled"))
     context = DriverContext(Path("runs"), launcher or Scripted(), placement, policy=Policy.model_validate(policy))
-    status = session.train(console, planned, context, smoke)
+    status = driving.train(console, planned, context, smoke)
     return status, console.export_text()
 
 
@@ -132,7 +133,7 @@ class Interrupted(Scripted):
 
 def test_what_is_done_is_counted_when_all_has_ended(planned: Plan) -> None:
     status, said = train(planned, Interrupted())
-    assert status == session.INTERRUPTED
+    assert status == driving.INTERRUPTED
     assert "stopped: 1 of 4 runs are done, 3 are left" in said
 
 
@@ -307,8 +308,21 @@ def test_a_reason_with_signs_of_markup_is_printed_as_it_is(planned: Plan, monkey
     monkeypatch.setattr(terminal, "file", io.StringIO())
     monkeypatch.setattr(terminal, "record", True)
     placement = Placement(tracking=Tracking(mode="disabled"))
-    assert session.train(terminal, planned, DriverContext(Path("runs"), Scripted(), placement)) == 1
+    assert driving.train(terminal, planned, DriverContext(Path("runs"), Scripted(), placement)) == 1
     assert reason in terminal.export_text()
+
+
+def test_what_became_of_a_sweep_is_returned_as_data(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    SCRIPT[planned.runs[0].id] = [("failed", "KeyError: 'x'")]
+    policy = Policy(on_error="stop")
+    context = DriverContext(Path("runs"), Scripted(places=((),)), Placement(), policy=policy)
+    driven = session.train(planned, context, View(Console(file=io.StringIO())))
+    assert (driven.end, driven.launched, driven.trained) == ("halted", True, 1)
+    assert driven.why == f"on_error: stop, and {planned.runs[0].id} failed: KeyError: 'x'"
+    assert {seen.id: seen.state for seen in driven.outcomes.values()} == {
+        run.id: "failed" if run is planned.runs[0] else "pending" for run in planned.runs
+    }
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_sweep_can_stop_at_the_first_error(planned: Plan) -> None:

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from pvt_exp import store
+from pvt_exp.cli import driving
 from pvt_exp.config import ConfigError
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.sweep import Policy
-from pvt_exp.drive import session
 from pvt_exp.drive.placing import DriverContext
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
 from pvt_exp.plan import Plan, expand
@@ -82,7 +82,7 @@ def train(planned: Plan, *retry: str, data: tuple[str, ...] = ()) -> tuple[int, 
     """The exit status, and what is said."""
     console = Console(width=200, record=True, file=io.StringIO())
     placement = Placement(tracking=Tracking(mode="disabled"))
-    status = session.train(
+    status = driving.train(
         console, planned, DriverContext(Path("runs"), Pretends(), placement, data, retry, Policy(retries=0))
     )
     return status, console.export_text()

@@ -8,10 +8,9 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from pvt_exp.cli import views
+from pvt_exp.cli import driving, views
 from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.space import Tune, Values
-from pvt_exp.drive import session
 from pvt_exp.drive.placing import DriverContext
 from pvt_exp.plan import expand
 from pvt_exp.store import trial_record
@@ -97,7 +96,7 @@ def test_an_end_is_told(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> No
     console = Console(width=200, record=True, file=io.StringIO())
     placement = Placement(tracking=Tracking(mode="disabled"))
     planned = expand.load(Path("sweep.yaml"))[1]
-    assert session.tune(console, planned, DriverContext(Path("runs"), Scripted(), placement)) == 0
+    assert not driving.tune(console, planned, DriverContext(Path("runs"), Scripted(), placement)).undecided
     end = "is at the lower end of its range"
     due = f"optim.lr 0.001 {end}, epochs 2 {end}; better values may lie beyond"
     assert f": chosen {due}" in console.export_text(), "all trials score the same, and the first is chosen"
