@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from pvt_exp.cli import views
-from pvt_exp.cli.options import Agent, Training
+from pvt_exp.cli.options import Agent, Training, data_sets
 from pvt_exp.config.run import Run
 from pvt_exp.config.sweep import Policy
 from pvt_exp.drive import session
@@ -47,7 +47,7 @@ def context(
     if alone and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})
     placement = typed.placement(typed.loading(launcher.slots(), runs))
-    return DriverContext(store_, launcher, placement, typed.data or (), retry, policy or Policy())
+    return DriverContext(store_, launcher, placement, data_sets(typed.data), retry, policy or Policy())
 
 
 def choose_again(terminal: Console, planned: Plan, context: DriverContext) -> bool:

@@ -9,7 +9,7 @@ import typer
 
 from pvt_exp.cli.options import Data, Json
 from pvt_exp.config import ConfigError
-from pvt_exp.plan import site
+from pvt_exp.plan import data_sets
 
 Folder = Annotated[
     Path, typer.Argument(metavar="[FOLDER]", readable=False, help="The project's folder; made if need be.")
@@ -55,7 +55,7 @@ def init(
     if as_json:
         views.print_json(told)
         return
-    for line in site.in_words({there.dataset: there.facts}):
+    for line in data_sets.in_words({there.dataset: there.facts}):
         print(line)
     others = f"; also possible: --task {' or '.join(there.other_tasks)}" if there.other_tasks else ""
     print(f"task {there.task}: {there.in_words}{others}")

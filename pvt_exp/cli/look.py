@@ -12,10 +12,11 @@ from pvt_exp import cost as pricing
 from pvt_exp import launchers, store
 from pvt_exp.cli import choose, looked
 from pvt_exp.cli.console import console
-from pvt_exp.cli.options import RUNS, Chosen, Json, Places, RunId, Store, SweepFile
+from pvt_exp.cli.options import RUNS, Chosen, Json, Places, RunId, Store, SweepFile, data_sets
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
-from pvt_exp.plan import Plan, site
+from pvt_exp.plan import Plan
+from pvt_exp.plan.data_sets import in_words
 from pvt_exp.store import trial_record
 from pvt_exp.system import files
 
@@ -48,7 +49,8 @@ def plan(
         choose.worker_number(on.workers)
     settings, planned = chosen.read(sweep)
     store_ = chosen.store
-    found, facts, of_data = looked.look(planned, store_, on.data or ())
+    data = data_sets(on.data)
+    found, at_hand, of_data = looked.look(planned, store_, data)
     if planned.file is not None and (line := store.same_name_in_words(store_, planned.name, planned.file)):
         print(f"note: {line}", file=sys.stderr)
     tried = trial_record.progress(planned, store_)
@@ -61,12 +63,12 @@ def plan(
     if cost or calibrate:
         launcher, loading = places()
         placement = choose.placement("disabled", workers=loading, micro_batch=on.micro_batch)
-        told = estimate.of(planned, found, tried, store_, launcher, placement, on.data or (), calibrate)
+        told = estimate.of(planned, found, tried, store_, launcher, placement, data, calibrate)
     if as_json:
         views.print_json({**views.plan_json(planned, found, tried, told), **of_data})
     else:
         views.print_plan(console(), planned, found, tried, None if all_ else 40)
-        for line in (*site.in_words(facts), *(f"cannot be trained on: {line}" for line in of_data["unfit"])):
+        for line in (*in_words(at_hand.facts), *(f"cannot be trained on: {line}" for line in of_data["unfit"])):
             console().print(line, highlight=False, markup=False, soft_wrap=True)
         if told is not None:
             views.print_estimate(console(), planned, told, None if all_ else 40)
@@ -98,7 +100,7 @@ def status(
         views.print_json(found) if as_json else views.print_store(console(), found, store_)
         return
     _, planned = chosen.read(sweep)
-    there = looked.look(planned, store_, ())
+    there = looked.look(planned, store_, data_sets(None))
     found = views.status_json(planned, store_, there.outcomes, trial_record.progress(planned, store_))
     views.print_json({**found, **there.data}) if as_json else views.print_status(console(), found)
 

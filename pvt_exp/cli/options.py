@@ -14,8 +14,9 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.config.sweep import Sweep
 from pvt_exp.launchers import Slot
-from pvt_exp.plan import Plan
+from pvt_exp.plan import Plan, site
 from pvt_exp.plan import table_suffix as naming
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store.states import ENDED
 
 # readable=False: what cannot be read is told by us, as all else is
@@ -96,6 +97,11 @@ class Chosen:
         """What of a sweep its table holds, for the names of its files; empty: all of it, as its file has it."""
         other = self.seeds or "" if planned.seeds != settings.seeds else ""
         return naming.name(self.only or (), other, self.overrides or (), best)
+
+
+def data_sets(data: Data) -> DataSets:
+    """The data sets of this command; ConfigError for a word that is no NAME=PATH, or no folder."""
+    return DataSets(site.places(data or ()))
 
 
 @dataclass(frozen=True)

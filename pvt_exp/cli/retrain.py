@@ -1,7 +1,6 @@
 """The verbs about single runs of the store: train them again, and remove them."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,8 @@ from pvt_exp.cli.console import console
 from pvt_exp.cli.options import RUNS, Json, Store, Training
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
-from pvt_exp.plan import Plan, Variant, site
+from pvt_exp.plan import Plan, Variant
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.states import ENDED, GOING
 from pvt_exp.system.words import several
@@ -38,8 +38,8 @@ def retrain(
             raise ConfigError(f"run {run.id} is being trained; pvt-exp stop ends its sweep")
     again = ("done", "stale", *ENDED)
     context = driving.context(training, store_, choose.local_launcher(), runs, retry=again)
-    words = [*context.data, *_where_they_were(store_, runs, context.data)]
-    context = replace(context, data=words)
+    data = DataSets(context.data.flags, _where_they_were(store_, runs, context.data))
+    context = replace(context, data=data)
     status, terminal = 0, console(beside=as_json)
     for name, plan in _plans(store_, runs).items():
         if any(store.is_start(store_ / run.id) for run in plan.runs):
@@ -105,12 +105,7 @@ def _plans(runs: Path, chosen: list[Run]) -> dict[str, Plan]:
     }
 
 
-def _where_they_were(runs: Path, chosen: list[Run], data: Sequence[str]) -> list[str]:
-    """Words like those after ``--data``, of data sets of which only the newest attempt knows where they lie."""
-    told, found = site.places(data), {}
-    for run in chosen:
-        place = store.data_of(runs / run.id)
-        known = run.dataset.made or site.locate(run.dataset, told, site.load()) is not None
-        if place is not None and not known:
-            found[run.dataset.name] = f"{run.dataset.name}={place}"
-    return list(found.values())
+def _where_they_were(runs: Path, chosen: list[Run], data: DataSets) -> dict[str, Path]:
+    """The folders of data sets of which only the newest attempt knows where they lie."""
+    places = {run.dataset.name: store.data_of(runs / run.id) for run in chosen if data.locate(run.dataset) is None}
+    return {name: Path(place) for name, place in places.items() if place is not None}

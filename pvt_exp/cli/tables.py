@@ -13,9 +13,10 @@ from rich.console import Console
 from pvt_exp import config, store
 from pvt_exp.cli import looked
 from pvt_exp.cli.console import console, typed
-from pvt_exp.cli.options import TABLES, Chosen, Data, Json, Latex, Out
+from pvt_exp.cli.options import TABLES, Chosen, Data, Json, Latex, Out, data_sets
 from pvt_exp.config import ConfigError, Document, Keys, split
-from pvt_exp.plan import Plan, site
+from pvt_exp.plan import Plan
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store.outcome import other_data
 from pvt_exp.system.words import several
 from pvt_exp.tables import Source, Table, TableOf
@@ -59,16 +60,18 @@ def report(
 
     store_ = chosen.store
     store.check(store_)
-    document = config.read(file)
+    document, at_hand = config.read(file), data_sets(data)
     if is_page := "tables" in document.value:
         if chosen.overrides or chosen.seeds or chosen.only or best or figures:
             options_ = "overrides, --seeds, --only, --best and --figures"
             raise ConfigError(f"{file}: {options_} are for a sweep; a report says what it shows")
-        title, tables, unfinished = _page(file, document, store_, data)
+        title, tables, unfinished = _page(file, document, store_, at_hand)
+        source = None
         called, part = file.stem, ""
     else:
-        title, tables, unfinished, part = _sweep(file, chosen, best, data)
-        called = title
+        source, table, unfinished, part = _sweep(file, chosen, best, at_hand)
+        title = called = source.plan.name
+        tables = [table]
     folder = folder_of(out, called, file)
     if check:
         one = [] if is_page else [committed.check(tables[0], folder, part=part)]
@@ -86,8 +89,8 @@ def report(
         unfinished.append(held)
     else:
         paths = _write(title, tables, folder, file, latex, part, is_page)
-    if figures and (paths or unfinished[:-1]):  # else finished pictures would be replaced
-        drawn, lacking = _figures(file, chosen, data, folder, part)
+    if figures and source is not None and (paths or unfinished[:-1]):  # else finished pictures would be replaced
+        drawn, lacking = drawing.write(source.plan, source.outcomes, store_, folder, part)
         paths, unfinished = paths + drawn, unfinished + lacking
     if as_json:
         views.print_json({"tables": list(map(writer.as_json, tables))} if is_page else writer.as_json(tables[0]))
@@ -128,14 +131,12 @@ Made = tuple[str, list[Table], list[str]]
 """A title, the tables, and what is to be told of sweeps of which nothing is finished."""
 
 
-def _sweep(
-    file: Path, chosen: Chosen, best: bool, data: Sequence[str] | None
-) -> tuple[str, list[Table], list[str], str]:
+def _sweep(file: Path, chosen: Chosen, best: bool, data: DataSets) -> tuple[Source, Table, list[str], str]:
     from pvt_exp.tables.ablation import Settings as Ablation
 
     settings, planned = chosen.read(file)
     store_ = chosen.store
-    there = looked.look(planned, store_, data or ())
+    there = looked.look(planned, store_, data)
     source = Source(planned, there.outcomes)
     table = Ablation(sweep=str(file), epoch="best" if best else "last").build([source])
     part = chosen.part(settings, planned, best)
@@ -143,7 +144,7 @@ def _sweep(
         print(f"note: {told}", file=sys.stderr)
     if planned.file is not None and (told := store.same_name_in_words(store_, planned.name, planned.file)):
         print(f"note: {told}", file=sys.stderr)
-    return planned.name, [table], _unfinished(source, file, store_), part
+    return source, table, _unfinished(source, file, store_), part
 
 
 def folder_of(out: Path, name: str, file: Path) -> Path:
@@ -156,17 +157,7 @@ def folder_of(out: Path, name: str, file: Path) -> Path:
     return folder
 
 
-def _figures(
-    file: Path, chosen: Chosen, data: Sequence[str] | None, folder: Path, part: str
-) -> tuple[list[Path], list[str]]:
-    from pvt_exp.report import figures
-
-    _, planned = chosen.read(file)
-    outcomes = looked.look(planned, chosen.store, data or ()).outcomes
-    return figures.write(planned, outcomes, chosen.store, folder, part)
-
-
-def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | None) -> Made:
+def _page(file: Path, document: Document, store_: Path, data: DataSets) -> Made:
     from pvt_exp.report.page import Report
 
     page = config.validate(Report, document)
@@ -177,7 +168,7 @@ def _page(file: Path, document: Document, store_: Path, data: Sequence[str] | No
             for reading in shown.sweeps:
                 if reading not in read:
                     _, planned = Chosen(store=store_).read(config.beside(file, reading))
-                    there = looked.look(planned, store_, data or ())
+                    there = looked.look(planned, store_, data)
                     read[reading] = Source(planned, there.outcomes)
                     if line := stale(planned, there, store_):
                         print(f"note: {line}", file=sys.stderr)
@@ -239,12 +230,12 @@ def _show(console: Console, tables: Sequence[Table], paths: Sequence[Path]) -> N
         console.print(str(path), highlight=False, soft_wrap=True)
 
 
-def standing(planned: Plan, store_: Path, data: Sequence[str] | None) -> dict[str, Any]:
+def standing(planned: Plan, store_: Path, data: DataSets) -> dict[str, Any]:
     """How the runs of a sweep stand: the fields of ``status SWEEP --json``."""
     from pvt_exp.cli import views
     from pvt_exp.store import trial_record
 
-    there = looked.look(planned, store_, data or ())
+    there = looked.look(planned, store_, data)
     return {
         **views.status_json(planned, store_, there.outcomes, trial_record.progress(planned, store_)),
         **there.data,
@@ -257,7 +248,7 @@ def write(
     store_: Path,
     out: Path,
     shown: TableOf,
-    data: Sequence[str] | None = None,
+    data: DataSets,
     latex: "WrittenAs" = "plain",
     part: str = "",
 ) -> tuple[Table, list[Path]]:
@@ -268,7 +259,7 @@ def write(
     from pvt_exp import report as writer
     from pvt_exp.report import kept, own_folder
 
-    there = looked.look(planned, store_, data or ())
+    there = looked.look(planned, store_, data)
     table = shown.build([Source(planned, there.outcomes)])
     told = stale(planned, there, store_)
     held = None if told else kept.in_words(kept.lacking(table, out, part), out)
@@ -291,7 +282,7 @@ def stale(planned: Plan, there: looked.Looked, store_: Path) -> str | None:
         return None
     first = there.outcomes[runs[0].id]
     said = f"{len(runs)} of {several(len(planned.runs), 'run')} of {planned.name} are stale: {first.reason}"
-    others = other_data(runs[0], first.result, site.fingerprints(there.facts))[-1:]
+    others = other_data(runs[0], first.result, there.at_hand.fingerprints)[-1:]
     names = [dataset.name for dataset, _, _ in others]
     places = [(each["name"], each["folder"]) for each in there.data["data"] if each["name"] in names]
     for name, folder in places[:1]:

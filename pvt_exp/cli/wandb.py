@@ -73,7 +73,7 @@ def sweep(
     _, planned = replace(chosen, only=None).read(sweep)
     asked = planned.only(chosen.only) if chosen.only else planned
     _refuse_undecided(asked)
-    found = looked.look(asked, chosen.store, agent.data or ()).outcomes
+    found = looked.look(asked, chosen.store, options.data_sets(agent.data)).outcomes
     left = [run.id for run in asked.runs if found[run.id].state != "done"]
     say = partial(print, file=sys.stderr if as_json else sys.stdout)
     told = wandb_sweep.Told(planned.name, len(asked.runs), left)

@@ -14,7 +14,8 @@ from pvt_exp.config.run import Run
 from pvt_exp.cost import Cost, NoCost, calibration
 from pvt_exp.cost.calibration import Hours, Throughput
 from pvt_exp.launchers import Launcher, Slot
-from pvt_exp.plan import Plan, site
+from pvt_exp.plan import Plan
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store import attempts, progress
 from pvt_exp.store.outcome import Outcome
 from pvt_exp.store.states import GOING, RETRYABLE
@@ -57,7 +58,7 @@ def of(
     runs: Path,
     launcher: Launcher,
     placement: Placement,
-    data: Sequence[str],
+    data: DataSets,
     calibrate: bool,
 ) -> Estimate:
     """Count every row; calibrate what was not, if asked to; ``tried`` is `tuned.progress`. A row that fails is told.
@@ -67,7 +68,7 @@ def of(
     """
     places = launcher.slots()
     slot = places[0]
-    roots, facts, problems = site.inspect(plan, site.places(data), site.load())
+    roots, facts, problems = data.of(plan)
     groups = calibration.groups(plan)
     costs = cost.each([_placed(row.first, placement) for row in plan.rows])
     failed = {

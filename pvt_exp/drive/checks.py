@@ -8,10 +8,10 @@ from pvt_exp import store
 from pvt_exp.config import ConfigError
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
-from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.drive.placing import DriverContext, Where, start_of
 from pvt_exp.launchers import Launcher
-from pvt_exp.plan import Plan, site
+from pvt_exp.plan import Plan
+from pvt_exp.plan.data_sets import AtHand
 from pvt_exp.store import trial_record
 from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.results import kept_weights, refuse_other_format
@@ -23,16 +23,14 @@ class Checked(NamedTuple):
     """What there is on this machine for the runs of a plan."""
 
     where: Where
-    facts: dict[Dataset, Facts]
-    problems: Mapping[Dataset, Sequence[str]]
-    """Why data cannot be trained on."""
+    data: AtHand
 
     def require(self, to_do: Iterable[Run]) -> None:
         """Raise ConfigError where runs cannot be trained on their data, or lack the weights that they start from."""
         problems = dict.fromkeys(
             problem
             for run in to_do
-            for problem in (*self.problems.get(run.dataset, ()), *_lacks_weights(self.where.store, run))
+            for problem in (*self.data.problems.get(run.dataset, ()), *_lacks_weights(self.where.store, run))
         )
         if problems:
             raise ConfigError(problems)
@@ -43,9 +41,9 @@ def check(planned: Plan, context: DriverContext) -> Checked:
     if (why := machine.lacks_for_training()) is not None:
         raise ConfigError(why)
     _shares(planned, context.placement, context.launcher)
-    roots, facts, problems = site.inspect(planned, site.places(context.data), site.load())
+    data = context.data.of(planned)
     store.check(context.store)
-    return Checked(context.with_data(roots, site.fingerprints(facts)), facts, problems)
+    return Checked(context.with_data(data), data)
 
 
 def retried(words: Sequence[str]) -> tuple[State, ...]:

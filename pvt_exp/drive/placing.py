@@ -11,6 +11,7 @@ from pvt_exp.config.sweep import Policy
 from pvt_exp.datasets import Dataset
 from pvt_exp.launchers import Launcher, Slot
 from pvt_exp.plan import Plan
+from pvt_exp.plan.data_sets import AtHand, DataSets
 from pvt_exp.store.results import kept_weights
 from pvt_exp.tracking import labels
 
@@ -23,15 +24,15 @@ class DriverContext:
     launcher: Launcher
     placement: Placement
     """What all runs share: workers, tracking, keep, command."""
-    data: Sequence[str] = ()
-    """The words after ``--data``."""
+    data: DataSets = field(default_factory=DataSets)
+    """Where data are, and what is known of them."""
     retry: Sequence[str] = ()
     """The words after ``--retry``."""
     policy: Policy = field(default_factory=Policy)
 
-    def with_data(self, roots: dict[str, Path], fingerprints: dict[Dataset, str]) -> "Where":
+    def with_data(self, data: AtHand) -> "Where":
         """The same with the data that were found."""
-        return Where(self.store.resolve(), self.launcher, roots, fingerprints, self.placement, self.policy)
+        return Where(self.store.resolve(), self.launcher, data.roots, data.fingerprints, self.placement, self.policy)
 
 
 @dataclass(frozen=True)

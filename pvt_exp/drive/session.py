@@ -22,7 +22,7 @@ from pvt_exp.drive.live import View
 from pvt_exp.drive.placing import DriverContext, Where, place, start_of
 from pvt_exp.drive.state import SweepState
 from pvt_exp.launchers import at_once
-from pvt_exp.plan import Plan, site
+from pvt_exp.plan import Plan, data_sets
 from pvt_exp.store import code_changes, status, trial_record
 from pvt_exp.store.outcome import Outcome
 from pvt_exp.store.states import GOING, RETRYABLE, State
@@ -128,7 +128,7 @@ def tune(planned: Plan, context: DriverContext, view: View) -> Tuned:
             f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
             f"{ended} known already; at once: {at_once(context.launcher, context.placement.workers)}"
         )
-        for line in (*_about_links(runs), *site.in_words(found.facts)):
+        for line in (*_about_links(runs), *data_sets.in_words(found.data.facts)):
             view.say(line)
         searches.look(state.board())
         driven = _drive(view, state, found.where, again, searches)
@@ -150,8 +150,7 @@ def choose_again(planned: Plan, context: DriverContext) -> dict[str, Path]:
     """
     if all(each.chosen is None for each in planned.tunings):
         return {}
-    _, facts, _ = site.inspect(planned, site.places(context.data), site.load())
-    outdated = tuning.outdated(planned, context.store, site.fingerprints(facts))
+    outdated = tuning.outdated(planned, context.store, context.data.of(planned).fingerprints)
     if outdated and "stale" not in context.retry:
         raise ConfigError(f"{problem}; --retry stale chooses anew" for problem in outdated.values())
     tunings = [each for each in planned.tunings if each.name in outdated]
@@ -189,7 +188,8 @@ def _announced(
         + f"; at once: {at_once(context.launcher, context.placement.workers)}"
     )
     yield from _about_links(context.store)
-    yield from site.in_words({run.dataset: found.facts[run.dataset] for run in to_do if run.dataset in found.facts})
+    facts = found.data.facts
+    yield from data_sets.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts})
 
 
 def _about_links(runs: Path) -> list[str]:

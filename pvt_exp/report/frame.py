@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pvt_exp import cost, store
 from pvt_exp.config.metric_names import word_of
 from pvt_exp.config.run import Run
-from pvt_exp.plan import Plan, Variant, expand, site
+from pvt_exp.plan import Plan, Variant, expand
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store import status, trial_record
 from pvt_exp.store.outcome import Outcome
 
@@ -55,8 +56,7 @@ def results(
     place = Path(runs)
     find, choose = partial(store.find, place), partial(trial_record.choice, place)
     plan = expand.load(Path(sweep), overrides, seeds, find, choose, cost)[1]
-    _, facts, _ = site.inspect(plan, data or {}, site.load())
-    seen = status.outcomes(place, plan, site.fingerprints(facts))
+    seen = status.outcomes(place, plan, DataSets(data).of(plan).fingerprints)
     taken = TAKEN.union(*(map(word_of, each.result["metrics"]) for each in seen.values() if each.result))
     rows = [_row(plan, each, run, seen[run.id], taken) for each in plan.variants for run in each.runs]
     frame = pandas.DataFrame(rows)

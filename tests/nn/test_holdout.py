@@ -15,7 +15,7 @@ from pvt_exp.config.space import Holdout
 from pvt_exp.datasets.shapes import Settings as Shapes
 from pvt_exp.nn.data import look
 from pvt_exp.nn.data.holdout import Part, facts_of, open_split
-from pvt_exp.plan import site
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store import attempts
 from pvt_exp.store.results import read_result
 from pvt_exp.train import fit
@@ -90,7 +90,7 @@ def seen(run: Run, root: Path, split: Any) -> set[int]:
 
 def told(run: Run, root: Path) -> dict[str, tuple[str, ...]]:
     """What is said of a run's two parts, at launch; the result says the same."""
-    _, facts, problems = site.inspect(plan.single(run, "x"), {run.dataset.name: str(root)}, site.load())
+    _, facts, problems = DataSets({run.dataset.name: str(root)}).of(plan.single(run, "x"))
     assert not problems
     of_run = facts_of(run, root, run.dataset.inspect(root)).left_out
     lines = facts[run.dataset].left_out

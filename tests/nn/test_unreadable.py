@@ -15,7 +15,7 @@ from pvt_exp.config.metrics import described
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import _pictures
-from pvt_exp.plan import site
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.system import files
 from pvt_exp.train import fit
 from tests.examples import coco
@@ -83,11 +83,7 @@ def tear(paths: list[Path]) -> None:
 
 def problems(each: Run, root: Path) -> list[str]:
     """What is said before anything is launched."""
-    return [
-        line
-        for lines in site.inspect(plan.single(each, "x"), {"d": str(root)}, site.load())[2].values()
-        for line in lines
-    ]
+    return [line for lines in DataSets({"d": str(root)}).of(plan.single(each, "x")).problems.values() for line in lines]
 
 
 def get_ready(each: Run, root: Path) -> fit.Ready:

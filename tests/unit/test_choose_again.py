@@ -14,6 +14,7 @@ from pvt_exp.config.placement import Placement
 from pvt_exp.drive.placing import DriverContext
 from pvt_exp.launchers import local
 from pvt_exp.plan import expand
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store import trial_record
 from tests.unit.test_recovery import SWEEP
 
@@ -35,7 +36,9 @@ def test_old_values_are_kept_and_named(experiment: Path, monkeypatch: pytest.Mon
     console = Console(file=io.StringIO(), record=True, width=400)
     with pytest.raises(config.ConfigError, match=r"were chosen on data 0123; at hand are .*; --retry stale"):
         driving.choose_again(console, planned, DriverContext(runs, local.Settings(), Placement()))
-    assert driving.choose_again(console, planned, DriverContext(runs, local.Settings(), Placement(), (), ("stale",)))
+    assert driving.choose_again(
+        console, planned, DriverContext(runs, local.Settings(), Placement(), DataSets(), ("stale",))
+    )
     said = console.export_text()
     kept = sorted(runs.glob("tuning/*/choice.set-aside-*.json"))
     assert len(kept) == 2

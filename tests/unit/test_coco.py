@@ -13,10 +13,10 @@ from PIL import Image
 from pycocotools import mask as rle
 
 from pvt_exp.config import DataError
-from pvt_exp.config.placement import Site
 from pvt_exp.datasets.coco import Settings
 from pvt_exp.nn.data.coco import check
-from pvt_exp.plan import expand, site
+from pvt_exp.plan import expand
+from pvt_exp.plan.data_sets import DataSets
 from tests.conftest import EXPERIMENT
 from tests.examples.coco import CATEGORIES, COMPRESSED, RUNS, box, images, put, train, val
 
@@ -623,6 +623,6 @@ def test_a_mapping_of_categories_goes_through_a_plan(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text("base: base.yaml\nseeds: [0, 1]\nblocks: [{variants: {deep: {epochs: 3}}}]\n")
     planned = expand.load(tmp_path / "sweep.yaml")[1]
     root = put(tmp_path / "data", train=placeholder(), val=val())
-    _, facts, problems = site.inspect(planned, {"coco": str(root)}, Site())
+    _, facts, problems = DataSets({"coco": str(root)}).of(planned)
     assert problems == {}
     assert [found.classes for found in facts.values()] == [("cat", "dog")]

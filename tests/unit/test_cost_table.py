@@ -18,6 +18,7 @@ from pvt_exp.cost import Cost, NoCost, calibration, estimate
 from pvt_exp.cost.calibration import Throughput
 from pvt_exp.datasets import Facts
 from pvt_exp.plan import expand
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.plan.matching import Matched
 from pvt_exp.report.formats import plain
 from pvt_exp.tables import Source, Table
@@ -227,7 +228,7 @@ def test_a_row_that_fails_is_named_with_its_place_and_the_others_are_shown(
     monkeypatch.setattr(cost, "each", lambda runs: [part, NoCost("heads must divide")])
     launcher = kinds("launchers")["local"](cpu_slots=1)
     outcomes = {run.id: SimpleNamespace(state="pending", attempts=0) for run in plan.runs}
-    told = estimate.of(plan, outcomes, (), experiment.parent, launcher, Placement(), (), False)  # type: ignore[arg-type]
+    told = estimate.of(plan, outcomes, (), experiment.parent, launcher, Placement(), DataSets(), False)  # type: ignore[arg-type]
     line = next(
         i for i, text in enumerate((experiment.parent / "sweep.yaml").read_text().splitlines(), 1) if "deep:" in text
     )

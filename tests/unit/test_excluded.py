@@ -19,7 +19,7 @@ from pvt_exp.datasets.image_folder import Settings as ImageFolder
 from pvt_exp.datasets.semantic_folder import Settings as SemanticFolder
 from pvt_exp.nn.data import look
 from pvt_exp.nn.data.holdout import facts_of
-from pvt_exp.plan import site
+from pvt_exp.plan.data_sets import AtHand, DataSets, in_words
 from pvt_exp.system import files
 from tests.unit.test_mask_values import HALF, two_splits
 
@@ -79,7 +79,7 @@ def test_a_class_that_validation_lacks_is_told(tmp_path: Path) -> None:
     (root / "val/b").rmdir()
     dataset = ImageFolder(name="x")
     facts = {dataset: dataset.inspect(root)}
-    assert site.in_words(facts) == [
+    assert in_words(facts) == [
         "data x: 2 images in train, 1 image in val; left out or changed:",
         "  val: classes without an image: 1 never scored (b)",
     ]
@@ -98,7 +98,7 @@ def test_a_class_that_a_holdout_misses_is_told(experiment: Path, tmp_path: Path,
     )
     words = ["dataset={kind: image_folder, name: x}", f"holdout={{fraction: 0.25, seed: {holdout.seed}}}"]
     run = config.load(Run, experiment, [*words, "task.num_classes=2", "batch_size=1", "ghost_batch_size=1"])
-    _, facts, problems = site.inspect(plan.single(run, "x"), {"x": str(root)}, site.load())
+    _, facts, problems = DataSets({"x": str(root)}).of(plan.single(run, "x"))
     assert not problems
     lines = {
         "a": ["  held out: classes without an image: 1 never scored (b)"],
@@ -107,7 +107,7 @@ def test_a_class_that_a_holdout_misses_is_told(experiment: Path, tmp_path: Path,
             "  held out: classes without an image: 1 never scored (a)",
         ],
     }
-    assert site.in_words(facts)[1:] == lines[held]
+    assert in_words(facts)[1:] == lines[held]
     of_run = facts_of(run, root, run.dataset.inspect(root))
     assert of_run.images == {"train": 3, "val": 1}
     assert [line.number for line in of_run.left_out["val"]] == [1]
@@ -125,11 +125,11 @@ def test_what_is_told_of_a_data_set_at_hand(tmp_path: Path) -> None:
     (root / "train/a/x.txt").write_text("")
     dataset = ImageFolder(name="x")
     facts = {dataset: dataset.inspect(root)}
-    assert site.in_words(facts) == [
+    assert in_words(facts) == [
         "data x: 2 images in train, 2 images in val; left out or changed:",
         "  train: files ending in .txt: 1 not taken (train/a/x.txt)",
     ]
-    (told,) = site.as_json({"x": root}, facts)
+    (told,) = AtHand({"x": root}, facts, {}).as_json()
     assert json.loads(json.dumps(told))["left_out"]["train"][0]["number"] == 1
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from pvt_exp.cli import json_schema
 from pvt_exp.config import ConfigError, DataError
-from pvt_exp.plan import Plan, expand, site
+from pvt_exp.plan import Plan, expand
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.project import found, texts, write
 from pvt_exp.project.found import TASKS, Data
 from tests.conftest import SHARED_DATA
@@ -184,7 +185,7 @@ def schemas() -> dict[str, str]:
 def planned(name: str = "mine") -> Plan:
     """The plan of the sweep that was written, whose data fit; ConfigError and DataError are failures."""
     _, plan = expand.load(Path(f"sweeps/{name}.yaml"), ())
-    _, facts, problems = site.inspect(plan, {}, site.load())
+    _, facts, problems = DataSets().of(plan)
     assert not problems
     assert len(facts) == 1
     return plan

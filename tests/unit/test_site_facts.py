@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from pvt_exp import store
-from pvt_exp.config.placement import Placement, Site
-from pvt_exp.plan import expand, site
+from pvt_exp.config.placement import Placement
+from pvt_exp.plan import expand
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store.outcome import outcomes_of
 from pvt_exp.store.results import publish_result
 
@@ -30,7 +31,7 @@ def test_two_settings_of_one_data_set(experiment: Path, monkeypatch: pytest.Monk
                 "provenance": {"attempt": 1, "seconds": 1.0},
             },
         )
-    _, facts, problems = site.inspect(planned, {}, Site())
-    assert not problems
-    assert len(set(site.fingerprints(facts).values())) == 2
-    assert {seen.state for seen in outcomes_of(runs, planned.runs, site.fingerprints(facts)).values()} == {"done"}
+    found = DataSets().of(planned)
+    assert not found.problems
+    assert len(set(found.fingerprints.values())) == 2
+    assert {seen.state for seen in outcomes_of(runs, planned.runs, found.fingerprints).values()} == {"done"}

@@ -15,7 +15,8 @@ from pvt_exp.config.placement import Placement, Tracking
 from pvt_exp.config.sweep import Policy
 from pvt_exp.drive.placing import DriverContext
 from pvt_exp.launchers import Ended, Launcher, Slot, Work
-from pvt_exp.plan import Plan, expand
+from pvt_exp.plan import Plan, expand, site
+from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store import attempts, status
 from pvt_exp.store.results import publish_result
 from pvt_exp.store.states import State
@@ -82,9 +83,9 @@ def train(planned: Plan, *retry: str, data: tuple[str, ...] = ()) -> tuple[int, 
     """The exit status, and what is said."""
     console = Console(width=200, record=True, file=io.StringIO())
     placement = Placement(tracking=Tracking(mode="disabled"))
-    status = driving.train(
-        console, planned, DriverContext(Path("runs"), Pretends(), placement, data, retry, Policy(retries=0))
-    )
+    at_hand = DataSets(site.places(data))
+    context = DriverContext(Path("runs"), Pretends(), placement, at_hand, retry, Policy(retries=0))
+    status = driving.train(console, planned, context)
     return status, console.export_text()
 
 
