@@ -26,6 +26,9 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
             blamed = (*keys, *split(word))
             if blamed in document.origins or ("." in word and blamed[:-1] in document.origins):
                 keys, why = blamed, why[2 + len(word) :]
+            elif not keys and word in _dotted(model):  # a field that was not written here, which the message names
+                lines[f"{document.origin(keys)}{why}"] = word
+                continue
         field = ".".join(map(str, keys)) or "(the whole file)"
         lines[f"{document.origin(keys)}: {field}{why}"] = field
     meant = {line.rpartition("did you mean ")[2] for line in lines}

@@ -14,6 +14,7 @@ from pvt_exp.backbones import Backbone
 from pvt_exp.config import ConfigError, Document, Keys
 from pvt_exp.config.run import Run
 from pvt_exp.config.sweep import Block, Changes, Sweep
+from pvt_exp.datasets import some
 from pvt_exp.plan import Merged, Plan, Tuning, Variant, alike, budget, called, fairness, pretraining, references
 from pvt_exp.plan.budget import Count, Parts, Spelled
 from pvt_exp.plan.pretraining import Find
@@ -160,20 +161,26 @@ def _rows(
     """Every configuration that the blocks spell, by id, and what was equal to one that was spelled before."""
     rows: dict[str, Spelled] = {}
     merged: list[tuple[dict[str, str], Spelled]] = []
-    problems: list[str] = []
+    problems: dict[str, list[str]] = {}
     spelled = [(i, *each) for i, block in enumerate(sweep.blocks) for each in _spell(block, i)]
     for block_index, label, parts in spelled:
         try:
             run = apply(parts) if parts else base
         except ConfigError as error:
-            problems += error.problems
+            for problem in error.problems:
+                problems.setdefault(problem, []).extend([called([label])] if len(parts) > 1 else [])
             continue
         row = Spelled([label], [parts[-1][0] if parts else ("blocks", block_index)], parts, run)
         if (equal := _add(rows, row)) is not row:
             merged.append((label, equal))
     if problems:
-        raise ConfigError(dict.fromkeys(problems))
+        raise ConfigError(f"{problem}{_of_rows(names)}" for problem, names in problems.items())
     return rows, merged
+
+
+def _of_rows(names: list[str]) -> str:
+    """Which rows a message is about, at its end; the line says it of a row that is a single choice."""
+    return f" ({'rows' if len(names) > 1 else 'row'} {some(names, 3)})" if names else ""
 
 
 def _add(rows: dict[str, Spelled], row: Spelled) -> Spelled:

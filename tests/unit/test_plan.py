@@ -214,6 +214,19 @@ def test_errors_name_the_line_of_the_choice(experiment: Path) -> None:
     assert "backbone.attention.ratois" in " ".join(found[3:])
 
 
+def test_errors_of_several_choices_together_name_the_rows(experiment: Path) -> None:
+    lengths = "      length: {short: {epochs: 3}, long: {epochs: 9}}\n"
+    warm = "      warm: {none: {schedule.warmup_epochs: 0}, much: {schedule.warmup_epochs: 7}}\n"
+    (line,) = problems(experiment, "  - product:\n" + lengths + warm)
+    assert line.endswith("sweep.yaml:5: schedule.warmup_epochs 7 leaves none of 3 epochs (row length short, warm much)")
+
+
+def test_errors_of_a_field_that_the_choice_leaves_alone_name_the_choice_and_the_field(experiment: Path) -> None:
+    experiment.write_text(experiment.read_text().replace("warmup_epochs: 0", "warmup_epochs: 1"))
+    (line,) = problems(experiment, "  - variants:\n      long: {epochs: 9}\n      short:\n        epochs: 1\n")
+    assert line.endswith("sweep.yaml:5: schedule.warmup_epochs 1 leaves none of 1 epoch")
+
+
 @pytest.mark.parametrize(
     ("blocks", "head", "said"),
     [
