@@ -59,7 +59,9 @@ def _(said: Said) -> None:
     assert not list(said.attempt(said.names["deeper"]).glob("wandb"))
     ends = yaml.safe_load((said.attempt(said.names["run"], 2) / "end.json").read_text())
     assert ends["state"] == "done", "the first had failed, and --retry tried it again"
-    assert "| deeper" in (said.folder / "tables/sweep/table.with-epochs-1.seeds-0.md").read_text()
+    table = (said.folder / "tables/sweep/table.with-epochs-1.seeds-0.md").read_text()
+    assert "| deeper" in table
+    assert "Made by `pvt-exp report sweep.yaml epochs=1 --seeds 0 --out tables`." in table, "not how it was trained"
 
 
 @typed("sweep sweep.yaml --seeds 0 --only deeper --store runs --latex fit", "--only", "--latex")

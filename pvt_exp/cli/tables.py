@@ -1,6 +1,7 @@
 """The verb that writes tables."""
 
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from rich.console import Console
 from pvt_exp import config, store
 from pvt_exp.cli import looked
 from pvt_exp.cli.console import console, typed
-from pvt_exp.cli.options import TABLES, Chosen, Data, Json, Latex, Out, data_sets
+from pvt_exp.cli.options import RUNS, TABLES, Chosen, Data, Json, Latex, Out, data_sets
 from pvt_exp.config import ConfigError, Document, Keys, split
 from pvt_exp.plan import Plan
 from pvt_exp.plan.data_sets import DataSets
@@ -88,7 +89,8 @@ def report(
         paths = []
         unfinished.append(held)
     else:
-        paths = _write(title, tables, folder, file, latex, part, is_page)
+        made_by = command(file, chosen, out, latex, best)
+        paths = _write(title, tables, folder, file, latex, part, is_page, made_by)
     if figures and source is not None and (paths or unfinished[:-1]):  # else finished pictures would be replaced
         drawn, lacking = drawing.write(source.plan, source.outcomes, store_, folder, part)
         paths, unfinished = paths + drawn, unfinished + lacking
@@ -102,18 +104,37 @@ def report(
 
 
 def _write(
-    title: str, tables: Sequence[Table], folder: Path, file: Path, latex: "WrittenAs", part: str, is_page: bool
+    title: str,
+    tables: Sequence[Table],
+    folder: Path,
+    file: Path,
+    latex: "WrittenAs",
+    part: str,
+    is_page: bool,
+    made_by: str,
 ) -> list[Path]:
     """Write the tables into their folder, which is the file's from then on."""
     from pvt_exp import report as writer
     from pvt_exp.report import own_folder
 
     if is_page:
-        paths = writer.write_page(title, tables, folder, typed(), latex)
+        paths = writer.write_page(title, tables, folder, made_by, latex)
     else:
-        paths = writer.write(tables[0], folder, typed(), latex=latex, part=part)
+        paths = writer.write(tables[0], folder, made_by, latex=latex, part=part)
     own_folder.claim(folder, file)
     return paths
+
+
+def command(file: Path, chosen: Chosen, out: Path = TABLES, latex: "WrittenAs" = "plain", best: bool = False) -> str:
+    """What writes the same table of the same results again: that, and not how and where it was trained, stands in it."""
+    words = ["pvt-exp", "report", str(file), *(chosen.overrides or ())]
+    words += ["--store", str(chosen.store)] if chosen.store != RUNS else []
+    words += ["--seeds", chosen.seeds] if chosen.seeds else []
+    words += [word for name in chosen.only or () for word in ("--only", name)]
+    words += ["--best"] if best else []
+    words += ["--out", str(out)] if out != TABLES else []
+    words += ["--latex", latex] if latex != "plain" else []
+    return shlex.join(words)
 
 
 def _held(tables: Sequence[Table], folder: Path, part: str, is_page: bool, is_unfinished: bool) -> str | None:
@@ -248,6 +269,7 @@ def write(
     store_: Path,
     out: Path,
     shown: TableOf,
+    made_by: str,
     data: DataSets,
     latex: "WrittenAs" = "plain",
     part: str = "",
@@ -263,7 +285,7 @@ def write(
     table = shown.build([Source(planned, there.outcomes)])
     told = stale(planned, there, store_)
     held = None if told else kept.in_words(kept.lacking(table, out, part), out)
-    paths = [] if told or held else writer.write(table, out, typed(), latex=latex, part=part)
+    paths = [] if told or held else writer.write(table, out, made_by, latex=latex, part=part)
     if paths and planned.file is not None:
         own_folder.claim(out, planned.file)
     _show(terminal, [table], paths)

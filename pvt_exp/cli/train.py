@@ -63,7 +63,10 @@ def sweep(
             part = chosen.part(settings, planned)
             folder = tables.folder_of(out, planned.name, sweep)
             shown = Ablation(sweep=str(sweep))
-            table, paths = tables.write(terminal, planned, chosen.store, folder, shown, context.data, latex, part)
+            made_by = tables.command(sweep, chosen, out, latex)
+            table, paths = tables.write(
+                terminal, planned, chosen.store, folder, shown, made_by, context.data, latex, part
+            )
             if paths:
                 wandb_report.tell(report.as_json(table), paths, context.placement.tracking, chosen.store, part)
     if as_json:

@@ -1,11 +1,13 @@
 """Numbers as they are typed: ``0-3,7``."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from pvt_exp.cli import tables
 from pvt_exp.cli.choose import numbers
-from pvt_exp.cli.options import Agent, words
+from pvt_exp.cli.options import Agent, Chosen, words
 from pvt_exp.config import ConfigError
 from tests.verbs import parameters, verbs
 
@@ -43,6 +45,16 @@ def test_an_option_is_the_same_for_every_verb() -> None:
             if each.param_type_name == "option" and each.opts[0] not in OWN:
                 known.setdefault(each.opts[0], set()).add((*each.opts, each.help, str(each.default), each.envvar))
     assert {name for name, found in known.items() if len(found) > 1} == set()
+
+
+def test_the_command_in_a_table_has_what_decides_the_table_and_nothing_else() -> None:
+    sweep = Path("sweeps/a b.yaml")
+    assert tables.command(sweep, Chosen()) == "pvt-exp report 'sweeps/a b.yaml'"
+    chosen = Chosen(overrides=["optim.lr=1"], store=Path("elsewhere"), seeds="0-2", only=["depth", "none"])
+    assert tables.command(sweep, chosen, Path("out"), "fit", best=True) == (
+        "pvt-exp report 'sweeps/a b.yaml' optim.lr=1 --store elsewhere --seeds 0-2 --only depth --only none --best "
+        "--out out --latex fit"
+    )
 
 
 def test_what_was_typed_is_typed_again() -> None:
