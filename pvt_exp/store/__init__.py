@@ -117,7 +117,13 @@ def attempt(
         heartbeat.give_sign(part)
 
     path = folder / "attempts" / str(number)
-    if not files.claim_folder(path, fill):
+    try:
+        is_first = files.claim_folder(path, fill)
+    except FileNotFoundError:
+        if not os.path.lexists(folder / "result.json"):
+            raise
+        is_first = False  # another driver has seen the run end meanwhile, and removed what was half written (`leftovers`)
+    if not is_first:
         raise Taken
     return path
 

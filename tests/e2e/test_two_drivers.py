@@ -22,7 +22,8 @@ def test_overlapping_sweeps_train_nothing_twice(driver: Driver, tmp_path: Path) 
     words = ("--slots", "2", "--no-smoke")
     drivers = [driver("sweep", f"{name}.yaml", *words, PYTHONPATH=library) for name in ("one", "other", "one", "other")]
     said = [process.communicate(timeout=PATIENCE_S)[0] for process in drivers]
-    assert [process.returncode for process in drivers] == [0, 0, 0, 0], said
+    for process, each in zip(drivers, said, strict=True):
+        assert process.returncode == 0, each
     assert all("all 72 runs are done" in each for each in said)
     assert len(results(tmp_path)) == 6 * 18
     for run_id in results(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from pvt_exp import store
 from pvt_exp.config.placement import Placement
 from pvt_exp.plan import Plan
-from pvt_exp.store import attempts
+from pvt_exp.store import attempts, leftovers
 from pvt_exp.store.outcome import outcome_of
 from pvt_exp.store.results import publish_result, read_result
 from pvt_exp.system import files, heartbeat
@@ -110,6 +110,27 @@ def test_of_two_that_begin_a_run_at_once_one_does(planned: Plan, monkeypatch: py
     assert attempts.of(runs / run.id) == [rival]
     assert not list(rival.parent.glob(".*"))
     assert outcome_of(runs, run.id).state == "running"
+
+
+def test_a_run_that_ends_while_another_driver_begins_it_is_not_begun_again(
+    planned: Plan,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The driver whose run it was removes what is half written in its folder, as the run is done."""
+    run, runs = planned.runs[0], store.create(Path("runs"))
+    first = store.attempt(runs, run, Placement(), "sweep")
+
+    def ends(attempt: Path, number: int = -1) -> None:
+        made = {"code": {"sha": "c"}, "attempt": 1, "seconds": 1.0}
+        publish_result(first, {"metrics": {"top1": 2.0}, "cost": {}, "data": {}, "provenance": made})
+        leftovers.tidy(runs / run.id)
+        assert not attempt.exists()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(heartbeat, "give_sign", ends)
+        with pytest.raises(store.Taken):
+            store.attempt(runs, run, Placement(), "sweep")
+    assert attempts.of(runs / run.id) == [first]
 
 
 def test_a_run_that_is_begun_anew_elsewhere_runs(planned: Plan) -> None:  # noqa: F811
