@@ -55,7 +55,7 @@ def init(
     if as_json:
         views.print_json(told)
         return
-    for line in data_sets.in_words({there.dataset: there.facts}):
+    for line in data_sets.in_words({there.dataset: there.facts}, ()):
         print(line)
     others = f"; also possible: --task {' or '.join(there.other_tasks)}" if there.other_tasks else ""
     print(f"task {there.task}: {there.in_words}{others}")

@@ -16,7 +16,7 @@ from pvt_exp.cli.options import RUNS, Chosen, Json, Places, RunId, Store, SweepF
 from pvt_exp.config import ConfigError
 from pvt_exp.launchers import Launcher
 from pvt_exp.plan import Plan
-from pvt_exp.plan.data_sets import in_words
+from pvt_exp.plan.data_sets import first_runs, in_words
 from pvt_exp.store import trial_record
 from pvt_exp.system import files
 
@@ -68,7 +68,10 @@ def plan(
         views.print_json({**views.plan_json(planned, found, tried, told), **of_data})
     else:
         views.print_plan(console(), planned, found, tried, None if all_ else 40)
-        for line in (*in_words(at_hand.facts), *(f"cannot be trained on: {line}" for line in of_data["unfit"])):
+        lines = in_words(at_hand.facts, first_runs(planned))
+        lines += [f"cannot be trained on: {line}" for line in of_data["unfit"]]
+        lines += [f"not looked at: {line}" for line in at_hand.absent]
+        for line in lines:
             console().print(line, highlight=False, markup=False, soft_wrap=True)
         if told is not None:
             views.print_estimate(console(), planned, told, None if all_ else 40)

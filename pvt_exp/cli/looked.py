@@ -16,12 +16,11 @@ class Looked(NamedTuple):
     """Of its runs; those of other data than the ones at hand are stale."""
     at_hand: AtHand
     data: dict[str, Any]
-    """The fields ``data`` and ``unfit`` of ``--json``."""
+    """The fields ``data``, ``unfit`` and ``absent`` of ``--json``."""
 
 
 def look(planned: Plan, store_: Path, data: DataSets) -> Looked:
     """Look at a plan's runs, and at its data where they are at hand."""
     at_hand = data.of(planned)
-    unfit = [line for each, told in at_hand.problems.items() if each.name in at_hand.roots for line in told]
     found = status.outcomes(store_, planned, at_hand.fingerprints)
-    return Looked(found, at_hand, {"data": at_hand.as_json(), "unfit": unfit})
+    return Looked(found, at_hand, {"data": at_hand.as_json(), "unfit": at_hand.unfit, "absent": at_hand.absent})

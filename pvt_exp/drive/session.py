@@ -128,7 +128,7 @@ def tune(planned: Plan, context: DriverContext, view: View) -> Tuned:
             f"{planned.name}: {several(len(searches.studies), 'variant')} to tune, {several(searches.budget, 'trial')}, "
             f"{ended} known already; at once: {at_once(context.launcher, context.placement.workers)}"
         )
-        for line in (*_about_links(runs), *data_sets.in_words(found.data.facts)):
+        for line in (*_about_links(runs), *data_sets.in_words(found.data.facts, trials.order)):
             view.say(line)
         searches.look(state.board())
         driven = _drive(view, state, found.where, again, searches)
@@ -189,7 +189,8 @@ def _announced(
     )
     yield from _about_links(context.store)
     facts = found.data.facts
-    yield from data_sets.in_words({run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts})
+    of_these = {run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}
+    yield from data_sets.in_words(of_these, to_do)
 
 
 def _about_links(runs: Path) -> list[str]:

@@ -1,13 +1,13 @@
 """The data sets of one command: where they lie, what they hold, and what is wrong with them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvt_exp.config import ConfigError, DataError, excluded
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset, Facts
-from pvt_exp.plan import Plan, site
+from pvt_exp.plan import Plan, site, whole_batches
 from pvt_exp.system.words import several
 
 if TYPE_CHECKING:
@@ -31,6 +31,16 @@ class AtHand(NamedTuple):
     def fingerprints(self) -> dict[Dataset, str]:
         """The fingerprint of each data set that is at hand."""
         return {dataset: found.fingerprint for dataset, found in self.facts.items() if found.fingerprint}
+
+    @property
+    def unfit(self) -> list[str]:
+        """Why data that are here cannot be trained on."""
+        return [line for each, told in self.problems.items() if each.name in self.roots for line in told]
+
+    @property
+    def absent(self) -> list[str]:
+        """Of which data sets nothing says where they are."""
+        return [line for each, told in self.problems.items() if each.name not in self.roots for line in told]
 
     def as_json(self) -> list[dict[str, object]]:
         """``data`` of ``pvt-exp plan --json``: what is there of each data set."""
@@ -71,7 +81,7 @@ class DataSets:
             ConfigError: for a ``--data`` name that no run of the plan uses.
         """
         found = AtHand({}, {}, {})
-        runs = [group.runs[0] for group in plan.groups] + [each.first for each in plan.tunings if each.chosen is None]
+        runs = first_runs(plan)
         names = {run.dataset.name for run in runs}
         if unknown := sorted(set(self.flags) - names):
             uses = ", ".join(sorted(names))
@@ -138,14 +148,19 @@ class DataSets:
         return known._replace(left_out=told)
 
 
-def in_words(facts: Mapping[Dataset, Facts]) -> list[str]:
-    """What is there of each data set, and under it what is left out or changed, a line each."""
+def in_words(facts: Mapping[Dataset, Facts], runs: Iterable[Run]) -> list[str]:
+    """What is there of each data set, and under it what is left out or changed, a line each; and what runs leave out."""
     lines: dict[str, None] = {}
     for dataset, found in facts.items():
         images = ", ".join(f"{several(number, 'image')} in {split}" for split, number in found.images.items())
         told = "\n".join(f"  {line}" for line in excluded.in_words(found.left_out))
         lines[f"data {dataset.name}: {images}" + (f"; left out or changed:\n{told}" if told else "")] = None
-    return [line for words in lines for line in words.splitlines()]
+    return [*(line for words in lines for line in words.splitlines()), *whole_batches.in_words(runs, facts)]
+
+
+def first_runs(plan: Plan) -> list[Run]:
+    """One run of each row, and of each pretraining, and a trial of each row whose values are not chosen yet."""
+    return [group.runs[0] for group in plan.groups] + [each.first for each in plan.tunings if each.chosen is None]
 
 
 def _different(runs: list[Run]) -> Iterator[Run]:

@@ -122,7 +122,9 @@ def attempt(
     except FileNotFoundError:
         if not os.path.lexists(folder / "result.json"):
             raise
-        is_first = False  # another driver has seen the run end meanwhile, and removed what was half written (`leftovers`)
+        is_first = (
+            False  # another driver has seen the run end meanwhile, and removed what was half written (`leftovers`)
+        )
     if not is_first:
         raise Taken
     return path

@@ -1,6 +1,6 @@
 """What is learnt: loss, head, augmentation, metrics. Each file is a kind; here is what they share."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import model_validator
 
@@ -21,6 +21,9 @@ MOST_CLASSES = 1_000_000
 
 class Task(Component):
     """Settings of a task, light; `build` makes the LightningModule, heavy."""
+
+    groups_by_shape: ClassVar[bool] = False
+    """Whether images are grouped by their shape, as `Pipeline.shapes` does; then a rest of each shape is left out."""
 
     @property
     def declared(self) -> tuple[Metric, ...]:

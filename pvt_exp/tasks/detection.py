@@ -1,6 +1,6 @@
 """Boxes: RetinaNet (arXiv 1708.02002) or Faster R-CNN (1506.01497), set up as in PVT's papers (2102.12122, section 5.2)."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -83,6 +83,8 @@ class Crop(Frozen):
 
 class Boxes(Dense):
     """What detection and instance segmentation share: images keep their aspect ratio and are padded."""
+
+    groups_by_shape: ClassVar[bool] = True
 
     short_px: tuple[Px, ...] = Field((800,), min_length=1)
     """Short side of a training image, one of these; less where the long side would be over `long_px`."""

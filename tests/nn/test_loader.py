@@ -22,6 +22,7 @@ from pvt_exp.nn.data.augment import train_transform
 from pvt_exp.nn.data.images import BadImage
 from pvt_exp.nn.data.loader import Loader, loaders
 from pvt_exp.nn.data.order import InOrder, Order
+from pvt_exp.plan.whole_batches import left_out
 from pvt_exp.system import inherited
 from pvt_exp.tasks.classification import Augment, Mixing
 from pvt_exp.tasks.classification import Settings as Classification
@@ -373,3 +374,19 @@ def test_a_batch_that_cannot_be_handed_over_ends_the_run_at_once(
     with pytest.raises(DataError, match=said) as raised:
         next(iter(train))
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "group"), [(36, 20, 10), (36, 18, 9), (100, 7, 7), (97, 32, 8), (64, 64, 16)]
+)
+def test_as_many_are_left_out_as_training_leaves_out(images: int, batch: int, group: int) -> None:
+    order = Order(images, batch, group, seed=3)
+    drawn = {key.image for keys in order for key in keys}
+    assert images - len(drawn) == left_out(images, batch)
+
+
+def test_images_of_several_shapes_leave_out_no_fewer() -> None:
+    for batch, group in ((8, 2), (6, 3), (10, 5)):
+        shapes = [number % 3 == 0 for number in range(50)]
+        drawn = {key.image for keys in Order(50, batch, group, seed=1, shapes=shapes) for key in keys}
+        assert 50 - len(drawn) >= left_out(50, batch)

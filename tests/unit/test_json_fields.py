@@ -76,7 +76,10 @@ def plan() -> dict[str, Any]:
     run = {"id": "a", "seed": 0, "state": "done", "pretraining": None, "other_code": []}
     row = {"name": "base", "base": True, "labels": [{}], "recipe_differs": [], "runs": [run]}
     counts = dict.fromkeys(("runs", "merged", "removed"), 1)
-    lists = {name: [] for name in ("seeds", "merged_rows", "removed_rows", "pretrainings", "tunings", "data", "unfit")}
+    lists = {
+        name: []
+        for name in ("seeds", "merged_rows", "removed_rows", "pretrainings", "tunings", "data", "unfit", "absent")
+    }
     return {"sweep": "mine", **counts, **lists, "states": {"done": 1}, "variants": [row]}
 
 
