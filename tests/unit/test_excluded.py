@@ -79,7 +79,7 @@ def test_a_class_that_validation_lacks_is_told(tmp_path: Path) -> None:
     (root / "val/b").rmdir()
     dataset = ImageFolder(name="x")
     facts = {dataset: dataset.inspect(root)}
-    assert in_words(facts) == [
+    assert in_words(facts, ()) == [
         "data x: 2 images in train, 1 image in val; left out or changed:",
         "  val: classes without an image: 1 never scored (b)",
     ]
@@ -107,7 +107,7 @@ def test_a_class_that_a_holdout_misses_is_told(experiment: Path, tmp_path: Path,
             "  held out: classes without an image: 1 never scored (a)",
         ],
     }
-    assert in_words(facts)[1:] == lines[held]
+    assert in_words(facts, ())[1:] == lines[held]
     of_run = facts_of(run, root, run.dataset.inspect(root))
     assert of_run.images == {"train": 3, "val": 1}
     assert [line.number for line in of_run.left_out["val"]] == [1]
@@ -125,7 +125,7 @@ def test_what_is_told_of_a_data_set_at_hand(tmp_path: Path) -> None:
     (root / "train/a/x.txt").write_text("")
     dataset = ImageFolder(name="x")
     facts = {dataset: dataset.inspect(root)}
-    assert in_words(facts) == [
+    assert in_words(facts, ()) == [
         "data x: 2 images in train, 2 images in val; left out or changed:",
         "  train: files ending in .txt: 1 not taken (train/a/x.txt)",
     ]
