@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from pvt_exp.config.component import Component
 
-ADDED: dict[str, Any] = {}
+ADDED: dict[str, Any] = {"Task.metrics": ()}
 """Fields that came after a release, with the value that computes what was computed before they came: left out of the hash
-while they have it, so that no id moves. Named ``group/kind.field`` of a component, ``Class.field`` of another model."""
+while they have it, so that no id moves. Named ``group/kind.field`` of a component, ``Class.field`` of another model or of
+a class that components derive from."""
 
 
 def digest(texts: dict[str, str]) -> str:
@@ -84,8 +85,9 @@ def _hashed(model: type[BaseModel]) -> list[str]:
 @cache
 def _neutral(model: type[BaseModel], added: tuple[str, ...]) -> dict[str, Any]:
     """The model's fields among those ``added`` after a release, and their neutral values."""
-    own = f"{_called(model)}."
-    return {name.removeprefix(own): ADDED[name] for name in added if name.startswith(own)}
+    classes = [_called(each) for each in model.__mro__ if issubclass(each, BaseModel)]
+    named = [(name, *name.rpartition(".")) for name in added]
+    return {field: ADDED[name] for name, of, _, field in named if of in classes}
 
 
 def _called(model: type[BaseModel]) -> str:

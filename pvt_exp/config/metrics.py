@@ -87,7 +87,7 @@ def wrong_in(declared: Any) -> str | None:
         return f"must be a tuple of Metric, not {type(declared).__name__}"
     for i, each in enumerate(declared):
         if not isinstance(each, Metric):
-            return f"entry {i} must be a pvt_exp.metrics.Metric, not {type(each).__name__}"
+            return f"entry {i} must be a pvt_exp.config.metrics.Metric, not {type(each).__name__}"
         if not (
             isinstance(each.name, str) and each.name and isinstance(each.title, str) and isinstance(each.unit, str)
         ):

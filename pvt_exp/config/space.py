@@ -166,6 +166,8 @@ class Tune(Frozen):
     """Of each variant."""
     sampler: Literal["tpe", "random", "cmaes", "grid"] = "tpe"
     """How settings are proposed: Optuna's TPE (Bergstra et al. 2011), at random, CMA-ES, or every one of a grid."""
+    metric: str | None = Field(None, min_length=1)
+    """The metric that trials are scored by, any of the task's; none: its first one."""
     pruner: Literal["median", "hyperband"] | None = None
     """Ends trials that do worse than others of the same variant did at that epoch; none: every trial ends by itself."""
     holdout: Holdout = Holdout()

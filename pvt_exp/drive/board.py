@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pvt_exp.config.metrics import Metric
 from pvt_exp.config.run import Run
 from pvt_exp.drive.going import Going
 from pvt_exp.plan import Plan, Pretraining, Variant
@@ -20,6 +21,14 @@ class Group:
     """What to call each run, by id, where they are trials, of which the best counts; empty: seeds, whose mean counts."""
     due: int = 0
     """How many runs there will be; 0: no others."""
+    scored_by: Metric | None = None
+    """The metric that trials are scored by; none: the task's first."""
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that is shown; there must be a run."""
+        found: Metric = self.scored_by or self.runs[0].task.first_metric
+        return found
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,8 @@ class View:
         name = board.plan.names[run.id]
         text = Text.assemble((f"{seen.state:>8}", COLOURS[seen.state]), f"  {name}, seed {run.seed} ({run.id})")
         if seen.result is not None:
-            metric = run.task.first_metric
+            tried = next((group for group in board.trials if run.id in group.trials), None)
+            metric: Metric = tried.metric if tried else run.task.first_metric
             value = value_of(seen.result, metric.name)
             text.append(f"  no {metric.name}" if value is None else f"  {metric.name} {metric.text(value)}")
             text.append(f"  {duration(seen.result['provenance']['seconds'])}", "dim")
@@ -136,7 +137,7 @@ class View:
         title = Text(board.title, "bold")
         table = Table(box=None, pad_edge=False, title=title, title_justify="left")
         groups = board.groups
-        metric = groups[0].runs[0].task.first_metric.head if groups[0].runs else ""
+        metric = groups[0].metric.head if groups[0].runs else ""
         table.add_column("variant", no_wrap=True)
         table.add_column("trials" if board.trials else "done", justify="right", no_wrap=True)
         table.add_column(f"best {metric}" if board.trials else metric, justify="right", no_wrap=True)
@@ -182,7 +183,7 @@ def _score(board: Board, group: Group) -> str:
     """The mean of the seeds that are done, or the best of the trials."""
     if not group.runs:
         return ""
-    metric: Metric = group.runs[0].task.first_metric
+    metric = group.metric
     seen = [board.outcomes[run.id] for run in group.runs if run.id in board.outcomes]
     found = (value_of(s.result, metric.name) for s in seen if s.result is not None and s.state == "done")
     values = [value for value in found if value is not None]

@@ -82,7 +82,7 @@ class Searches(Source):
     def _prune(self, one: Study, trial: Trial, board: Board) -> None:
         now = board.going.get(trial.run.id)
         steps = now.progress if now is not None else None
-        metric = trial.run.task.first_metric
+        metric = one.tuning.metric
         name = metric.name
         if steps is None or name not in steps["metrics"]:
             return
@@ -108,7 +108,13 @@ class Searches(Source):
 
 def _group(one: Study) -> Group:
     runs = tuple(trial.run for trial in one.trials)
-    return Group(one.tuning.name, runs, {trial.run.id: trial.name for trial in one.trials}, one.tuning.tune.trials)
+    return Group(
+        one.tuning.name,
+        runs,
+        {trial.run.id: trial.name for trial in one.trials},
+        one.tuning.tune.trials,
+        one.tuning.metric,
+    )
 
 
 def outdated(plan: Plan, runs: Path, fingerprints: Mapping[Dataset, str]) -> dict[str, str]:

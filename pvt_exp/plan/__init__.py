@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pvt_exp.config import ConfigError
+from pvt_exp.config.metrics import Metric
 from pvt_exp.config.run import Run
 from pvt_exp.config.space import Tune
 from pvt_exp.plan.matching import Matched
@@ -121,10 +122,19 @@ class Tuning:
         """A trial, with the first value of each field."""
         return self.trial({name: values.ends[0] for name, values in self.tune.space.items()})
 
+    @property
+    def metric(self) -> Metric:
+        """What trials are scored by."""
+        task = self.first.task
+        found: Metric = task.first_metric if self.tune.metric is None else task.describe(self.tune.metric)
+        return found
+
     @cached_property
     def key(self) -> str:
         """Twelve hex digits: the same for equal variants, spaces and ways to search, in any sweep."""
         how = self.tune.model_dump(mode="json", exclude={"trials", "storage", "holdout", "seed"})
+        if how["metric"] in (None, self.first.task.metric):  # a study that was begun before there was a choice goes on
+            del how["metric"]
         return hashlib.sha256(f"{self.first.id} {json.dumps(how, sort_keys=True)}".encode()).hexdigest()[:12]
 
     @property

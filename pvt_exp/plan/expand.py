@@ -18,6 +18,7 @@ from pvt_exp.datasets import some
 from pvt_exp.plan import Merged, Plan, Tuning, Variant, alike, budget, called, fairness, pretraining, references
 from pvt_exp.plan.budget import Count, Parts, Spelled
 from pvt_exp.plan.pretraining import Find
+from pvt_exp.system import spelling
 
 Choose = Callable[[Tuning], dict[str, Any] | None]
 """Looks up the values that a variant's trials have chosen."""
@@ -146,6 +147,7 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
     def tuning(row: Spelled) -> Tuning:
         made = Tuning(tuple(row.labels), tune, lambda values: apply((*row.parts, (("tune", "space"), values))))
         _check_space(made, document, row.parts)
+        _check_metric(made, document)
         return replace(made, chosen=choose(made), origin=origin(row))
 
     tunings = tuple(map(tuning, kept))
@@ -241,6 +243,17 @@ def _check_space(tuning: Tuning, document: Document, parts: Parts) -> None:
                     raise ConfigError(f"{where}: {tuning.name} fixes {name}, which the sweep tunes; leave one out")
         for value in values.ends:
             tuning.make({name: value})
+
+
+def _check_metric(tuning: Tuning, document: Document) -> None:
+    """Raise ConfigError for a metric that a variant does not have, or of which neither direction is better."""
+    metric, known = tuning.metric, tuning.first.task.all_metrics
+    where = document.origin(("tune", "metric"))
+    if not metric.is_declared:
+        hint = spelling.hint(metric.name, [each.name for each in known])
+        raise ConfigError(f"{where}: tune.metric: {tuning.name} has no metric {metric.name}{hint}")
+    if metric.larger_is_better is None:
+        raise ConfigError(f"{where}: tune.metric: neither direction of {metric.name} is better")
 
 
 def fixes(dotted: str, change: Any, field: str) -> bool:

@@ -131,4 +131,6 @@ def _word(value: Any) -> str:
         return str(getattr(value, "kind", told))
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value):
+        return ", ".join(map(_word, value))
     return "none" if value is None else str(value)

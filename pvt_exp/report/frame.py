@@ -61,7 +61,7 @@ def results(
     rows = [_row(plan, each, run, seen[run.id], taken) for each in plan.variants for run in each.runs]
     frame = pandas.DataFrame(rows)
     task = plan.variants[0].first.task if plan.variants else None
-    metrics = ["score"] if task is None else [each.name for each in task.declared if each.shown]
+    metrics = ["score"] if task is None else [each.name for each in task.all_metrics if each.shown]
     lacking = [name for name in (*metrics, *OF_RESULT) if name not in frame]
     return frame.assign(**dict.fromkeys(lacking, math.nan))  # nothing is done yet that would have them
 

@@ -90,7 +90,7 @@ def progress(plan: Plan, runs: Path) -> list[dict[str, Any]]:
                 "trials": each.tune.trials,
                 "tried": tried,
                 "metric": metric,
-                "unit": each.first.task.first_metric.unit,
+                "unit": each.metric.unit,
                 "best": (max if larger else min)(scores) if scores else None,
                 "chosen": each.chosen,
                 "at_edge": at_edge(each.tune.space, each.chosen or {}),
@@ -132,8 +132,7 @@ def interrupted(runs: Path, tuning: Tuning, sweep: str) -> tuple[Path, list[str]
 
 def scored_by(tuning: Tuning) -> tuple[str, bool]:
     """What trials are scored by, and whether more of it is better."""
-    task = tuning.first.task
-    return task.metric, task.larger_is_better
+    return tuning.metric.name, bool(tuning.metric.larger_is_better)
 
 
 def add(runs: Path, tuning: Tuning, trial: Trial) -> None:

@@ -48,7 +48,7 @@ def usual(lines: Sequence[Line]) -> list[str]:
     """The metrics to show where none are asked for: those that the task shows, and those that it does not declare."""
     if not lines:
         return ["score"]
-    found, declared = found_in(lines), lines[0].variant.runs[0].task.declared
+    found, declared = found_in(lines), lines[0].variant.runs[0].task.all_metrics
     names = [each.name for each in declared]
     shown = [each.name for each in declared if each.shown and each.name in found]
     return [*shown, *(name for name in found if name not in names)] or [names[0]]

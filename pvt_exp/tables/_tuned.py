@@ -21,9 +21,10 @@ def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> tuple[lis
     marks: list[tuple[str, ...]] = [(notes.mark(chosen[line.variant.name]),) for line in lines]
     tune = plan.tunings[0].tune
     space = ", ".join(f"{name} {_over(values)}" for name, values in tune.space.items())
+    by = f" by {plan.tunings[0].metric.title}" if tune.metric else ""
     said = [
         f"Tuned for each row: {space}; {several(tune.trials, 'trial')} each ({tune.sampler}"
-        f"{f', pruned by {tune.pruner}' if tune.pruner else ''}), with seed {tune.seed}, scored on "
+        f"{f', pruned by {tune.pruner}' if tune.pruner else ''}), with seed {tune.seed}, scored{by} on "
         f"{100 * tune.holdout.fraction:g} % of the training images, held out."
     ]
     for tuning in plan.tunings:

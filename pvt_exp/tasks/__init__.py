@@ -1,10 +1,11 @@
 """What is learnt: loss, head, augmentation, metrics. Each file is a kind; here is what they share."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import model_validator
 
-from pvt_exp.config.component import Component, in_words, of_package
+from pvt_exp.config.component import Component, in_words, of_package, one_of
+from pvt_exp.config.metric_names import wrong_among
 from pvt_exp.config.metrics import Metric, undeclared, wrong_in
 from pvt_exp.datasets import Facts
 
@@ -25,10 +26,18 @@ class Task(Component):
     groups_by_shape: ClassVar[bool] = False
     """Whether images are grouped by their shape, as `Pipeline.shapes` does; then a rest of each shape is left out."""
 
+    metrics: tuple[one_of("metrics"), ...] = ()  # type: ignore[valid-type]
+    """Metrics beside the task's usual ones: ``[{kind: f1}]``."""
+
     @property
     def declared(self) -> tuple[Metric, ...]:
-        """The metrics of its results, at least one; tuning and the best epoch go by the first."""
+        """The task's usual metrics, at least one; tuning and the best epoch go by the first."""
         raise ValueError(f"kind {self._kind} declares no metrics; it needs a property 'declared', docs/tables.md")
+
+    @property
+    def all_metrics(self) -> tuple[Metric, ...]:
+        """The metrics of its results: the usual ones, then those of `metrics`."""
+        return (*self.declared, *(each for settings in self.metrics for each in settings.declared))
 
     @property
     def first_metric(self) -> Metric:
@@ -52,20 +61,19 @@ class Task(Component):
 
     @model_validator(mode="after")
     def _declares_its_metrics(self) -> "Task":
-        declared: tuple[Metric, ...] = ()
-        try:
-            declared = self.declared
-            wrong = wrong_in(declared)
-        except ValueError:
-            raise
-        except Exception as error:
-            wrong = in_words(error)
-        if wrong:
-            raise ValueError(f"{of_package(type(self))}: the property 'declared' of kind {self._kind}: {wrong}")
-        self._first_of(declared)
-        names = [each.name for each in declared]
+        names = [each.name for each in _declared_by(self)]
+        self._first_of(self.declared)
         if len(set(names)) < len(names):
             raise ValueError(f"kind {self._kind} declares a metric twice: {', '.join(names)}")
+        for settings in self.metrics:
+            if self._kind not in settings.tasks:
+                serves = ", ".join(sorted(settings.tasks))
+                raise ValueError(f"metrics: kind {settings.kind} does not score {self._kind}; it scores {serves}")
+            names += (own := [each.name for each in _declared_by(settings)])
+            if twice := next((name for name in own if names.count(name) > 1), None):
+                raise ValueError(f"metrics: kind {settings.kind} computes {twice}, which another metric is called")
+        if wrong := wrong_among(names):
+            raise ValueError(f"metrics: {wrong}")
         return self
 
     @property
@@ -80,7 +88,7 @@ class Task(Component):
 
     def describe(self, name: str) -> Metric:
         """What is declared of a metric; one that is not declared has no unit and no direction."""
-        return next((each for each in self.declared if each.name == name), undeclared(name))
+        return next((each for each in self.all_metrics if each.name == name), undeclared(name))
 
     @property
     def _kind(self) -> str:
@@ -118,3 +126,18 @@ class Task(Component):
     def pipeline(self) -> "Pipeline":
         """From samples to batches; see `pvt_exp.nn.data.loader`."""
         raise NotImplementedError
+
+
+def _declared_by(settings: Any) -> tuple[Metric, ...]:
+    """What a task or a metric, maybe of another package, declares; raises ValueError with what is wrong with it."""
+    try:
+        declared: tuple[Metric, ...] = settings.declared
+        wrong = wrong_in(declared)
+    except ValueError:
+        raise
+    except Exception as error:
+        wrong = in_words(error)
+    if wrong:
+        kind = getattr(settings, "kind", "")
+        raise ValueError(f"{of_package(type(settings))}: the property 'declared' of kind {kind}: {wrong}")
+    return declared

@@ -89,7 +89,7 @@ def wandb(run: Run, tracking: Tracking, folder: Path) -> Wandb | None:
             config={
                 **run.model_dump(mode="json"),
                 "run": f"runs/{run.id}",
-                "metric_info": {each.name: each.info() for each in run.task.declared},
+                "metric_info": {each.name: each.info() for each in run.task.all_metrics},
                 "sweep": tracking.group,
                 "axes": tracking.axes,
             },

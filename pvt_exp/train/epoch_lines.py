@@ -32,7 +32,7 @@ class EpochLines(pl.Callback):
             return
         run = self.record.run
         told = [f"train loss {float(self._loss / self._parts):.4g}"] if self._parts else []
-        for metric in run.task.declared:
+        for metric in run.task.all_metrics:
             if metric.shown and (value := self.record.last.get(metric.name)) is not None:
                 told.append(f"{metric.title} {metric.text(value)}")
         told += [f"no {name}: {why}" for name, why in self.record.unscored.items()]

@@ -31,11 +31,12 @@ def metrics(trainer: pl.Trainer) -> dict[str, float]:
 def scored(trainer: pl.Trainer, module: Training) -> tuple[dict[str, float], dict[str, str]]:
     """The metrics of the newest validation, and why others could not be computed.
 
-    The task's first metric is in one of the two.
+    The task's first metric and those of `task.metrics` are in one of the two.
     """
-    found, why = metrics(trainer), dict(module.unscored)
-    if (own := module.task.metric) not in found and own not in why:
-        why[own] = f"the task {module.task.kind} computed none"
+    found, why, task = metrics(trainer), dict(module.unscored), module.task
+    for name in (task.metric, *(each.name for settings in task.metrics for each in settings.declared)):
+        if name not in found and name not in why:
+            why[name] = f"the task {task.kind} computed none"
     return {name: value for name, value in found.items() if name not in why}, why  # Lightning keeps an earlier epoch's
 
 

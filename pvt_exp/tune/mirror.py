@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pvt_exp.config.metric_names import word_of
-from pvt_exp.config.metrics import value_of
+from pvt_exp.config.metrics import Metric, value_of
 from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan, Tuning
 from pvt_exp.statistics.variance import eta_squared
@@ -73,9 +73,9 @@ class Mirror:
         axes = {**self.plan.axes, **({"seed": self.plan.seeds} if len(self.plan.seeds) > 1 else {})}
         for row in self.plan.rows:
             if self._of(row.first) not in self.parts:
-                self._add(self._of(row.first), row.first, _one_of(axes), axes=True)
+                self._add(self._of(row.first), _one_of(axes), row.first.task.first_metric, axes=True)
         for each in self.plan.tunings:
-            self._add(self._trials_of(each), each.first, search.distributions(each.tune), axes=False)
+            self._add(self._trials_of(each), search.distributions(each.tune), each.metric, axes=False)
 
     @property
     def studies(self) -> list[str]:
@@ -124,13 +124,12 @@ class Mirror:
     def _trials_of(self, tuning: Tuning) -> str:
         return f"{self.plan.name}: trials of {tuning.name}"
 
-    def _add(self, name: str, run: Run, distributions: dict[str, Any], axes: bool) -> None:
-        task = run.task
-        made = new_study(self.storage, name, f"mirror of {self.plan.name}", task.larger_is_better)
+    def _add(self, name: str, distributions: dict[str, Any], metric: Metric, axes: bool) -> None:
+        made = new_study(self.storage, name, f"mirror of {self.plan.name}", bool(metric.larger_is_better))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that names of metrics are an experiment of Optuna's
-            made.set_metric_names([task.metric])
-        self.parts[name] = Part(self.storage.get_study_id_from_name(name), task.metric, distributions, axes)
+            made.set_metric_names([metric.name])
+        self.parts[name] = Part(self.storage.get_study_id_from_name(name), metric.name, distributions, axes)
 
     def _follow(self, part: Part, run: Run, params: dict[str, Any]) -> bool:
         seen = outcome_of(self.runs, run.id)

@@ -82,6 +82,14 @@ for rmse in (0.9, 0.4, 0.6):
     search.tell(trial, Outcome(trial.run.id, "done", result=found))
 search.decide()
 best = trial_record.chosen(Path("runs"), tuning)
+Path("by_ece.yaml").write_text(Path("tuned.yaml").read_text().replace("trials: 3", "trials: 3, metric: ece"))
+(by_ece,) = expand.load(Path("by_ece.yaml"))[1].tunings
+other = study.Study(Path("runs"), by_ece, "by_ece", storage.Database("sqlite:///tuned.db"))
+for ece in (9.0, 2.0, 4.0):
+    trial = other.propose()
+    other.tell(trial, Outcome(trial.run.id, "done", result={"metrics": {"ece": ece}, "data": {"fingerprint": "0"}}))
+other.decide()
+of_ece = trial_record.chosen(Path("runs"), by_ece)
 mirror = Mirror(lambda: plan, Path("runs"), optuna.storages.InMemoryStorage())
 mirror.refresh()
 (name,) = mirror.studies
@@ -90,6 +98,7 @@ group = board.Group("row", plan.variants[1].runs, {run.id: "trial 0: x" for run 
 outcomes = {run.id: outcome_of(Path("runs"), run.id) for run in plan.runs}
 print(json.dumps({
     "direction": search.study.direction.name, "scored_by": trial_record.scored_by(tuning), "chosen": best["score"],
+    "by_ece": [of_ece["metric"], of_ece["score"], other.trials[1].values == of_ece["values"]],
     "mirror": [shown.direction.name, shown.best_value],
     "live": live._score(SimpleNamespace(outcomes=outcomes, plan=plan), group),
 }))
@@ -175,6 +184,7 @@ def test_the_files_of_a_foreign_task_say_the_same(foreign: dict[str, Any]) -> No
 def test_tuning_and_w_and_b_go_by_the_foreign_tasks_first_metric(foreign: dict[str, Any]) -> None:
     assert (foreign["direction"], foreign["scored_by"]) == ("MINIMIZE", ["rmse_m", False])
     assert foreign["chosen"] == 0.4
+    assert foreign["by_ece"] == ["ece", 2.0, True]
     assert foreign["mirror"] == ["MINIMIZE", 0.512]
     assert foreign["live"] == "1.512"
     assert "name: rmse_m" in foreign["wandb"]

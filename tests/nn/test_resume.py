@@ -49,9 +49,12 @@ class After:
 
 
 def small(kind: str, experiment: Path) -> Run:
+    """A run of a few steps, scored by every metric that its task can take."""
+    metrics = [{"kind": name} for name, settings in kinds("metrics").items() if kind in settings.tasks]  # type: ignore[attr-defined]
     if kind != "classification":
-        return dense.run(kind, **CHANGES)
-    task = {"kind": "classification", "num_classes": 3, "image_px": 48, "mixing": {}}
+        run = dense.run(kind, **CHANGES)
+        return config.make(Run, config.put(run.model_dump(mode="json"), "task.metrics", metrics))
+    task = {"kind": "classification", "num_classes": 3, "image_px": 48, "mixing": {}, "metrics": metrics}
     base = config.load(Run, experiment).model_dump(mode="json")
     return config.make(Run, {**base, **CHANGES, "task": task, "schedule": {"kind": "cosine", "warmup_epochs": 1}})
 

@@ -157,7 +157,10 @@ def test_a_comparison_while_it_is_trained(experiment: Path) -> None:
 
 # ---------------------------------------------------------------- what is neither ours to type nor printed
 
-ELSEWHERE = {"docs/wandb.md": "wandb_workspaces is a package of its own, and its server keeps what is made"}
+ELSEWHERE = {
+    docs.PACKAGED: "tests/e2e/test_extending.py installs its packages and trains with them",
+    "docs/wandb.md": "wandb_workspaces is a package of its own, and its server keeps what is made",
+}
 """Pages whose Python is compiled and not executed, and why."""
 
 

@@ -42,7 +42,7 @@ GOOD = Metric("top1", "top-1", "%", True)
     ("declared", "why"),
     [
         (["top1"], "must be a tuple of Metric, not list"),
-        (("top1",), "entry 0 must be a pvt_exp.metrics.Metric, not str"),
+        (("top1",), "entry 0 must be a pvt_exp.config.metrics.Metric, not str"),
         (None, "must be a tuple of Metric, not NoneType"),
         ((GOOD, replace(GOOD, name="x", title=None)), "entry 1: name, title and unit must be text"),
         ((replace(GOOD, unit=None),), "entry 0: name, title and unit must be text"),

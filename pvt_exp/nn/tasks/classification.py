@@ -73,9 +73,11 @@ class Classifier(Training):
         logits = self(batch["image"]).float()
         self.accuracy.update(logits, target)
         self.val_loss.update(F.cross_entropy(logits, target), weight=len(target))
+        if self.beside:
+            self.beside.update(logits.softmax(1), target)
 
     def on_validation_epoch_end(self) -> None:
         percent = {name: 100 * value for name, value in self.accuracy.compute().items()}
-        self.log_dict({**percent, "loss": self.val_loss.compute()})
+        self.log_scores({**percent, "loss": self.val_loss.compute()})
         self.accuracy.reset()
         self.val_loss.reset()

@@ -12,6 +12,7 @@ from pvt_exp.nn.counting import macs
 from pvt_exp.nn.pictures import draw
 from pvt_exp.nn.scores.coco_eval import ClassScore, Kind
 from pvt_exp.nn.scores.detections import Detections
+from pvt_exp.nn.scores.truth import Truth
 from pvt_exp.nn.tasks.training import Training, group_by_size
 from pvt_exp.tasks._dense import pad_to_multiple
 
@@ -64,13 +65,17 @@ class Detector(Training):
             self.found = Detections(
                 samples.ground_truth(), samples.category_ids, kinds=tuple(self.prefixes), max_dets=most
             )
+            self.truth = Truth(self.found.ground_truth, samples.category_ids)
         self.found.reset()
         self.unread = 0
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         assert self.found is not None
         self.unread += len(batch["skipped"])
-        self.found.update(batch["ids"], self.predict(batch))
+        predictions = self.predict(batch)
+        self.found.update(batch["ids"], predictions)
+        if self.beside:
+            self.beside.update(predictions, [self.truth.of(number, self.device) for number in batch["ids"]])
 
     def predict(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
         """The detections of each image, in the pixels of the image on disk.
@@ -97,13 +102,15 @@ class Detector(Training):
         for others in ranks.gathered(self.found.images):
             self.found.images.update(others)
         scores = self.found.compute(ranks.total(self.unread))
-        for kind, found in scores.items():
-            prefix = self.prefixes[kind]
-            self.log_dict({prefix + name: value for name, value in found.metrics.items() if name.startswith("AP")})
-        self.unscored: dict[str, str] = {}
-        if not any(found.metrics for found in scores.values()):
-            nothing = "there is no object, but crowds, in the images that are scored"
-            self.unscored = {prefix + name: nothing for prefix in self.prefixes.values() for name in MAIN}
+        metrics = {
+            self.prefixes[kind] + name: value
+            for kind, found in scores.items()
+            for name, value in found.metrics.items()
+            if name.startswith("AP")
+        }
+        nothing = "there is no object, but crowds, in the images that are scored"
+        without = {prefix + name: nothing for prefix in self.prefixes.values() for name in MAIN}
+        self.log_scores(metrics, {} if any(found.metrics for found in scores.values()) else without)
         self.per_class = [self._line(each) for each in zip(*(found.classes for found in scores.values()), strict=True)]
 
     def _line(self, scores: tuple[ClassScore, ...]) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class Segmenter(Training):
         for place, predicted_HW in self._predicted(batch):
             target_HW = unpacked(batch["target"][place], predicted_HW.device)
             self.overlap.update(predicted_HW[None], target_HW[None])
+            if self.beside:
+                self.beside.update(predicted_HW[None].long(), target_HW[None].long())
 
     def predict(self, batch: dict[str, Any]) -> list[Tensor]:
         """The class [H, W] of each pixel of each image on disk; images are not padded, so none depends on another."""
@@ -88,7 +90,6 @@ class Segmenter(Training):
         self.overlap.join(ranks.gathered(own if own is None else own.cpu()))
         scores = self.overlap.compute()
         self.overlap.reset()
-        self.log_dict(scores.metrics)
         nothing = "no pixel of the images that are scored is of a class"
-        self.unscored = {} if scores.metrics else dict.fromkeys(NAMES, nothing)
+        self.log_scores(scores.metrics, {} if scores.metrics else dict.fromkeys(NAMES, nothing))
         self.per_class = [{"class": name, "IoU": iou} for name, iou in zip(self.classes, scores.iou, strict=True)]

@@ -14,6 +14,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.nn import optim, ranks
 from pvt_exp.nn.batchnorm import Statistics
 from pvt_exp.nn.counting import memory
+from pvt_exp.nn.metrics.beside import Beside
 from pvt_exp.system.ends import RunEnded
 from pvt_exp.system.seeds import derive
 
@@ -65,6 +66,8 @@ class Training(pl.LightningModule):
         """Scores by class of the newest validation, one entry a class."""
         self.unscored: dict[str, str] = {}
         """Metrics that the newest validation could not compute, and why; a task fills it."""
+        self.beside = Beside(run.task)
+        """The metrics of `task.metrics`; a task gives them predictions and targets, and `log_scores` logs them."""
         self.parts = 1
         """Micro-batches of a group; set from the placement."""
         self._last_loss: Tensor | None = None
@@ -141,6 +144,12 @@ class Training(pl.LightningModule):
         ``least`` is the score from which on objects are drawn.
         """
         raise NotImplementedError
+
+    def log_scores(self, scores: dict[str, Any], unscored: dict[str, str] | None = None) -> None:
+        """Log the task's own scores and those of `beside`; ``unscored`` says why metrics of the task have none."""
+        more, without = self.beside.compute()
+        self.log_dict({**scores, **more})
+        self.unscored = {**(unscored or {}), **without}
 
     # ------------------------------------------------------------ training
 

@@ -1,0 +1,1 @@
+"""What computes the metrics that a task takes beside its usual ones; `beside` is how a task uses them."""
