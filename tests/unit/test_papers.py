@@ -48,6 +48,7 @@ TIMM = {  # name, drop_path
 RECIPE: dict[str, Any] = {
     "task": {
         "kind": "classification",
+        "metrics": [],
         "num_classes": 1000,
         "image_px": 224,
         "crop_pct": 0.875,

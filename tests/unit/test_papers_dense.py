@@ -74,6 +74,7 @@ DENSE = {
     "neck": {"kind": "fpn", "width": 256},
     "pos_embed_px": 224,
     "flip": 0.5,
+    "metrics": [],
     "mean": [0.485, 0.456, 0.406],
     "std": [0.229, 0.224, 0.225],
 }

@@ -54,7 +54,7 @@ def test_a_dense_task_that_starts_at_random_says_so() -> None:
     variant.published = (published.find("v2/table2/PVTv2-B0"),)
     for kind, told in (("detection", True), ("classification", False)):
         for run in variant.runs:
-            run.task = SimpleNamespace(kind=kind, declared=TASK.declared, describe=TASK.describe)
+            run.task = SimpleNamespace(kind=kind, all_metrics=TASK.all_metrics, describe=TASK.describe)
         table = reproduction.Settings(sweep="s.yaml").build([Source(plan, outcomes)])
         assert ("Ours start from random weights." in said(table)) == told
 
