@@ -7,7 +7,7 @@ got. A table holds full precision and the text that is shown, so that no format 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -49,6 +49,15 @@ class Replicate(NamedTuple):
     """``done`` if it counts, else why it does not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a reader must know of a cell or a row while the table is made; `_notes.numbered` gives it a mark."""
+
+    text: str
+    place: str = field(default="", compare=False)
+    """Which seed or row it is of, for its note; empty: the cells at which it stands say that."""
+
+
 class Cell(NamedTuple):
     """A number as it is and as it is shown, or why there is none. All empty: nothing is due here."""
 
@@ -80,6 +89,8 @@ class Cell(NamedTuple):
     """Of a deviation from a published figure, whether it is within the table's tolerance."""
     first: int = 0
     """The place among the row's replicates that `values` begin at."""
+    remarks: tuple[Remark, ...] = ()
+    """Notes that have no mark yet; none in a finished table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +125,8 @@ class Row:
     is_base: bool = False
     marks: tuple[str, ...] = ()
     """The notes that belong to the whole row."""
+    remarks: tuple[Remark, ...] = ()
+    """Those that have no mark yet; none in a finished table."""
     data: tuple[str, ...] = ()
     """Name and fingerprint of the data that its runs saw, ``shapes:0123456789abcdef``."""
     code: tuple[str, ...] = ()

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 from pvt_exp.cost import units
 from pvt_exp.system.words import several
-from pvt_exp.tables import Cell
+from pvt_exp.tables import Cell, Remark
 from pvt_exp.tables._digits import fixed, of_costs
-from pvt_exp.tables._rows import Line, Notes, in_words, some
+from pvt_exp.tables._notes import remarked, some
+from pvt_exp.tables._rows import Line, in_words
 
 
 class Count(NamedTuple):
@@ -48,7 +49,7 @@ def _counts(lines: Sequence[Line], key: str) -> list[float | None]:
     return [next((r["cost"][key] for r in line.results if r["cost"].get(key) is not None), None) for line in lines]
 
 
-def mark_counts(lines: Sequence[Line], key: str, cells: list[Cell], notes: Notes) -> None:
+def mark_counts(lines: Sequence[Line], key: str, cells: list[Cell]) -> None:
     """Mark the rows whose seeds counted different sizes, of which the first one's is shown."""
     for i, line in enumerate(lines):
         seeds: dict[float, list[int]] = {}
@@ -59,21 +60,30 @@ def mark_counts(lines: Sequence[Line], key: str, cells: list[Cell], notes: Notes
             parts = (
                 f"{count:,} of {'seed' if len(of) == 1 else 'seeds'} {in_words(of)}" for count, of in seeds.items()
             )
-            mark = notes.mark(
-                f"{COUNTS[key].title} differ among its seeds, the first is shown: {some(parts)}", line.name
-            )
-            cells[i] = cells[i]._replace(marks=(*cells[i].marks, mark))
+            text = f"{COUNTS[key].title} differ among its seeds, the first is shown: {some(parts)}"
+            cells[i] = remarked(cells[i], Remark(text, line.name))
 
 
-def mark_sizes(lines: Sequence[Line], macs: list[Cell], notes: Notes) -> list[str]:
-    """The image size that MACs were counted at; where there are several, each row's is marked."""
-    sizes = [" or ".join(sorted({" × ".join(map(str, r["cost"]["input_px"])) for r in line.results})) for line in lines]
-    if len(set(filter(None, sizes))) <= 1:
-        return [f"MACs at {size} px." for size in sizes if size][:1]
-    for i, size in enumerate(sizes):
+def mark_sizes(lines: Sequence[Line], macs: list[Cell]) -> None:
+    """Mark each row's MACs with the image size that they were counted at, where there are several."""
+    sizes = _sizes(lines)
+    for i, size in enumerate(sizes if _differ(sizes) else ()):
         if size:
-            macs[i] = macs[i]._replace(marks=(*macs[i].marks, notes.mark(f"at {size} px")))
-    return []
+            macs[i] = remarked(macs[i], Remark(f"at {size} px"))
+
+
+def about_sizes(lines: Sequence[Line]) -> list[str]:
+    """The image size that MACs were counted at, where it is one."""
+    sizes = _sizes(lines)
+    return [] if _differ(sizes) else [f"MACs at {size} px." for size in sizes if size][:1]
+
+
+def _sizes(lines: Sequence[Line]) -> list[str]:
+    return [" or ".join(sorted({" × ".join(map(str, r["cost"]["input_px"])) for r in line.results})) for line in lines]
+
+
+def _differ(sizes: Sequence[str]) -> bool:
+    return len(set(filter(None, sizes))) > 1
 
 
 def time_cells(lines: Sequence[Line], among: Sequence[Line]) -> tuple[str, list[Cell]]:
@@ -115,13 +125,13 @@ def _held(lines: Sequence[Line]) -> list[float | None]:
     return [_over(line.results, _memory, max) for line in lines]
 
 
-def mark_hardware(lines: Sequence[Line], cells: list[Cell], notes: Notes) -> None:
+def mark_hardware(lines: Sequence[Line], cells: list[Cell]) -> None:
     """Mark the rows whose seeds were trained on several devices, so that one number is of neither."""
     for i, line in enumerate(lines):
         devices = dict.fromkeys(device for result in line.results if (device := _device(result)))
         if len(devices) > 1 and cells[i].text:
-            mark = notes.mark(f"its seeds were trained on different devices: {some(devices)}", line.name)
-            cells[i] = cells[i]._replace(marks=(*cells[i].marks, mark))
+            text = f"its seeds were trained on different devices: {some(devices)}"
+            cells[i] = remarked(cells[i], Remark(text, line.name))
 
 
 def about_hardware(lines: Sequence[Line]) -> list[str]:

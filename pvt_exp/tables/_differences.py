@@ -1,16 +1,18 @@
 """Rows against the base: differences with their intervals, and which of them stand after correction for their number."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pvt_exp.statistics.differences import Difference, difference
 from pvt_exp.statistics.holm import holm
 from pvt_exp.statistics.power import seeds_to_see
 from pvt_exp.statistics.scores import Stat
 from pvt_exp.system.words import several
-from pvt_exp.tables import Cell, Verdict
+from pvt_exp.tables import Cell, Remark, Verdict
 from pvt_exp.tables._digits import fixed, least_of, most_of, spread, warranted
 from pvt_exp.tables._metrics import NO_SPREAD, Measured
-from pvt_exp.tables._rows import Line, Notes, some
+from pvt_exp.tables._notes import some
+from pvt_exp.tables._rows import Line
 
 MARKS: dict[Verdict, str] = {"clear": "*", "unclear": "§", "noise": "†"}
 SIGNIFICANT = 0.05
@@ -18,28 +20,24 @@ UNPAIRED = "difference not paired by seed, as this row and the base share fewer 
 ALIKE = "all seeds differ by the same amount, so there is no interval"
 
 
+@dataclass(frozen=True)
 class Differences:
-    """Of one metric, each row's to the base."""
+    """Of one metric, each row's to the base; see `differences`."""
 
-    def __init__(self, metric: Measured, lines: Sequence[Line], base: Line | None) -> None:
-        self.metric, self.lines, self.base = metric, lines, base
-        self.found: list[Difference | None] = [None] * len(lines)
-        """None for the base, and where one of both has no score."""
-        self.base_stat: Stat | None = None
-        if base is not None:
-            self.base_stat, to = metric.stats[lines.index(base)], metric.values[lines.index(base)]
-            self.found = [
-                None if line is base else difference(got, to) for line, got in zip(lines, metric.values, strict=True)
-            ]
-        most = most_of(metric.metric, [stat.mean for stat in metric.stats if stat])
-        self.digits = warranted(most, [each and each.half for each in self.found], least_of(metric.metric))
-        self.ps: list[float | None] = [each and each.p for each in self.found]
-        """Corrected once `correct` has seen all differences of the table."""
-        self.together = 0
-        """Differences that they were corrected for."""
+    metric: Measured
+    lines: Sequence[Line]
+    base: Line | None
+    base_stat: Stat | None
+    found: Sequence[Difference | None]
+    """None for the base, and where one of both has no score."""
+    digits: int
+    ps: Sequence[float | None]
+    """Corrected for all differences of the table."""
+    together: int
+    """Differences that they were corrected for."""
 
     def verdict(self, i: int) -> Verdict | None:
-        """What the difference at this place shows, once `correct` was called; None where it has no interval."""
+        """What the difference at this place shows; None where it has no interval."""
         each, p = self.found[i], self.ps[i]
         if each is None or each.half is None or p is None:
             return None
@@ -52,7 +50,7 @@ class Differences:
         """One a row."""
         return [self.verdict(i) for i in range(len(self.lines))]
 
-    def cells(self, notes: Notes) -> list[Cell]:
+    def cells(self) -> list[Cell]:
         """The differences, each with the mark of what it shows; and a mark where it is of other data."""
         cells = []
         rows = zip(self.lines, self.metric.stats, self.found, self.ps, self.verdicts, strict=True)
@@ -60,24 +58,24 @@ class Differences:
             if stat is None or self.base is None or self.base_stat is None or each is None:
                 cells.append(self._none(line, stat))
                 continue
-            marks = [MARKS[verdict]] if verdict else []
-            marks += dict.fromkeys((*line.marks, *self.base.marks)) if line.marks != self.base.marks else ()
+            remarks = [*line.marks, *self.base.marks] if line.marks != self.base.marks else []
             if each.pairs and each.pairs < max(stat.n, self.base_stat.n):
-                marks.append(notes.mark("difference over the seeds that this row and the base share", line.name))
+                remarks.append(Remark("difference over the seeds that this row and the base share", line.name))
             if each.half is not None and not each.pairs and any(other and other.pairs for other in self.found):
-                marks.append(notes.mark(UNPAIRED, line.name))
+                remarks.append(Remark(UNPAIRED, line.name))
             if each.std == 0:
-                marks.append(notes.mark(ALIKE, line.name))
+                remarks.append(Remark(ALIKE, line.name))
             half = each.half
             cells.append(
                 Cell(
                     each.mean,
                     text=fixed(each.mean, self.digits, "+"),
                     std_text="" if half is None else spread(half, self.digits),
-                    marks=tuple(marks),
+                    marks=(MARKS[verdict],) if verdict else (),
                     interval=each.interval,
                     p=p,
                     verdict=verdict,
+                    remarks=tuple(remarks),
                 )
             )
         return cells
@@ -103,12 +101,29 @@ class Differences:
         return Cell(missing=line.missing if stat is None else "no base")
 
 
-def correct(all_of_them: Sequence[Differences]) -> None:
-    """Holm's correction, once over all differences of a table."""
-    places = [(each, i) for each in all_of_them for i, p in enumerate(each.ps) if p is not None]
-    for (each, i), p in zip(places, holm([each.ps[i] or 0.0 for each, i in places]), strict=True):
-        each.ps[i] = p
-        each.together = len(places)
+def differences(metrics: Sequence[tuple[Measured, Sequence[Line], Line | None]]) -> list[Differences]:
+    """All differences of a table: of each metric, in some rows, to a base. Holm's correction is over all of them."""
+    every = [_to_base(metric, lines.index(base) if base is not None else None) for metric, lines, base in metrics]
+    ps = [each and each.p for found in every for each in found]
+    held = [p for p in ps if p is not None]
+    corrected = iter(holm(held))
+    rest = iter([None if p is None else next(corrected) for p in ps])
+    made = []
+    for (metric, lines, base), found in zip(metrics, every, strict=True):
+        most = most_of(metric.metric, [stat.mean for stat in metric.stats if stat])
+        digits = warranted(most, [each and each.half for each in found], least_of(metric.metric))
+        stat = None if base is None else metric.stats[lines.index(base)]
+        own = [next(rest) for _ in found]
+        made.append(Differences(metric, lines, base, stat, found, digits, own, len(held)))
+    return made
+
+
+def _to_base(metric: Measured, base: int | None) -> list[Difference | None]:
+    """Each row's difference to the row at ``base``."""
+    if base is None:
+        return [None] * len(metric.values)
+    to = metric.values[base]
+    return [None if i == base else difference(got, to) for i, got in enumerate(metric.values)]
 
 
 def about_differences(of: Differences) -> list[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pvt_exp.config import excluded
 from pvt_exp.store import code_changes
-from pvt_exp.tables import Cell, Group, Row
-from pvt_exp.tables._rows import Line, Notes, some
+from pvt_exp.tables import Cell, Group, Remark, Row
+from pvt_exp.tables._notes import some
+from pvt_exp.tables._rows import Line
 from pvt_exp.tables._starts import about_starts
 from pvt_exp.tables._tuned import about_tuning
 
@@ -19,25 +20,25 @@ WHAT = {"params": "parameters", "macs": "MACs", "memory": "step memory"}
 """What `match` can bring to the base's, as notes say it."""
 
 
-def about(plan: "Plan", lines: Sequence[Line], notes: Notes, base: Line | None = None) -> list[str]:
+def about(plan: "Plan", lines: Sequence[Line], base: Line | None = None) -> list[str]:
     """Mark the lines with all that is said of them, and return what is said of the whole table.
 
     ``base`` is what differences are to, where that is not the sweep's own base.
     """
-    said = [*compare_data(lines, notes), *about_holdout(lines, notes)]
-    search, tuned = about_tuning(plan, lines, notes)
-    same_start, starts = about_starts(lines, notes)
+    said = [*compare_data(lines), *about_holdout(lines)]
+    search, tuned = about_tuning(plan, lines)
+    same_start, starts = about_starts(lines)
     for line, start, values in zip(lines, starts, tuned, strict=True):
         line.told += (*start, *values)
-    matched = about_matches(lines, notes)
-    about_recipes(lines, notes, base)
-    mark_codes(lines, notes)
+    matched = about_matches(lines)
+    about_recipes(lines, base)
+    mark_codes(lines)
     return [*matched, *said, *search, *same_start, *about_code(lines)]
 
 
 def row(line: Line, cells: Sequence[Cell]) -> Row:
     """The finished row of one line."""
-    return joined(line.name, [line], cells, (*line.marks, *line.told))
+    return joined(line.name, [line], cells, line.remarks)
 
 
 def by_axis(lines: Sequence[Line], cells: Iterable[Sequence[Cell]], base: Line | None) -> tuple[Group, ...]:
@@ -51,7 +52,7 @@ def by_axis(lines: Sequence[Line], cells: Iterable[Sequence[Cell]], base: Line |
     )
 
 
-def joined(name: str, lines: Sequence[Line], cells: Sequence[Cell], marks: tuple[str, ...]) -> Row:
+def joined(name: str, lines: Sequence[Line], cells: Sequence[Cell], remarks: Sequence[Remark]) -> Row:
     """The finished row of several lines, one beside the other."""
     results = [result for line in lines for result in line.results]
     return Row(
@@ -59,9 +60,9 @@ def joined(name: str, lines: Sequence[Line], cells: Sequence[Cell], marks: tuple
         tuple(cells),
         tuple(replicate for line in lines for replicate in line.replicates),
         all(line.variant.is_base for line in lines),
-        marks,
-        tuple(sorted({data_of(result) for result in results})),
-        tuple(sorted({code_of(result) for result in results})),
+        remarks=tuple(remarks),
+        data=tuple(sorted({data_of(result) for result in results})),
+        code=tuple(sorted({code_of(result) for result in results})),
     )
 
 
@@ -83,7 +84,7 @@ def code_of(result: Mapping[str, Any]) -> str:
     return str(git["sha"]) + change
 
 
-def compare_data(lines: Sequence[Line], notes: Notes) -> list[str]:
+def compare_data(lines: Sequence[Line]) -> list[str]:
     """Mark the rows whose data, of one name, differ from most rows'; say what the others used, and what was left out."""
     seen: dict[str, Counter[str]] = {}
     for line in lines:
@@ -102,13 +103,13 @@ def compare_data(lines: Sequence[Line], notes: Notes) -> list[str]:
                 text = f"trained on other data than the rest: {name} with fingerprint {fingerprint}, not {usual[name]}"
             else:
                 continue
-            line.marks.append(notes.mark(text))
+            line.marks.append(Remark(text))
     words = [f"{name} with fingerprint {fingerprint}" for name, fingerprint in usual.items() if fingerprint]
     told = excluded.of_rows(result for line in lines for result in line.results)
     return [*([f"Data: {some(words)}."] if words else []), *told]
 
 
-def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
+def about_holdout(lines: Sequence[Line]) -> list[str]:
     """That rows are scored on held out training images: said once for all, or marked at the rows of which it is so."""
     told: dict[str, list[Line]] = {}
     for line in lines:
@@ -120,34 +121,34 @@ def about_holdout(lines: Sequence[Line], notes: Notes) -> list[str]:
         return [f"{text[0].upper()}{text[1:]}."]
     for text, marked in told.items():
         for line in marked:
-            line.marks.append(notes.mark(text))
+            line.marks.append(Remark(text))
     return []
 
 
-def about_matches(lines: Sequence[Line], notes: Notes) -> list[str]:
+def about_matches(lines: Sequence[Line]) -> list[str]:
     """Mark the rows of which a field was scaled to the base's cost, and those that could not be."""
     for line in lines:
         if line.variant.matched is not None:
-            line.told.append(notes.mark(f"matched: {line.variant.matched}"))
+            line.told.append(Remark(f"matched: {line.variant.matched}"))
         elif line.variant.unmatched is not None:
-            line.told.append(notes.mark(f"not matched: {line.variant.unmatched}"))
+            line.told.append(Remark(f"not matched: {line.variant.unmatched}"))
     costs = [f"the base's {WHAT[line.variant.matched.cost]}" for line in lines if line.variant.matched is not None]
     return [f"Matched: scaled to {' and '.join(dict.fromkeys(costs))}."] if costs else []
 
 
-def about_recipes(lines: Sequence[Line], notes: Notes, base: Line | None = None) -> None:
+def about_recipes(lines: Sequence[Line], base: Line | None = None) -> None:
     """Mark the rows whose recipe differs from that of the sweep's base in more than what the sweep studies."""
     whose = "the base's" if base is None or base.variant.is_base else "that of the sweep's own base"
     for line in lines:
         if line.variant.unlike:
-            line.told.append(notes.mark(f"its recipe differs from {whose}: {'; '.join(line.variant.unlike)}"))
+            line.told.append(Remark(f"its recipe differs from {whose}: {'; '.join(line.variant.unlike)}"))
 
 
-def mark_codes(lines: Sequence[Line], notes: Notes) -> None:
+def mark_codes(lines: Sequence[Line]) -> None:
     """Mark the rows that are a mean over runs of different code."""
     for line in lines:
         if (text := code_changes.several(zip(line.seeds, line.results, strict=True))) is not None:
-            line.told.append(notes.mark(text))
+            line.told.append(Remark(text))
 
 
 def about_code(lines: Sequence[Line]) -> list[str]:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from pvt_exp.config.metric_names import word_of
 from pvt_exp.config.metrics import Metric, number, undeclared, unscored
 from pvt_exp.statistics.scores import Stat, half_width, intervals, over_seeds
-from pvt_exp.tables import Cell
+from pvt_exp.tables import Cell, Remark
 from pvt_exp.tables._digits import apart, fixed, least_of, most_of, spread, warranted
-from pvt_exp.tables._rows import Line, Notes
+from pvt_exp.tables._rows import Line
 from pvt_exp.tasks import Task
 
 NO_SPREAD = "no spread"
@@ -60,7 +60,7 @@ def describe(name: str, tasks: Sequence[Task]) -> Metric:
     return every[0] if every else undeclared(name)
 
 
-def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
+def about_metric(name: str, lines: Sequence[Line]) -> list[str]:
     """What a reader must know of a metric that no task declares; rows in which it is something else are marked."""
     every = _declared(name, tasks_of(lines))
     if not every:
@@ -72,7 +72,7 @@ def about_metric(name: str, lines: Sequence[Line], notes: Notes) -> list[str]:
         )
     for line in lines if len(every) > 1 else ():
         if (own := line.variant.runs[0].task.describe(name)) != every[0]:
-            line.told.append(notes.mark(f"its {name} is {own.head}" if own.is_declared else f"declares no {name}"))
+            line.told.append(Remark(f"its {name} is {own.head}" if own.is_declared else f"declares no {name}"))
     return []
 
 
@@ -93,7 +93,7 @@ def measure(metric: Metric, lines: Sequence[Line]) -> Measured:
     return Measured(metric, finite, stats, warranted(most, halves, least_of(metric)))
 
 
-def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[Cell]:
+def metric_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:
     """A metric's column; the best two among the rows that have every seed and saw the same data are marked so."""
     name, digits = metric.name, metric.digits
     texts = [number(stat.mean, digits) if stat else "" for stat in metric.stats]
@@ -109,21 +109,19 @@ def metric_cells(metric: Measured, lines: Sequence[Line], notes: Notes) -> list[
         lacking = [r for r, v in gaps if v is None and r.state == "done"]
         why = {result.get("run"): unscored(result).get(name) for result in line.results} if lacking else {}
         own = tuple(
-            dict.fromkeys(
-                notes.mark(
-                    f"no {name}: {why[r.run]}" if why.get(r.run) else f"{name} is absent or not finite",
-                    f"{line.name}, seed {r.seed}: {r.run}",
-                )
-                for r in lacking
+            Remark(
+                f"no {name}: {why[r.run]}" if why.get(r.run) else f"{name} is absent or not finite",
+                f"{line.name}, seed {r.seed}: {r.run}",
             )
+            for r in lacking
         )
         if stat is None:
-            cells.append(Cell(missing="not measured" if lacking else line.missing, marks=own, values=got))
+            cells.append(Cell(missing="not measured" if lacking else line.missing, values=got, remarks=own))
             continue
         std = "" if stat.std is None else spread(stat.std, digits)
         is_best, is_second = (counts and float(text) == each for each in (best, second))
         shown = fixed(stat.mean, digits) if text.startswith("-") else text
-        cells.append(Cell(stat.mean, stat.std, stat.n, shown, std, is_best, is_second, marks=own, values=got))
+        cells.append(Cell(stat.mean, stat.std, stat.n, shown, std, is_best, is_second, values=got, remarks=own))
     return cells
 
 
@@ -166,5 +164,5 @@ def seed_cells(metric: Measured, lines: Sequence[Line]) -> list[Cell]:
     cells = []
     for line, got in zip(lines, metric.values, strict=True):
         n, due = sum(value is not None for value in got), len(line.replicates)
-        cells.append(Cell(n, text=str(n) if n == due else f"{n}/{due}", marks=tuple(dict.fromkeys(line.gaps))))
+        cells.append(Cell(n, text=str(n) if n == due else f"{n}/{due}", remarks=tuple(line.gaps)))
     return cells

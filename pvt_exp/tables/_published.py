@@ -8,11 +8,12 @@ from pvt_exp.cost import units
 from pvt_exp.plan.published import Figure
 from pvt_exp.statistics.differences import Difference, difference
 from pvt_exp.system.words import several
-from pvt_exp.tables import Cell, Column
+from pvt_exp.tables import Cell, Column, Remark
 from pvt_exp.tables._costs import COUNTS
 from pvt_exp.tables._digits import fixed, least_of, most_of, warranted
 from pvt_exp.tables._metrics import Measured
-from pvt_exp.tables._rows import Line, Notes, some
+from pvt_exp.tables._notes import remarked, some
+from pvt_exp.tables._rows import Line
 
 OUTSIDE = "‡"
 UNSURE = "?"
@@ -45,18 +46,18 @@ def value_column(metric: Metric, found: Sequence[Figure | None]) -> Column:
     return Column(f"{metric.name}_{name_of(figure)}", metric.head, "published", figure.source)
 
 
-def value_cells(lines: Sequence[Line], found: Sequence[Figure | None], metric: str, notes: Notes) -> list[Cell]:
+def value_cells(lines: Sequence[Line], found: Sequence[Figure | None], metric: str) -> list[Cell]:
     """What one source says of each row, as it is printed; why there is nothing, where the source says so."""
     cells = []
     source = next(name_of(figure) for figure in found if figure is not None)
     for line, figure in zip(lines, found, strict=True):
         if figure is not None:
             value = figure.metrics[metric]
-            unsure = [notes.mark("transcribed with less than high confidence")] if figure.confidence != "high" else []
-            cells.append(Cell(value, text=as_printed(value), marks=tuple(unsure)))
+            unsure = [Remark("transcribed with less than high confidence")] if figure.confidence != "high" else []
+            cells.append(Cell(value, text=as_printed(value), remarks=tuple(unsure)))
             continue
         none = next((f.outcome for f in line.variant.published if f.outcome and name_of(f) == source), None)
-        cells.append(Cell(missing="none", marks=(notes.mark(f"published: {none}"),)) if none else Cell())
+        cells.append(Cell(missing="none", remarks=(Remark(f"published: {none}"),)) if none else Cell())
     return cells
 
 
@@ -104,9 +105,10 @@ class Deviations(NamedTuple):
                 Cell(
                     each.mean,
                     text=fixed(each.mean, self.digits, "+"),
-                    marks=(*marks, *line.marks),
+                    marks=tuple(marks),
                     interval=each.interval,
                     within=self.within(each),
+                    remarks=tuple(line.marks),
                 )
             )
         return cells
@@ -154,7 +156,7 @@ def about_deviations(metric: Measured, shown: Sequence[Deviations]) -> str:
 # ---------------------------------------------------------------- what it costs
 
 
-def cost_cells(lines: Sequence[Line], key: str, notes: Notes) -> list[Cell]:
+def cost_cells(lines: Sequence[Line], key: str) -> list[Cell]:
     """Published parameters or MACs, marked where ours differ by more than rounding."""
     cells = []
     for line in lines:
@@ -164,13 +166,13 @@ def cost_cells(lines: Sequence[Line], key: str, notes: Notes) -> list[Cell]:
             continue
         unit = dict(units.COUNTS)[COUNTS[key].usual]
         ours = [result["cost"] for result in line.results if result["cost"].get(key) is not None][:1]
-        marks: tuple[str, ...] = ()
+        cell = Cell(value * unit, text=as_printed(value))
         if ours and not _agree(ours[0][key] / unit, value, key):
             trained = ours[0].get("trainable_params", 0) / unit
             of_trained = key == "params" and _agree(trained, value, key)
-            text = f"this counts trained parameters, of which ours has {trained:.2f} M" if of_trained else ""
-            marks = (notes.mark(text) if of_trained else OUTSIDE,)
-        cells.append(Cell(value * unit, text=as_printed(value), marks=marks))
+            text = f"this counts trained parameters, of which ours has {trained:.2f} M"
+            cell = remarked(cell, Remark(text)) if of_trained else cell._replace(marks=(OUTSIDE,))
+        cells.append(cell)
     return cells
 
 
@@ -192,7 +194,7 @@ def about_costs(cells: Sequence[Cell]) -> list[str]:
 # ---------------------------------------------------------------- where it is found
 
 
-def about_sources(lines: Sequence[Line], notes: Notes) -> list[str]:
+def about_sources(lines: Sequence[Line]) -> list[str]:
     """Where the figures are found, one sentence per source; a note about a single figure is marked at its row."""
     cited: dict[str, dict[str, dict[str, None]]] = {}
     printed: dict[str, None] = {}
@@ -202,7 +204,7 @@ def about_sources(lines: Sequence[Line], notes: Notes) -> list[str]:
             tables.setdefault(figure.table, {}).update({figure.table_note: None} if figure.table_note else {})
             printed.update({figure.source: None} if figure.printed else {})
             if figure.note:
-                line.told.append(notes.mark(f"{figure.source}, {figure.table}: {figure.note}"))
+                line.told.append(Remark(f"{figure.source}, {figure.table}: {figure.note}"))
     said = []
     for source, tables in cited.items():
         words = [f"{table}{f' ({some(about)})' if about else ''}" for table, about in tables.items()]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pvt_exp.system import files
-from pvt_exp.tables import Cell, Note, Replicate
+from pvt_exp.tables import Cell, Remark, Replicate
 
 if TYPE_CHECKING:
     from pvt_exp.plan import Variant
@@ -28,11 +28,11 @@ class Line:
     """Of each replicate, none where it does not count."""
     results: list[dict[str, Any]] = field(default_factory=list)
     """Those that count."""
-    marks: list[str] = field(default_factory=list)
+    marks: list[Remark] = field(default_factory=list)
     """Of the whole row: it does not compare with the others."""
-    told: list[str] = field(default_factory=list)
+    told: list[Remark] = field(default_factory=list)
     """Of the whole row too: what a reader must know, and it compares all the same."""
-    gaps: list[str] = field(default_factory=list)
+    gaps: list[Remark] = field(default_factory=list)
     """Of its missing seeds."""
 
     @property
@@ -41,36 +41,15 @@ class Line:
         return [r.seed for r, metrics in zip(self.replicates, self.metrics, strict=True) if metrics is not None]
 
     @property
+    def remarks(self) -> list[Remark]:
+        """All that are of the whole row."""
+        return [*self.marks, *self.told]
+
+    @property
     def missing(self) -> str:
         """Why the row has no number."""
         states = dict.fromkeys(SHORT.get(r.state, r.state) for r in self.replicates if r.state != "done")
         return ", ".join(states) or "not measured"
-
-
-class Notes:
-    """Notes with marks a, b, c, ... in the order in which they are first needed, and the places they are needed at."""
-
-    def __init__(self) -> None:
-        self.places: dict[str, list[str]] = {}
-        self.marks: dict[str, str] = {}
-
-    def mark(self, text: str, place: str = "") -> str:
-        """The mark of the note with this text."""
-        if text not in self.marks:
-            letters, i = "abcdefghijklmnoprstuvwxyz", len(self.marks)  # there is no superscript q in a terminal
-            self.marks[text] = letters[i % 25] * (i // 25 + 1)
-        self.places.setdefault(text, []).append(place)
-        return self.marks[text]
-
-    def finish(self) -> list[Note]:
-        """All notes, with their places."""
-        return [
-            Note(
-                mark,
-                f"{text} ({some(dict.fromkeys(filter(None, self.places[text])))})" if any(self.places[text]) else text,
-            )
-            for text, mark in self.marks.items()
-        ]
 
 
 def place(variant: "Variant") -> tuple[tuple[str, ...], str]:
@@ -83,7 +62,7 @@ def place(variant: "Variant") -> tuple[tuple[str, ...], str]:
     return tuple(labels[0]), names[0] + others
 
 
-def collect(source: "Source", epoch: str, notes: Notes) -> list[Line]:
+def collect(source: "Source", epoch: str) -> list[Line]:
     """One line per variant, with the results of its runs, or a reason for each that is missing."""
     plan, outcomes = source.plan, source.outcomes
     gone = {(o.state, o.reason) for o in outcomes.values() if o.state != "done" and o.reason}
@@ -107,15 +86,14 @@ def collect(source: "Source", epoch: str, notes: Notes) -> list[Line]:
             else:
                 shown = files.line(why, 300) if why and reasons else ""
                 text = f"{state.replace('_', ' ')}: {shown}" if shown else state.replace("_", " ")
-                line.gaps.append(notes.mark(text, f"{line.name}, seed {seed}: {run_id}"))
+                line.gaps.append(Remark(text, f"{line.name}, seed {seed}: {run_id}"))
         lines.append(line)
     return lines
 
 
-def some(words: Iterable[str], most: int = 5) -> str:
-    """The first few, and how many more there are."""
-    every = list(words)
-    return "; ".join(every[:most]) + (f"; and {len(every) - most} more" if len(every) > most else "")
+def gaps(lines: Iterable[Line]) -> list[Remark]:
+    """Why seeds are missing, whose notes stand before the others."""
+    return [gap for line in lines for gap in line.gaps]
 
 
 def caption(title: str, seeds: Sequence[int] | None, epoch: str, cells: Iterable[Cell]) -> str:

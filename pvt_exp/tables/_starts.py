@@ -5,30 +5,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from pvt_exp.tables._rows import Line, Notes
+from pvt_exp.tables import Remark
+from pvt_exp.tables._rows import Line
 
 if TYPE_CHECKING:
     from pvt_exp.config.run import Pretrain, Run
 
 
-def about_starts(lines: Sequence[Line], notes: Notes) -> tuple[list[str], list[tuple[str, ...]]]:
+def about_starts(lines: Sequence[Line]) -> tuple[list[str], list[tuple[Remark, ...]]]:
     """Sentences for the table where all rows start alike, and marks for each row where not; none where all are random."""
     starts = [start_of(line.variant.runs[0]) for line in lines]
     taken = [taken_over(line.results) for line in lines]
-    unmarked: list[tuple[str, ...]] = [()] * len(lines)
+    unmarked: list[tuple[Remark, ...]] = [()] * len(lines)
     if not any(starts):
         return [], unmarked
     if len(set(starts)) == 1:
         ways = list(dict.fromkeys(filter(None, taken)))
         if len(ways) <= 1:
             return [f"All rows start from {starts[0]}{f'; {ways[0]}' if ways else ''}."], unmarked
-        return [f"All rows start from {starts[0]}."], [(notes.mark(how),) if how else () for how in taken]
-    texts = [
-        f"starts from {start}{f'; {how}' if how else ''}" for start, how in zip(starts, taken, strict=True) if start
+        return [f"All rows start from {starts[0]}."], [(Remark(how),) if how else () for how in taken]
+    return [], [
+        (Remark(f"starts from {start}{f'; {how}' if how else ''}" if start else "starts from random weights"),)
+        for start, how in zip(starts, taken, strict=True)
     ]
-    marks = {text: notes.mark(text) for text in texts}
-    rest = iter(texts)
-    return [], [(marks[next(rest)],) if start else (notes.mark("starts from random weights"),) for start in starts]
 
 
 def start_of(run: "Run") -> str | None:

@@ -5,20 +5,21 @@ from typing import TYPE_CHECKING
 
 from pvt_exp.config.space import at_edge, edge_in_words, in_words
 from pvt_exp.system.words import several
-from pvt_exp.tables._rows import Line, Notes
+from pvt_exp.tables import Remark
+from pvt_exp.tables._rows import Line
 
 if TYPE_CHECKING:
     from pvt_exp.config.space import Values
     from pvt_exp.plan import Plan
 
 
-def about_tuning(plan: "Plan", lines: Sequence[Line], notes: Notes) -> tuple[list[str], list[tuple[str, ...]]]:
+def about_tuning(plan: "Plan", lines: Sequence[Line]) -> tuple[list[str], list[tuple[Remark, ...]]]:
     """Sentences on the search, the same for all rows; and of each row the mark of the values that were chosen for it."""
     if not plan.tunings:
-        none: list[tuple[str, ...]] = [()] * len(lines)
+        none: list[tuple[Remark, ...]] = [()] * len(lines)
         return [], none
     chosen = {tuning.name: in_words(tuning.chosen) for tuning in plan.tunings if tuning.chosen is not None}
-    marks: list[tuple[str, ...]] = [(notes.mark(chosen[line.variant.name]),) for line in lines]
+    marks: list[tuple[Remark, ...]] = [(Remark(chosen[line.variant.name]),) for line in lines]
     tune = plan.tunings[0].tune
     space = ", ".join(f"{name} {_over(values)}" for name, values in tune.space.items())
     by = f" by {plan.tunings[0].metric.title}" if tune.metric else ""

@@ -9,11 +9,13 @@ from pvt_exp.config import ConfigError
 from pvt_exp.config.metric_names import word_of
 from pvt_exp.plan import called
 from pvt_exp.system import spelling
-from pvt_exp.tables import Note, Source, Table, TableOf
-from pvt_exp.tables._columns import Columns, fill
+from pvt_exp.tables import Source, Table, TableOf
+from pvt_exp.tables._columns import make_columns
 from pvt_exp.tables._marks import about, by_axis
 from pvt_exp.tables._metrics import usual
-from pvt_exp.tables._rows import Line, Notes, caption, collect, some
+from pvt_exp.tables._notes import numbered, some
+from pvt_exp.tables._rows import Line, caption, collect, gaps
+from pvt_exp.tables._words import wanted
 
 
 class Settings(TableOf):
@@ -39,23 +41,22 @@ class Settings(TableOf):
 
     def build(self, sources: Sequence[Source]) -> Table:
         (source,) = sources
-        plan, notes = source.plan, Notes()
-        found = collect(source, self.epoch, notes)
+        plan, found = source.plan, collect(source, self.epoch)
         base = self._base(found)
         lines = sorted(found, key=lambda line: line is not base)
-        said = about(plan, lines, notes, base)
+        said = about(plan, lines, base)
         words, field = (self.columns, "columns") if self.columns else (self._usual(lines, base), "metrics")
-        columns = Columns(words, lines, notes, field, base)
-        fill(columns)
-        cells = zip(*(shown.cells for shown in columns.shown), strict=True)
+        (made,) = make_columns(wanted(words, lines, field, base))
+        cells = zip(*(shown.cells for shown in made.shown), strict=True)
         no_base = [] if base or not lines else ["No differences: the base is not among the rows."]
-        every = (cell for shown in columns.shown for cell in shown.cells)
+        every = (cell for shown in made.shown for cell in shown.cells)
+        groups, notes = numbered(by_axis(lines, cells, base), gaps(found), (*made.said, *no_base, *said))
         return Table(
             name=plan.name,
             caption=caption(self.title or plan.name, plan.seeds, self.epoch, every),
-            columns=tuple(shown.column for shown in columns.shown),
-            groups=by_axis(lines, cells, base),
-            notes=(*notes.finish(), *(Note("", text) for text in (*columns.said, *no_base, *said))),
+            columns=tuple(shown.column for shown in made.shown),
+            groups=groups,
+            notes=notes,
             seeds=plan.seeds,
         )
 

@@ -12,11 +12,13 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config import ConfigError, Frozen
 from pvt_exp.config.metric_names import word_of
-from pvt_exp.tables import Cell, Column, Group, Note, Row, Source, Table, TableOf
-from pvt_exp.tables._columns import Columns, Shown, fill
+from pvt_exp.tables import Cell, Column, Group, Remark, Row, Source, Table, TableOf
+from pvt_exp.tables._columns import Columns, Shown, make_columns
 from pvt_exp.tables._marks import about, joined
 from pvt_exp.tables._metrics import usual
-from pvt_exp.tables._rows import Line, Notes, caption, collect, in_words
+from pvt_exp.tables._notes import numbered, remarked
+from pvt_exp.tables._rows import Line, caption, collect, gaps, in_words
+from pvt_exp.tables._words import Wanted, wanted
 
 if TYPE_CHECKING:
     from pvt_exp.plan import Plan
@@ -64,27 +66,17 @@ class Settings(TableOf):
     def build(self, sources: Sequence[Source]) -> Table:
         self._check_rows([source.plan for source in sources])
         one = len({source.plan.seeds for source in sources}) == 1
-        notes, told, blocks = Notes(), list[list[str]](), list[_Block]()
-        for i, (part, source) in enumerate(zip(self._parts, sources, strict=True)):
-            lines = collect(source, self.epoch, notes)
-            told.append(about(source.plan, lines, notes))
-            for heading, named in _split(source.plan, lines, self.rows, part.title, len(sources) > 1):
-                own = list(named.values())
-                words = part.columns or self.columns or ["params", "macs", *map(word_of, usual(own))]
-                base = named.get(_base_name(source.plan, self.rows) or "")
-                try:
-                    columns = Columns(words, own, notes, f"parts.{i}.columns" if part.columns else "columns", base)
-                except ConfigError as error:
-                    raise ConfigError(f"{problem} (of {source.plan.name})" for problem in error.problems) from None
-                blocks.append(_Block(heading, named, columns, source.plan.name, i))
-        _check_headings(blocks)
-        fill(*(block.columns for block in blocks))
+        lines = [collect(source, self.epoch) for source in sources]
+        told = [about(source.plan, own) for source, own in zip(sources, lines, strict=True)]
+        blocks = self._blocks(sources, lines)
         said = list[tuple[str, list[str]]]()
         for i, (part, source) in enumerate(zip(self._parts, sources, strict=True)):
             of_columns = [text for block in reversed(blocks) if block.part == i for text in block.columns.said]
             seeds_of = [] if one else [f"seeds {in_words(source.plan.seeds)}."]
             said.append((part.title or source.plan.name, list(dict.fromkeys([*seeds_of, *of_columns, *told[i]]))))
-        heads, rows = _table(blocks, notes)
+        heads, rows = _table(blocks)
+        missing = gaps(line for own in lines for line in own)
+        groups, notes = numbered([Group("", rows)] if rows else [], missing, _once_said(said))
         seeds = tuple(dict.fromkeys(seed for source in sources for seed in source.plan.seeds))
         name = "+".join(dict.fromkeys(source.plan.name for source in sources))
         return Table(
@@ -93,11 +85,27 @@ class Settings(TableOf):
                 self.title or name, seeds if one else None, self.epoch, (c for row in rows for c in row.cells)
             ),
             columns=heads,
-            groups=(Group("", rows),) if rows else (),
-            notes=(*notes.finish(), *(Note("", text) for text in _once_said(said))),
+            groups=groups,
+            notes=notes,
             seeds=seeds,
             head=self.rows or next(iter(sources[0].plan.axes), "variant"),
         )
+
+    def _blocks(self, sources: Sequence[Source], lines: Sequence[list[Line]]) -> "list[_Block]":
+        """The groups of columns, from left to right."""
+        asked, groups = list[tuple[str, dict[str, Line], str, int]](), list[Wanted]()
+        for i, (part, source) in enumerate(zip(self._parts, sources, strict=True)):
+            for heading, named in _split(source.plan, lines[i], self.rows, part.title, len(sources) > 1):
+                own = list(named.values())
+                words = part.columns or self.columns or ["params", "macs", *map(word_of, usual(own))]
+                base = named.get(_base_name(source.plan, self.rows) or "")
+                try:
+                    groups.append(wanted(words, own, f"parts.{i}.columns" if part.columns else "columns", base))
+                except ConfigError as error:
+                    raise ConfigError(f"{problem} (of {source.plan.name})" for problem in error.problems) from None
+                asked.append((heading, named, source.plan.name, i))
+        _check_headings([heading for heading, *_ in asked])
+        return [_Block(*each, columns) for each, columns in zip(asked, make_columns(*groups), strict=True)]
 
     def _check_rows(self, plans: "Sequence[Plan]") -> None:
         axes = list(dict.fromkeys(axis for plan in plans for axis in plan.axes))
@@ -120,12 +128,12 @@ class _Block(NamedTuple):
     heading: str
     lines: dict[str, Line]
     """By the names of their rows."""
-    columns: Columns
     sweep: str
     part: int
+    columns: Columns
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> Sequence[Shown]:
         return self.columns.shown
 
 
@@ -158,15 +166,13 @@ def _split(
         yield " ".join(filter(None, [*words, ", ".join(others)])), named
 
 
-def _check_headings(blocks: Sequence[_Block]) -> None:
-    for i, block in enumerate(blocks):
-        if block.heading in [other.heading for other in blocks[:i]]:
-            raise ConfigError(
-                f"parts: two groups of columns are called '{block.heading}'; give them titles of their own"
-            )
+def _check_headings(headings: Sequence[str]) -> None:
+    for i, heading in enumerate(headings):
+        if heading in headings[:i]:
+            raise ConfigError(f"parts: two groups of columns are called '{heading}'; give them titles of their own")
 
 
-def _table(blocks: Sequence[_Block], notes: Notes) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
+def _table(blocks: Sequence[_Block]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
     """The columns from left to right, and the rows in the order in which the sweeps name them."""
     names = list(dict.fromkeys(name for block in blocks for name in block.lines))
     cells: dict[str, list[Cell]] = {name: [] for name in names}
@@ -176,7 +182,7 @@ def _table(blocks: Sequence[_Block], notes: Notes) -> tuple[tuple[Column, ...], 
         columns.append(next(shown.column for shown in blocks[0].shown if shown.column.key == key))
         for name in names:
             cells[name].append(_any(blocks, name, key))
-    marks = {name: _marks([block.lines[name] for block in blocks if name in block.lines]) for name in names}
+    remarks = {name: _remarks([block.lines[name] for block in blocks if name in block.lines]) for name in names}
     before = dict.fromkeys(names, 0)
     for block in blocks:
         many = len(blocks) > 1
@@ -187,16 +193,16 @@ def _table(blocks: Sequence[_Block], notes: Notes) -> tuple[tuple[Column, ...], 
             of = dict(zip(block.lines, made, strict=True))
             for name in names:
                 if name not in of:
-                    absent = (notes.mark(f"{block.sweep} has no such row", name),) if i == 0 else ()
-                    cells[name].append(Cell(missing="no run", marks=absent))
+                    absent = (Remark(f"{block.sweep} has no such row", name),) if i == 0 else ()
+                    cells[name].append(Cell(missing="no run", remarks=absent))
                     continue
-                own = [m for m in (*block.lines[name].marks, *block.lines[name].told) if m not in marks[name]]
+                own = [each for each in block.lines[name].remarks if each not in remarks[name]]
                 cell = of[name]._replace(first=before[name])
-                cells[name].append(cell._replace(marks=(*cell.marks, *own)) if i == 0 else cell)
+                cells[name].append(remarked(cell, *own) if i == 0 else cell)
         for name, line in block.lines.items():
             before[name] += len(line.replicates)
     rows = (
-        joined(name, [block.lines[name] for block in blocks if name in block.lines], cells[name], marks[name])
+        joined(name, [block.lines[name] for block in blocks if name in block.lines], cells[name], remarks[name])
         for name in names
     )
     return tuple(columns), tuple(rows)
@@ -229,7 +235,7 @@ def _once(blocks: Sequence[_Block]) -> list[str]:
 
 
 def _any(blocks: Sequence[_Block], name: str, key: str) -> Cell:
-    """The row's cell of a column that is shown once: the first that has something to show, with the marks of all."""
+    """The row's cell of a column that is shown once: the first that has something to show, with the remarks of all."""
     cells = [
         dict(zip(block.lines, shown.cells, strict=True))[name]
         for block in blocks
@@ -238,10 +244,10 @@ def _any(blocks: Sequence[_Block], name: str, key: str) -> Cell:
         if shown.column.key == key
     ]
     marks = dict.fromkeys(mark for cell in cells for mark in cell.marks)
-    return next((cell for cell in cells if cell.text), cells[0])._replace(marks=tuple(marks))
+    remarks = (remark for cell in cells for remark in cell.remarks)
+    return next((cell for cell in cells if cell.text), cells[0])._replace(marks=tuple(marks), remarks=tuple(remarks))
 
 
-def _marks(lines: Sequence[Line]) -> tuple[str, ...]:
-    """The marks that are of the whole row, because each of its lines has them."""
-    first, *others = ([*line.marks, *line.told] for line in lines)
-    return tuple(dict.fromkeys(mark for mark in first if all(mark in other for other in others)))
+def _remarks(lines: Sequence[Line]) -> list[Remark]:
+    """The remarks that are of the whole row, because each of its lines has them."""
+    return [each for line in lines for each in line.remarks if all(each in other.remarks for other in lines)]

@@ -9,12 +9,14 @@ from pvt_exp.cost import Cost, NoCost
 from pvt_exp.cost.units import BYTES, COUNTS, Ladder, Unit, fitting
 from pvt_exp.system import spelling
 from pvt_exp.system.words import several
-from pvt_exp.tables import Cell, Column, Note, Source, Table, TableOf
-from pvt_exp.tables._columns import Columns, fill
+from pvt_exp.tables import Cell, Column, Remark, Source, Table, TableOf
+from pvt_exp.tables._columns import Columns, make_columns
 from pvt_exp.tables._digits import of_costs
 from pvt_exp.tables._marks import about, by_axis
 from pvt_exp.tables._metrics import found_in, usual
-from pvt_exp.tables._rows import Line, Notes, collect, some
+from pvt_exp.tables._notes import numbered, remarked, some
+from pvt_exp.tables._rows import Line, collect, gaps
+from pvt_exp.tables._words import wanted
 
 if TYPE_CHECKING:
     from pvt_exp.cost.calibration import Throughput
@@ -77,15 +79,15 @@ class Settings(TableOf):
 
     def build(self, sources: Sequence[Source]) -> Table:
         (source,) = sources
-        plan, notes = source.plan, Notes()
-        lines = sorted(collect(source, self.epoch, notes), key=lambda line: not line.variant.is_base)
+        plan = source.plan
+        lines = sorted(collect(source, self.epoch), key=lambda line: not line.variant.is_base)
         throughputs = self._throughputs(source, lines)
         words = self.columns or USUAL
         for i, word in enumerate(words):
             if word in words[:i]:
                 raise ConfigError(f"columns.{i}: the column {word} stands here twice")
         speeds = [word for word in words if word in WORDS and WORDS[word].measured]
-        others = _others(words, lines, notes)
+        others = _others(words, lines)
         shown = {each.column.key: each for each in others.shown}
         columns, cells = [], []
         for word in words:
@@ -94,33 +96,34 @@ class Settings(TableOf):
                 columns.append(each.column)
                 cells.append(each.cells)
             elif WORDS[word].counted:
-                title, made = _counted(WORDS[word], lines, source.costs, notes, USED.get(word, "M"))
+                title, made = _counted(WORDS[word], lines, source.costs, USED.get(word, "M"))
                 columns.append(Column(word, title, "cost"))
                 cells.append(made)
             elif len(throughputs) < 2:
                 device, measured = next(iter(throughputs.items()), ("", {}))
-                title, made = _measured(WORDS[word], lines, measured, device, notes, USED.get(word, "M"))
+                title, made = _measured(WORDS[word], lines, measured, device, USED.get(word, "M"))
                 columns.append(Column(word, title, "cost"))
                 cells.append(made)
             elif word == speeds[0]:  # those of a device stand together, where the first of them is asked for
                 for device, measured in throughputs.items():
                     for speed in speeds:
-                        title, made = _measured(WORDS[speed], lines, measured, device, notes, USED.get(speed, "M"))
+                        title, made = _measured(WORDS[speed], lines, measured, device, USED.get(speed, "M"))
                         columns.append(Column(f"{device}: {speed}", title, "cost", device))
                         cells.append(made)
-        cells = [_with_reasons(made, column, notes) for made, column in zip(cells, columns, strict=True)]
+        cells = [_with_reasons(made, column) for made, column in zip(cells, columns, strict=True)]
         base = next((line for line in lines if line.variant.is_base), None)
         costs = {name: each for name, each in source.costs.items() if isinstance(each, Cost)}
-        said = _about_counts(words, lines, costs, notes)
+        said = _about_counts(words, lines, costs)
         for device, measured in throughputs.items():
-            said += _about_throughput(words, lines, measured, notes, device if len(throughputs) > 1 else "")
-        said += [*others.said, *about(plan, lines, notes)]
+            said += _about_throughput(words, lines, measured, device if len(throughputs) > 1 else "")
+        said += [*others.said, *about(plan, lines)]
+        groups, notes = numbered(by_axis(lines, zip(*cells, strict=True), base), gaps(lines), said)
         return Table(
             name=plan.name,
             caption=f"{self.title or plan.name}: what each row costs.",
             columns=tuple(columns),
-            groups=by_axis(lines, zip(*cells, strict=True), base),
-            notes=(*notes.finish(), *(Note("", text) for text in said)),
+            groups=groups,
+            notes=notes,
             seeds=plan.seeds,
         )
 
@@ -140,12 +143,11 @@ class Settings(TableOf):
         return meant
 
 
-def _others(words: Sequence[str], lines: Sequence[Line], notes: Notes) -> Columns:
+def _others(words: Sequence[str], lines: Sequence[Line]) -> Columns:
     """The columns that other kinds have too. Raises ConfigError for a word that means nothing, with its place."""
     places = [i for i, word in enumerate(words) if word not in WORDS]
     try:
-        found = Columns([words[i] for i in places], lines, notes)
-        fill(found)
+        (found,) = make_columns(wanted([words[i] for i in places], lines))
     except ConfigError as error:
         moved = (
             re.sub(r"^columns\.(\d+)", lambda number: f"columns.{places[int(number[1])]}", told)
@@ -160,7 +162,7 @@ def _others(words: Sequence[str], lines: Sequence[Line], notes: Notes) -> Column
 
 
 def _counted(
-    word: Word, lines: Sequence[Line], costs: "Mapping[str, Cost | NoCost]", notes: Notes, usual: str
+    word: Word, lines: Sequence[Line], costs: "Mapping[str, Cost | NoCost]", usual: str
 ) -> tuple[str, list[Cell]]:
     """A column of what was counted, with why a cell is empty; and its title."""
     assert word.counted is not None
@@ -176,13 +178,13 @@ def _counted(
             value = getattr(cost, word.counted)
             why = f"cannot be counted: {cost.uncounted[word.counted]}" if word.counted in cost.uncounted else why
         values.append(value)
-        cells.append(Cell(value) if value is not None else Cell(missing="not counted", marks=(notes.mark(why),)))
+        cells.append(Cell(value) if value is not None else Cell(missing="not counted", remarks=(Remark(why),)))
     unit = fitting(values, word.ladder, usual)
     return unit.head(word.title), _shown(cells, unit)
 
 
 def _measured(
-    word: Word, lines: Sequence[Line], throughputs: "Mapping[str, Throughput]", device: str, notes: Notes, usual: str
+    word: Word, lines: Sequence[Line], throughputs: "Mapping[str, Throughput]", device: str, usual: str
 ) -> tuple[str, list[Cell]]:
     """A column of what was measured on a device, with why a cell is empty; and its title."""
     assert word.measured is not None
@@ -193,7 +195,7 @@ def _measured(
             continue
         where = f" on {device}" if device else ""
         why = f"not calibrated{where}: pvt-exp plan SWEEP --calibrate measures it"
-        cells.append(Cell(missing="not calibrated", marks=(notes.mark(why),)))
+        cells.append(Cell(missing="not calibrated", remarks=(Remark(why),)))
     values = [cell.value for cell in cells]
     if word.ladder is None:
         return word.title, _shown(cells, Unit("", 1.0, of_costs([value for value in values if value], word.least)))
@@ -205,23 +207,24 @@ def _shown(cells: Sequence[Cell], unit: Unit) -> list[Cell]:
     return [cell if cell.value is None else cell._replace(text=unit.text(cell.value)) for cell in cells]
 
 
-def _with_reasons(cells: Sequence[Cell], column: Column, notes: Notes) -> list[Cell]:
+def _with_reasons(cells: Sequence[Cell], column: Column) -> list[Cell]:
     """The cells, each empty one with a mark that says why; those of metrics say it themselves."""
     if column.kind == "metric":
         return list(cells)
     return [
-        cell._replace(marks=(notes.mark(cell.missing),)) if cell.missing and not cell.marks else cell for cell in cells
+        remarked(cell, Remark(cell.missing)) if cell.missing and not (cell.marks or cell.remarks) else cell
+        for cell in cells
     ]
 
 
-def _about_counts(words: Sequence[str], lines: Sequence[Line], costs: "Mapping[str, Cost]", notes: Notes) -> list[str]:
+def _about_counts(words: Sequence[str], lines: Sequence[Line], costs: "Mapping[str, Cost]") -> list[str]:
     said, counted = [], [line for line in lines if line.variant.name in costs]
     if "macs" in words and counted:
-        size = _one_of(counted, lambda line: " × ".join(map(str, costs[line.variant.name].input_px)), "at {} px", notes)
+        size = _one_of(counted, lambda line: " × ".join(map(str, costs[line.variant.name].input_px)), "at {} px")
         said.append(f"MACs of one image{f' of {size} px' if size else ', of the size that is noted'}, counted.")
     if "memory" in words and counted:
         images = _one_of(
-            counted, lambda line: several(line.variant.first.ghost_batch_size, "image"), "a step of {} at once", notes
+            counted, lambda line: several(line.variant.first.ghost_batch_size, "image"), "a step of {} at once"
         )
         of = f"of {images}" if images else "of the images that are noted"
         said.append(f"Step memory: the most that a training step {of} holds, counted.")
@@ -229,7 +232,7 @@ def _about_counts(words: Sequence[str], lines: Sequence[Line], costs: "Mapping[s
 
 
 def _about_throughput(
-    words: Sequence[str], lines: Sequence[Line], throughputs: "Mapping[str, Throughput]", notes: Notes, device: str = ""
+    words: Sequence[str], lines: Sequence[Line], throughputs: "Mapping[str, Throughput]", device: str = ""
 ) -> list[str]:
     """How the speeds were measured; ``device`` where there are several."""
     measured = {line: throughputs[line.variant.name] for line in lines if line.variant.name in throughputs}
@@ -237,13 +240,12 @@ def _about_throughput(
         return []
     every = list(measured.values())
     on_it = f" on {device}" if device else ""
-    precision = _one_of(measured, lambda line: line.variant.first.precision, "precision {}", notes)
-    images = _one_of(measured, lambda line: _images(measured[line]), f"measured{on_it} with {{}} at once", notes)
+    precision = _one_of(measured, lambda line: line.variant.first.precision, "precision {}")
+    images = _one_of(measured, lambda line: _images(measured[line]), f"measured{on_it} with {{}} at once")
     _one_of(
         measured,
         lambda line: several(measured[line].workers, "loading process", "loading processes"),
         f"measured{on_it} with {{}}",
-        notes,
     )
     on = ", ".join(
         [
@@ -273,12 +275,12 @@ def _images(throughput: "Throughput") -> str:
     return GROUP if throughput.micro_batch is None else several(throughput.micro_batch, "image")
 
 
-def _one_of(lines: Collection[Line], of: Callable[[Line], str], note: str, notes: Notes) -> str | None:
+def _one_of(lines: Collection[Line], of: Callable[[Line], str], note: str) -> str | None:
     """What all rows have in common; None where they differ, and then each is marked with what it has."""
     found = [of(line) for line in lines]
     if len(set(found)) == 1:
         return found[0]
     for line, each in zip(lines, found, strict=True):
-        if (mark := notes.mark(note.format(each))) not in line.told:
-            line.told.append(mark)
+        if (remark := Remark(note.format(each))) not in line.told:
+            line.told.append(remark)
     return None

@@ -8,11 +8,12 @@ from pydantic import Field
 
 from pvt_exp.config import ConfigError
 from pvt_exp.config.metric_names import word_of
-from pvt_exp.tables import Column, Group, Note, Source, Table, TableOf
-from pvt_exp.tables._columns import Columns, Shown, fill
+from pvt_exp.tables import Column, Group, Source, Table, TableOf
+from pvt_exp.tables._columns import Shown, make_columns
 from pvt_exp.tables._heads import keyed
 from pvt_exp.tables._marks import about, row
 from pvt_exp.tables._metrics import Measured, describe, measure, tasks_of, usual
+from pvt_exp.tables._notes import numbered
 from pvt_exp.tables._published import (
     Deviations,
     about_costs,
@@ -25,8 +26,9 @@ from pvt_exp.tables._published import (
     value_cells,
     value_column,
 )
-from pvt_exp.tables._rows import Line, Notes, caption, collect
+from pvt_exp.tables._rows import Line, caption, collect, gaps
 from pvt_exp.tables._starts import start_of
+from pvt_exp.tables._words import wanted
 
 
 class Settings(TableOf):
@@ -46,45 +48,45 @@ class Settings(TableOf):
 
     def build(self, sources: Sequence[Source]) -> Table:
         (source,) = sources
-        plan, notes = source.plan, Notes()
+        plan = source.plan
         if not any(variant.published for variant in plan.variants):
             raise ConfigError(
                 "sweep: no row of it has published figures; write published in the sweep, docs/published.md"
             )
-        lines = collect(source, self.epoch, notes)
-        said = about(plan, lines, notes)
-        whence = about_sources(lines, notes)
-        columns = Columns(self.columns or [word_of(usual(lines)[0]), "n", "params", "macs"], lines, notes)
-        columns.beside_published = True
-        fill(columns)
+        lines = collect(source, self.epoch)
+        said = about(plan, lines)
+        whence = about_sources(lines)
+        words = self.columns or [word_of(usual(lines)[0]), "n", "params", "macs"]
+        (made,) = make_columns(wanted(words, lines), as_published=True)
         shown: list[Shown] = []
         told: list[str] = []
-        for each in columns.shown:
+        for each in made.shown:
             if each.column.kind == "metric":
                 shown.append(_ours(each))
-                beside, words = self._beside(measure(describe(each.metric, tasks_of(lines)), lines), lines, notes)
+                beside, about_it = self._beside(measure(describe(each.metric, tasks_of(lines)), lines), lines)
             else:
-                beside, words = _counted(each, lines, notes)
+                beside, about_it = _counted(each, lines)
             shown += beside
-            told += words
+            told += about_it
         rows = [
             row(line, cells) for line, cells in zip(lines, zip(*(s.cells for s in shown), strict=True), strict=True)
         ]
         runs = [line.variant.runs[0] for line in lines]
         if not any(map(start_of, runs)) and runs[0].task.kind != "classification":  # others are published with weights
             told.append("Ours start from random weights.")
-        general = (*told, *columns.said, *whence, *said)
+        general = (*told, *made.said, *whence, *said)
+        groups, notes = numbered([Group("", tuple(rows))], gaps(lines), general)
         title = self.title or f"{plan.name} beside its published figures"
         return Table(
             name=plan.name,
             caption=caption(f"{title} (tolerance {self.tolerance:g})", plan.seeds, self.epoch, ()),
             columns=tuple(keyed([each.column for each in shown])),
-            groups=(Group("", tuple(rows)),),
-            notes=(*notes.finish(), *(Note("", text) for text in general)),
+            groups=groups,
+            notes=notes,
             seeds=plan.seeds,
         )
 
-    def _beside(self, metric: Measured, lines: Sequence[Line], notes: Notes) -> tuple[list[Shown], list[str]]:
+    def _beside(self, metric: Measured, lines: Sequence[Line]) -> tuple[list[Shown], list[str]]:
         """What the sources have of a metric, and how far ours is from each; what the reader must know of it."""
         shown: list[Shown] = []
         compared: list[Deviations] = []
@@ -92,7 +94,7 @@ class Settings(TableOf):
         for name in sources_of(lines, metric.name):
             found = figures(lines, name, metric.name)
             column = value_column(metric.metric, found)
-            shown.append(Shown(column, value_cells(lines, found, metric.name, notes)))
+            shown.append(Shown(column, value_cells(lines, found, metric.name)))
             each = deviations(metric, found, self.tolerance)
             if same := next((one for one in compared if _repeats(each, one, metric.name)), None):
                 said.append(f"{each.source} has the figures of {same.source}.")
@@ -118,10 +120,10 @@ def _repeats(later: Deviations, earlier: Deviations, metric: str) -> bool:
     )
 
 
-def _counted(each: Shown, lines: Sequence[Line], notes: Notes) -> tuple[list[Shown], list[str]]:
+def _counted(each: Shown, lines: Sequence[Line]) -> tuple[list[Shown], list[str]]:
     """Parameters or MACs, ours and published; any other column as it is."""
     key, title = each.column.key, each.column.title
-    cells = cost_cells(lines, key, notes) if key in ("params", "macs") else []
+    cells = cost_cells(lines, key) if key in ("params", "macs") else []
     if not any(cell.text for cell in cells):
         return [each], []
     ours = Column(key, "ours", "cost", title)

@@ -10,7 +10,7 @@ from pvt_exp.config.metric_names import OF_ROWS, TAKEN, WORDS, word_of
 from pvt_exp.config.metrics import Metric
 from pvt_exp.config.run import Run
 from pvt_exp.report import frame
-from pvt_exp.tables import Source, _columns, comparison, cost
+from pvt_exp.tables import Source, _words, comparison, cost
 from pvt_exp.tasks import Task
 from tests.unit.test_tables import BASE, built, result, sweep
 
@@ -37,7 +37,7 @@ def odd(*names: str) -> dict:
 
 
 def test_every_word_of_tables_is_taken():
-    assert {*_columns.WORDS, *cost.WORDS} == set(WORDS)
+    assert {*_words.WORDS, *cost.WORDS} == set(WORDS)
     assert {*WORDS, *OF_ROWS, *frame.TAKEN, *Run.model_fields} <= TAKEN
 
 
