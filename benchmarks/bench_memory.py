@@ -78,7 +78,7 @@ def measure(run: Run) -> int:
     module.log_dict = lambda *_, **__: None  # there is no trainer
     network = module.network.train()
     exempt = {f"backbone.{name}" for name in network.backbone.no_weight_decay()}
-    optimizer = optim.optimizer(optim.parameter_groups(network, run.optim, exempt), run.optim, run.lr)
+    optimizer = run.optim.build(optim.parameter_groups(network, run.optim, exempt), run.lr, fused=True)
     narrow = NARROW.get(run.precision)
 
     def step() -> None:
@@ -98,7 +98,7 @@ def measure(run: Run) -> int:
     for event in sorted(events, key=lambda each: each.start_ns()):
         now += event.nbytes()
         peak = max(peak, now)
-    states = 2 if run.optim.kind == "adamw" else 1
+    states = run.optim.states
     return peak + size([*network.parameters(), *network.buffers(), given["image"]]) + states * trained
 
 

@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 from pvt_exp.config import PLAIN, Frozen, unavailable
 from pvt_exp.system import signals, spelling
 
-GROUPS = ("backbones", "datasets", "launchers", "metrics", "necks", "tables", "tasks")
+GROUPS = ("backbones", "datasets", "launchers", "metrics", "necks", "optimizers", "schedules", "tables", "tasks")
 """What there are kinds of."""
 HEAVY = ("torch", "timm", "pytorch_lightning")
 """Libraries that take seconds to import, which every command would wait for."""

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from pvt_exp.config import Frozen, identity, or_null, or_text
 from pvt_exp.config.component import one_of
-from pvt_exp.config.recipe import SGD, AdamW, Cosine, Poly, Step
 from pvt_exp.config.space import Holdout
 from pvt_exp.system.words import several
 
@@ -59,8 +58,8 @@ class Run(Frozen):
     task: one_of("tasks")  # type: ignore[valid-type]
     dataset: one_of("datasets")  # type: ignore[valid-type]
     backbone: one_of("backbones")  # type: ignore[valid-type]
-    optim: Annotated[AdamW | SGD, Field(discriminator="kind")]
-    schedule: Annotated[Cosine | Step | Poly, Field(discriminator="kind")]
+    optim: one_of("optimizers")  # type: ignore[valid-type]
+    schedule: one_of("schedules")  # type: ignore[valid-type]
     epochs: int = Field(ge=1, le=1_000_000)
     batch_size: int = Field(ge=1, le=10_000_000)
     """Images an optimizer step, over all GPUs and accumulated parts."""

@@ -251,7 +251,10 @@ def _read(path: Path) -> Any:
 def _code() -> str:
     """Hash of the code that builds and counts models, and the versions of its libraries."""
     code = hashlib.sha256()
-    builders = (sorted((provenance.PACKAGE / folder).rglob("*.py")) for folder in ("backbones", "necks", "tasks", "nn"))
+    builders = (
+        sorted((provenance.PACKAGE / folder).rglob("*.py"))
+        for folder in ("backbones", "necks", "optimizers", "tasks", "nn")
+    )
     for path in (
         *chain.from_iterable(builders),
         *(provenance.PACKAGE / f"{name}.py" for name in ("train/count", "plan/matching")),

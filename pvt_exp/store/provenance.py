@@ -19,8 +19,8 @@ PACKAGE = Path(__file__).parents[1]
 FROZEN = "code.json"
 """Beside a copy of the package (`pvt_exp.store.code_copy`): what `code` said of the original."""
 COMPUTES = (
-    *("backbones", "datasets", "metrics", "necks", "tasks", "nn"),
-    *("config/recipe.py", "config/run.py", "config/space.py"),
+    *("backbones", "datasets", "metrics", "necks", "optimizers", "schedules", "tasks", "nn"),
+    *("config/run.py", "config/space.py"),
     *("train/checkpoints.py", "train/fit.py", "train/record.py"),
 )
 """Folders and files of the package that a run's result follows from; the rest plans, drives and reports."""

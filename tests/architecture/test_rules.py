@@ -11,7 +11,7 @@ from pvt_exp.cli import json_schema
 from pvt_exp.config.component import kinds
 from tests.conftest import ROOT
 
-GROUPS = ("backbones", "datasets", "launchers", "metrics", "necks", "tables", "tasks")
+GROUPS = ("backbones", "datasets", "launchers", "metrics", "necks", "optimizers", "schedules", "tables", "tasks")
 
 
 @pytest.mark.parametrize("group", GROUPS)

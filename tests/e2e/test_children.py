@@ -32,7 +32,7 @@ def test_the_folder_is_hostile(hostile: Path) -> None:
 
 
 @pytest.mark.parametrize("python_path", [None, "", os.pathsep, "{}:elsewhere"])
-@pytest.mark.parametrize("module", ["pvt_exp.config.recipe", "pvt_exp.drive.session"])
+@pytest.mark.parametrize("module", ["pvt_exp.optimizers.adamw", "pvt_exp.drive.session"])
 def test_a_child_imports_nothing_of_the_current_folder(
     module: str, python_path: str | None, hostile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """The packages that docs/extending.md shows, installed as they stand there, and trained with."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pvt_exp import config
 from tests import docs
@@ -41,12 +41,12 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(heading: str) -> dict[str, Any]:
     """The first block of YAML below a heading of the page."""
     text = (docs.ROOT / docs.PACKAGED).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    found: dict[str, Any] = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    found: dict[str, Any] = config.parse(text.split("```yaml\n")[1].split("```")[0], docs.PACKAGED).value
     return found
 
 
 def trained(packages: Path, heading: str) -> dict[str, Any]:
-    """The result of a run of the small experiment with what the page writes below the heading, and its table's columns."""
+    """The result of the small experiment with what the page writes below the heading, its table's columns, log and rates."""
     folder = packages / heading.replace(" ", "_")
     folder.mkdir()
     base = {**config.parse(EXPERIMENT, "").value, **written(heading)}
@@ -68,6 +68,7 @@ def trained(packages: Path, heading: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(result.read_text())
     found["columns"] = {each["key"]: each for each in json.loads(told["report"])["columns"]}
     found["log"] = log.read_text()
+    found["curve"] = [float(row["lr"]) for row in csv.DictReader((log.parent / "metrics.csv").open()) if row.get("lr")]
     return found
 
 
@@ -105,3 +106,33 @@ def test_your_own_metric(packages: Path) -> None:
     assert (result["columns"]["brier"]["title"], result["columns"]["brier"]["larger_is_better"]) == (
         "Brier score", False,
     )  # fmt: skip
+
+
+RATES = """
+import json, math, torch
+from pvt_exp.config.component import kinds
+weight = torch.nn.Parameter(torch.ones(3))
+lion = kinds("optimizers")["lion"](lr=0.5)
+optimizer = lion.build([{"params": [weight], "weight_decay": 0.0}], 0.5, fused=True)
+weight.grad = torch.tensor([3.0, -0.1, 0.0])
+optimizer.step()
+scheduler = kinds("schedules")["inverse_sqrt"](warmup_steps=4, warmup_lr=0.1).build(optimizer, 2, 20)
+rates = []
+for step in range(40):
+    scheduler.step_update(step)
+    rates.append(optimizer.param_groups[0]["lr"])
+print(json.dumps({"weight": weight.tolist(), "rates": rates}))
+"""
+
+
+def test_your_own_optimizer_and_schedule(packages: Path) -> None:
+    computed = computed_in(packages, RATES)
+    assert computed["weight"] == [0.5, 1.5, 1.0], "a step of Lion is the rate, against the gradient's sign"
+    assert computed["rates"][:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert computed["rates"][4:] == pytest.approx([0.5 * (4 / step) ** 0.5 for step in range(4, 40)])
+    result = trained(packages, "Your own optimizer or schedule")
+    of_package = result["provenance"]["packages"]["my-optim"]
+    assert sorted(of_package["kinds"]) == ["optimizers/lion", "schedules/inverse_sqrt"]
+    steps = 2 * 96 // 16
+    assert result["curve"][-1] == pytest.approx(3e-4 * (2 / (steps - 1)) ** 0.5, rel=1e-6), "the last step's rate"
+    assert 0 <= result["metrics"]["top1"] <= 100

@@ -8,9 +8,8 @@ import timm
 import torch
 
 from pvt_exp import config
-from pvt_exp.config.recipe import Step
 from pvt_exp.config.run import Run
-from pvt_exp.nn import optim
+from pvt_exp.schedules.step import Settings as Step
 from tests.conftest import ROOT
 from tests.unit.test_papers_dense import BY_SWEEP, CNNS
 
@@ -103,7 +102,7 @@ def test_the_rate_falls_when_a_milestone_begins(per: str) -> None:
     """Whether it moves by step or by epoch, and though the warm-up takes an epoch."""
     settings = Step(per=per, milestones=(2, 4), warmup_epochs=1, warmup_lr=1e-3)  # type: ignore[arg-type]
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = optim.scheduler(optimizer, settings, epochs=5, steps_per_epoch=10)
+    scheduler = settings.build(optimizer, epochs=5, steps_per_epoch=10)
     rates = []
     for epoch in range(5):
         scheduler.step(epoch) if per == "epoch" else scheduler.step_update(10 * epoch)

@@ -21,13 +21,9 @@ NARROWED = {F.linear, F.conv2d, torch.conv2d, F.conv_transpose2d, torch.matmul, 
             torch.einsum, F.scaled_dot_product_attention}  # fmt: skip
 WIDENED = {F.layer_norm, F.group_norm, F.softmax, torch.softmax, Tensor.softmax, F.log_softmax, F.cross_entropy,
            F.binary_cross_entropy_with_logits, F.smooth_l1_loss, F.l1_loss, torch.sum, Tensor.sum}  # fmt: skip
-STATES = {"adamw": 2, "sgd": 1}
-"""Copies of the trained parameters that an optimizer keeps."""
 
 
-def of_step(
-    module: nn.Module, loss: Callable[[], Tensor], optimizer: str, precision: str, parts: int, ema: bool
-) -> int:
+def of_step(module: nn.Module, loss: Callable[[], Tensor], states: int, precision: str, parts: int, ema: bool) -> int:
     """Peak bytes of a training step, once the optimizer has its state.
 
     That is weights, buffers and their moving average, the optimizer's state, and the most of gradients and all that is
@@ -36,7 +32,7 @@ def of_step(
     Args:
         module: On the meta device, in training.
         loss: Of one micro-batch; the tensors that it makes lie on the meta device.
-        optimizer: Its ``kind``.
+        states: Copies of the trained parameters that the optimizer keeps.
         precision: The run's.
         parts: Micro-batches that a step adds up.
         ema: Whether there is a moving average of the weights.
@@ -51,7 +47,7 @@ def of_step(
         parameter.grad = None
     unfused = trained if precision == "16-mixed" else 0
     most: int = max(live.peak, trained + unfused)
-    return size(fixed) * (2 if ema else 1) + STATES[optimizer] * trained + most
+    return size(fixed) * (2 if ema else 1) + states * trained + most
 
 
 def size(tensors: Iterable[Tensor]) -> int:

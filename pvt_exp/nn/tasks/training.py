@@ -127,7 +127,7 @@ class Training(pl.LightningModule):
         parts, ema = run.batch_size // run.ghost_batch_size, run.ema_decay is not None
         self.network.train()
         return memory.of_step(
-            self.network, lambda: self.shaped_loss(run.ghost_batch_size), run.optim.kind, run.precision, parts, ema
+            self.network, lambda: self.shaped_loss(run.ghost_batch_size), run.optim.states, run.precision, parts, ema
         )
 
     def shaped_images(self, count: int) -> Tensor:
@@ -212,9 +212,9 @@ class Training(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         exempt = {f"backbone.{name}" for name in self.network.backbone.no_weight_decay()}  # type: ignore[operator, union-attr]
         groups = optim.parameter_groups(self.network, self.run.optim, exempt)
-        optimizer = optim.optimizer(groups, self.run.optim, self.run.lr, fused=self.run.precision != "16-mixed")
+        optimizer = self.run.optim.build(groups, self.run.lr, fused=self.run.precision != "16-mixed")
         steps = int(self.trainer.estimated_stepping_batches) // self.run.epochs
-        scheduler = optim.scheduler(optimizer, self.run.schedule, self.run.epochs, steps)
+        scheduler = self.run.schedule.build(optimizer, self.run.epochs, steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": self.run.schedule.per, "name": "lr"},
