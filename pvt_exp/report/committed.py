@@ -23,6 +23,8 @@ IDS = ("runs", "missing")
 """Those of its columns that hold words with a space between them, which are compared one by one."""
 CONTEXT = 24
 """Letters of a line of text that are shown before the first that differs; three times as many in all."""
+ANY_COMMAND = "pvt-exp-command-that-made-it"
+"""In a text that is made now, at the place of the command, which may be any. No format escapes it."""
 RowKey = tuple[str, str, int]
 """Group, name, and which of several rows with both."""
 
@@ -84,8 +86,8 @@ def check(table: Table, folder: Path, label: str | None = None, part: str = "") 
     latex = _latex(folder / report.file_name("tex", part))
     for form in [form for form in get_args(Format) if form != "csv"]:
         if (path := folder / report.file_name(form, part)).exists():
-            texts = [report.render(table, form, command, label, latex, part) for command in ("a", "b")]
-            found += list(_lines(path, texts, brief=bool(found)))
+            text = report.render(table, form, ANY_COMMAND, label, latex, part)
+            found += list(_lines(path, text, brief=bool(found)))
     return Checked(folder, table, tuple(found), _made_by(folder / report.file_name("tex", part)))
 
 
@@ -94,11 +96,10 @@ def check_page(title: str, tables: Sequence[Table], out: Path) -> list[Checked]:
     there = zip(tables, report.folders(tables, out), strict=True)
     checked = [check(table, folder, report.label_in(folder)) for table, folder in there]
     differ = any(each.differences for each in checked)
-    pages = [report.pages(title, tables, command) for command in ("a", "b")]
     found = [
         difference
-        for name in pages[0]
-        for difference in _lines(out / name, [page[name] for page in pages], brief=differ)
+        for name, text in report.pages(title, tables, ANY_COMMAND).items()
+        for difference in _lines(out / name, text, brief=differ)
         if (out / name).exists()
     ]
     if found:
@@ -236,12 +237,12 @@ def _order(text: str) -> tuple[list[str], list[RowKey]]:
     return columns, list(rows)
 
 
-def _lines(path: Path, texts: Sequence[str], brief: bool) -> Iterator[Difference]:
+def _lines(path: Path, text: str, brief: bool) -> Iterator[Difference]:
     """The first line of a text that is not as it is made now, but for the command that made it.
 
     Args:
         path: The committed text.
-        texts: What it is now, made by two different commands of one letter.
+        text: What it is now, made by `ANY_COMMAND`.
         brief: Whether the figures are known to differ, so that the text must.
     """
     try:
@@ -250,8 +251,8 @@ def _lines(path: Path, texts: Sequence[str], brief: bool) -> Iterator[Difference
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         yield Difference(path.name, "", "all of it", reason, "a text")
         return
-    now, other = (text.splitlines() for text in texts)
-    places = [i for i, lines in enumerate(zip(committed, now, other, strict=False), 1) if not _alike(*lines)]
+    now = text.splitlines()
+    places = [i for i, lines in enumerate(zip(committed, now, strict=False), 1) if not _alike(*lines)]
     if not places and len(committed) == len(now):
         return
     if brief:
@@ -265,12 +266,11 @@ def _lines(path: Path, texts: Sequence[str], brief: bool) -> Iterator[Difference
     yield Difference(path.name, "", f"line {place}", was, new)
 
 
-def _alike(was: str, now: str, other: str) -> bool:
-    """Whether a line is as it is made now; ``other`` is the same line made by another command, which may be any."""
-    named = [i for i, (a, b) in enumerate(zip(now, other, strict=True)) if a != b]
+def _alike(was: str, now: str) -> bool:
+    """Whether a line is as it is made now, by whatever command."""
+    before, named, after = now.partition(ANY_COMMAND)
     if not named:
         return was == now
-    before, after = now[: named[0]], now[named[-1] + 1 :]
     return len(was) >= len(before + after) and was.startswith(before) and was.endswith(after)
 
 

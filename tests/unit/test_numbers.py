@@ -5,7 +5,9 @@ import io
 import json
 import math
 import re
-from typing import get_args
+from collections import Counter
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from rich.console import Console
@@ -18,6 +20,7 @@ from pvt_exp.tables._digits import apart, fixed, spread
 from tests.unit.test_tables import BASE, cell, result, sweep, table
 from tests.unit.test_tables import built as of_plan
 
+RENDER = report.render
 ZERO = [70.0, 71.0, 72.5]
 """The base's scores; the others differ from it as their names say."""
 
@@ -184,6 +187,26 @@ def test_other_texts_stay_as_they_are(text):
 def named(names: list[str]) -> Table:
     plan, outcomes = sweep([(BASE, ZERO), *[(({"a": name},), [71.0, 71.5, 72.5]) for name in names]])
     return of_plan(plan, outcomes)
+
+
+@pytest.mark.parametrize("latex", get_args(report.Latex))
+def test_a_check_renders_each_text_once_and_takes_any_command(
+    latex: report.Latex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, rendered = named(["one"]), Counter[str]()
+    report.write(made, tmp_path, "pvt-exp report 'a`b' --only \"c<d&e%f\"", latex=latex)
+
+    def render(table: Table, form: report.Format, *rest: Any) -> str:
+        rendered[form] += 1
+        return RENDER(table, form, *rest)
+
+    monkeypatch.setattr(report, "render", render)
+    assert committed.check(made, tmp_path).differences == ()
+    assert rendered == dict.fromkeys(get_args(report.Format), 1)
+    for form in ("md", "html"):
+        path = tmp_path / report.file_name(form)
+        path.write_text(path.read_text().replace("Made by", "Not made by"))
+    assert [each.where for each in committed.check(made, tmp_path).differences] == ["table.md", "table.html"]
 
 
 def test_names_that_look_like_formulas_are_read_back(tmp_path):
