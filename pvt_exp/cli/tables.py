@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from rich.console import Console
@@ -56,71 +56,64 @@ def report(
     """
     from pvt_exp import report as writer
     from pvt_exp.cli import views
-    from pvt_exp.report import committed
     from pvt_exp.report import figures as drawing
 
-    store_ = chosen.store
-    store.check(store_)
-    document, at_hand = config.read(file), data_sets(data)
+    store.check(chosen.store)
+    document = config.read(file)
     if is_page := "tables" in document.value:
         if chosen.overrides or chosen.seeds or chosen.only or best or figures:
-            options_ = "overrides, --seeds, --only, --best and --figures"
-            raise ConfigError(f"{file}: {options_} are for a sweep; a report says what it shows")
-        title, tables, unfinished = _page(file, document, store_, at_hand)
-        source = None
-        called, part = file.stem, ""
+            of_sweep = "overrides, --seeds, --only, --best and --figures"
+            raise ConfigError(f"{file}: {of_sweep} are for a sweep; a report says what it shows")
+        made = _page(file, document, chosen.store, data_sets(data))
     else:
-        source, table, unfinished, part = _sweep(file, chosen, best, at_hand)
-        title = called = source.plan.name
-        tables = [table]
-    folder = folder_of(out, called, file)
+        made = _sweep(file, chosen, best, data_sets(data))
+    folder = folder_of(out, file.stem if is_page else made.title, file)
     if check:
-        one = [] if is_page else [committed.check(tables[0], folder, part=part)]
-        found = committed.check_page(title, tables, folder) if is_page else one
-        accept = typed().replace(" --check", "")
-        if as_json:
-            views.print_json(committed.as_json(found, store_))
-        for line in () if as_json else (line for each in found for line in committed.words(each, accept, store_)):
-            print(line)
-        raise SystemExit(1 if any(each.differences for each in found) else 0)
+        _end_of_check(made, folder, chosen.store, as_json)
     if figures:
         drawing.require()
-    if (held := _held(tables, folder, part, is_page, bool(unfinished))) is not None:
-        paths = []
-        unfinished.append(held)
-    else:
-        made_by = command(file, chosen, out, latex, best)
-        paths = _write(title, tables, folder, file, latex, part, is_page, made_by)
-    if figures and source is not None and (paths or unfinished[:-1]):  # else finished pictures would be replaced
-        drawn, lacking = drawing.write(source.plan, source.outcomes, store_, folder, part)
+    held = _held(made, folder)
+    paths = [] if held else _write(made, folder, file, latex, command(file, chosen, out, latex, best))
+    unfinished = [*made.unfinished, *([held] if held else [])]
+    if figures and made.source and (paths or made.unfinished):  # else finished pictures would be replaced
+        drawn, lacking = drawing.write(made.source.plan, made.source.outcomes, chosen.store, folder, made.part)
         paths, unfinished = paths + drawn, unfinished + lacking
     if as_json:
-        views.print_json({"tables": list(map(writer.as_json, tables))} if is_page else writer.as_json(tables[0]))
+        shown = [writer.as_json(table) for table in made.tables]
+        views.print_json({"tables": shown} if is_page else shown[0])
     else:
-        _show(console(), tables, paths)
+        _show(console(), made.tables, paths)
     for line in unfinished:
         print(line, file=sys.stderr)
     raise SystemExit(1 if unfinished else 0)
 
 
-def _write(
-    title: str,
-    tables: Sequence[Table],
-    folder: Path,
-    file: Path,
-    latex: "WrittenAs",
-    part: str,
-    is_page: bool,
-    made_by: str,
-) -> list[Path]:
+def _end_of_check(made: "Made", folder: Path, store_: Path, as_json: bool) -> NoReturn:
+    """Compare the tables with those that were written, print how, and end."""
+    from pvt_exp.cli import views
+    from pvt_exp.report import committed
+
+    if made.source is None:
+        found = committed.check_page(made.title, made.tables, folder)
+    else:
+        found = [committed.check(made.tables[0], folder, part=made.part)]
+    if as_json:
+        views.print_json(committed.as_json(found, store_))
+    accept = typed().replace(" --check", "")
+    for line in () if as_json else (line for each in found for line in committed.words(each, accept, store_)):
+        print(line)
+    raise SystemExit(1 if any(each.differences for each in found) else 0)
+
+
+def _write(made: "Made", folder: Path, file: Path, latex: "WrittenAs", made_by: str) -> list[Path]:
     """Write the tables into their folder, which is the file's from then on."""
     from pvt_exp import report as writer
     from pvt_exp.report import own_folder
 
-    if is_page:
-        paths = writer.write_page(title, tables, folder, made_by, latex)
+    if made.source is None:
+        paths = writer.write_page(made.title, made.tables, folder, made_by, latex)
     else:
-        paths = writer.write(tables[0], folder, made_by, latex=latex, part=part)
+        paths = writer.write(made.tables[0], folder, made_by, latex=latex, part=made.part)
     own_folder.claim(folder, file)
     return paths
 
@@ -137,22 +130,32 @@ def command(file: Path, chosen: Chosen, out: Path = TABLES, latex: "WrittenAs" =
     return shlex.join(words)
 
 
-def _held(tables: Sequence[Table], folder: Path, part: str, is_page: bool, is_unfinished: bool) -> str | None:
+def _held(made: "Made", folder: Path) -> str | None:
     """Why no table is written: nothing of the sweep is finished, or what is written has more."""
     from pvt_exp.report import kept
 
-    if is_unfinished and not is_page:
-        stays = f"; the one in {folder} stays as it is" if kept.is_written(folder, part) else ""
+    if made.source is None:
+        return kept.in_words(kept.lacking_on_page(made.tables, folder), folder)
+    if made.unfinished:
+        stays = f"; the one in {folder} stays as it is" if kept.is_written(folder, made.part) else ""
         return f"no table is written{stays}"
-    found = kept.lacking_on_page(tables, folder) if is_page else kept.lacking(tables[0], folder, part)
-    return kept.in_words(found, folder)
+    return kept.in_words(kept.lacking(made.tables[0], folder, made.part), folder)
 
 
-Made = tuple[str, list[Table], list[str]]
-"""A title, the tables, and what is to be told of sweeps of which nothing is finished."""
+class Made(NamedTuple):
+    """The tables of a file."""
+
+    title: str
+    tables: list[Table]
+    unfinished: list[str]
+    """What is to be told of sweeps of which nothing is finished."""
+    part: str = ""
+    """What of a sweep the table holds, where that is not all."""
+    source: Source | None = None
+    """The sweep; None of a page."""
 
 
-def _sweep(file: Path, chosen: Chosen, best: bool, data: DataSets) -> tuple[Source, Table, list[str], str]:
+def _sweep(file: Path, chosen: Chosen, best: bool, data: DataSets) -> Made:
     from pvt_exp.tables.ablation import Settings as Ablation
 
     settings, planned = chosen.read(file)
@@ -165,7 +168,7 @@ def _sweep(file: Path, chosen: Chosen, best: bool, data: DataSets) -> tuple[Sour
         print(f"note: {told}", file=sys.stderr)
     if planned.file is not None and (told := store.same_name_in_words(store_, planned.name, planned.file)):
         print(f"note: {told}", file=sys.stderr)
-    return source, table, _unfinished(source, file, store_), part
+    return Made(planned.name, [table], _unfinished(source, file, store_), part, source)
 
 
 def folder_of(out: Path, name: str, file: Path) -> Path:
@@ -203,7 +206,7 @@ def _page(file: Path, document: Document, store_: Path, data: DataSets) -> Made:
             )
         except ConfigError as error:
             raise ConfigError(_placed(problem, document, number, reading) for problem in error.problems) from None
-    return page.title or file.stem, tables, unfinished
+    return Made(page.title or file.stem, tables, unfinished)
 
 
 def _with_costs(source: Source, store_: Path) -> Source:

@@ -71,11 +71,8 @@ def of(
     roots, facts, problems = data.of(plan)
     groups = calibration.groups(plan)
     costs = cost.each([_placed(row.first, placement) for row in plan.rows])
-    failed = {
-        row.name: f"cannot be built: {told.reason}"
-        for row, told in zip(plan.rows, costs, strict=True)
-        if isinstance(told, NoCost)
-    }
+    by_row = {row.name: each for row, each in zip(plan.rows, costs, strict=True)}
+    failed = {name: f"cannot be built: {each.reason}" for name, each in by_row.items() if isinstance(each, NoCost)}
     if calibrate:
         if told := [problem for run in groups.values() for problem in problems.get(run.dataset, ())]:
             raise ConfigError(dict.fromkeys(told))
@@ -95,11 +92,11 @@ def of(
     }
     hours = None
     if not lacking and groups:
-        ended = {each["name"]: len(each["tried"]) for each in tried}
         begun = {run_id: part for run_id in outcomes if (part := _begun(runs, outcomes[run_id]))}
+        ended = {each["name"]: len(each["tried"]) for each in tried}
         hours = calibration.hours(plan, outcomes, ended, throughputs, facts, begun, len(places))
     available = available_memory(places, launcher.memory_gb)
-    too_large = _too_large({row.name: each for row, each in zip(plan.rows, costs, strict=True)}, available)
+    too_large = _too_large(by_row, available)
     origins = {row.name: f"{row.origin}: " for row in plan.rows if row.origin}
     return Estimate(
         tuple(costs),

@@ -92,11 +92,7 @@ class _Sources(NamedTuple):
 
 def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], choose: Choose) -> Plan:
     document = sources.sweep
-    if len(set(seeds)) < len(seeds):
-        raise ConfigError(f"{document.origin(('seeds',))}: seeds: the same seed twice")
-    if sweep.tune is not None and sweep.tune.seed in seeds:
-        where = document.origin(("tune",))
-        raise ConfigError(f"{where}: tune.seed {sweep.tune.seed} is one of the sweep's seeds; trials have their own")
+    _check_seeds(sweep, document, seeds)
     sources = sources._replace(base=sources.base._replace(value={**sources.base.value, "seed": seeds[0]}))
     value = pretraining.name_runs(sources.base.value, sources.find, sources.base.origin)
     first = config.validate(Run, sources.base._replace(value=value))
@@ -114,9 +110,7 @@ def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], 
         place = document.origin(("match",))
         matched = budget.match(sweep.match, base_run, list(rows.values()), apply, sources.costs, place)
         rows = {}
-        for row in matched:
-            if (equal := _add(rows, row)) is not row:
-                merged.append((row.labels[0], equal))
+        merged += _add_all(rows, matched)
     if base_run.id in rows and {} not in rows[base_run.id].labels:
         rows[base_run.id].labels.append({})
         rows[base_run.id].places.append(("blocks",))
@@ -193,6 +187,19 @@ def _add(rows: dict[str, Spelled], row: Spelled) -> Spelled:
             first.labels.append(label)
             first.places.append(place)
     return first
+
+
+def _add_all(rows: dict[str, Spelled], more: Iterable[Spelled]) -> list[tuple[dict[str, str], Spelled]]:
+    """Add rows; the names of those that are equal to one that is there, and that one."""
+    return [(row.labels[0], equal) for row in more if (equal := _add(rows, row)) is not row]
+
+
+def _check_seeds(sweep: Sweep, document: Document, seeds: tuple[int, ...]) -> None:
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"{document.origin(('seeds',))}: seeds: the same seed twice")
+    if sweep.tune is not None and sweep.tune.seed in seeds:
+        where = document.origin(("tune",))
+        raise ConfigError(f"{where}: tune.seed {sweep.tune.seed} is one of the sweep's seeds; trials have their own")
 
 
 def _other_name(label: dict[str, str], row: Spelled) -> str:

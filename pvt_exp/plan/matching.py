@@ -67,23 +67,10 @@ def nearest(
     Returns:
         None if no value that was tried is a model.
     """
-    costs: dict[tuple[int, ...], int | None] = {}
-
-    def cost_of(entries: tuple[int, ...]) -> int | None:
-        if entries not in costs:
-            costs[entries] = cost_at(entries)
-        return costs[entries]
-
-    def best() -> Solution | None:
-        there = [Solution(entries, cost, target) for entries, cost in costs.items() if cost is not None]
-        return min(there, key=lambda each: (abs(each.cost - target), each.value), default=None)
-
-    def is_near(found: Solution | None) -> bool:
-        return found is not None and abs(found.residual) <= within
-
-    cost_of(tuple(value))
-    if is_near(best()):
-        return best()
+    tried = _Tried(cost_at, target)
+    tried.cost(tuple(value))
+    if tried.is_within(within):
+        return tried.best()
     low, high = 1 / FARTHEST, FARTHEST
     seen: list[tuple[float, int]] = []
     while _scaled(value, units, low) != _scaled(value, units, high):
@@ -93,19 +80,43 @@ def nearest(
             break
         middle = min(max(_guess(seen, target, low, high), first), last)
         cost = next(
-            (c for entries in _upwards(value, units, middle, high) if (c := cost_of(entries)) is not None), None
+            (c for entries in _upwards(value, units, middle, high) if (c := tried.cost(entries)) is not None), None
         )
         if cost is not None:
             seen.append((middle, cost))
         low, high = (low, middle) if cost is None or cost >= target else (middle, high)
     for scale in (low, high):
-        cost_of(_scaled(value, units, scale))
-    if not is_near(best()):
+        tried.cost(_scaled(value, units, scale))
+    if not tried.is_within(within):
         floors = [max(1, math.floor(high * v / unit)) for v, unit in zip(value, units, strict=True)]
         sides = [[unit * n for n in (floor, floor + 1)] for floor, unit in zip(floors, units, strict=True)]
         for corner, _ in zip(product(*sides), range(MOST_CORNERS), strict=False):
-            cost_of(corner)
-    return best()
+            tried.cost(corner)
+    return tried.best()
+
+
+class _Tried:
+    """The values that were tried, and what they cost, each asked for once."""
+
+    def __init__(self, cost_at: Callable[[tuple[int, ...]], int | None], target: int) -> None:
+        self.cost_at, self.target = cost_at, target
+        self.costs: dict[tuple[int, ...], int | None] = {}
+
+    def cost(self, entries: tuple[int, ...]) -> int | None:
+        """What a value costs; None where there is no such model."""
+        if entries not in self.costs:
+            self.costs[entries] = self.cost_at(entries)
+        return self.costs[entries]
+
+    def best(self) -> Solution | None:
+        """The nearest so far; None if no value is a model."""
+        there = [Solution(entries, cost, self.target) for entries, cost in self.costs.items() if cost is not None]
+        return min(there, key=lambda each: (abs(each.cost - self.target), each.value), default=None)
+
+    def is_within(self, part: float) -> bool:
+        """Whether the nearest is at most this part of the target away."""
+        best = self.best()
+        return best is not None and abs(best.residual) <= part
 
 
 def _scaled(value: Sequence[int], units: Sequence[int], scale: float) -> tuple[int, ...]:

@@ -60,25 +60,15 @@ def fit(
     ready = get_ready(run, placement)
     facts = ready.facts
     first = ranks.rank() == 0
-    record = Record(run, attempt, facts)
-    pl.seed_everything(
-        run.seed, verbose=False
-    )  # right before the weights are drawn, whatever opening the data has drawn
-    module = run.task.build(run)
-    module.classes = facts.class_names(run.task.kind)
-    module.parts = ready.train_loader.parts
-    module.category_ids = tuple(getattr(ready.val, "category_ids", ()))
+    record, module = Record(run, attempt, facts), _module(run, ready)
     cost = module.cost()
     micro_batch = placement.micro_batch or run.ghost_batch_size
     _refuse_other_statistics(module, micro_batch, run.ghost_batch_size, placement.recovering)
-    checkpoint = ranks.of_first(
-        checkpoints.newest(attempts.run_folder(attempt), facts.fingerprint, _data_of_start(run, placement))
-    )
-    passed_over = checkpoints.newer(attempts.run_folder(attempt), checkpoint)
+    folder = attempts.run_folder(attempt)
+    checkpoint = ranks.of_first(checkpoints.newest(folder, facts.fingerprint, _data_of_start(run, placement)))
+    passed_over = checkpoints.newer(folder, checkpoint)
     if checkpoint is None:
-        record.pretrained = _start(run, placement, module.network.backbone)
-        if record.pretrained is not None and module.ema is not None:
-            module.ema.set(module.network)
+        record.pretrained = _start(run, placement, module)
     wandb = logger.wandb(run, placement.tracking, attempt) if first else None
     if wandb and at_end is not None:
         at_end.append(wandb.ended)
@@ -99,20 +89,43 @@ def fit(
     fitting.fit(module, ready.train_loader, ready.val_loader, ckpt_path=checkpoint)
     record.count()
     ranks.leave()
-    if not first:
-        return True
-    # First the result, then what can wait: neither a full disk nor W&B can take it away any more.
-    published = publish_result(attempt, record.result(module, placement, cost))
-    if not published:
+    return not first or _publish(attempt, placement, record, module, cost, ready.val, wandb, fitting.global_step)
+
+
+def _publish(
+    attempt: Path,
+    placement: Placement,
+    record: Record,
+    module: Any,
+    cost: dict[str, Any],
+    val: Any,
+    wandb: logger.Wandb | None,
+    step: int,
+) -> bool:
+    """First the result, then what can wait: neither a full disk nor W&B can take it away any more.
+
+    False if another attempt had published a result.
+    """
+    if not publish_result(attempt, record.result(module, placement, cost)):
         if wandb:
             wandb.ended("killed", "another attempt finished first")
         return False
     _clean(attempt, placement.keep)
-    drawn = val_pictures.write(module, ready.val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
+    drawn = val_pictures.write(module, val, attempt / "pictures", "cuda" if placement.gpus else "cpu")
     if wandb:
-        wandb.show(drawn, record.per_class, fitting.global_step)
+        wandb.show(drawn, record.per_class, step)
         wandb.ended("done", summary={"best": _flat(record.best), "last": record.last, "cost": cost})
     return True
+
+
+def _module(run: Run, ready: "Ready") -> Any:
+    """The model of a run as it begins, which knows its data."""
+    pl.seed_everything(run.seed, verbose=False)  # right before weights are drawn, whatever opening the data has drawn
+    module = run.task.build(run)
+    module.classes = ready.facts.class_names(run.task.kind)
+    module.parts = ready.train_loader.parts
+    module.category_ids = tuple(getattr(ready.val, "category_ids", ()))
+    return module
 
 
 def try_out(run: Run, placement: Placement) -> None:
@@ -216,8 +229,15 @@ def _refuse_other_statistics(module: Any, micro_batch: int, ghost_batch_size: in
         )
 
 
-def _start(run: Run, placement: Placement, backbone: nn.Module) -> dict[str, Any] | None:
+def _start(run: Run, placement: Placement, module: Any) -> dict[str, Any] | None:
     """Load pretrained weights into the backbone; returns how they matched, or None where it starts at random."""
+    told = _load(run, placement, module.network.backbone)
+    if told is not None and module.ema is not None:
+        module.ema.set(module.network)
+    return told
+
+
+def _load(run: Run, placement: Placement, backbone: nn.Module) -> dict[str, Any] | None:
     file = Path(placement.weights) if placement.weights else None
     settings, told = run.backbone.pretrained, {}
     if run.pretrain is not None and run.pretraining is not None:

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -38,6 +39,40 @@ def test_schemas_are_current() -> None:
 def test_only_the_usual_table_may_leave_out_its_kind() -> None:
     for kind, settings in kinds("tables").items():
         assert ("kind" in settings.model_json_schema().get("required", ())) == (kind != "ablation")
+
+
+LONGEST, MOST_BRANCHES = 60, 15
+
+
+def _long(source: str) -> list[str]:
+    """The functions of more lines than that, without a comment on their first line that says why: ``# long: ...``."""
+    lines = source.splitlines()
+    functions = [
+        each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return [
+        each.name
+        for each in functions
+        if (each.end_lineno or 0) - each.lineno >= LONGEST and not re.search(r"  # long: \w", lines[each.lineno - 1])
+    ]
+
+
+def test_no_function_is_long_without_a_reason() -> None:
+    found = {str(path): long for path in (ROOT / "pvt_exp").rglob("*.py") if (long := _long(path.read_text()))}
+    assert found == {}
+    for lines, why, names in ((59, "", []), (60, "", ["f"]), (60, "  # long: a table", []), (60, "  # long", ["f"])):
+        assert _long(f"def f():{why}\n" + "    pass\n" * lines) == names
+
+
+def test_no_function_branches_much_without_a_reason() -> None:
+    """Ruff counts the branches (C901); a comment behind its ``noqa`` says why one may have more."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert "C901" in told["select"]
+    assert "C901" not in [*told["ignore"], *(code for codes in told["per-file-ignores"].values() for code in codes)]
+    assert told["mccabe"]["max-complexity"] == MOST_BRANCHES
+    excepted = re.compile(r"noqa: (?:[A-Z0-9, ]*, ?)?C901(?!  # \w)")
+    for path in (ROOT / "pvt_exp").rglob("*.py"):
+        assert not excepted.search(path.read_text()), path
 
 
 def test_no_file_is_named_for_nothing() -> None:

@@ -1,7 +1,7 @@
 """What a plan says before its runs, and how they stand: `plan` and `status SWEEP`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def _runs(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> list[dict[str, A
     ]
 
 
-def _states(runs: Sequence[Run], outcomes: dict[str, Outcome]) -> dict[str, int]:
+def _states(runs: Sequence[Run], outcomes: Mapping[str, Outcome]) -> dict[str, int]:
     return dict(Counter(outcomes[run.id].state for run in runs if run.id in outcomes))
 
 
@@ -90,6 +90,27 @@ def print_plan(
     console: Console, plan: Plan, outcomes: dict[str, Outcome], tunings: Sequence[dict[str, Any]], most: int | None
 ) -> None:
     """The variants of a plan, the first ``most`` of them, and what is left to do."""
+    open_ = [each for each in tunings if each["chosen"] is None]
+    console.print(_rows(plan, outcomes, open_, most))
+    if most is not None and (more := len(plan.variants) - most) > 0:
+        console.print(f"… and {several(more, 'more variant')} (--all shows them)")
+    console.print(f"{plan.name}: {', '.join(_counts(plan, outcomes, open_))}", highlight=False)
+    for line in (
+        *_merged_and_removed(plan, most),
+        code_changes.in_words(plan, outcomes, code_changes.other(plan, outcomes)),
+    ):
+        if line:
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+    _print_recipes(console, plan, most)
+    for line in _about_tuning(tunings):
+        console.print(line, highlight=False, soft_wrap=True)
+    if states := _states(plan.pretraining_runs, outcomes):
+        count = several(sum(states.values()), "pretraining run")
+        console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
+
+
+def _rows(plan: Plan, outcomes: Mapping[str, Outcome], open_: Sequence[dict[str, Any]], most: int | None) -> Grid:
+    """The pretrainings, the variants, and the variants whose values are not chosen yet; the first ``most`` of each."""
     table = Grid()
     table.add_column("variant", overflow="fold")
     table.add_column("done", justify="right")
@@ -115,13 +136,14 @@ def print_plan(
         ]
         ids = " ".join(run.id for run in variant.runs)
         table.add_row(Text(name), f"{done}/{len(variant.runs)}", *([", ".join(told)] if beside else []), ids)
-    open_ = [each for each in tunings if each["chosen"] is None]
     for each in open_[:most]:
         decided = f"decided after {several(each['trials'], 'trial')}"
         table.add_row(Text(each["name"]), f"0/{len(plan.seeds)}", *([""] if beside else []), decided)
-    console.print(table)
-    if most is not None and (more := len(plan.variants) - most) > 0:
-        console.print(f"… and {several(more, 'more variant')} (--all shows them)")
+    return table
+
+
+def _counts(plan: Plan, outcomes: Mapping[str, Outcome], open_: Sequence[dict[str, Any]]) -> list[str]:
+    """How many variants and runs there are, and in which states."""
     variants = len(plan.variants) + len(open_)
     words = [
         f"{several(variants, 'variant')} x {several(len(plan.seeds), 'seed')} = {several(variants * len(plan.seeds), 'run')}"
@@ -135,19 +157,7 @@ def print_plan(
         words.append(f"{len(plan.merged)} spelled twice and merged")
     if plan.removed:
         words.append(f"{several(len(plan.removed), 'variant')} removed by where")
-    console.print(f"{plan.name}: {', '.join(words)}", highlight=False)
-    for line in (
-        *_merged_and_removed(plan, most),
-        code_changes.in_words(plan, outcomes, code_changes.other(plan, outcomes)),
-    ):
-        if line:
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
-    _print_recipes(console, plan, most)
-    for line in _about_tuning(tunings):
-        console.print(line, highlight=False, soft_wrap=True)
-    if states := _states(plan.pretraining_runs, outcomes):
-        count = several(sum(states.values()), "pretraining run")
-        console.print(f"and {count} they start from: {_in_words(states)}", highlight=False)
+    return words
 
 
 def _print_recipes(console: Console, plan: Plan, most: int | None) -> None:
