@@ -97,6 +97,9 @@ def _(said: Said) -> None:
 def _(said: Said) -> None:
     assert "base: the run is done" in said.out
     assert re.search(r"top1 [\d.]+ ", said.out)
+    assert f"; all settings: pvt-exp runs show {said.names['single']}\n" in said.out
+    assert "warmup_epochs" not in said.out, "the settings are in runs show"
+    assert len(said.out.splitlines()) < 20
     placed = placement(said, said.names["single"], 2)
     due = {
         "gpus": [],

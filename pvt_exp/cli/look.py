@@ -33,7 +33,9 @@ def plan(
     all_: Annotated[bool, typer.Option("--all", help="Every row, however many.")] = False,
     cost: Annotated[
         bool,
-        typer.Option("--cost", help="Also the cost of each row: parameters, MACs, memory, and hours once calibrated."),
+        typer.Option(
+            "--cost", help="Also the cost of each row: parameters, MACs, step memory, and hours once calibrated."
+        ),
     ] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Train a few steps of each row first, to estimate the hours.")

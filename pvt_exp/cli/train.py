@@ -102,5 +102,5 @@ def run(
     elif (
         status != driving.INTERRUPTED and (store_ / single.id / "run.yaml").exists()
     ):  # else its pretraining is not done
-        views.print_run(terminal, views.run_json(store_, single.id))
+        views.print_trained(terminal, single, views.run_json(store_, single.id))
     raise SystemExit(status)

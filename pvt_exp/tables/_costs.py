@@ -113,7 +113,7 @@ def memory_cells(lines: Sequence[Line], among: Sequence[Line]) -> tuple[str, lis
     """
     most = _held(lines)
     unit = units.fitting(_held(among), units.BYTES, "GiB")
-    return unit.head("memory"), [
+    return unit.head("peak memory"), [
         Cell(missing="not recorded" if line.results else line.missing)
         if value is None
         else Cell(value, text=unit.text(value))
@@ -135,9 +135,9 @@ def mark_hardware(lines: Sequence[Line], cells: list[Cell]) -> None:
 
 
 def about_hardware(lines: Sequence[Line]) -> list[str]:
-    """What times and memory were taken on."""
+    """What times and peak memory were taken on."""
     devices = dict.fromkeys(device for line in lines for result in line.results if (device := _device(result)))
-    return [f"Time (mean over seeds) and memory (largest) on {some(devices)}."] if devices else []
+    return [f"Time (mean over seeds) and peak memory (largest) on {some(devices)}."] if devices else []
 
 
 def _memory(result: Mapping[str, Any]) -> float | None:

@@ -132,7 +132,7 @@ def test_costs_by_the_words_of_a_result():
     words = ("trainable_params", "backbone_params", "seconds", "peak_memory_bytes")
     shown = table([(BASE, [made, made, longer]), (({"a": "b"},), [71.0] * 3)], columns=words)
     assert [cell(shown, NAME, word).text for word in words] == ["3.67", "3.00", "110.0", "3.00"]
-    assert [column.title for column in shown.columns][2:] == ["time (min)", "memory (GiB)"]
+    assert [column.title for column in shown.columns][2:] == ["time (min)", "peak memory (GiB)"]
     assert cell(shown, NAME, "seconds").value == 6600.0
     assert cell(shown, "b", "seconds").missing == "not recorded"
     assert any("on 2 × H100" in note.text for note in shown.notes)

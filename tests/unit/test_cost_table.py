@@ -239,9 +239,9 @@ def test_a_row_that_fails_is_named_with_its_place_and_the_others_are_shown(
     print_estimate(console, plan, told, None)
     said = console.export_text()
     base, deep = (row for row in said.splitlines() if row.startswith(("base", "depth deep")))
-    assert base.split() == ["base", "2.000", "1.500", "0.500", "3.00", "not", "counted", "x", "1.00,", "x", "1.00"]
+    assert base.split() == ["base", "2.00", "1.50", "0.50", "3.00", "not", "counted", "x", "1.00,", "x", "1.00"]
     assert deep.split() == ["depth", "deep", "cannot", "be", "built"]
-    assert "not counted: memory of base: NotImplementedError: aten::unique" in said
+    assert "not counted: step memory of base: NotImplementedError: aten::unique" in said
     first, second = estimate_json(plan, told)["costs"]
     assert (first["macs"], first["memory"], first["reason"]) == (COST.macs, None, None)
     assert (second["macs"], second["head_params"], second["reason"]) == (None, None, "heads must divide")
@@ -259,11 +259,35 @@ def test_times_and_memory_have_the_units_that_fit(experiment: Path) -> None:
     console = Console(record=True, width=200, file=io.StringIO())
     print_estimate(console, made.plan, told, None)
     said = console.export_text()
-    assert all(head in said for head in ("memory (GiB)", "peak memory (GiB)", "run (s)"))
+    assert all(head in said for head in ("step memory (GiB)", "peak memory (GiB)", "run (s)"))
     base, deep = (row.split() for row in said.splitlines() if row.startswith(("base", "depth deep")))
     assert base[-2:] == ["0.50", "1.27"]
     assert deep[-2:] == ["0.50", "36.00"]
-    assert "left to train: 1 run, 2.52 s one after another on the CPU; about 1.26 s with 2 at once" in said
+    assert (
+        "left to train: 1 run, 2.52 s one after another on the CPU; about 1.26 s with 2 at once; without the start"
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "unit", "shown"),
+    [
+        ((5_000, 4_870), "k", ["5.00", "4.87", "0.13"]),
+        ((20_000_000, 19_999_870), "M", ["20.00000", "19.99987", "0.00013"]),
+        ((25_000_000, 24_000_000), "M", ["25.00", "24.00", "1.00"]),
+    ],
+)
+def test_the_parameters_of_a_small_head_are_not_shown_as_none(
+    experiment: Path, sizes: tuple[int, int], unit: str, shown: list[str]
+) -> None:
+    made = source(experiment)
+    costs = tuple(COST._replace(params=sizes[0], trainable_params=sizes[0], backbone_params=sizes[1]) for _ in "ab")
+    console = Console(record=True, width=160, file=io.StringIO())
+    print_estimate(console, made.plan, estimate.Estimate(costs, {}, {}, 2**33, 1, "the CPU"), None)
+    said = console.export_text()
+    assert f"parameters ({unit})" in said
+    base = next(row.split() for row in said.splitlines() if row.startswith("base"))
+    assert base[1:4] == shown
 
 
 @pytest.mark.parametrize("test_px", [(224, 224), (448, 448)])

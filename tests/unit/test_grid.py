@@ -17,7 +17,7 @@ NAMES = (
     "v1/table2/DeiT-Tiny/16*",
 )
 NUMBERS = ("16", "1", "11.588", "1,000,000", "12/20", "not counted", "")
-TITLES = ("parameters (M)", "MACs at 224 px (G)", "n", "memory (MiB)", "peak memory (GiB)")
+TITLES = ("parameters (M)", "MACs at 224 px (G)", "n", "step memory (MiB)", "peak memory (GiB)")
 
 
 def printed(grid: Grid, width: int) -> list[str]:

@@ -46,8 +46,7 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     counted = [each for each in told.costs if isinstance(each, Cost)]
     larger = any(each.test_px != each.input_px for each in counted)
     frozen = any(each.trainable_params != each.params for each in counted)
-    params = fitting((each.params for each in counted), COUNTS, "M")
-    params = params._replace(digits=max(3, params.digits))  # a head is small beside its model
+    params = fitting((size for each in counted for size in _sizes(each)), COUNTS, "M")
     macs = fitting((size for each in counted for size in (each.macs, each.test_macs)), COUNTS, "G")
     peaks = [throughput.peak_memory_bytes for throughput in told.throughputs.values()]
     memory = fitting([*(each.memory for each in counted), *peaks], BYTES, "GiB")
@@ -55,7 +54,7 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     table = Grid()
     table.add_column("variant", overflow="fold")
     titles = [params.head("parameters"), *(["trained"] if frozen else []), "backbone", "head", macs.head("MACs")]
-    titles += [*(["in testing"] if larger else []), memory.head("memory")]
+    titles += [*(["in testing"] if larger else []), memory.head("step memory")]
     beside = ["parameters, MACs to the base's"] if base else []
     paced = ["step (s)", "data wait", memory.head("peak memory"), times.head("run")] if told.throughputs else []
     for title in (*titles, *beside, *paced):
@@ -65,8 +64,8 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
             blank = [""] * (len(titles) + len(beside) + len(paced) - 1)
             table.add_row(Text(row.name), Text("cannot be built", "dim"), *blank)
             continue
-        counts = [each.params, *([each.trainable_params] if frozen else []), each.backbone_params]
-        cells = [params.text(count) for count in (*counts, each.params - each.backbone_params)]
+        whole, trained, backbone, head = _sizes(each)
+        cells = [params.text(count) for count in (whole, *([trained] if frozen else []), backbone, head)]
         cells += [_or_not(macs, count) for count in (each.macs, *([each.test_macs] if larger else []))]
         cells += [_or_not(memory, each.memory)]
         cells += [f"{_times(each.params, base.params)}, {_times(each.macs, base.macs)}"] if base else []
@@ -77,8 +76,8 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     say = _Say(console)
     in_testing = f", in testing of at most {_px(each.test_px for each in counted)} px" if larger else ""
     say(
-        f"counted: MACs of one image of {_px(each.input_px for each in counted)} px{in_testing}; memory: the most that a "
-        "training step holds, less what CUDA and its libraries take; the head is all but the backbone, a neck too"
+        f"counted: MACs of one image of {_px(each.input_px for each in counted)} px{in_testing}; step memory: the most that "
+        "a training step holds, less what CUDA and its libraries take; the head is all but the backbone, a neck too"
     )
     for row, each in rows:
         for reason, names in _uncounted(each):
@@ -86,7 +85,7 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     if told.throughputs:
         say(
             f"measured on {told.device}: a step with its loading, the part of it spent waiting for images, "
-            "peak memory, time of one run"
+            "peak memory, time of the steps and validations of one run"
         )
     if busy := [name for name, throughput in told.throughputs.items() if not throughput.was_idle]:
         say(
@@ -95,6 +94,11 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     for line in told.too_large:
         say(line)
     _say_hours(say, told)
+
+
+def _sizes(cost: Cost) -> tuple[int, int, int, int]:
+    """Parameters: all, those that are trained, of the backbone, and of the head."""
+    return cost.params, cost.trainable_params, cost.backbone_params, cost.params - cost.backbone_params
 
 
 def _or_not(unit: Unit, value: float | None) -> str:
@@ -109,7 +113,9 @@ def _uncounted(cost: Cost | NoCost) -> Iterable[tuple[str, str]]:
     """Why a part of a cost is not known, and which."""
     found: dict[str, list[str]] = {}
     for name, reason in (cost.uncounted if isinstance(cost, Cost) else {}).items():
-        found.setdefault(reason, []).append({"macs": "MACs", "test_macs": "MACs in testing"}.get(name, name))
+        found.setdefault(reason, []).append(
+            {"macs": "MACs", "test_macs": "MACs in testing", "memory": "step memory"}.get(name, name)
+        )
     return ((reason, " and ".join(names)) for reason, names in found.items())
 
 
@@ -148,7 +154,8 @@ def _say_hours(say: _Say, told: Estimate) -> None:
         left = several(told.hours.left, "run")
         alone, together = (_time(hours) for hours in (told.hours.device_h, told.hours.wall_h))
         say(
-            f"left to train: {left}, {alone} one after another on {told.device}; about {together} with {told.slots} at once"
+            f"left to train: {left}, {alone} one after another on {told.device}; about {together} with {told.slots} at "
+            "once; without the start of each run, its checkpoints and pictures"
         )
         return
     if told.throughputs:

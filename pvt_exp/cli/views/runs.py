@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pvt_exp import store
 from pvt_exp.config.metrics import described
+from pvt_exp.config.run import Run
 from pvt_exp.cost import units
 from pvt_exp.store import attempts, progress, uses
 from pvt_exp.store.outcome import Outcome, outcome_of
@@ -165,6 +166,24 @@ def _or_unknown(value: Any) -> Any:
 def print_run(console: Console, found: dict[str, Any]) -> None:
     """One run, in words; its many settings first, so that the result is what stands at the end."""
     console.print(files.dump_yaml(found["settings"]), highlight=False, markup=False)
+    _print_standing(console, found)
+
+
+def print_trained(console: Console, run: Run, found: dict[str, Any]) -> None:
+    """A run that ``pvt-exp run`` was asked for: what it trains, and what came of it; not its many settings."""
+    names = (getattr(run.backbone, word, None) for word in ("kind", "preset", "name"))
+    backbone = " ".join(name for name in names if name)
+    console.print(
+        f"{run.task.kind} with {backbone} on {run.dataset.name}, {several(run.epochs, 'epoch')}, batch {run.batch_size}, "
+        f"seed {run.seed}; all settings: pvt-exp runs show {run.id}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    _print_standing(console, found)
+
+
+def _print_standing(console: Console, found: dict[str, Any]) -> None:
+    """How one run stands, what came of it, and where its files are."""
     head = Text.assemble((found["id"], "bold"), "  ", (found["state"], COLOURS[found["state"]]))
     if found["sweeps"]:
         head.append(f"  in {', '.join(found['sweeps'])}")
