@@ -72,6 +72,9 @@ def launcher(settings: Any, gpus: str | None, **changes: Any) -> Any:
     changed = {name: value for name, value in changes.items() if value is not None}
     if gpus is not None:
         changed["gpus"] = gpu_numbers(gpus)
+    if unknown := [name for name in changed if name not in type(settings).model_fields]:
+        option = "--slots" if unknown[0] == "cpu_slots" else f"--{unknown[0].replace('_', '-')}"
+        raise ConfigError(f"{option}: the launcher {settings.kind} has no {unknown[0]}")
     chosen = settings.model_copy(update=changed)
     try:
         slots = chosen.slots()

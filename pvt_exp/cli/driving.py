@@ -44,7 +44,7 @@ def context(
         ConfigError: for places that are not here.
     """
     launcher = typed.launcher(launcher)
-    if alone and not launcher.slots()[0].gpus:
+    if alone and "cpu_slots" in type(launcher).model_fields and not launcher.slots()[0].gpus:
         launcher = launcher.model_copy(update={"cpu_slots": 1})
     placement = typed.placement(typed.loading(launcher.slots(), runs))
     return DriverContext(store_, launcher, placement, data_sets(typed.data), retry, policy or Policy())

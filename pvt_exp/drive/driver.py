@@ -58,18 +58,18 @@ def drive(
     where: Where,
     retry: Sequence[State],
     show: Callable[[Board, Run | None], None],
+    asked: registry.Asked,
     source: Source = NO_MORE,
 ) -> None:
     """Train what has no result yet. ``show(board, run)`` is called as runs end, and often in between with None.
 
     A run starts when its pretraining is done; one whose pretraining has ended otherwise stays pending, with that reason.
-    The runs that a ``source`` proposes join the state's plan.
+    The runs that a ``source`` proposes join the state's plan. ``asked`` is the driver's entry in the `registry`.
 
     Raises:
         Halted: where the driver is asked to stop, or ``on_error`` says so; what ran has written its checkpoints.
     """
-    with registry.driving(where.store, state.plan.name, where.placement.command, state.plan.file) as asked:
-        _Driver(state, where, retry, show, source, asked).drive()
+    _Driver(state, where, retry, show, source, asked).drive()
 
 
 class _Driver:
@@ -109,6 +109,7 @@ class _Driver:
                 each.tries.recall(left)
 
     def drive(self) -> None:
+        self._halt_if_asked()
         while True:
             self._launch()
             if not self.state.at("elsewhere"):

@@ -38,7 +38,7 @@ class Turn:
         self._begun, self._computed = time.monotonic(), time.thread_time()
 
     def __exit__(self, *error: object) -> None:
-        took = time.thread_time() - self._computed  # not by the clock: a machine that stood still owes no pause
+        took = time.thread_time() - self._computed  # CPU time: a time in which the machine was suspended does not count
         self._next = self._begun + max(self._every_s, took / LARGEST_PART)
 
 

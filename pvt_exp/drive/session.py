@@ -5,6 +5,7 @@ Nothing is printed here: what is to be told meanwhile goes to a `View`, and the 
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from pvt_exp.drive.checks import Checked
 from pvt_exp.drive.driver import NO_MORE, Halted, Source, drive
 from pvt_exp.drive.live import View
 from pvt_exp.drive.placing import DriverContext, Where, place, start_of
+from pvt_exp.drive.registry import Asked
 from pvt_exp.drive.state import SweepState
 from pvt_exp.launchers import at_once
 from pvt_exp.plan import Plan, data_sets
@@ -97,15 +99,16 @@ def train(planned: Plan, context: DriverContext, view: View, smoke: bool = False
     rows = {planned.names[run.id]: run for run in to_do}
     for line in estimate.will_not_fit(rows, context.launcher, context.placement):
         view.say(line)
-    try:
-        if smoke and _first_steps(view, planned, found.where, to_do) and context.policy.on_error == "stop":
-            return Driven(outcomes, "halted", "on_error: stop; nothing was trained")
-    except Halted as halted:
-        return Driven(outcomes, "halted", str(halted))
-    except KeyboardInterrupt:
-        return Driven(outcomes, "interrupted")
-    set_aside = partial(replaced.after, planned, runs, done_again)
-    return _drive(view, SweepState(planned, outcomes), found.where, again, set_aside=set_aside)
+    with _registered(found.where, planned) as asked:
+        try:
+            if smoke and _first_steps(view, planned, found.where, to_do, asked) and context.policy.on_error == "stop":
+                return Driven(outcomes, "halted", "on_error: stop; nothing was trained")
+        except Halted as halted:
+            return Driven(outcomes, "halted", str(halted))
+        except KeyboardInterrupt:
+            return Driven(outcomes, "interrupted")
+        set_aside = partial(replaced.after, planned, runs, done_again)
+        return _drive(view, SweepState(planned, outcomes), found.where, again, asked, set_aside=set_aside)
 
 
 @signals.as_ctrl_c()
@@ -131,7 +134,8 @@ def tune(planned: Plan, context: DriverContext, view: View) -> Tuned:
         for line in (*_about_links(runs), *data_sets.in_words(found.data.facts, trials.order)):
             view.say(line)
         searches.look(state.board())
-        driven = _drive(view, state, found.where, again, searches)
+        with _registered(found.where, planned) as asked:
+            driven = _drive(view, state, found.where, again, asked, searches)
         if driven.end != "over":
             return Tuned(driven)
         chosen = searches.decide(state.board())
@@ -200,7 +204,12 @@ def _about_links(runs: Path) -> list[str]:
     return [f"note: {runs} has no hard links; a result is published by a folder's rename, of which the first wins too"]
 
 
-def _first_steps(view: View, planned: Plan, where: Where, to_do: Sequence[Run]) -> bool:
+def _registered(where: Where, planned: Plan) -> AbstractContextManager[Asked]:
+    """Be known as a driver of the plan, so that ``pvt-exp stop`` finds it."""
+    return registry.driving(where.store, planned.name, where.placement.command, planned.file)
+
+
+def _first_steps(view: View, planned: Plan, where: Where, to_do: Sequence[Run], asked: Asked) -> bool:
     """Whether the first step of some architecture failed for good, which is told. Raises Halted where it is asked to stop.
 
     One that was killed, or ran out of memory, is tried again by the sweep, alone and with fewer images at once.
@@ -213,11 +222,10 @@ def _first_steps(view: View, planned: Plan, where: Where, to_do: Sequence[Run]) 
         view.say(f"  {failed.state}  {planned.names[failed.run.id]}: {files.line(failed.reason)}")
 
     placed = partial(place, where=where, plan=planned)
-    with registry.driving(where.store, planned.name, where.placement.command, planned.file) as asked:
-        minutes = where.policy.stall_minutes
-        failed = smoke_steps.try_out(where.store, where.launcher, tried, placed, tell, minutes, lambda: bool(asked))
-        if asked:
-            raise Halted("as pvt-exp stop asks for; nothing was trained")
+    minutes = where.policy.stall_minutes
+    failed = smoke_steps.try_out(where.store, where.launcher, tried, placed, tell, minutes, lambda: bool(asked))
+    if asked:
+        raise Halted("as pvt-exp stop asks for; nothing was trained")
     return any(each.state not in ("killed", "out_of_memory") for each in failed)
 
 
@@ -226,6 +234,7 @@ def _drive(
     state: SweepState,
     where: Where,
     again: tuple[State, ...],
+    asked: Asked,
     source: Source = NO_MORE,
     set_aside: Callable[[], Sequence[str]] = tuple,
 ) -> Driven:
@@ -235,7 +244,7 @@ def _drive(
     why = ""
     try:
         with view:
-            drive(state, where, again, view.show, source)
+            drive(state, where, again, view.show, asked, source)
     except Halted as halted:
         end, why = "halted", str(halted)
     except KeyboardInterrupt:

@@ -1,14 +1,16 @@
-"""Numbers as they are typed: ``0-3,7``."""
+"""What is typed after the verbs: numbers as ``0-3,7``, and options that mean something here."""
 
 import re
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
-from pvt_exp.cli import tables
+from pvt_exp.cli import choose, tables
 from pvt_exp.cli.choose import numbers
 from pvt_exp.cli.options import Agent, Chosen, words
 from pvt_exp.config import ConfigError
+from pvt_exp.launchers import Launcher, Slot
 from tests.verbs import parameters, verbs
 
 
@@ -75,3 +77,25 @@ def test_what_was_typed_is_typed_again() -> None:
         "keep": "none",
         "retry": ["failed"],
     }
+
+
+class Queued(Launcher):
+    """A launcher whose places are no CPU slots of this machine."""
+
+    kind: Literal["queued"] = "queued"
+
+    def slots(self) -> list[Slot]:
+        return [Slot((), 1)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"gpus": "0-3"}, "--gpus: the launcher queued has no gpus"),
+        ({"gpus": None, "cpu_slots": 7}, "--slots: the launcher queued has no cpu_slots"),
+    ],
+)
+def test_an_option_that_a_launcher_does_not_have_is_an_error(typed: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{said}$"):
+        choose.launcher(Queued(), **typed)
+    assert choose.launcher(Queued(), None, threads=3, cpu_slots=None).threads == 3

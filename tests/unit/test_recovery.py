@@ -137,6 +137,25 @@ def test_what_is_done_is_counted_when_all_has_ended(planned: Plan) -> None:
     assert "stopped: 1 of 4 runs are done, 3 are left" in said
 
 
+def test_a_driver_can_be_stopped_between_its_first_steps_and_the_sweep(
+    planned: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drives = session.drive
+
+    def stopped_first(*words: Any) -> None:
+        (driver,) = registry.of(Path("runs"), planned.name)
+        driver.stop()
+        drives(*words)
+
+    monkeypatch.setattr(session, "drive", stopped_first)
+    status, said = train(planned, smoke=True)
+    assert status == 1
+    assert "one step of each of 2 architectures first" in said
+    assert "stopped: as pvt-exp stop asks for" in said
+    assert not list(Path("runs").glob("*/attempts/*"))
+    assert not registry.of(Path("runs"))
+
+
 def test_a_run_that_is_killed_each_time_is_given_up_after_three_attempts(planned: Plan) -> None:
     SCRIPT[planned.runs[0].id] = [-9] * 9
     status, said = train(planned)
