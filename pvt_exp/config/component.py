@@ -17,13 +17,15 @@ from importlib.metadata import EntryPoint, entry_points
 from operator import or_
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast, get_args, get_origin
 
-from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from pvt_exp.config import PLAIN, Frozen, unavailable
 from pvt_exp.system import signals, spelling
 
-GROUPS = ("backbones", "datasets", "launchers", "metrics", "necks", "optimizers", "schedules", "tables", "tasks")
+GROUPS = (
+    "backbones", "datasets", "detectors", "launchers", "metrics", "necks", "optimizers", "schedules", "tables", "tasks",
+)  # fmt: skip
 """What there are kinds of."""
 HEAVY = ("torch", "timm", "pytorch_lightning")
 """Libraries that take seconds to import, which every command would wait for."""
@@ -265,9 +267,20 @@ def _is_run(model: type[BaseModel]) -> bool:
     return hasattr(model, "id")
 
 
-def one_of(group: str) -> Any:
-    """The annotation of a field that holds one component of ``group``."""
-    settings = list(kinds(group).values())
+def one_of(group: str, task: str | None = None, usual: str | None = None) -> Any:
+    """The annotation of a field that holds one component of ``group``.
+
+    Args:
+        group: One of `GROUPS`.
+        task: Only kinds that serve this kind of task.
+        usual: The kind that is meant where none is written; none: it must be written where there are several.
+    """
+    settings = [each for each in kinds(group).values() if task is None or task in getattr(each, "tasks", ())]
     if len(settings) == 1:
         return settings[0]
-    return Annotated[cast(Any, reduce(or_, settings)), Field(discriminator="kind")]
+    every: Any = Annotated[cast(Any, reduce(or_, settings)), Field(discriminator="kind")]
+    return Annotated[every, BeforeValidator(partial(_with_kind, usual))] if usual else every
+
+
+def _with_kind(usual: str, value: Any) -> Any:
+    return {"kind": usual, **value} if isinstance(value, dict) else value

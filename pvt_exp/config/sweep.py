@@ -96,4 +96,4 @@ class Sweep(Policy):
     references (``v1/table2/PVT-Small``), which ``pvt-exp published`` lists. No part of a run."""
     strict: bool = False
     """Refuse rows whose recipe differs from the base's in more than what they study."""
-    launcher: one_of("launchers") = kinds("launchers")["local"]()  # type: ignore[valid-type]
+    launcher: one_of("launchers", usual="local") = kinds("launchers")["local"]()  # type: ignore[valid-type]

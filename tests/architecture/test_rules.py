@@ -9,10 +9,8 @@ import tomllib
 import pytest
 
 from pvt_exp.cli import json_schema
-from pvt_exp.config.component import kinds
+from pvt_exp.config.component import GROUPS, kinds
 from tests.conftest import ROOT
-
-GROUPS = ("backbones", "datasets", "launchers", "metrics", "necks", "optimizers", "schedules", "tables", "tasks")
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -136,3 +136,28 @@ def test_your_own_optimizer_and_schedule(packages: Path) -> None:
     steps = 2 * 96 // 16
     assert result["curve"][-1] == pytest.approx(3e-4 * (2 / (steps - 1)) ** 0.5, rel=1e-6), "the last step's rate"
     assert 0 <= result["metrics"]["top1"] <= 100
+
+
+MAPS = """
+import json, torch
+from pvt_exp.config.component import kinds
+from pvt_exp.necks.fpn import Settings as Fpn
+def built(kind):
+    torch.manual_seed(0)
+    backbone = kinds("backbones")["pvt"](preset="pvt_v2_b0").build(64, maps=True)
+    return kinds("detectors")[kind](head_width=8, head_convs=1).build(backbone, Fpn(width=8), 3)
+mine, usual = built("retinanet_relu"), built("retinanet")
+images = torch.rand(1, 3, 64, 64)
+ours, theirs = mine.eval().pyramid(images), usual.eval().pyramid(images)
+print(json.dumps({
+    "equal": [torch.equal(a, b) for a, b in zip(ours, theirs)],
+    "last": torch.equal(ours[-1], usual.p7(theirs[-2].clamp(min=0))),
+}))
+"""
+
+
+def test_your_own_detector(packages: Path) -> None:
+    assert computed_in(packages, MAPS) == {"equal": [True, True, True, True, False], "last": True}
+    result = trained(packages, "Your own detector")
+    assert result["provenance"]["packages"]["my-detectors"]["kinds"] == ["detectors/retinanet_relu"]
+    assert 0 <= result["metrics"]["AP"] <= 100

@@ -5,13 +5,13 @@ import pytest
 from pvt_exp import config
 from pvt_exp.config.component import kinds
 from pvt_exp.config.metrics import LOSS, Metric, described, number
+from pvt_exp.detectors.mask_rcnn import Settings as MaskRCNN
+from pvt_exp.detectors.retinanet import Settings as RetinaNet
 from pvt_exp.tables import Source, ablation
 from pvt_exp.tables._metrics import ranks
 from pvt_exp.tasks import Task
 from pvt_exp.tasks.classification import Settings as Classification
-from pvt_exp.tasks.detection import RetinaNet
 from pvt_exp.tasks.detection import Settings as Detection
-from pvt_exp.tasks.instance import MaskRCNN
 from pvt_exp.tasks.instance import Settings as Instance
 from tests.unit.test_tables import BASE, sweep
 

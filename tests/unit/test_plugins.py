@@ -12,6 +12,7 @@ from pvt_exp.backbones import pvt, timm
 from pvt_exp.cli.json_schema import WithHover
 from pvt_exp.config import Frozen, component
 from pvt_exp.config.metrics import Metric
+from pvt_exp.detectors import mask_rcnn
 from pvt_exp.system import signals
 from pvt_exp.tasks import classification
 from tests.conftest import ROOT
@@ -31,7 +32,7 @@ def test_signals_that_come_are_counted_and_handled_as_before() -> None:
 def test_the_groups_are_those_that_have_kinds() -> None:
     """Each group that a field is of is one, and each has at least one kind."""
     text = "".join(path.read_text() for path in (ROOT / "pvt_exp").rglob("*.py"))
-    assert set(re.findall(r'(?:one_of|kinds)\("(\w+)"\)', text)) == set(component.GROUPS)
+    assert set(re.findall(r'(?:one_of|kinds)\("(\w+)"[,)]', text)) == set(component.GROUPS)
     assert all(map(component.kinds, component.GROUPS))
 
 
@@ -111,3 +112,22 @@ def test_our_own_components_are_checked_once_and_their_faults_are_not_another_pa
     checks = {each: each.__pydantic_core_schema__["function"]["function"].func for each in ours}  # type: ignore[typeddict-item]
     assert len(ours) > 10
     assert {each for each, check in checks.items() if check is not component._checked_once} == set()
+
+
+def test_a_package_that_adds_a_kind_to_a_group_of_one_leaves_what_was_written_without_a_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Other(mask_rcnn.Settings):
+        kind: Literal["other"] = "other"  # type: ignore[assignment]
+
+    every = {**component.kinds("detectors"), "other": Other}
+    monkeypatch.setattr(component, "kinds", {"detectors": every}.__getitem__)
+
+    class Holder(Frozen):
+        detector: component.one_of("detectors", task="instance", usual="mask_rcnn")  # type: ignore[valid-type]
+
+    made = [Holder.model_validate({"detector": each}).detector for each in ({"mask_width": 8}, {"kind": "other"})]
+    assert [type(each) for each in made] == [mask_rcnn.Settings, Other]
+    assert Holder(detector=Other()).detector == Other()
+    with pytest.raises(ValidationError, match="retinanet"):
+        Holder.model_validate({"detector": {"kind": "retinanet"}})
