@@ -11,6 +11,7 @@ from pvt_exp.drive import cleaning
 from pvt_exp.plan import Plan, expand, pretraining
 from pvt_exp.store import uses
 from pvt_exp.store.uses import Use
+from pvt_exp.system.words import some
 
 COUNTED = ("match", "where")
 """Fields of a sweep for which models are counted, which takes long; so these sweeps are not expanded to find a run."""
@@ -50,9 +51,8 @@ def find(runs: Path, prefix: str) -> Planned:
         return next(iter(found.values()))
     if found:
         raise ConfigError(f"'{prefix}' matches {len(found)} planned runs: {', '.join(list(found)[:8])}")
-    about = f"; files that were not looked at: {', '.join(left[:5])}" if left else ""
-    more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-    raise ConfigError(f"{store.no_run(runs, prefix)}{about}{more}")
+    about = f"; files that were not looked at: {some(left)}" if left else ""
+    raise ConfigError(f"{store.no_run(runs, prefix)}{about}")
 
 
 def _files(runs: Path) -> Iterator[Path]:

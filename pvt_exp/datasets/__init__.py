@@ -156,12 +156,6 @@ class Dataset(Component):
         raise NotImplementedError
 
 
-def some(names: Iterable[object], most: int = 5) -> str:
-    """The first few names, and how many more there are."""
-    listed = [str(name) for name in names]
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
-
-
 def fingerprint(root: Path, files: Iterable[tuple[str, int]], read: int = 64) -> str:
     """Hash of every name and size, and of the bytes of ``read`` files spread evenly over them.
 

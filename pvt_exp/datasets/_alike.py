@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pvt_exp.config import excluded
 from pvt_exp.config.excluded import LeftOut
-from pvt_exp.datasets import some
 from pvt_exp.datasets._pictures import kept
+from pvt_exp.system.words import some
 
 MOST_FILES = 20_000
 """Most files of equal size that are compared."""

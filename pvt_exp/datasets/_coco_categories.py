@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pvt_exp.config import DataError
-from pvt_exp.datasets import some
+from pvt_exp.system.words import some
 
 Written = Sequence[tuple[int, str]]
 """Ids and names of a file's categories."""

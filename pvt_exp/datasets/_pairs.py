@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from pvt_exp.config import DataError, excluded
 from pvt_exp.config.excluded import LeftOut
-from pvt_exp.datasets import SUFFIXES, listing, require_regular, some
+from pvt_exp.datasets import SUFFIXES, listing, require_regular
 from pvt_exp.system import spelling
+from pvt_exp.system.words import some
 
 NUMBER = re.compile(r"[+-]?[0-9]+")
 File = tuple[str, int]

@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from pvt_exp.config import DataError
 from pvt_exp.config.excluded import EXAMPLES, NOT_READ, LeftOut, count
 from pvt_exp.config.space import Holdout
-from pvt_exp.datasets import Dataset, Facts, some
+from pvt_exp.datasets import Dataset, Facts
 from pvt_exp.datasets._sizes import Size, refuse
 from pvt_exp.system import files, machine
-from pvt_exp.system.words import several
+from pvt_exp.system.words import several, some
 
 FORMAT = 7  # of what is kept of a look; raised with each change of what `nn.look` finds
 READ = 500

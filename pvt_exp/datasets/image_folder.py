@@ -21,10 +21,10 @@ from pvt_exp.datasets import (
     hidden_images,
     listing,
     scan,
-    some,
 )
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
+from pvt_exp.system.words import some
 
 if TYPE_CHECKING:
     from pvt_exp.datasets import Contents

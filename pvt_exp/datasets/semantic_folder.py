@@ -9,14 +9,14 @@ from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError, excluded
 from pvt_exp.config.excluded import LeftOut
-from pvt_exp.datasets import Facts, Split, _alike, _layouts, fingerprint, require_regular, scan, some
+from pvt_exp.datasets import Facts, Split, _alike, _layouts, fingerprint, require_regular, scan
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
 from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pairs import Folders, NoMasks, Pairs, find
 from pvt_exp.datasets._palettes import Palettes
 from pvt_exp.datasets._pictures import Pictures, kept, of_frames
-from pvt_exp.system.words import several
+from pvt_exp.system.words import several, some
 
 if TYPE_CHECKING:
     from pvt_exp.datasets import Contents

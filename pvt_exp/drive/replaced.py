@@ -8,7 +8,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan
 from pvt_exp.store import uses
 from pvt_exp.store.outcome import Outcome
-from pvt_exp.system.words import several
+from pvt_exp.system.words import several, some
 
 MOST_NAMED = 20
 
@@ -22,10 +22,9 @@ def before(planned: Plan, runs: Path, again: Sequence[Run]) -> list[str]:
     """What is told before they are trained, a line each."""
     if not again:
         return []
-    named = ", ".join(_name(planned, run) for run in again[:MOST_NAMED])
-    more = f" and {len(again) - MOST_NAMED} more" if len(again) > MOST_NAMED else ""
+    named = some((_name(planned, run) for run in again), MOST_NAMED)
     kept = "the old result stays in the run's folder as result.set-aside-<time>.json"
-    lines = [f"{several(len(again), 'finished run')} to be trained again: {named}{more}; {kept}"]
+    lines = [f"{several(len(again), 'finished run')} to be trained again: {named}; {kept}"]
     others: dict[str, int] = {}
     for run in again:
         for other in _others(planned, runs / run.id):

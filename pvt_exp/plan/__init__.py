@@ -17,6 +17,7 @@ from pvt_exp.config.space import Tune
 from pvt_exp.plan.matching import Matched
 from pvt_exp.plan.published import Figure
 from pvt_exp.system import spelling
+from pvt_exp.system.words import some
 
 MOST_NAMED = 12
 """Rows that a message names."""
@@ -297,9 +298,8 @@ class Plan:
         """What a word may have meant, and the rows; in quotes, as names hold commas."""
         names = list(dict.fromkeys(name for each in self.rows for name in _names(each)))
         rows = list(dict.fromkeys(each.name for each in self.rows))
-        more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
-        listed = ", ".join(f"'{name}'" for name in rows[:MOST_NAMED])
-        return spelling.hint(word, names, quote="'") + f"; it has {listed}{more}"
+        listed = some((f"'{name}'" for name in rows), MOST_NAMED)
+        return spelling.hint(word, names, quote="'") + f"; it has {listed}"
 
 
 def _names(each: Variant | Tuning) -> list[str]:

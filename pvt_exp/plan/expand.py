@@ -14,11 +14,11 @@ from pvt_exp.backbones import Backbone
 from pvt_exp.config import ConfigError, Document, Keys
 from pvt_exp.config.run import Run
 from pvt_exp.config.sweep import Block, Changes, Sweep
-from pvt_exp.datasets import some
 from pvt_exp.plan import Merged, Plan, Tuning, Variant, alike, budget, called, fairness, pretraining, references
 from pvt_exp.plan.budget import Count, Parts, Spelled
 from pvt_exp.plan.pretraining import Find
 from pvt_exp.system import spelling
+from pvt_exp.system.words import some
 
 Choose = Callable[[Tuning], dict[str, Any] | None]
 """Looks up the values that a variant's trials have chosen."""

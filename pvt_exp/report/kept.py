@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pvt_exp.report import file_name, folders
+from pvt_exp.system.words import some
 from pvt_exp.tables import Table
 
 MOST_NAMED = 8
@@ -32,10 +33,9 @@ def in_words(found: dict[str, str], folder: Path) -> str | None:
     """What is told of runs whose results only the written table has; None where there are none."""
     if not found:
         return None
-    named = ", ".join(f"{run} is {state}" for run, state in list(found.items())[:MOST_NAMED])
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    named = some((f"{run} is {state}" for run, state in found.items()), MOST_NAMED)
     way = "train them again first, or write the new table elsewhere with --out"
-    return f"no table is written: the one in {folder} has results of runs that are not done now ({named}{more}); {way}"
+    return f"no table is written: the one in {folder} has results of runs that are not done now ({named}); {way}"
 
 
 def is_written(folder: Path, part: str = "") -> bool:

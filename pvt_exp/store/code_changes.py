@@ -8,6 +8,7 @@ from pvt_exp.config.run import Run
 from pvt_exp.plan import Plan
 from pvt_exp.store import provenance
 from pvt_exp.store.outcome import Outcome
+from pvt_exp.system.words import some
 
 OURS = "pvt_exp"
 
@@ -49,10 +50,9 @@ def in_words(plan: Plan, outcomes: Mapping[str, Outcome], found: Mapping[str, li
     done = sum(outcomes[run.id].state == "done" for run in plan.order if run.id in outcomes)
     names = ", ".join(dict.fromkeys(name for each in found.values() for name in each))
     rows = list(dict.fromkeys(plan.names[run_id] for run_id in found))
-    shown = "; ".join(rows[:5]) + (f"; and {len(rows) - 5} more" if len(rows) > 5 else "")
     which = "the finished run was" if done == 1 else f"{len(found)} of the {done} finished runs were"
     again = f"pvt-exp retrain {next(iter(found))}{' ...' if len(found) > 1 else ''}"
-    return f"{which} made by other code of {names} than is here now: {shown} ({again} trains again)"
+    return f"{which} made by other code of {names} than is here now: {some(rows, by='; ')} ({again} trains again)"
 
 
 def several(results: Iterable[tuple[int, Mapping[str, Any]]]) -> str | None:

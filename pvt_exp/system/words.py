@@ -1,9 +1,17 @@
-"""Numbers with their noun, and times, for what is printed."""
+"""Numbers with their noun, lists of words, and times, for what is printed."""
+
+from collections.abc import Iterable
 
 
 def several(count: int, word: str, words: str | None = None) -> str:
     """``1 run``, ``3 runs``; ``words`` is the plural where it is not the word with an s."""
     return f"{count} {word}" if count == 1 else f"{count} {words or f'{word}s'}"
+
+
+def some(words: Iterable[object], most: int = 5, by: str = ", ") -> str:
+    """The first few, and how many more there are: ``a, b and 3 more``; ``by`` stands between them."""
+    every = list(map(str, words))
+    return by.join(every[:most]) + (f"{by.replace(',', '')}and {len(every) - most} more" if len(every) > most else "")
 
 
 def are(count: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from pvt_exp.system import words
 from pvt_exp.tables import Cell, Group, Note, Remark, Row
 
 LETTERS = "abcdefghijklmnoprstuvwxyz"
@@ -47,7 +48,6 @@ def remarked(cell: Cell, *remarks: Remark) -> Cell:
     return cell._replace(remarks=(*cell.remarks, *remarks))
 
 
-def some(words: Iterable[str], most: int = 5) -> str:
+def some(names: Iterable[str], most: int = 5) -> str:
     """The first few, and how many more there are."""
-    every = list(words)
-    return "; ".join(every[:most]) + (f"; and {len(every) - most} more" if len(every) > most else "")
+    return words.some(names, most, "; ")

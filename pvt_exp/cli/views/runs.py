@@ -17,7 +17,7 @@ from pvt_exp.store import attempts, progress, uses
 from pvt_exp.store.outcome import Outcome, outcome_of
 from pvt_exp.store.states import COLOURS
 from pvt_exp.system import files
-from pvt_exp.system.words import duration, several
+from pvt_exp.system.words import duration, several, some
 
 MOST_LETTERS = 40
 """Of a typed change in a list."""
@@ -68,9 +68,8 @@ def retrained_json(runs: Path, ids: Sequence[str]) -> dict[str, Any]:
 
 def _print_others(console: Console, found: dict[str, Any]) -> None:
     if others := found["other_folders"]:
-        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
         console.print(
-            f"folders whose names are not those of runs, not counted: {shown} (copies?)",
+            f"folders whose names are not those of runs, not counted: {some(others)} (copies?)",
             highlight=False,
             soft_wrap=True,
         )

@@ -14,6 +14,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F  # noqa: N812
 
+from pvt_exp.datasets._mask_values import IGNORED
 from pvt_exp.nn.data.augment import ToNormalTensor
 from pvt_exp.nn.data.augment_boxes import collate, fit
 from pvt_exp.nn.data.loader import Pipeline
@@ -23,7 +24,6 @@ from pvt_exp.tasks._dense import pad_to_multiple
 if TYPE_CHECKING:
     from pvt_exp.tasks.semantic import Settings
 
-IGNORED = 255
 TRIES = 10
 VAL_IMAGES = 16
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from pvt_exp.datasets._mask_values import IGNORED
 from pvt_exp.nn.pictures import paint
 from pvt_exp.system.words import several
 
-IGNORED = 255
 ALWAYS_LABELLED = 12  # objects; where there are more, a label is left out that would hide others
 LISTED = 24  # entries of a legend
 SHOWN_CLASSES = 5

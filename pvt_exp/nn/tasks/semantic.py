@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from pvt_exp.config.run import Run
+from pvt_exp.datasets._mask_values import IGNORED
 from pvt_exp.nn import ranks
 from pvt_exp.nn.counting import macs
-from pvt_exp.nn.data.augment_semantic import IGNORED
 from pvt_exp.nn.data.packed import unpacked
 from pvt_exp.nn.pictures import draw
 from pvt_exp.nn.scores.miou import NAMES, MeanIoU

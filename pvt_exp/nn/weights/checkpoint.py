@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pvt_exp.nn.weights.state_dict import OURS
+from pvt_exp.system.words import some
 
 PREFIXES = dict(zip(("ema", "last"), OURS, strict=True))
 INERT: list[Any] = [
@@ -162,8 +163,7 @@ def refuse_bad_numbers(tensors: Mapping[str, Tensor], source: str) -> None:
     """
     bad = [name for name, each in tensors.items() if each.is_floating_point() and not _finite(each)]
     if bad:
-        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise ValueError(f"{source}: NaN or infinity in {len(bad)} tensors: {', '.join(bad[:3])}{more}")
+        raise ValueError(f"{source}: NaN or infinity in {len(bad)} tensors: {some(bad, 3)}")
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -22,6 +22,7 @@ from pvt_exp.nn.backbones.pvt import PVT
 from pvt_exp.nn.backbones.timm import TimmBackbone, plain_name
 from pvt_exp.nn.weights import checkpoint
 from pvt_exp.nn.weights.state_dict import Taken, choose
+from pvt_exp.system.words import some
 
 SHOWN = 6  # names in an error message; the others are counted
 OTHER_SHAPE, OTHER_KIND = "of another shape", "not dense tensors of the same kind of number"
@@ -271,6 +272,5 @@ def complaint(source: str, network: str, wrong: dict[str, list[str]], fit: int, 
     lines = [f"{source}: {fit} of the {network}'s {of} tensors fit"]
     for what, names in wrong.items():
         if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            lines.append(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}")
+            lines.append(f"{len(names)} {what}: {some(names, SHOWN)}")
     return "; ".join([*lines, advice])

@@ -10,8 +10,8 @@ from typing import Any
 
 from pvt_exp.config import DataError
 from pvt_exp.config.excluded import EXAMPLES, LeftOut
-from pvt_exp.datasets import some
 from pvt_exp.nn.data.coco.masks import Flaw, pack
+from pvt_exp.system.words import some
 
 TEXT = ("numbers written as text", "read as numbers")
 MEND = "mend them"

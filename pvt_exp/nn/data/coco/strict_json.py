@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pvt_exp.config import DataError
-from pvt_exp.datasets import some
 from pvt_exp.system import json_keys
+from pvt_exp.system.words import some
 
 NESTED = frozenset((dict, list))
 KEY = re.compile(rb'"[ \t\r\n]*:')
