@@ -125,3 +125,18 @@ def test_made_data_that_are_not_there_yet_are_looked_for_again(tmp_path: Path, m
     assert data.of(planned).fingerprints == {}
     planned.runs[0].dataset.make(data.of(planned).roots["shapes"])
     assert len(data.of(planned).fingerprints) == 1
+
+
+def test_runs_on_different_data_are_retrained_where_their_data_were(
+    listed: Counter[tuple[str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "other.yaml").write_text(BASE.replace("photos", "others"))
+    for name in ("base", "other"):
+        assert type_here(["run", f"{name}.yaml"], tmp_path).status == 0
+    runs = sorted(path.parent.name for path in tmp_path.glob("runs/*/result.json"))
+    (tmp_path / "site.yaml").unlink()
+    listed.clear()
+    said = type_here(["retrain", *runs], tmp_path)
+    assert said.status == 0, said
+    assert len(list(tmp_path.glob("runs/*/result.set-aside-*.json"))) == len(runs) == 2
+    assert listed == BOTH
