@@ -19,6 +19,7 @@ from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.project import found, texts, write
 from pvt_exp.project.found import TASKS, Data
 from tests.conftest import SHARED_DATA
+from tests.examples import voc, yolo
 
 KINDS = {
     "cls_cifar10": ("classification", "image_folder", 10),
@@ -101,6 +102,23 @@ def boxes(annotations: str, folder: str) -> Put:
     return put
 
 
+def yolo_files(root: Path) -> None:
+    for split in ("train", "val"):
+        for number in range(20):
+            yolo.put(root, split, str(number), [(number % 2, [0.5, 0.5, 0.2, 0.3])], (48, 40))
+    told = {"names": ["car", "van"], "train": "train/images", "val": "val/images"}
+    (root / "data.yaml").write_text(yaml.safe_dump(told))
+
+
+def voc_files(root: Path) -> None:
+    for number in range(24):
+        name = f"{number:02}"
+        voc.put(root, name, [(("car", "van")[number % 2], (2, 2, 9, 9), 0)], (48, 40))
+        image(root / f"JPEGImages/{name}.jpg", number=number)
+    (root / "ImageSets/Main/train.txt").write_text("\n".join(f"{number:02}" for number in range(20)))
+    (root / "ImageSets/Main/val.txt").write_text("\n".join(f"{number:02}" for number in range(20, 24)))
+
+
 CASES: dict[str, tuple[Put, dict[str, Any], int]] = {
     "classes in train and val": (classes("train", "val"), {"kind": "image_folder"}, 2),
     "classes in train and test": (classes("train", "test"), {"kind": "image_folder", "val": "test"}, 2),
@@ -159,6 +177,12 @@ CASES: dict[str, tuple[Put, dict[str, Any], int]] = {
         },
         2,
     ),
+    "YOLO's text files": (
+        yolo_files,
+        {"kind": "yolo"},
+        2,
+    ),
+    "VOC's folders": (voc_files, {"kind": "voc"}, 2),
     "COCO's JSON in one folder of images": (
         boxes("annotations/{}.json", "images"),
         {

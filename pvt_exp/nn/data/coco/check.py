@@ -41,6 +41,14 @@ def write(annotations: Path, folder: Path) -> None:
         raw = annotations.read_bytes()
     except OSError as error:
         raise DataError(f"{annotations}: {error.strerror}") from None
+    write_document(raw, annotations, folder)
+
+
+def write_document(raw: bytes, annotations: Path, folder: Path, has_areas: bool = True) -> None:
+    """The same of a text in COCO's form; ``annotations`` is what messages call it.
+
+    Without ``has_areas`` areas are computed from masks and boxes, and that is not told, as the files never have any.
+    """
     content = _parse(raw, annotations)
     findings, unmasked = Findings(annotations), Findings(annotations)
     categories = _categories(content["categories"], findings)
@@ -48,7 +56,9 @@ def write(annotations: Path, folder: Path) -> None:
     findings.stop()
     duplicates.files(names, images["id"].tolist(), findings)
     with (folder / "masks.bin").open("wb") as masks:
-        found, bounds = _annotations(content["annotations"], images, set(categories), masks, findings, unmasked)
+        found, bounds = _annotations(
+            content["annotations"], images, set(categories), masks, findings, unmasked, has_areas
+        )
     findings.stop()
     box_format.check(found, images[found["image"]], bounds, findings)
     findings.stop()
@@ -136,7 +146,13 @@ def _images(entries: list[Any], findings: Findings) -> tuple[Array, list[str]]:
 
 
 def _annotations(
-    entries: list[Any], images: Array, known: set[int], masks: IO[bytes], findings: Findings, unmasked: Findings
+    entries: list[Any],
+    images: Array,
+    known: set[int],
+    masks: IO[bytes],
+    findings: Findings,
+    unmasked: Findings,
+    has_areas: bool,
 ) -> tuple[Array, Array]:
     """A row for each annotation in the order of the file, whose masks are written to ``masks``; the bounds of each mask."""
     bounds = MaskBounds()
@@ -147,16 +163,11 @@ def _annotations(
             findings.note("annotations that are no JSON objects", MEND, f"entry {n + 1}")
             continue
         name = called(entry, n)
-        identity = findings.whole(entry, "id", name)
-        image_id, category = findings.whole(entry, "image_id", name), findings.whole(entry, "category_id", name)
+        ids = _ids(entry, name, findings)
         box, crowd = findings.box(entry, name), findings.crowd(entry, name)
-        if identity is None or image_id is None or category is None:
-            for key, value in (("id", identity), ("image_id", image_id), ("category_id", category)):
-                if value is None:
-                    findings.note(f"annotations without a whole number below 2^62 as {key}", MEND, name)
+        if ids is None or box is None:
             continue
-        if box is None:
-            continue
+        identity, image_id, category = ids
         if identity in seen:
             findings.note("annotation ids that stand twice", "give each annotation an id of its own", identity)
         seen.add(identity)
@@ -180,7 +191,7 @@ def _annotations(
         area: Any = entry.get("area")
         if wrong := _wrong_area(area, box, form, mask, (tall, wide)):
             computed = _area(form, mask, box.tolist(), (tall, wide))
-            if computed:  # else it is left out
+            if computed and (has_areas or area is not None):  # else it is left out, or no file has one
                 shown = "" if area is None else f": {area!r:.40}"
                 findings.change(f"areas {wrong}", COMPUTED, f"annotation {identity}{shown}")
             area = computed
@@ -191,6 +202,16 @@ def _annotations(
     if findings.wrong:
         return np.empty(0, ANNOTATION), np.empty((0, 4))
     return np.array(rows, dtype=ANNOTATION), bounds.edges()
+
+
+def _ids(entry: dict[str, Any], name: object, findings: Findings) -> tuple[int, int, int] | None:
+    """Its own id, its image's and its category's; None if one is no whole number, which is noted."""
+    found = {key: findings.whole(entry, key, name) for key in ("id", "image_id", "category_id")}
+    for key, value in found.items():
+        if value is None:
+            findings.note(f"annotations without a whole number below 2^62 as {key}", MEND, name)
+    identity, image_id, category = found.values()
+    return None if identity is None or image_id is None or category is None else (identity, image_id, category)
 
 
 def _wrong_area(area: Any, box: Sequence[float], form: int, mask: bytes, size: tuple[int, int]) -> str:

@@ -20,14 +20,14 @@ from pvt_exp.nn.data.images import BadImage, open_rgb, orientation
 from pvt_exp.nn.data.instances import Target
 
 if TYPE_CHECKING:
-    from pvt_exp.datasets.coco import Settings
+    from pvt_exp.datasets._boxes import Boxes
 
 
 class Coco(Sequence[tuple[Image.Image, Target]]):
     """(image, its objects) in the order of the file's images; ``classes`` are training's."""
 
     def __init__(
-        self, settings: "Settings", folder: Path, arrays: Path, classes: Classes, task: str, drop_empty: bool = False
+        self, settings: "Boxes", folder: Path, arrays: Path, classes: Classes, task: str, drop_empty: bool = False
     ) -> None:
         self._given = settings, folder, arrays, classes, task, drop_empty
         self.turn, self.levels = settings.exif == "turn", settings.range
@@ -41,7 +41,7 @@ class Coco(Sequence[tuple[Image.Image, Target]]):
             kept = self.images["first"] < self.images["end"]
             self.images, self.names = self.images[kept], self.names[kept]
 
-    def __reduce__(self) -> tuple[type["Coco"], tuple["Settings", Path, Path, Classes, str, bool]]:
+    def __reduce__(self) -> tuple[type["Coco"], tuple["Boxes", Path, Path, Classes, str, bool]]:
         return Coco, self._given
 
     def __len__(self) -> int:
