@@ -16,14 +16,14 @@ from pydantic import field_validator, model_validator
 
 from pvt_exp.config import DataError, excluded
 from pvt_exp.config.excluded import LeftOut
-from pvt_exp.datasets import Facts, Split, _alike, _layouts, fingerprint, listing, scan, some
+from pvt_exp.datasets import Facts, Split, _alike, _layouts, fingerprint, listing, scan
 from pvt_exp.datasets._coco_categories import Classes, choose, follow
 from pvt_exp.datasets._coco_names import nearest
 from pvt_exp.datasets._overlap import check_apart, in_both, same_words
 from pvt_exp.datasets._pictures import Pictures
 from pvt_exp.datasets._sizes import Size
 from pvt_exp.system import files, machine
-from pvt_exp.system.words import are, several
+from pvt_exp.system.words import are, several, some
 
 if TYPE_CHECKING:
     from pvt_exp.datasets import Contents

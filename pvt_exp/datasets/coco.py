@@ -6,30 +6,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-<<<<<<< HEAD
-from pvt_exp.config import DataError, excluded
-from pvt_exp.config.excluded import LeftOut
-from pvt_exp.datasets import Facts, Split, _alike, _layouts, fingerprint, listing, require_regular, scan
-from pvt_exp.datasets._coco_categories import Classes, choose, follow
-from pvt_exp.datasets._coco_names import nearest
-from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
-from pvt_exp.datasets._pictures import Pictures
-from pvt_exp.datasets._sizes import Size
-from pvt_exp.system import files, machine
-from pvt_exp.system.words import are, several, some
-
-if TYPE_CHECKING:
-    from pvt_exp.datasets import Contents
-    from pvt_exp.nn.data.coco.samples import Coco
-
-FORMAT = 4  # of the index on disk; raised with each change of what `nn.data.coco.check` writes
-SPLITS: tuple[Split, Split] = ("train", "val")
-=======
 from pvt_exp.config import DataError
 from pvt_exp.datasets import Split, _layouts, require_regular
 from pvt_exp.datasets._boxes import Boxes, index_of
 from pvt_exp.datasets._overlap import LEARNT, same_words
->>>>>>> 42f9595 (Data sets of the kinds voc and yolo; what data sets with boxes share is one base)
 
 
 class Settings(Boxes):
