@@ -24,7 +24,8 @@ from pvt_exp.config import PLAIN, Frozen, unavailable
 from pvt_exp.system import signals, spelling
 
 GROUPS = (
-    "backbones", "datasets", "detectors", "launchers", "metrics", "necks", "optimizers", "schedules", "tables", "tasks",
+    "backbones", "datasets", "detectors", "launchers", "losses", "metrics", "necks", "optimizers", "schedules",
+    "tables", "tasks",
 )  # fmt: skip
 """What there are kinds of."""
 HEAVY = ("torch", "timm", "pytorch_lightning")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pvt_exp.config.component import Component
 
-ADDED: dict[str, Any] = {"Task.metrics": ()}
+ADDED: dict[str, Any] = {"Task.metrics": (), "tasks/classification.loss": None, "tasks/semantic.loss": None}
 """Fields that came after a release, with the value that computes what was computed before they came: left out of the hash
 while they have it, so that no id moves. Named ``group/kind.field`` of a component, ``Class.field`` of another model or of
 a class that components derive from."""

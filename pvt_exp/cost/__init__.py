@@ -253,7 +253,7 @@ def _code() -> str:
     code = hashlib.sha256()
     builders = (
         sorted((provenance.PACKAGE / folder).rglob("*.py"))
-        for folder in ("backbones", "detectors", "necks", "optimizers", "tasks", "nn")
+        for folder in ("backbones", "detectors", "losses", "necks", "optimizers", "tasks", "nn")
     )
     for path in (
         *chain.from_iterable(builders),

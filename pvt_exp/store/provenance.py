@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parents[1]
 FROZEN = "code.json"
 """Beside a copy of the package (`pvt_exp.store.code_copy`): what `code` said of the original."""
 COMPUTES = (
-    *("backbones", "datasets", "detectors", "metrics", "necks", "optimizers", "schedules", "tasks", "nn"),
+    *("backbones", "datasets", "detectors", "losses", "metrics", "necks", "optimizers", "schedules", "tasks", "nn"),
     *("config/run.py", "config/space.py"),
     *("train/checkpoints.py", "train/fit.py", "train/record.py"),
 )

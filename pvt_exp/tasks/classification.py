@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from pvt_exp.config import DataError, Frozen
+from pvt_exp.config.component import one_of
 from pvt_exp.config.metrics import LOSS, Metric
 from pvt_exp.datasets import Facts
 from pvt_exp.system.words import several
@@ -80,6 +81,8 @@ class Settings(Task):
     """Of R, G, B in 0 to 1; the default is ImageNet's."""
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    loss: one_of("losses", task="classification") | None = None  # type: ignore[valid-type]
+    """What is minimised; none: cross-entropy. The metric ``loss`` is cross-entropy in any case."""
     augment: Augment = Augment()
     mixing: Mixing | None = None
 

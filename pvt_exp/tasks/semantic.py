@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from pvt_exp.config.component import one_of
 from pvt_exp.config.metrics import Metric
 from pvt_exp.tasks import MOST_CLASSES
 from pvt_exp.tasks._dense import Dense, Px, Side, pad_to_multiple
@@ -34,6 +35,8 @@ class Settings(Dense):
     """Height and width of the part that is trained on; smaller images are padded."""
     crop_most: float = Field(0.75, gt=0, le=1)
     """A part in which one class has more than this share of the pixels is drawn anew, up to ten times; 1: never."""
+    loss: one_of("losses", task="semantic") | None = None  # type: ignore[valid-type]
+    """What is minimised; none: cross-entropy."""
     photometric: bool = True
     """Random brightness, contrast, saturation and hue in training (arXiv 1512.02325, section 2.2)."""
 

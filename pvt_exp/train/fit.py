@@ -213,7 +213,7 @@ def _flat(best: dict[str, Any]) -> dict[str, Any]:
 def _refuse_other_statistics(module: Any, micro_batch: int, ghost_batch_size: int, recovering: str | None) -> None:
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules()):
         what = "BatchNorm takes its statistics"
-    elif getattr(module.network, "joint_loss", False):
+    elif getattr(module.network, "joint_loss", False) or getattr(getattr(module.task, "loss", None), "joint", False):
         what = "losses are means of all regions"
     else:
         return

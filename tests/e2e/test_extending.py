@@ -161,3 +161,21 @@ def test_your_own_detector(packages: Path) -> None:
     result = trained(packages, "Your own detector")
     assert result["provenance"]["packages"]["my-detectors"]["kinds"] == ["detectors/retinanet_relu"]
     assert 0 <= result["metrics"]["AP"] <= 100
+
+
+FOCAL = """
+import math, torch
+from pvt_exp.config.component import kinds
+loss = kinds("losses")["focal"](gamma=1.5).build(None)
+logits, targets = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]]), torch.tensor([0, 1])
+true = [math.exp(row[k]) / sum(map(math.exp, row)) for row, k in zip(logits.tolist(), targets.tolist())]
+print([loss(logits, targets).item(), sum(-(1 - p) ** 1.5 * math.log(p) for p in true) / 2])
+"""
+
+
+def test_your_own_loss(packages: Path) -> None:
+    computed, due = computed_in(packages, FOCAL)
+    assert computed == pytest.approx(due, rel=1e-5)
+    result = trained(packages, "Your own loss")
+    assert result["provenance"]["packages"]["my-losses"]["kinds"] == ["losses/focal"]
+    assert result["metrics"]["loss"] > 0, "of validation: cross-entropy, as in every run"

@@ -279,7 +279,7 @@ def test_what_a_package_writes_past_python_is_no_output(odd: Path) -> None:
     assert "note: kind mute of backbones: package pvt-mute 1.0, entry point mute: Mute\n" in done.stderr
     meant = "package pvt-typo 1.0: no group pvt_exp.backbone; did you mean pvt_exp.backbones"
     assert f"note: kind wide of backbone: {meant}\n" in done.stderr
-    groups = "backbones, datasets, detectors, launchers, metrics, necks, optimizers, schedules, tables, tasks"
+    groups = "backbones, datasets, detectors, launchers, losses, metrics, necks, optimizers, schedules, tables, tasks"
     assert (
         f"note: kind far of metrics: package pvt-typo 1.0: no group pvt_exp.metrics; there are {groups}" in done.stderr
     )

@@ -49,6 +49,7 @@ RECIPE: dict[str, Any] = {
     "task": {
         "kind": "classification",
         "metrics": [],
+        "loss": None,
         "num_classes": 1000,
         "image_px": 224,
         "crop_pct": 0.875,

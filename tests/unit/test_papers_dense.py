@@ -166,6 +166,7 @@ SEMANTIC = {
     "crop_px": [512, 512],
     "crop_most": 0.75,
     "photometric": True,
+    "loss": None,
 }
 POLY = {
     "kind": "poly",

@@ -41,6 +41,7 @@ class Classifier(Training):
             accuracy["top5"] = MulticlassAccuracy(run.task.num_classes, top_k=5, average="micro")
         self.accuracy = MetricCollection(dict(accuracy))
         self.val_loss = MeanMetric()
+        self.minimised = None if self.task.loss is None else self.task.loss.build(self.task)
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.scored(images)
@@ -48,6 +49,9 @@ class Classifier(Training):
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         target = batch["target"]
+        if self.minimised is not None:
+            other: Tensor = self.minimised(self.network(batch["image"]), target)
+            return other
         smoothing = 0.0 if target.is_floating_point() else self.task.label_smoothing
         return F.cross_entropy(self.network(batch["image"]), target, label_smoothing=smoothing)
 

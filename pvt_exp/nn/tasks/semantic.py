@@ -13,6 +13,7 @@ from pvt_exp.datasets._mask_values import IGNORED
 from pvt_exp.nn import ranks
 from pvt_exp.nn.counting import macs
 from pvt_exp.nn.data.packed import unpacked
+from pvt_exp.nn.losses import cross_entropy_of_pixels
 from pvt_exp.nn.pictures import draw
 from pvt_exp.nn.scores.miou import NAMES, MeanIoU
 from pvt_exp.nn.tasks.training import Training, group_by_size
@@ -47,12 +48,13 @@ class Segmenter(Training):
         backbone = run.backbone.build(run.task.pos_embed_px, maps=True).to(memory_format=torch.channels_last)
         super().__init__(run, run.task.model(backbone))
         self.overlap = MeanIoU(run.task.num_classes, IGNORED)
+        self.minimised = cross_entropy_of_pixels if self.task.loss is None else self.task.loss.build(self.task)
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         labels_BHW = torch.stack(batch["target"]).long()
         logits = F.interpolate(self.network(batch["image"]), labels_BHW.shape[1:], mode="bilinear", align_corners=False)
-        losses_BHW = F.cross_entropy(logits, labels_BHW, ignore_index=IGNORED, reduction="none")
-        return losses_BHW.mean()  # over all pixels, those that are ignored too, as mmsegmentation does
+        loss: Tensor = self.minimised(logits, labels_BHW)
+        return loss
 
     def shaped_loss(self, images: int) -> Tensor:
         labels = [torch.empty(self.task.train_px, dtype=torch.uint8) for _ in range(images)]
