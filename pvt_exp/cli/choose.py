@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pvt_exp import cost, store
+from pvt_exp import config, cost, store
 from pvt_exp.config import ConfigError
 from pvt_exp.config.component import kinds
 from pvt_exp.config.placement import Placement
@@ -122,3 +122,12 @@ def placement(wandb: str | None, **fields: Any) -> Placement:
     """What all runs of this command share."""
     tracking = wandb_settings.chosen(wandb, site.load())
     return Placement(tracking=tracking, command=("pvt-exp", *sys.argv[1:]), **fields)
+
+
+def refuse_sweep(path: Path) -> None:
+    """Raise ConfigError for a file that is no experiment where one run is asked for; it says how to name the run."""
+    value = config.read(path).value
+    if "base" in value or "blocks" in value:
+        raise ConfigError(f"{path}: this is a sweep; name one of its runs by its id, which pvt-exp plan {path} shows")
+    if "tables" in value:
+        raise ConfigError(f"{path}: this is a report; name a run by its id, which pvt-exp runs list shows")

@@ -36,7 +36,7 @@ def predict(
         raise ConfigError(f"--score {score:g}: is for objects, and {found.run.task.kind} finds none")
     files, told = image_paths.images(images)
     out = out or Path("predictions", found.run.id)
-    requests.room(out)
+    requests.room(out, found)
     slot = choose.one_slot(gpus)
     for line in told:
         print(line, file=sys.stderr)
@@ -67,6 +67,7 @@ def evaluate(
         raise SystemExit(
             requests.evaluate_run(found, machine.data or (), slot, loading, as_json, machine.threads is not None)
         )
+    choose.refuse_sweep(Path(what))
     if weights is None:
         raise ConfigError(f"{what}: no weights are given; use --weights FILE or --weights timm:TAG")
     experiment = pretraining.experiment(Path(what), overrides or ())

@@ -60,8 +60,8 @@ class View:
         return time.monotonic() - self._begun
 
     def say(self, line: str) -> None:
-        """Print a line."""
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        """Print a line; on a terminal it is broken at spaces."""
+        self.console.print(line, highlight=False, markup=False, soft_wrap=not self.console.is_terminal)
 
     def __enter__(self) -> "View":
         self._begun = self._last_line = time.monotonic()
@@ -78,7 +78,7 @@ class View:
     def show(self, board: Board, ended: Run | None) -> None:
         """Draw; ``ended`` is the run that has just come to an end."""
         if ended is not None and (self.live is None or board.outcomes[ended.id].state != "done"):
-            self.console.print(self._line(board, ended), highlight=False, soft_wrap=True)
+            self.console.print(self._line(board, ended), highlight=False, soft_wrap=self.live is None)
             self._last_line = time.monotonic()
         if self.live and (board.stopping or self._drawing.is_due):
             with self._drawing:

@@ -34,6 +34,11 @@ class Trained:
     placement: Placement
     """Of the attempt that finished it."""
 
+    @property
+    def weights(self) -> str:
+        """The checkpoint as a path from the run's folder, which tells a run's trainings apart."""
+        return "/".join(self.checkpoint.parts[-4:])
+
 
 def find(runs: Path, prefix: str) -> Trained:
     """The finished run whose id begins so.
@@ -83,7 +88,7 @@ def data_of(run: Run, words: Sequence[str], class_names: Sequence[str] | None = 
         facts.check_val(run.holdout is not None)
         run.task.check_data(facts)
     except DataError as error:
-        raise ConfigError(f"data set {name}: {error}") from None
+        raise ConfigError(f"data set {name}: {error}{_needs_training_images(run, root)}") from None
     for learnt, there in zip(class_names or (), facts.class_names(run.task.kind), strict=False):
         if learnt != there:
             raise ConfigError(
@@ -92,8 +97,16 @@ def data_of(run: Run, words: Sequence[str], class_names: Sequence[str] | None = 
     return root
 
 
-def room(out: Path) -> None:
-    """Raise ConfigError unless a folder can be made, or holds nothing but what `pvt-exp predict` wrote."""
+def _needs_training_images(run: Run, root: Path) -> str:
+    """What is added to a message about data whose training split is not there."""
+    written = (getattr(run.dataset, name, None) for name in ("train", "train_annotations", "train_image_folder"))
+    if all((root / path).exists() for path in written if isinstance(path, str)):
+        return ""
+    return "; the training split must be there too, as the classes and the fingerprint are those of the whole data set"
+
+
+def room(out: Path, found: Trained) -> None:
+    """Raise ConfigError unless a folder can be made, or holds nothing but what the same weights predicted before."""
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: a file, where a folder is expected")
     there = {str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()} if out.exists() else set()
@@ -103,6 +116,10 @@ def room(out: Path) -> None:
         ours |= {each.get("picture"), each.get("mask")}
     if there - ours:
         raise ConfigError(f"--out {out}: holds other things than predictions, such as {min(there - ours)}")
+    run, weights = told.get("run"), told.get("weights")
+    if run not in (None, found.run.id) or weights not in (None, found.weights):
+        other = f"run {run}" if run != found.run.id else f"this run's other weights, {weights}"
+        raise ConfigError(f"--out {out}: holds the predictions of {other}; name another folder, or remove that one")
     above = next(folder for folder in out.absolute().parents if folder.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise ConfigError(f"--out {out}: cannot be written to")
@@ -118,6 +135,7 @@ def predict(found: Trained, paths: Sequence[Path], out: Path, score: float, slot
         "run": found.run.model_dump(mode="json"),
         "placement": place(found.placement, slot).model_dump(mode="json"),
         "checkpoint": str(found.checkpoint),
+        "weights": found.weights,
         "class_names": data.get("class_names"),
         "category_ids": data.get("category_ids"),
         "images": [str(path) for path in paths],

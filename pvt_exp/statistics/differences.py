@@ -11,6 +11,7 @@ class Difference(NamedTuple):
     """Between the scores of two rows."""
 
     mean: float
+    """Without the digits that are rounding of the scores, see `without_residue`."""
     half: float | None
     """Half the width of its 95 % interval; none where there are not two scores of each, and where all seeds differ by the
     same or not at all, for the reason that `half_width` says."""
@@ -47,23 +48,36 @@ def difference(ours: Sequence[float | None], base: Sequence[float | None]) -> Di
     a, b = over_seeds(ours), over_seeds(base)
     if a is None or b is None:
         return None
-    grain = GRAIN * max(abs(a.mean), abs(b.mean))
+    size = max(abs(a.mean), abs(b.mean))
+    grain = GRAIN * size
     if (paired := over_seeds(pairs)) is not None and paired.std is not None:
         std = paired.std if paired.std > grain else 0.0
-        return _tested(paired.mean, std / math.sqrt(paired.n), std, paired.n - 1, paired.n)
+        return _tested(paired.mean, size, std / math.sqrt(paired.n), std, paired.n - 1, paired.n)
     if a.std is None or b.std is None:
-        return Difference(paired.mean if paired else finite(a.mean - b.mean), None, None, None, 0, len(pairs))
+        mean = without_residue(paired.mean if paired else finite(a.mean - b.mean), size)
+        return Difference(mean, None, None, None, 0, len(pairs))
     scale = scale_of((a.std, b.std))
     va, vb = ((std / scale) ** 2 / n if std > grain else 0.0 for std, n in ((a.std, a.n), (b.std, b.n)))
     freedom = (va + vb) ** 2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1)) if va + vb else a.n + b.n - 2.0
     std = finite(math.hypot(a.std / scale, b.std / scale) * scale) if va + vb else 0.0
-    return _tested(finite(a.mean - b.mean), finite(math.sqrt(va + vb) * scale), std, freedom, 0)
+    return _tested(finite(a.mean - b.mean), size, finite(math.sqrt(va + vb) * scale), std, freedom, 0)
 
 
-def _tested(mean: float, error: float, std: float, freedom: float, pairs: int) -> Difference:
+def without_residue(mean: float, size: float) -> float:
+    """The difference of scores of this size without what is rounding in it: the shortest number that it may be.
+
+    Scores come as float32, and those that were summed in another order differ by twice its rounding.
+    """
+    rounding = 2.0**-22 * size
+    every = (round(mean, decimals) for decimals in range(330))
+    return next(short for short in every if abs(short - mean) <= rounding)
+
+
+def _tested(mean: float, size: float, error: float, std: float, freedom: float, pairs: int) -> Difference:
     from scipy import special
 
+    shown = without_residue(mean, size)
     if error == 0:
-        return Difference(mean, None, None, std, freedom, pairs)
+        return Difference(shown, None, None, std, freedom, pairs)
     half = finite(student(freedom) * error)
-    return Difference(mean, half, float(2 * special.stdtr(freedom, -abs(mean) / error)), std, freedom, pairs)
+    return Difference(shown, half, float(2 * special.stdtr(freedom, -abs(mean) / error)), std, freedom, pairs)

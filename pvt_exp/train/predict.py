@@ -54,7 +54,7 @@ def main(request: dict[str, Any]) -> None:
     above = next(folder for folder in out.parents if folder.exists())
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=above))
     try:
-        lines = _write(module, [path for path in paths if path not in unread], opened, request["score"], part, unread)
+        lines = _write(module, [path for path in paths if path not in unread], opened, request, part, unread)
         part.chmod(0o755)  # mkdtemp's 0700 would hide the folder from colleagues
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
@@ -93,7 +93,7 @@ def _write(
     module: "Training",
     paths: list[Path],
     opened: Callable[[Path], Image.Image],
-    score: float,
+    request: dict[str, Any],
     folder: Path,
     unread: dict[Path, str],
 ) -> list[dict[str, Any]]:
@@ -105,11 +105,12 @@ def _write(
     for number, (path, name) in enumerate(_shown(list(zip(paths, _names(paths), strict=True))), 1):
         image = opened(path)
         found = val_pictures.find(module, pipeline, image)
-        val_pictures.save(module.picture(image, found, least=score), folder / f"{name}.jpg")
+        val_pictures.save(module.picture(image, found, least=request["score"]), folder / f"{name}.jpg")
         size = {"width": image.width, "height": image.height}
         line = {"id": number, "file_name": str(path), **size, "picture": f"{name}.jpg"}
         lines.append({**line, **found_on.add(number, name, found)})
-    told = {"run": module.run.id, "task": module.task.kind, "images": lines, "unread": _told(unread), **found_on.rest()}
+    of = {"run": module.run.id, "weights": request["weights"], "task": module.task.kind}
+    told = {**of, "images": lines, "unread": _told(unread), **found_on.rest()}
     files.write(folder / "predictions.json", files.dump(told))
     return lines
 

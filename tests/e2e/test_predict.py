@@ -145,7 +145,7 @@ def test_predict(task: str, trained: dict[str, Any], cli: Cli) -> None:
 def test_predict_draws_what_scores_enough(task: str, trained: dict[str, Any], cli: Cli) -> None:
     folder, words = (
         trained["folder"],
-        ("predict", trained[task], "images/a.png", "--gpus", "none", "--json", "--out", "drawn"),
+        ("predict", trained[task], "images/a.png", "--gpus", "none", "--json", "--out", f"drawn-{task}"),
     )
     if task in ("classification", "semantic"):
         (line,) = lines(cli(*words, "--score", "0", ok=2, cwd=folder))
@@ -154,7 +154,7 @@ def test_predict_draws_what_scores_enough(task: str, trained: dict[str, Any], cl
     told, drawn = [], []
     for score in ("1", "0"):
         told.append(json.loads(cli(*words, "--score", score, cwd=folder).stdout))
-        drawn.append((folder / "drawn/a.jpg").read_bytes())
+        drawn.append((folder / f"drawn-{task}/a.jpg").read_bytes())
     assert told[0] == told[1], "the list has all of them"
     assert told[0]["annotations"]
     assert drawn[0] != drawn[1]
@@ -170,6 +170,23 @@ def test_nothing_but_predictions_is_replaced(trained: dict[str, Any], cli: Cli) 
     (said,) = lines(cli("predict", trained["semantic"], "images", "--out", "mine", ok=2, cwd=trained["folder"]))
     assert said == "--out mine: holds other things than predictions, such as notes.txt"
     assert tree(mine) == before
+
+
+def test_the_predictions_of_other_weights_are_not_replaced(trained: dict[str, Any], cli: Cli) -> None:
+    folder = trained["folder"]
+    words = ("predict", trained["classification"], "images/a.png", "--gpus", "none", "--out", "shared")
+    cli(*words, cwd=folder)
+    cli(*words, cwd=folder)  # the same weights again
+    path = folder / "shared/predictions.json"
+    told = json.loads(path.read_text())
+    assert (folder / "runs" / trained["classification"] / told["weights"]).is_file()
+    (said,) = lines(cli("predict", trained["semantic"], "images", "--out", "shared", ok=2, cwd=folder))
+    how = "name another folder, or remove that one"
+    assert said == f"--out shared: holds the predictions of run {trained['classification']}; {how}"
+    path.write_text(json.dumps({**told, "weights": "attempts/9/checkpoints/last.ckpt"}))
+    (said,) = lines(cli(*words, ok=2, cwd=folder))
+    assert said.startswith("--out shared: holds the predictions of this run's other weights, attempts/9/checkpoints/")
+    assert json.loads(path.read_text())["weights"] == "attempts/9/checkpoints/last.ckpt"
 
 
 def test_an_image_that_cannot_be_read_is_passed_over_and_told(
@@ -233,6 +250,11 @@ def test_where_no_image_can_be_read_nothing_is_written(trained: dict[str, Any], 
         ("evaluate {detection} --data photos=runs", "--data photos: the run's data set is called shapes"),
         ("evaluate {detection} --weights x.pth", "{detection}: a run has its own weights and settings"),
         ("evaluate base.yaml", "base.yaml: no weights are given; use --weights FILE or --weights timm:TAG"),
+        (
+            "evaluate sweep.yaml",
+            "sweep.yaml: this is a sweep; name one of its runs by its id, which pvt-exp plan sweep.yaml shows",
+        ),
+        ("evaluate page.yaml --weights x.pth", "page.yaml: this is a report; name a run by its id"),
         ("evaluate base.yaml --weights x.pth", "--weights x.pth: no such file: x.pth"),
         ("evaluate base.yaml --weights timm:pvt_v2_b99", "--weights timm:pvt_v2_b99: timm has no model 'pvt_v2_b99'"),
         ("evaluate bsae.yaml --weights x.pth", "bsae.yaml: no such file; did you mean base.yaml"),
@@ -241,6 +263,8 @@ def test_where_no_image_can_be_read_nothing_is_written(trained: dict[str, Any], 
 def test_what_cannot_be_used_is_told(words: str, said: str, trained: dict[str, Any], cli: Cli) -> None:
     folder = trained["folder"]
     (folder / "base.yaml").write_text(EXPERIMENT)
+    (folder / "sweep.yaml").write_text("base: base.yaml\nblocks: [{variants: {same: {}}}]\n")
+    (folder / "page.yaml").write_text("tables: [{sweep: sweep.yaml}]\n")
     pending, bare = (config.load(Run, folder / "base.yaml", [f"seed={n}"]) for n in (8, 9))
     placement = Placement()
     if not (folder / "runs" / bare.id).exists():

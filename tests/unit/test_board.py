@@ -1,8 +1,10 @@
 """How a sweep stands while it is driven."""
 
+import io
 from collections import Counter
 
 import pytest
+from rich.console import Console
 
 from pvt_exp.drive import live
 from pvt_exp.drive.state import SweepState
@@ -41,3 +43,18 @@ def test_what_takes_long_is_done_seldom(monkeypatch: pytest.MonkeyPatch) -> None
             now = begun + due - 0.01
             assert not turn.is_due
         now = begun + due + 0.01
+
+
+LINE = "sweep: 3 variants x 2 seeds = 6 runs, 0 known already, 6 to train; at once: 2 on the CPU"
+
+
+def test_lines_are_broken_at_spaces_on_a_terminal_and_nowhere_else() -> None:
+    shown = io.StringIO()
+    live.View(Console(file=shown, force_terminal=True, width=30)).say(LINE)
+    lines = shown.getvalue().splitlines()
+    assert len(lines) > 2
+    assert max(map(len, lines)) <= 30
+    assert " ".join(line.strip() for line in lines) == LINE
+    piped = io.StringIO()
+    live.View(Console(file=piped, width=30)).say(LINE)
+    assert piped.getvalue() == LINE + "\n"
