@@ -113,9 +113,14 @@ class Dataset(Component):
         """
         return None
 
+    @property
+    def px(self) -> tuple[int, int] | None:
+        """Height and width in pixels of every image, where the kind or its settings say it; None: they may differ."""
+        return None
+
     def usual_px(self, root: Path) -> tuple[int, int] | None:
         """Height and width in pixels of a usual training image; None where that is not known. For ``pvt-exp init``."""
-        return None
+        return self.px
 
     def inspect(self, root: Path) -> Facts:
         """What lies at ``root``. Raises DataError for what is missing, empty or does not fit. Never imports torch."""

@@ -51,7 +51,8 @@ class Settings(Dataset):
     def recognised(cls, root: Path) -> dict[str, Any] | None:
         return next(({"classes": n} for n, name in FOLDERS.items() if (root / name).is_dir()), None)
 
-    def usual_px(self, root: Path) -> tuple[int, int] | None:
+    @property
+    def px(self) -> tuple[int, int] | None:
         return 32, 32
 
     def inspect(self, root: Path) -> Facts:

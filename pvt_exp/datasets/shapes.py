@@ -59,7 +59,8 @@ class Settings(Dataset):
         told = {**self.model_dump(exclude={"name"}), "revision": self.revision}
         return root / hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
-    def usual_px(self, root: Path) -> tuple[int, int] | None:
+    @property
+    def px(self) -> tuple[int, int] | None:
         return self.image_px, self.image_px
 
     def inspect(self, root: Path) -> Facts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pvt_exp.config import ConfigError, DataError, excluded
 from pvt_exp.config.run import Run
 from pvt_exp.datasets import Dataset, Facts
-from pvt_exp.plan import Plan, site, whole_batches
+from pvt_exp.plan import Plan, enlarged, site, whole_batches
 from pvt_exp.system.words import several
 
 if TYPE_CHECKING:
@@ -151,11 +151,16 @@ class DataSets:
 def in_words(facts: Mapping[Dataset, Facts], runs: Iterable[Run]) -> list[str]:
     """What is there of each data set, and under it what is left out or changed, a line each; and what runs leave out."""
     lines: dict[str, None] = {}
+    runs = list(runs)
     for dataset, found in facts.items():
         images = ", ".join(f"{several(number, 'image')} in {split}" for split, number in found.images.items())
         told = "\n".join(f"  {line}" for line in excluded.in_words(found.left_out))
         lines[f"data {dataset.name}: {images}" + (f"; left out or changed:\n{told}" if told else "")] = None
-    return [*(line for words in lines for line in words.splitlines()), *whole_batches.in_words(runs, facts)]
+    return [
+        *(line for words in lines for line in words.splitlines()),
+        *whole_batches.in_words(runs, facts),
+        *enlarged.in_words(runs),
+    ]
 
 
 def first_runs(plan: Plan) -> list[Run]:

@@ -32,7 +32,7 @@ def in_words(runs: Iterable[Run], facts: Mapping[Dataset, Facts]) -> list[str]:
         if number >= MANY * images:
             least = "at least " if run.task.groups_by_shape else ""
             of = f"{least}{number} of {images} training images ({100 * number / images:.0f} %)"
-            why = f"as batches of {run.batch_size} are whole{_way_out(images, run.batch_size)}"
+            why = f"as batches of {run.batch_size} are whole{_way_out(images, run.batch_size, _step(run))}"
             lines[f"data {run.dataset.name}: {of} are left out of each epoch, others each time, {why}"] = None
     return list(lines)
 
@@ -41,9 +41,17 @@ def _repeats(task: Any) -> int:
     return getattr(getattr(task, "augment", None), "repeats", 1)
 
 
-def _way_out(images: int, batch_size: int) -> str:
+def _step(run: Run) -> int:
+    """What a batch_size is a multiple of: the group where it is smaller, and two where images are mixed in pairs."""
+    if run.ghost_batch_size != run.batch_size:
+        return run.ghost_batch_size
+    return 1 if getattr(run.task, "mixing", None) is None else 2
+
+
+def _way_out(images: int, batch_size: int, step: int) -> str:
     """The next smaller batch that leaves out none, or else few, unless it is less than half of the batch."""
-    fewer = [size for size in range(batch_size - 1, batch_size // 2, -1) if left_out(images, size) < MANY * images]
+    sizes = range(batch_size - step, batch_size // 2, -step)
+    fewer = [size for size in sizes if left_out(images, size) < MANY * images]
     if not fewer:
         return ""
     best = next((size for size in fewer if not left_out(images, size)), fewer[0])

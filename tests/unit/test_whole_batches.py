@@ -38,3 +38,12 @@ def test_what_is_held_out_is_no_training_image(tmp_path: Path) -> None:
 def test_repeated_augmentation_has_a_part_of_the_images_by_design(tmp_path: Path) -> None:
     run, facts = made(tmp_path, 36, 20, **{"task.augment.repeats": 3})
     assert in_words([run], facts) == []
+
+
+def test_the_batch_that_is_named_is_one_that_the_run_can_have(tmp_path: Path) -> None:
+    run, facts = made(tmp_path, 105, 32)
+    assert in_words([run], facts)[0].endswith("; batch_size: 21 leaves out none")
+    run, facts = made(tmp_path, 105, 32, ghost_batch_size=4)
+    assert in_words([run], facts)[0].endswith("are whole")
+    run, facts = made(tmp_path, 105, 32, **{"task.mixing": "{mixup: 0.8}"})
+    assert in_words([run], facts)[0].endswith("; batch_size: 26 leaves out 1")
