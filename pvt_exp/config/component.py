@@ -128,8 +128,8 @@ def _tell_other_groups() -> None:
         ours, _, group = name.partition(".")
         if ours != "pvt_exp" or group in GROUPS:
             continue
-        known = [f"pvt_exp.{each}" for each in GROUPS]
-        hint = spelling.hint(name, known, f"there are {', '.join(known)}")
+        near = [f"pvt_exp.{each}" for each in spelling.near(group, GROUPS)]
+        hint = spelling.meant(near) or f"; there are {', '.join(GROUPS)}"
         for point in every.select(group=name):
             unavailable.put(group or name, point.name, f"package {' '.join(_package(point))}: no group {name}{hint}")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pvt_exp.config import component
 from pvt_exp.store import provenance
 from tests.conftest import EXPERIMENT, SWEEP, environment, hear_signals
 from tests.plugin import WIDE, install
@@ -262,7 +263,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install(folder, "pvt-odd", {"tasks/odd": "odd_task"}, {"odd_task.py": TASK})
     noise = "import os\n\nos.write(1, b'past Python\\n')\n" + OTHER.format("noise", "noise")
     install(folder, "pvt-noise", {"backbones/noise": "noise"}, {"noise.py": noise})
-    install(folder, "pvt-typo", {"backbone/wide": "typo", "metrics/far": "typo"}, {"typo.py": WIDE})
+    install(folder, "pvt-typo", {"backbone/wide": "typo", "sounds/far": "typo"}, {"typo.py": WIDE})
     (folder / "base.yaml").write_text(EXPERIMENT)
     (folder / "sweep.yaml").write_text(SWEEP)
     (folder / "angry.yaml").write_text(EXPERIMENT.replace("kind: pvt", "kind: angry"))
@@ -279,10 +280,8 @@ def test_what_a_package_writes_past_python_is_no_output(odd: Path) -> None:
     assert "note: kind mute of backbones: package pvt-mute 1.0, entry point mute: Mute\n" in done.stderr
     meant = "package pvt-typo 1.0: no group pvt_exp.backbone; did you mean pvt_exp.backbones"
     assert f"note: kind wide of backbone: {meant}\n" in done.stderr
-    groups = "backbones, datasets, detectors, launchers, losses, metrics, necks, optimizers, schedules, tables, tasks"
-    assert (
-        f"note: kind far of metrics: package pvt-typo 1.0: no group pvt_exp.metrics; there are {groups}" in done.stderr
-    )
+    groups = ", ".join(component.GROUPS)
+    assert f"note: kind far of sounds: package pvt-typo 1.0: no group pvt_exp.sounds; there are {groups}" in done.stderr
 
 
 @pytest.mark.parametrize(
