@@ -47,9 +47,18 @@ def word_of(name: str) -> str:
     return f"metrics.{name}" if is_taken(name) else name
 
 
+def wrong_with(name: str) -> str | None:
+    """Why a text cannot be the name of a metric, which stands in lines and heads of tables; None where it can."""
+    if name and name.isprintable() and name == name.strip():
+        return None
+    return f"a metric is called {name!r}; a name is text of one line, without spaces at its ends"
+
+
 def wrong_among(names: Sequence[str]) -> str | None:
     """What is wrong with the names that a task gives its metrics, in words; None where nothing is."""
     for name in names:
+        if (why := wrong_with(name)) is not None:
+            return why
         if is_taken(name):
             return f"metric {name}: tables mean something else by {name}; give it another name"
         for other in names:

@@ -88,10 +88,10 @@ def wrong_in(declared: Any) -> str | None:
     for i, each in enumerate(declared):
         if not isinstance(each, Metric):
             return f"entry {i} must be a pvt_exp.config.metrics.Metric, not {type(each).__name__}"
-        if not (
-            isinstance(each.name, str) and each.name and isinstance(each.title, str) and isinstance(each.unit, str)
+        if not all(isinstance(text, str) and text.isprintable() for text in (each.title, each.unit)) or not isinstance(
+            each.name, str
         ):
-            return f"entry {i}: name, title and unit must be text"
+            return f"entry {i}: name, title and unit must be text of one line"
         if each.larger_is_better is not None and not isinstance(each.larger_is_better, bool):
             return f"metric {each.name}: larger_is_better must be True, False or None, not {each.larger_is_better!r}"
     return metric_names.wrong_among([each.name for each in declared])

@@ -18,7 +18,7 @@ from yaml.resolver import Resolver
 
 from pvt_exp.config.document import Document, Keys, Whole, put, split
 from pvt_exp.config.errors import ConfigError
-from pvt_exp.system import spelling
+from pvt_exp.system import files, spelling
 
 MOST_BYTES = 2_000_000
 MOST_NODES = 100_000  # a file of a few lines can expand to billions of nodes through aliases
@@ -251,7 +251,7 @@ def read(path: Path, may_be_empty: bool = False) -> Document:
         ConfigError: if it is missing, unreadable, not text in UTF-8, not YAML, empty, or no mapping.
     """
     try:
-        with path.open("rb") as file:
+        with files.opened(path) as file:
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         near = spelling.near(path.name, (each.name for each in path.parent.glob("*.yaml")))

@@ -55,7 +55,7 @@ def write(folder: Path, data: Data, texts: Mapping[str, str], schemas: Mapping[s
 
 def _ignore(path: Path) -> bool:
     """Add the lines that a .gitignore lacks at its end; whether there were any."""
-    text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
+    text = files.read_bytes(path).decode("utf-8", "surrogateescape") if path.exists() else ""
     lines = {line.strip().strip("/") for line in text.splitlines()}
     if lacking := [line for line in IGNORED if line.strip("/") not in lines]:
         gap = "" if text.endswith("\n") or not text else "\n"

@@ -14,6 +14,7 @@ from pvt_exp.report import Format, Latex
 from pvt_exp.report.formats import from_text
 from pvt_exp.report.latex_fit import FITTING
 from pvt_exp.store.outcome import outcome_of
+from pvt_exp.system import files
 from pvt_exp.system.words import several
 from pvt_exp.tables import Table
 
@@ -183,8 +184,7 @@ def _gone(difference: Difference) -> set[str]:
 
 def _read(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            text = file.read()
+        text = files.read_text(path)
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no table to check; without --check the same command writes it (--out is its folder)"
@@ -246,7 +246,7 @@ def _lines(path: Path, text: str, brief: bool) -> Iterator[Difference]:
         brief: Whether the figures are known to differ, so that the text must.
     """
     try:
-        committed = path.read_text(encoding="utf-8").splitlines()
+        committed = files.read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         yield Difference(path.name, "", "all of it", reason, "a text")
@@ -277,7 +277,7 @@ def _alike(was: str, now: str) -> bool:
 def _latex(path: Path) -> Latex:
     """Which form of LaTeX a committed table has."""
     try:
-        return "fit" if FITTING in path.read_text(encoding="utf-8") else "plain"
+        return "fit" if FITTING in files.read_text(path) else "plain"
     except (OSError, UnicodeDecodeError):
         return "plain"
 
@@ -285,8 +285,7 @@ def _latex(path: Path) -> Latex:
 def _made_by(path: Path) -> str | None:
     """The command in the first line of table.tex."""
     try:
-        with path.open(encoding="utf-8") as file:
-            line = file.readline()
+        line = files.read_text(path).partition("\n")[0]
     except (OSError, UnicodeDecodeError):
         return None
     return line.removeprefix("% ").strip() if line.startswith("% ") else None

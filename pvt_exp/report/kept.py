@@ -1,10 +1,12 @@
 """Whether written tables have results that new ones lack, so that the new ones do not replace them."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from pvt_exp.report import file_name, folders
+from pvt_exp.system import files
 from pvt_exp.system.words import some
 from pvt_exp.tables import Table
 
@@ -46,7 +48,7 @@ def is_written(folder: Path, part: str = "") -> bool:
 def _finished(path: Path) -> set[str]:
     """The runs whose results a table.csv has."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with io.StringIO(files.read_text(path), newline="") as file:
             return {run for row in csv.DictReader(file) for run in (row.get("runs") or "").split()}
     except (OSError, UnicodeDecodeError, csv.Error):
         return set()

@@ -152,7 +152,7 @@ def use(
 
 def _add_line(path: Path, line: str) -> None:
     """Add a line to a file that lacks it, in one write: a kill leaves no temporary file, whose name would be a sweep's."""
-    if not line or (path.exists() and line in path.read_text(encoding="utf-8").splitlines()):
+    if not line or (path.exists() and line in files.read_text(path).splitlines()):
         return
     files.append(path, f"{line}\n")
 
@@ -181,12 +181,12 @@ def same_name_in_words(store: Path, sweep: str, file: Path) -> str | None:
 
 def _files_called(store: Path, sweep: str) -> list[str]:
     path = store / "names" / sweep
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return files.read_text(path).splitlines() if path.is_file() else []
 
 
 def _equal(one: Path, other: Path) -> bool:
     try:
-        return one.read_bytes() == other.read_bytes()
+        return files.read_bytes(one) == files.read_bytes(other)
     except OSError:
         return False
 
@@ -198,6 +198,8 @@ def _refuse_links(folder: Path, *more: Path) -> None:
             raise ConfigError(
                 f"{each}: is a link, and runs are kept in folders; --store can name another place for all"
             )
+    if (lock := folder / "lock").exists() and not lock.is_file():
+        raise ConfigError(f"{lock}: is no file, as which runs are locked")
 
 
 def is_start(folder: Path) -> bool:

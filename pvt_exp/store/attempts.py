@@ -49,7 +49,7 @@ def called(attempt: Path) -> str | None:
     import yaml
 
     try:
-        with (attempt / "placement.yaml").open("rb") as file:
+        with files.opened(attempt / "placement.yaml") as file:
             # quick, for stores of many runs
             told = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         name = told["tracking"]["name"]
@@ -120,15 +120,15 @@ def stop(attempt: Path, by: str) -> None:
 def stopped(attempt: Path) -> str | None:
     """Who stopped an attempt, if its driver has said so."""
     try:
-        return files.line((attempt / "stop").read_text())
-    except OSError:
+        return files.line(files.read_text(attempt / "stop"))
+    except (OSError, UnicodeDecodeError):
         return None
 
 
 def pruned(attempt: Path) -> str | None:
     """Why an attempt was asked to end, if it was."""
     try:
-        return (attempt / "prune").read_text()
+        return files.read_text(attempt / "prune")
     except FileNotFoundError:
         return None
 

@@ -1,9 +1,11 @@
 """How a run's scores went from epoch to epoch, from what its attempts wrote."""
 
 import csv
+import io
 from pathlib import Path
 
 from pvt_exp.store import attempts, progress
+from pvt_exp.system import files
 
 
 def curve(folder: Path, metric: str) -> dict[int, float]:
@@ -11,7 +13,7 @@ def curve(folder: Path, metric: str) -> dict[int, float]:
     found: dict[int, float] = {}
     for attempt in attempts.of(folder):
         try:
-            with (attempt / "metrics.csv").open(newline="") as file:
+            with io.TextIOWrapper(files.opened(attempt / "metrics.csv"), "utf-8", newline="") as file:
                 for row in csv.DictReader(file):
                     if row.get(metric) and row.get("epoch"):
                         found[int(row["epoch"]) + 1] = float(row[metric])

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from pvt_exp.config.metric_names import wrong_with
 from pvt_exp.system import files
 
 NAME = "progress.json"
@@ -27,4 +28,7 @@ def read(attempt: Path) -> dict[str, Any] | None:
         return None
     metrics = progress.get("metrics")
     known = metrics.items() if isinstance(metrics, dict) else ()
-    return {**progress, "metrics": {name: value for name, value in known if files.is_number(value)}}
+    return {
+        **progress,
+        "metrics": {name: value for name, value in known if files.is_number(value) and not wrong_with(name)},
+    }

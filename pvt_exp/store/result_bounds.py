@@ -8,6 +8,7 @@ from typing import Any
 from pvt_exp import config
 from pvt_exp.config import ConfigError
 from pvt_exp.config.run import Run
+from pvt_exp.system import files
 
 ROUNDING = 1e-3
 """By so much a percentage may be outside, as it is a mean of float32."""
@@ -35,7 +36,7 @@ def problem(found: dict[str, Any], folder: Path | str, epochs: int | None = None
 def _epochs(folder: Path | str) -> int | None:
     """Of the run; a line of its file, as reading YAML takes far longer."""
     try:
-        line = _EPOCHS.search(Path(folder, "run.yaml").read_bytes())
+        line = _EPOCHS.search(files.read_bytes(f"{folder}/run.yaml"))
     except OSError:
         return None
     return int(line[1]) if line else None

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
+from pvt_exp.config import metric_names
+
 NO_SCORE = "has no metrics"
 LARGEST = 1e300
 
@@ -61,7 +63,7 @@ def _numbers(value: Any) -> bool:
 
 def _infos(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        isinstance(each, dict) and _text(each.get("unit")) for each in value.values()
+        isinstance(each, dict) and _text(each.get("unit")) and each["unit"].isprintable() for each in value.values()
     )
 
 
@@ -146,10 +148,21 @@ def problem(found: dict[str, Any], run_id: str) -> str | None:
         return NO_SCORE
     if not _whole().isinstance_python(found) and (why := _wrong(found, SHAPE, "")) is not None:
         return why
+    if (why := _wrong_name(found)) is not None:
+        return why
     if not _number(found["provenance"].get("seconds")):
         return "provenance.seconds: is missing"
     if found.get("run", run_id) != run_id:
         return f"is of the run {found['run']}: a copy"
+    return None
+
+
+def _wrong_name(found: dict[str, Any]) -> str | None:
+    best = (found.get("best") or {}).get("metrics")
+    for where, named in (("metrics", found["metrics"]), ("best.metrics", best), ("unscored", found.get("unscored"))):
+        for name in named or ():
+            if (why := metric_names.wrong_with(name)) is not None:
+                return f"{where}: {why}"
     return None
 
 

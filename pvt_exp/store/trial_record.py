@@ -47,9 +47,11 @@ def trials(runs: Path, tuning: Tuning) -> list[Trial]:
     """
     file = place(runs, tuning) / "trials.jsonl"
     try:
-        lines = file.read_text().split("\n")
+        lines = files.read_text(file).split("\n")
     except FileNotFoundError:
         return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
     found: list[Trial] = []
     for line in lines[:-1]:  # a line that a killed driver left torn has no end, and its run was not started
         try:
@@ -143,5 +145,5 @@ def add(runs: Path, tuning: Tuning, trial: Trial) -> None:
 
 def cut_torn_line(file: Path) -> None:
     """Take away what a killed driver left of a line, so that the next one does not stand behind it."""
-    if file.exists() and not (text := file.read_bytes()).endswith(b"\n"):
+    if file.exists() and not (text := files.read_bytes(file)).endswith(b"\n"):
         os.truncate(file, text.rfind(b"\n") + 1)

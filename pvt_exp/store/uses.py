@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pvt_exp.system import files
+
 SEPARATOR = "\t"
 """Between the file and the changes of a line; it is not printable, so no part has it."""
 
@@ -44,7 +46,7 @@ def of(folder: Path) -> list[Use]:
     found = []
     for path in sorted((folder / "sweeps").glob("*")):
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            for each in filter(None, path.read_text(encoding="utf-8").splitlines()):
+            for each in filter(None, files.read_text(path).splitlines()):
                 file, *changes = each.split(SEPARATOR)
                 found.append(Use(path.name, Path(file), tuple(changes)))
     return found
@@ -61,5 +63,5 @@ def named_files(store: Path) -> list[Path]:
     found = []
     for path in sorted((store / "names").glob("*")):
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            found += [Path(each) for each in path.read_text(encoding="utf-8").splitlines() if each]
+            found += [Path(each) for each in files.read_text(path).splitlines() if each]
     return found

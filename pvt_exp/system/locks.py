@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from pvt_exp.system import files
+
 try:
     import fcntl
 except ImportError:  # Windows, where a sweep can be looked at but not trained
@@ -42,7 +44,7 @@ def held(path: Path) -> Iterator[None]:
 def is_held(path: Path) -> bool:
     """Whether a process of this machine has locked the file."""
     try:
-        with path.open("rb") as file:
+        with files.opened(path) as file:
             return not _flock(file, exclusive=False)
     except OSError:
         return False

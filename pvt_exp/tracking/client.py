@@ -66,7 +66,7 @@ def untold(folder: Path, why: str) -> None:
 def said_untold(folder: Path) -> list[str]:
     """The lines that `untold` wrote to a folder."""
     try:
-        return (folder / UNTOLD).read_text(encoding="utf-8", errors="replace").splitlines()
+        return files.read_bytes(folder / UNTOLD).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
 

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -222,3 +223,18 @@ def test_the_site_has_every_page() -> None:
     listed = re.findall(r"^ *- (?:\w+: )?([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     pages = [path.relative_to(ROOT / "docs") for path in docs.PAGES if path.is_relative_to(ROOT / "docs")]
     assert sorted(listed) == sorted(str(path) for path in pages if not path.match("gallery/*/table.md"))
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+@pytest.mark.parametrize("verb", ["sweep", "run"])
+def test_the_readme_says_which_system_training_needs_and_training_says_so_elsewhere(
+    system: str, verb: str, sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (needed,) = re.findall(
+        r"\*\*What it needs\.\*\* (\w+) for training; `plan`, `status` and `report`", (ROOT / "README.md").read_text()
+    )
+    monkeypatch.setattr(sys, "platform", system)
+    said = type_here([verb, "base.yaml" if verb == "run" else sweep.name, "--gpus", "none"], sweep.parent)
+    assert said.err == f"error: training needs {needed}, and this is {system}; plan, status and report work here too\n"
+    assert said.status == 2
+    assert type_here(["plan", sweep.name], sweep.parent).status == 0

@@ -45,8 +45,17 @@ GOOD = Metric("top1", "top-1", "%", True)
         (["top1"], "must be a tuple of Metric, not list"),
         (("top1",), "entry 0 must be a pvt_exp.config.metrics.Metric, not str"),
         (None, "must be a tuple of Metric, not NoneType"),
-        ((GOOD, replace(GOOD, name="x", title=None)), "entry 1: name, title and unit must be text"),
-        ((replace(GOOD, unit=None),), "entry 0: name, title and unit must be text"),
+        ((GOOD, replace(GOOD, name="x", title=None)), "entry 1: name, title and unit must be text of one line"),
+        ((replace(GOOD, unit=None),), "entry 0: name, title and unit must be text of one line"),
+        ((replace(GOOD, name=1),), "entry 0: name, title and unit must be text of one line"),
+        ((replace(GOOD, title="a\nb"),), "entry 0: name, title and unit must be text of one line"),
+        *(
+            (
+                (replace(GOOD, name=name),),
+                f"a metric is called {name!r}; a name is text of one line, without spaces at its ends",
+            )
+            for name in ("", " ", "a\nb", "a\tb", "a\x1b[31m", "top1 ")
+        ),
         (
             (replace(GOOD, larger_is_better="yes"),),
             "metric top1: larger_is_better must be True, False or None, not 'yes'",

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,9 @@ from pvt_exp.config.run import Run
 from pvt_exp.plan import pretraining
 from pvt_exp.store import attempts
 from pvt_exp.store.outcome import WENT_AWAY, outcome_of
+from pvt_exp.store.results import publish_result
 from pvt_exp.system import heartbeat
+from tests.unit.test_result_fields import WHOLE
 
 RUNS = Path("runs")
 
@@ -68,3 +71,23 @@ def test_why_names_the_command_of_a_run_that_nobody_drives(run: Run) -> None:
     assert why_json(RUNS, run.id)["do"] == (
         "it has not begun, and no process trains its sweep now; to train it: pvt-exp run experiments/mine.yaml"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ({"attempt": 1}, "its result is from attempt 1; pvt-exp runs show"),
+        ({}, "its result does not say which attempt it is from; pvt-exp runs show"),
+        ({"attempt": None}, "its result does not say which attempt it is from; pvt-exp runs show"),
+    ],
+)
+def test_a_result_says_which_attempt_it_is_from_or_that_it_does_not(
+    run: Run, number: dict[str, Any], said: str
+) -> None:
+    made = {**WHOLE, "run": run.id, "provenance": {**WHOLE["provenance"], "attempt": None, **number}}
+    if not number:
+        del made["provenance"]["attempt"]
+    assert publish_result(begun(run, "experiments/mine.yaml"), made)
+    lines = why(why_json(RUNS, run.id))
+    assert [line for line in lines if line.startswith(said)]
+    assert "None" not in "\n".join(lines)

@@ -85,7 +85,11 @@ def why(found: dict[str, Any]) -> list[str]:
     lines += [f"it cannot be used here: {found['problem']}"] if found["problem"] else []
     lines += [_end_in_words(each) for each in found["attempts"]]
     if found["state"] == "done":
-        lines.append(f"its result is from attempt {found['result_from']}; pvt-exp runs show {found['id']} prints it")
+        made = found["result_from"]
+        source = (
+            "its result does not say which attempt it is from" if made is None else f"its result is from attempt {made}"
+        )
+        lines.append(f"{source}; pvt-exp runs show {found['id']} prints it")
     if found["reason"] and (found["state"] == "stale" or found["cause"] == "result_not_valid"):
         lines.append(found["reason"])
     lines += filter(None, (found["running"], found["waits_for"]))
