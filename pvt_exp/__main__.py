@@ -10,6 +10,8 @@ import sys
 
 def main() -> None:
     """The command; Ctrl-C ends it without a traceback while it still imports, too."""
+    # pydantic would look for plug-ins of its own in all packages, and stop at one whose metadata are damaged
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     try:
         from pvt_exp import cli
 

@@ -13,14 +13,14 @@ import sys
 import typing
 from collections.abc import Callable, Iterator
 from functools import cache, partial, reduce
-from importlib.metadata import EntryPoint, entry_points
 from operator import or_
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from pvt_exp.config import PLAIN, Frozen, unavailable
+from pvt_exp.config import PLAIN, Frozen, entry_points, unavailable
+from pvt_exp.config.entry_points import Point
 from pvt_exp.system import signals, spelling
 
 GROUPS = (
@@ -102,9 +102,10 @@ def kinds(group: str) -> dict[str, type[Component]]:
     package = importlib.import_module(f"pvt_exp.{group}")
     own = [info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")]
     found = {kind: importlib.import_module(f"{package.__name__}.{kind}").Settings for kind in own}
-    others: dict[str, list[EntryPoint]] = {}
+    others: dict[str, list[Point]] = {}
     _tell_other_groups()
-    for point in sorted(_entry_points().select(group=f"pvt_exp.{group}"), key=lambda point: (point.name, point.value)):
+    of_group = (point for point in entry_points.every() if point.group == group)
+    for point in sorted(of_group, key=lambda point: (point.name, point.value)):
         others.setdefault(point.name, []).append(point)
     for kind, points in others.items():
         try:
@@ -113,41 +114,38 @@ def kinds(group: str) -> dict[str, type[Component]]:
             unavailable.put(group, kind, str(error))
             continue
         found[kind] = settings
-        _ORIGINS[settings] = Origin(group, kind, *_package(points[0]), points[0].module)
+        _ORIGINS[settings] = Origin(group, kind, points[0].package, points[0].version, points[0].module)
     return dict(sorted(found.items()))
-
-
-_entry_points = cache(entry_points)  # of all packages, which takes a while
 
 
 @cache
 def _tell_other_groups() -> None:
     """Remember kinds of groups that are not ours, as where ``pvt_exp.backbones`` is misspelled."""
-    every = _entry_points()
-    for name in sorted(every.groups):
-        ours, _, group = name.partition(".")
-        if ours != "pvt_exp" or group in GROUPS:
+    for point in sorted(entry_points.every(), key=lambda point: (point.group, point.name)):
+        if point.group in GROUPS:
             continue
-        near = [f"pvt_exp.{each}" for each in spelling.near(group, GROUPS)]
+        near = [f"pvt_exp.{each}" for each in spelling.near(point.group, GROUPS)]
         hint = spelling.meant(near) or f"; there are {', '.join(GROUPS)}"
-        for point in every.select(group=name):
-            unavailable.put(group or name, point.name, f"package {' '.join(_package(point))}: no group {name}{hint}")
+        why = point.problem if not point.group else f"no group pvt_exp.{point.group}{hint}"
+        unavailable.put(point.group or "a group", point.name, f"package {point.label}: {why}")
 
 
 class _CannotLoad(Exception):
     """Why a package's kind cannot be used, in one line."""
 
 
-def _of_a_package(kind: str, points: list[EntryPoint], is_ours: bool) -> type[Component]:
+def _of_a_package(kind: str, points: list[Point], is_ours: bool) -> type[Component]:
     """The ``Settings`` that a package has for a kind."""
-    names = list(dict.fromkeys(" ".join(_package(point)) for point in points))
+    names = list(dict.fromkeys(point.label for point in points))
     if is_ours:
         raise _CannotLoad(
             f"package {names[0]} gives it the name of a kind of pvt_exp, which stays; it needs another name"
         )
-    if len({(*_package(point), point.value) for point in points}) > 1:
+    if len({(point.label, point.value) for point in points}) > 1:
         raise _CannotLoad(f"several packages have it: {', '.join(names)}; uninstall all but one")
     point = points[0]
+    if point.problem:
+        raise _CannotLoad(f"package {names[0]}: {point.problem}")
     where = f"package {names[0]}, entry point {point.value}"
     if point.attr:
         raise _CannotLoad(f"{where}: names a module, without what follows the colon")
@@ -215,11 +213,6 @@ def of_package(settings: type[BaseModel]) -> str:
     """The package that a component's class comes from, for a message; its module where no package is known."""
     found = _ORIGINS.get(settings)
     return f"package {found.package} {found.version}" if found else settings.__module__
-
-
-def _package(point: EntryPoint) -> tuple[str, str]:
-    """Name and version of the distribution that has an entry point."""
-    return (point.dist.name, point.dist.version) if point.dist is not None else ("(unknown)", "")
 
 
 def origin(settings: type[BaseModel]) -> Origin | None:

@@ -11,7 +11,7 @@ class Difference(NamedTuple):
     """Between the scores of two rows."""
 
     mean: float
-    """Without the digits that are rounding of the scores, see `without_residue`."""
+    """0 where it is no more than the rounding of the scores, see `without_residue`."""
     half: float | None
     """Half the width of its 95 % interval; none where there are not two scores of each, and where all seeds differ by the
     same or not at all, for the reason that `half_width` says."""
@@ -64,13 +64,11 @@ def difference(ours: Sequence[float | None], base: Sequence[float | None]) -> Di
 
 
 def without_residue(mean: float, size: float) -> float:
-    """The difference of scores of this size without what is rounding in it: the shortest number that it may be.
+    """The difference of scores of this size; 0 if it is no more than their rounding.
 
     Scores come as float32, and those that were summed in another order differ by twice its rounding.
     """
-    rounding = 2.0**-22 * size
-    every = (round(mean, decimals) for decimals in range(330))
-    return next(short for short in every if abs(short - mean) <= rounding)
+    return 0.0 if abs(mean) <= 2.0**-22 * size else mean
 
 
 def _tested(mean: float, size: float, error: float, std: float, freedom: float, pairs: int) -> Difference:

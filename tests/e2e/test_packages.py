@@ -116,6 +116,71 @@ def test_all_else_works(broken: Path) -> None:
     assert json.loads(done.stdout)["runs"] == 4
 
 
+METADATA = "Metadata-Version: 2.1\nName: half\nVersion: 1.0\n"
+POINTS = "[pvt_exp.backbones]\nhalf = half\n"
+DAMAGED = {
+    "no METADATA": ({"entry_points.txt": POINTS}, "its METADATA is missing or lacks Name and Version"),
+    "no name": (
+        {"METADATA": "Metadata-Version: 2.1\nVersion: 1.0\n", "entry_points.txt": POINTS},
+        "its METADATA is missing or lacks Name; reinstall or uninstall it",
+    ),
+    "no version": (
+        {"METADATA": "Metadata-Version: 2.1\nName: half\n", "entry_points.txt": POINTS},
+        "package half: its METADATA is missing or lacks Version",
+    ),
+    "METADATA in Latin-1": (
+        {"METADATA": METADATA.encode() + "Author: Jos\u00e9\n".encode("latin-1"), "entry_points.txt": POINTS},
+        "its METADATA is missing or lacks Name and Version",
+    ),
+    "entry points in Latin-1": (
+        {"METADATA": METADATA, "entry_points.txt": POINTS.encode() + "caf\u00e9 = half\n".encode("latin-1")},
+        "package half 1.0: its entry_points.txt is not text in UTF-8",
+    ),
+    "an entry point of nothing": (
+        {"METADATA": METADATA, "entry_points.txt": "[pvt_exp.backbones]\nhalf = \n"},
+        "kind half of backbones: package half 1.0: entry point '' names no module",
+    ),
+    "a name that is no module": (
+        {"METADATA": METADATA, "entry_points.txt": "[pvt_exp.backbones]\nhalf = my-package.kinds\n"},
+        "package half 1.0: entry point 'my-package.kinds' names no module",
+    ),
+    "a colon and nothing behind it": (
+        {"METADATA": METADATA, "entry_points.txt": "[pvt_exp.backbones]\nhalf = half.kinds:\n"},
+        "package half 1.0: entry point 'half.kinds:' names no module",
+    ),
+    "a line that is no entry point": (
+        {"METADATA": METADATA, "entry_points.txt": "[pvt_exp.backbones]\nhalf\n"},
+        "package half 1.0: its entry_points.txt cannot be read",
+    ),
+}
+"""What a package's dist-info holds, as after an uninstall that was broken off, and what is said of it."""
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_package_whose_metadata_are_damaged_costs_its_kinds_alone(damage: str, tmp_path: Path) -> None:
+    files, why = DAMAGED[damage]
+    info = tmp_path / "half-1.0.dist-info"
+    info.mkdir()
+    for name, content in files.items():
+        (info / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    install(tmp_path, "pvt-wide", {"backbones/wide": "wide"}, {"wide.py": WIDE})
+    done = typed(tmp_path, "models", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    assert [why in line for line in notes] == [True], notes
+    found = probe(tmp_path, PYDANTIC_DISABLE_PLUGINS="1")  # as the command itself has it
+    assert list(found["packages"]) == ["pvt-wide"], "the other package works"
+
+
+def test_a_damaged_package_that_adds_no_kinds_is_none_of_our_business(tmp_path: Path) -> None:
+    info = tmp_path / "other-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_bytes("[console_scripts]\ncaf\u00e9 = other\n".encode("latin-1"))
+    done = typed(tmp_path, "models", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_ctrl_c_while_a_package_is_imported_ends_the_command(number: str, tmp_path: Path) -> None:
     """Without a traceback; another signal ends the process as it ever does."""

@@ -245,7 +245,7 @@ def test_differences_are_to_another_row_if_one_is_named():
         made = table(ROWS, base=called)
         assert [row.name for row in made.rows if row.is_base] == ["vague"]
         assert made.rows[0].name == "vague"
-        assert cell(made, NAME, "difference").value == pytest.approx(71.1666666 - 72.0, abs=2e-5)
+        assert cell(made, NAME, "difference").value == pytest.approx(71.1666666 - 72.0, abs=1e-6)
         assert any(
             note.text.startswith("Δ: difference from the mean of vague, in percentage points") for note in made.notes
         )
