@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import takewhile
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -31,6 +32,8 @@ PATIENCE_S = 30.0
 SERVER_GONE = 255
 """Exit status that multiprocessing reports if the forkserver died; no run ends with it."""
 SERVER_KILLED = "the process that runs are forked from was killed"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+DEVICES = Path("/dev")
 
 
 class Settings(Launcher):
@@ -48,7 +51,8 @@ class Settings(Launcher):
         there = _gpus()
         gpus = there if self.gpus == "auto" and self.cpu_slots is None else () if self.gpus == "auto" else self.gpus
         if missing := sorted(set(gpus) - set(there)):
-            raise ValueError(f"no GPU {', '.join(map(str, missing))} here; there are {list(there) or 'none'}")
+            of = f" ({VISIBLE} is '{os.environ[VISIBLE]}')" if VISIBLE in os.environ else ""
+            raise ValueError(f"no GPU {', '.join(map(str, missing))} here; there are {list(there) or 'none'}{of}")
         each = self.gpus_per_run
         if gpus:
             groups = _groups(gpus, each)
@@ -232,17 +236,32 @@ def _stop(processes: list[BaseProcess]) -> None:
 
 
 def _gpus() -> tuple[int, ...]:
-    """Numbers of the GPUs that a run could use, without starting CUDA here."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return tuple(range(len([word for word in visible.split(",") if word.strip() not in ("", "-1")])))
-    return tuple(range(_counted()))
+    """Numbers of the GPUs that a run could use, without starting CUDA here.
+
+    Where ``CUDA_VISIBLE_DEVICES`` is set they count those that it names, up to the first that is not there, as in CUDA.
+    """
+    listed = _listed()
+    visible = os.environ.get(VISIBLE)
+    if visible is None:
+        return tuple(range(len(listed)))
+    words = [word for word in map(str.strip, visible.split(",")) if word]
+    return tuple(range(len(list(takewhile(lambda word: _is_there(word, listed), words)))))
+
+
+def _is_there(word: str, listed: Sequence[str]) -> bool:
+    """Whether a word of ``CUDA_VISIBLE_DEVICES``, a number or the beginning of an identifier, is one of the GPUs listed."""
+    if word.isascii() and word.isdecimal():
+        return int(word) < len(listed)
+    if word.startswith("MIG-"):  # a part of a GPU; older drivers list it under another name
+        return bool(listed)
+    return word.startswith("GPU-") and any(f"UUID: {word}" in line or "UUID" not in line for line in listed)
 
 
 @cache
-def _counted() -> int:
+def _listed() -> tuple[str, ...]:
+    """A line for each GPU of this machine: what nvidia-smi lists, or where there is none the device files."""
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+        return tuple(sorted(path.name for path in DEVICES.glob("nvidia[0-9]*")))
+    return tuple(line for line in listed.stdout.splitlines() if line.startswith("GPU "))

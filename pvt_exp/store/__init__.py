@@ -103,8 +103,8 @@ def attempt(
         files.write(written, files.dump_yaml(run.model_dump(mode="json")))
         if packages := provenance.of_packages(run):
             files.write(folder / "packages.json", files.dump(packages))
-    elif (other := load(folder)).id != run.id:
-        raise ConfigError(f"{written}: holds the run {other.id}; was it edited?")
+    else:
+        load(folder)
     if os.path.lexists(folder / "result.json") and read_result(folder) is None:
         refuse_other_format(folder)
         set_aside_result(folder)  # torn: it counts as not finished, and must not keep the next one from being published
@@ -208,8 +208,24 @@ def is_start(folder: Path) -> bool:
 
 
 def load(folder: Path) -> Run:
-    """The configuration of the run in this folder."""
-    return config.load(Run, folder / "run.yaml")
+    """The configuration of the run in this folder.
+
+    Raises:
+        ConfigError: if its file is missing, cannot be read, or is that of another run than the folder is called by.
+    """
+    path = folder / "run.yaml"
+    if not path.exists():
+        raise ConfigError(no_settings(folder))
+    run = config.load(Run, path)
+    if is_run(folder.name) and run.id != folder.name:
+        why = "it was edited, or another version of its components wrote it"
+        raise ConfigError(f"{path}: is not that of run {folder.name}: {why}")
+    return run
+
+
+def no_settings(folder: Path) -> str:
+    """What is said of a run whose settings are missing."""
+    return f"{folder / 'run.yaml'} is missing, so nothing says what run {folder.name} was"
 
 
 def settings(folder: Path) -> tuple[dict[str, Any], str | None]:
@@ -249,10 +265,11 @@ def find(store: Path, prefix: str, begun: bool = True) -> str:
     """
     if not re.fullmatch(r"[0-9a-f]{1,12}", prefix):
         raise ConfigError(f"'{prefix}' is no id of a run: up to 12 digits of 0-9 and a-f")
-    there = (p for p in store.glob(f"{prefix}*") if is_run(p.name))
+    there = [p for p in sorted(store.glob(f"{prefix}*")) if is_run(p.name)]
     found = sorted(p.name for p in there if (p / ("run.yaml" if begun else "sweeps")).exists())
     if not found:
-        raise NoRun(no_run(store, prefix))
+        lacking = [p for p in there if attempts.of(p)]
+        raise NoRun(no_settings(lacking[0]) if lacking else no_run(store, prefix))
     if len(found) > 1:
         raise ConfigError(f"'{prefix}' matches {len(found)} runs: {', '.join(found[:8])}")
     return found[0]

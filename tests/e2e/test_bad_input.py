@@ -491,7 +491,7 @@ def test_a_run_that_was_edited(trained: Path, cli: Cli, tmp_path: Path) -> None:
     (written.parent / "attempts/1/end.json").unlink()
     written.write_text(written.read_text().replace("epochs: 1\n", "epochs: 4\n"))
     before = contents(tmp_path)
-    assert "was it edited?" in lines(cli("run", "base.yaml", ok=2))[0]
+    assert "it was edited" in lines(cli("run", "base.yaml", ok=2))[0]
     before[f"runs/{written.parent.name}/sweeps/base"] += f"{tmp_path}/base.yaml\n".encode()  # of another folder
     assert contents(tmp_path) == before
 

@@ -57,6 +57,8 @@ def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     for name in environment():
         monkeypatch.setenv(name, environment()[name])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # but where a row names GPUs, and there are two
+    monkeypatch.setattr(local, "_listed", lambda: ("GPU 0", "GPU 1"))
     make_project(tmp_path)
     (tmp_path / "many.yaml").write_text(MANY)
     yield tmp_path

@@ -23,6 +23,76 @@ def no_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def eight_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_listed", lambda: EIGHT)
+
+
+EIGHT = tuple(f"GPU {number}: NVIDIA H200 (UUID: GPU-{number}{number}ab-cd)" for number in range(8))
+
+
+@pytest.mark.parametrize(
+    ("visible", "listed", "found"),
+    [
+        (None, EIGHT, 8),
+        (None, (), 0),
+        ("0,1", EIGHT, 2),
+        ("4, 7,", EIGHT, 2),
+        ("GPU-33ab,GPU-4", EIGHT, 2),
+        ("MIG-GPU-33ab-cd/1/0", EIGHT, 1),
+        ("GPU-33ab", ("nvidia0", "nvidia1"), 1),  # device files do not say which it is
+        *((word, (), 0) for word in ("NoDevFiles", "0", "0,1", "abc", "GPU-12", "MIG-1", "-1", "")),
+        *((word, EIGHT, 0) for word in ("NoDevFiles", "8", "abc", "GPU-12", "-1", "", "\u0663")),
+        ("0,8,1", EIGHT, 1),  # CUDA takes none after one that is not there
+        ("0,-1,1", EIGHT, 1),
+    ],
+)
+def test_gpus_are_those_of_the_variable_that_are_there(
+    visible: str | None, listed: tuple[str, ...], found: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(local, "_listed", lambda: listed)
+    assert sum(len(slot.gpus) for slot in Settings().slots()) == found
+    assert Settings().slots()
+
+
+def test_a_gpu_that_is_asked_for_by_number_and_is_not_there_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "NoDevFiles")
+    with pytest.raises(
+        ConfigError, match=r"--gpus 0: no GPU 0 here; there are none \(CUDA_VISIBLE_DEVICES is 'NoDevFiles'\)"
+    ):
+        choose.launcher(Settings(), "0")
+
+
+@pytest.mark.parametrize(
+    ("told", "names", "found"),
+    [
+        (f"echo '{EIGHT[0]}'; echo '  MIG 1g.5gb Device 0: (UUID: MIG-1)'", ["nvidia0", "nvidia1"], (EIGHT[0],)),
+        ("echo no driver; exit 9", ["nvidia0"], ()),
+        (None, ["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"], ("nvidia0", "nvidia1")),
+        (None, [], ()),
+    ],
+)
+def test_gpus_are_listed_by_nvidia_smi_or_else_by_their_device_files(
+    told: str | None, names: list[str], found: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the list of eight
+    for name in ("bin", "dev"):
+        (tmp_path / name).mkdir()
+    for name in names:
+        (tmp_path / "dev" / name).touch()
+    if told is not None:
+        (tmp_path / "bin/nvidia-smi").write_text(f"#!/bin/sh\n{told}\n")
+        (tmp_path / "bin/nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(local, "DEVICES", tmp_path / "dev")
+    local._listed.cache_clear()
+    assert local._listed() == found
+    local._listed.cache_clear()
+
+
 def test_slots_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
     threads = max(1, CORES // 2)
@@ -185,4 +255,7 @@ def test_a_bare_plan_says_what_the_runs_would_get(sweep: Path, monkeypatch: pyte
         "--slots", "2", "--threads", "3", "--workers", "1"
     )
     sweep.write_text(sweep.read_text() + "launcher: {gpus: [7]}\n")
-    assert "at once: nothing on this machine: launcher: no GPU 7 here; there are [0, 1]\n" in planned()
+    assert (
+        "at once: nothing on this machine: launcher: no GPU 7 here; there are [0, 1] (CUDA_VISIBLE_DEVICES is '0,1')\n"
+        in planned()
+    )

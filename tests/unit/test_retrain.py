@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from pvt_exp import cli, config, store
 from pvt_exp.cli import choose
+from pvt_exp.config.run import Run
 from pvt_exp.drive import registry
 from pvt_exp.plan import Plan, expand
 from pvt_exp.report import own_folder
@@ -147,6 +148,7 @@ def test_a_run_that_others_start_from_is_not_removed(planned: Plan) -> None:
     settings = config.read(written).value
     settings["backbone"]["pretrained"] = {"run": first}
     written.write_text(json.dumps(settings))
+    second = written.parent.rename(Path("runs") / config.load(Run, written).id).name
     assert f"{second} starts from it" in str(typed("runs", "remove", first, "--yes", ok=2).exception)
     assert (Path("runs") / first).exists()
     typed("runs", "remove", first, second, "--yes")

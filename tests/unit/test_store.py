@@ -226,8 +226,20 @@ def test_an_edited_run_is_refused(runs: Path, run: Run) -> None:
     attempt(runs, run)
     written = runs / run.id / "run.yaml"
     written.write_text(written.read_text().replace("epochs: 2", "epochs: 3"))
-    with pytest.raises(ConfigError, match="was it edited"):
+    said = rf"run.yaml: is not that of run {run.id}: it was edited"
+    with pytest.raises(ConfigError, match=said):
         attempt(runs, run)
+    with pytest.raises(ConfigError, match=said):
+        store.load(runs / run.id)
+    assert said[8:] in str(store.settings(runs / run.id)[1])
+
+
+def test_a_run_whose_settings_are_gone_is_said_to_lack_them(runs: Path, run: Run) -> None:
+    attempt(runs, run)
+    (runs / run.id / "run.yaml").unlink()
+    for read in (lambda: store.find(runs, run.id[:6]), lambda: store.load(runs / run.id)):
+        with pytest.raises(ConfigError, match=rf"{run.id}/run.yaml is missing, so nothing says what run {run.id} was"):
+            read()
 
 
 def test_find_by_prefix(runs: Path, run: Run) -> None:

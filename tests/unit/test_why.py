@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from pvt_exp import store
+from pvt_exp import cli, store
 from pvt_exp.cli.views.why import why, why_json
 from pvt_exp.config.placement import Placement
 from pvt_exp.config.run import Run
@@ -91,3 +92,31 @@ def test_a_result_says_which_attempt_it_is_from_or_that_it_does_not(
     lines = why(why_json(RUNS, run.id))
     assert [line for line in lines if line.startswith(said)]
     assert "None" not in "\n".join(lines)
+
+
+def finished(run: Run) -> Path:
+    """The folder of a run that is done."""
+    attempt = begun(run, "sweeps/my clothes.yaml")
+    publish_result(attempt, {**WHOLE, "run": run.id, "provenance": {**WHOLE["provenance"], "attempt": 1}})
+    return RUNS / run.id
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "predict", "runs show", "why", "retrain"])
+@pytest.mark.parametrize("changed", [("image_px: 32", "image_px: 64"), ("epochs: 2\n", "epochs: 3\n"), None])
+def test_settings_that_were_edited_or_are_gone_are_told_by_each_reader(
+    verb: str, changed: tuple[str, str] | None, run: Run
+) -> None:
+    written = finished(run) / "run.yaml"
+    if changed is None:
+        written.unlink()
+    else:
+        assert changed[0] in written.read_text()
+        written.write_text(written.read_text().replace(*changed))
+    words = [*verb.split(), run.id, *(["no.png"] if verb == "predict" else [])]
+    told = CliRunner().invoke(cli.app, words)
+    said = told.output + str(told.exception or "")
+    due = "is missing, so nothing says" if changed is None else f"is not that of run {run.id}: it was edited"
+    assert f"runs/{run.id}/run.yaml" in said
+    assert due in " ".join(said.split())
+    if verb == "why":
+        assert f"{run.id} is done" in said

@@ -42,7 +42,8 @@ def why_json(runs: Path, run_id: str, planned: Planned | None = None) -> dict[st
     """
     folder, seen = runs / run_id, outcome_of(runs, run_id)
     run, problem = None, ""
-    if (folder / "run.yaml").exists():
+    tries = attempts.of(folder)
+    if (folder / "run.yaml").exists() or tries:
         try:
             run = store.load(folder)
         except ConfigError as error:
@@ -50,7 +51,6 @@ def why_json(runs: Path, run_id: str, planned: Planned | None = None) -> dict[st
     if run is not None and seen.state == "done":
         at_hand = _at_hand(runs, run) | (_at_hand(runs, run.pretraining) if run.pretraining is not None else {})
         seen = status.look(runs, run, at_hand, store.is_start(folder))
-    tries = attempts.of(folder)
     used = uses.of(folder) or ([planned.use] if planned is not None else [])
     sweeps = store.sweeps(folder) or [use.sweep for use in used]
     alive = [driver for sweep in sweeps for driver in registry.of(runs, sweep)]
