@@ -299,3 +299,20 @@ def test_the_size_of_testing_is_shown_where_it_is_another(experiment: Path, test
     said = console.export_text()
     assert "MACs of one image of 224 x 224 px" in said
     assert ("12.00 " in said) == ("in testing of at most 448 x 448 px" in said) == (test_px == (448, 448))
+
+
+def test_sizes_far_apart_have_one_unit_in_the_cost_table_and_in_plan(experiment: Path) -> None:
+    made = source(experiment)
+    sizes = (9_500, 2_700_000)
+    costs = tuple(COST._replace(params=size, trainable_params=size, backbone_params=size - 500) for size in sizes)
+    names = [row.name for row in made.plan.rows]
+    shown = Settings(sweep="s.yaml").build([made._replace(costs=dict(zip(names, costs, strict=True)))])
+    (column,) = [column for column in shown.columns if column.key == "params"]
+    assert (column.title, texts(shown)["params"]) == ("params (k)", ["9.50", "2700.00"])
+    assert next(iter(report.render(shown, "csv").splitlines())).split(",").count("params") == 1
+    console = Console(record=True, width=160, file=io.StringIO())
+    print_estimate(console, made.plan, estimate.Estimate(costs, {}, {}, 2**33, 1, "the CPU"), None)
+    said = console.export_text()
+    assert "parameters (k)" in said
+    rows = [row.split() for row in said.splitlines() if row.startswith(("base", "depth deep"))]
+    assert [next(word for word in row if "." in word) for row in rows] == ["9.50", "2700.00"]

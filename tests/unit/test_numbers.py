@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from pvt_exp import report
 from pvt_exp.report import committed, terminal
 from pvt_exp.report.formats import as_text, from_text, plain
-from pvt_exp.tables import Table
+from pvt_exp.tables import Row, Table
 from pvt_exp.tables._digits import apart, fixed, spread
 from tests.unit.test_tables import BASE, cell, result, sweep, table
 from tests.unit.test_tables import built as of_plan
@@ -224,3 +225,72 @@ def test_names_that_look_like_formulas_are_read_back(tmp_path):
     assert {each.row for each in committed.check(made, tmp_path, made.name).differences} <= {"'=1", "''+x", "=1", "'+x"}
     other = named([*FORMULAS[:-1], "+1+3"])
     assert {each.row for each in committed.check(other, tmp_path, made.name).differences} >= {"+1+2", "+1+3"}
+
+
+RAISED = {"tex": r"\\textsuperscript\{((?:[^{}]|\{[^{}]*\})*)\}", "md": "<sup>(.*?)</sup>", "html": "<sup>(.*?)</sup>"}
+"""How marks stand in a format; ``tabular`` and ``fit`` are LaTeX."""
+ROWS = {"tex": r"^(?!%).*\brow \d.* & .*$", "md": r"^\| .*$", "html": "<tr.*?</tr>"}
+
+
+def marks_of_rows(text: str, form: str) -> dict[str, list[list[str]]]:
+    """The marks of significance in each row as written, by the row's name; a list, as LaTeX may have a row twice."""
+    found: dict[str, list[list[str]]] = {}
+    for line in re.findall(ROWS[form], text, re.MULTILINE | (re.DOTALL if form == "html" else 0)):
+        if name := re.search(r"\brow \d", line):
+            signs = "".join(re.findall(RAISED[form], line)).replace(r"\dag{}", "†").replace(r"\S{}", "§")
+            found.setdefault(name[0], []).append([sign for sign in signs if sign in "*§†"])
+    return found
+
+
+@pytest.mark.parametrize("more", [(), ("x",)], ids=["alone", "beside the mark of a note"])
+@pytest.mark.parametrize("columns", [(), ("top1", "p")], ids=["differences", "p"])
+@pytest.mark.parametrize("form", ["md", "html", "tex", "fit", "tabular"])
+def test_every_row_has_its_mark_once_in_every_format(
+    form: str, columns: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    made = against(*MANY, columns=columns) if columns else against(*MANY)
+    due = {f"row {i}": [mark] for i, mark in enumerate(["*", *["§"] * 3, *["†"] * 5])}
+
+    def marked(each: Row) -> Row:
+        return replace(each, cells=tuple(c._replace(marks=(*c.marks, *more)) if c.marks else c for c in each.cells))
+
+    made = replace(made, groups=tuple(replace(g, rows=tuple(map(marked, g.rows))) for g in made.groups))
+    text = report.render(made, "tex", latex="fit") if form == "fit" else report.render(made, form)
+    seen = marks_of_rows(text, form if form in RAISED else "tex")
+    assert seen.keys() == due.keys()
+    for name, marks in due.items():
+        whole, *parts = seen[name]  # where a table may be too wide, its columns stand a second time, in parts
+        assert whole == marks, name
+        assert not parts or [mark for part in parts for mark in part] == marks, name
+
+
+@pytest.mark.parametrize(
+    ("counts", "unit", "shown"),
+    [
+        ((9_500, 2_700_000), "k", ["9.50", "2700.00"]),
+        ((2_700_000, 25_000_000), "M", ["2.70", "25.00"]),
+        ((40_000_000, 7_000_000_000), "M", ["40.00", "7000.00"]),
+        ((600_000_000, 4_100_000_000), "G", ["0.60", "4.10"]),
+    ],
+)
+@pytest.mark.parametrize(("key", "title"), [("params", "params"), ("macs", "MACs")])
+def test_sizes_have_one_unit_in_which_each_row_has_digits(
+    key: str, title: str, counts: tuple[int, int], unit: str, shown: list[str]
+) -> None:
+    given = []
+    for size in counts:
+        given.append([result(70.0 + seed) for seed in range(3)])
+        for each in given[-1]:
+            each["cost"] = {**each["cost"], key: size}
+    made = table([(BASE, given[0]), (({"a": "b"},), given[1])], columns=("top1", key))
+    rows = [(cell(made, name, key), size) for name, size in zip(("base (8-4-2-1)", "b"), counts, strict=True)]
+    assert [each.text for each, _ in rows] == shown
+    for form in ("md", "html", "tex", "tabular"):
+        text = report.render(made, form)
+        lines = [re.sub(r"<[^>]*>|[&|\\]", " ", line) for line in text.splitlines() if not line.startswith("%")]
+        body = " ".join(lines).split()
+        assert title in body, form
+        assert f"({unit})" in body, form
+        assert all(number in body for number in shown), form
+    read = list(csv.DictReader(io.StringIO(report.render(made, "csv"))))
+    assert [float(row[key]) for row in read] == list(counts)
