@@ -1,5 +1,6 @@
 """The command ``pvt-exp``. The verbs are thin: read what was typed, call the module that does it, print."""
 
+import contextlib
 import gc
 import os
 import sys
@@ -70,7 +71,10 @@ def main() -> None:
         files.any_name(stream)
     try:
         prepare()
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where a reader that has gone or a full disk is told, and not when Python ends
     except (ConfigError, DataError) as error:
         _refuse(str(error))
     except BrokenPipeError:  # `pvt-exp plan x | head`
@@ -95,6 +99,8 @@ def _leave() -> NoReturn:
 
 
 def _refuse(problems: str, status: int = 2) -> NoReturn:
-    for line in problems.splitlines():
-        print(f"error: {line}", file=sys.stderr)
-    raise SystemExit(status)
+    with contextlib.suppress(OSError):  # errors go nowhere
+        for line in problems.splitlines():
+            print(f"error: {line}", file=sys.stderr)
+    abandon()  # what a full disk did not take
+    raise SystemExit(status) from None

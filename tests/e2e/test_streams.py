@@ -107,6 +107,28 @@ def test_closed_and_full_streams(finished: Path) -> None:
         assert "error" not in path.read_text(), "nothing that was printed went into a file"
 
 
+PRINTS = (
+    *("--version", "--help", "models", "published v1/table2", "schema --out schemas", "init project --name {}"),
+    *("plan {}", "plan {} --json", "report {}", "status", "status {} --json", "runs list"),
+)
+"""What is typed before a pipe: `{}` is the sweep, or a name of its own."""
+
+
+@pytest.mark.parametrize("words", PRINTS)
+def test_every_verb_tells_a_full_disk_in_one_line_and_a_reader_that_has_gone_in_none(
+    words: str, finished: Path
+) -> None:
+    """Also where Python keeps what is printed until the end."""
+    typed = [words.format(each if words.startswith("init") else finished.name) for each in ("full", "closed")]
+    full = shell(f"{PVT_EXP} {typed[0]} > /dev/full", finished.parent)
+    assert full.returncode == 1
+    assert full.stderr.splitlines()[-1:] == ["error: No space left on device; free some space and type it again"]
+    assert "Exception" not in full.stderr
+    closed = shell(f"({PVT_EXP} {typed[1]}; echo $? > status) | true; sleep 0.2", finished.parent)
+    assert closed.stderr == ""
+    assert (finished.parent / "status").read_text() in ("141\n", "0\n"), "0: all was written before the reader went"
+
+
 def test_a_disk_that_is_full_while_a_report_is_written(finished: Path, cli: Cli) -> None:
     """A limit on the size of files stands for it: the same way out of the same call."""
     cli("report", finished.name)
