@@ -5,6 +5,7 @@ it), so each type is written once. A mapping may name a ``kind`` and is then who
 """
 
 import json
+import math
 import re
 from typing import Any
 
@@ -80,7 +81,9 @@ class Changes:
         escaped = re.escape(path)
         if "array" in _types(shape):
             entry = f"{place}/items" if isinstance(shape.get("items"), dict) else f"{place}/prefixItems/0"
-            self.patterns[rf"^{escaped}\.\d+$"] = {"$ref": entry}
+            most = shape.get("maxItems", math.inf)  # of a list whose length the schema says, as of three channels
+            index = f"[0-{most - 1}]" if most <= 10 else r"\d+"
+            self.patterns[rf"^{escaped}\.{index}$"] = {"$ref": entry}
         elif isinstance(shape.get("additionalProperties"), dict):
             self.patterns[rf"^{escaped}\.[^.]+$"] = {"$ref": f"{place}/additionalProperties"}
             self.patterns[rf"^{escaped}\.[^.]+\.\d+$"] = {}

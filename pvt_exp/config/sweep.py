@@ -82,7 +82,9 @@ class Sweep(Policy):
 
     base: str
     """The experiment that variants are changes of, relative to this file."""
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field((0,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+        (0,), min_length=1, json_schema_extra={"uniqueItems": True}
+    )
     """Every variant is trained once with each."""
     blocks: tuple[Block, ...] = Field(min_length=1)
     where: str | None = None

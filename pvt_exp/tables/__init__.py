@@ -192,7 +192,7 @@ USUAL = "ablation"
 """The kind of a table that names none."""
 
 
-def _names_its_kind(schema: dict[str, Any]) -> None:
+def names_its_kind(schema: dict[str, Any]) -> None:
     """So that an editor takes a table without a kind for the usual one alone."""
     if schema["properties"]["kind"]["const"] != USUAL:
         schema["required"] = [*schema.get("required", ()), "kind"]
@@ -201,7 +201,7 @@ def _names_its_kind(schema: dict[str, Any]) -> None:
 class TableOf(Component):
     """One table of a report, of any kind."""
 
-    model_config = ConfigDict(json_schema_extra=_names_its_kind)
+    model_config = ConfigDict(json_schema_extra=names_its_kind)
     wants_costs: ClassVar[bool] = False
     """Whether it shows what was counted and calibrated."""
 

@@ -6,13 +6,13 @@ group of columns under a heading. Rows are ranked within a column only.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from pvt_exp.config import ConfigError, Frozen
 from pvt_exp.config.metric_names import word_of
-from pvt_exp.tables import Cell, Column, Group, Remark, Row, Source, Table, TableOf
+from pvt_exp.tables import Cell, Column, Group, Remark, Row, Source, Table, TableOf, names_its_kind
 from pvt_exp.tables._columns import Columns, Shown, make_columns
 from pvt_exp.tables._marks import about, joined
 from pvt_exp.tables._metrics import usual
@@ -38,8 +38,17 @@ class Part(Frozen):
     """Instead of the table's."""
 
 
+def _sweep_or_parts(schema: dict[str, Any]) -> None:
+    """In JSON Schema: one of both, as `Settings._one_way` has it."""
+    names_its_kind(schema)
+    ways = {"sweep": {"type": "string"}, "parts": {"minItems": 1}}
+    schema["oneOf"] = [{"required": [name], "properties": {name: way}} for name, way in ways.items()]
+
+
 class Settings(TableOf):
     """One row per backbone, or per choice of another axis; one group of columns per sweep and choice of the other axes."""
+
+    model_config = ConfigDict(json_schema_extra=_sweep_or_parts)
 
     kind: Literal["comparison"] = "comparison"
     sweep: str | None = None

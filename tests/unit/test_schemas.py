@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from pvt_exp import config
 from pvt_exp.config.run import Run
+from pvt_exp.plan import expand
+from pvt_exp.report.page import Report
 from tests import docs
 from tests.conftest import ROOT
 
@@ -127,6 +129,9 @@ MISTAKES = {
         "seed": ("seeds: [0, 1]", "seed: 0"),
         "a number of seeds": ("seeds: [0, 1]", "seeds: 2"),
         "a negative seed": ("[0, 1]", "[-1]"),
+        "a seed twice": ("seeds: [0, 1]", "seeds: [0, 0]"),
+        "a fourth channel": ("backbone.depths: [2, 2, 6, 2]", "task.mean.3: 0.5"),
+        "a third beta": ("backbone.depths: [2, 2, 6, 2]", "optim.betas.2: 0.5"),
         "no base": ("base: a.yaml\n", ""),
         "a seed in a choice": ("backbone.depths: [2, 2, 6, 2]", "seed: 1"),
         "a misspelled dotted field": ("backbone.depths", "backbone.dephts"),
@@ -161,6 +166,12 @@ MISTAKES = {
         "an unknown kind of table": ("kind: cost", "kind: costs"),
         "a field that tables have not": ("title: x", "titel: x"),
         "a table without a sweep": ("{sweep: a.yaml}", "{}"),
+        "a comparison of nothing": ("{sweep: a.yaml}", "{kind: comparison}"),
+        "a comparison of no parts": ("{sweep: a.yaml}", "{kind: comparison, parts: []}"),
+        "a comparison of a sweep and of parts": (
+            "{sweep: a.yaml}",
+            "{kind: comparison, sweep: a.yaml, parts: [{sweep: a.yaml}]}",
+        ),
         "no tables": ("tables:\n  - {sweep: a.yaml}\n  - {kind: cost, sweep: a.yaml}\n", ""),
     },
 }
@@ -240,3 +251,29 @@ def test_every_dotted_field_is_completed_and_typed() -> None:
         parent = field.rpartition(".")[0]
         assert not parent or parent in offered
         assert schema, f"{field} takes anything"
+
+
+@pytest.mark.parametrize("table", ["sweep: a.yaml", "parts: [{sweep: a.yaml}]", "sweep: a.yaml, parts: []"])
+def test_comparisons_that_are_right(table: str) -> None:
+    text = REPORT.replace("{sweep: a.yaml}", f"{{kind: comparison, {table}}}")
+    assert faults("report", text) == []
+    config.validate(Report, config.parse(text, "a.yaml"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "a: {backbone.depths.44: 2}",
+        "a: {optim.lr: .nan}",
+        "a: {optim.lr: .inf}",
+        "a: {}\ntune: {space: {optim.lr: {low: 1.0, high: 0.1}}, trials: 2}",
+    ],
+)
+def test_what_the_schemas_cannot_say_is_refused_by_plan(change: str, experiment: Path) -> None:
+    choice, _, more = change.partition("\n")
+    text = f"base: {experiment.name}\nblocks:\n  - variants:\n      {choice}\n{more}\n"
+    (experiment.parent / "sweep.yaml").write_text(text)
+    if ".inf" not in text:  # which is above every bound, where there is one
+        assert faults("sweep", text) == []
+    with pytest.raises(config.ConfigError):
+        expand.load(experiment.parent / "sweep.yaml")
