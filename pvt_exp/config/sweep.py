@@ -1,8 +1,17 @@
 """Sweep: a base run, what varies, and the seeds."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from pvt_exp.config import DOTTED, Frozen
 from pvt_exp.config.ambiguous import CHECKED_LATER
@@ -99,3 +108,13 @@ class Sweep(Policy):
     strict: bool = False
     """Refuse rows whose recipe differs from the base's in more than what they study."""
     launcher: one_of("launchers", usual="local") = kinds("launchers")["local"]()  # type: ignore[valid-type]
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _no_span(cls, value: Any) -> Any:
+        """``--seeds`` takes spans, and YAML does not."""
+        for word in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(word, str) and (span := re.fullmatch(r"\s*(\d{1,4})\s*-\s*(\d{1,4})\s*", word, re.ASCII)):
+                numbers = [*range(int(span[1]), int(span[2]) + 1)][:5] or [0, 1]
+                raise ValueError(f"write the numbers in a list, such as {numbers}, not {word!r}")
+        return value

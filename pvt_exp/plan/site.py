@@ -22,16 +22,17 @@ def places(words: Sequence[str]) -> dict[str, str]:
     """``--data NAME=PATH`` words as a mapping.
 
     Raises:
-        ConfigError: for a word of another form, and for a folder that does not exist.
+        ConfigError: for a word of another form, a folder that does not exist, and a name with two folders.
     """
-    found = {}
+    found: dict[str, str] = {}
     for word in words:
         name, equals, path = word.partition("=")
         if not (name and equals and path):
             raise ConfigError(f"--data {word}: write NAME=PATH")
         if not machine.expanded(path).is_dir():
             raise ConfigError(f"--data {word}: no such folder: {path}")
-        found[name] = path
+        if found.setdefault(name, path) != path:
+            raise ConfigError(f"--data {word}: {name} stands there twice, and the first is at {found[name]}")
     return found
 
 

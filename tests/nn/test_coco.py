@@ -278,7 +278,9 @@ def test_a_score_of_nothing_is_missing_with_its_reason(objects: Any) -> None:
     logged: dict[str, Any] = {}
     kinds = {"boxes": "box_", "masks": "mask_"}
     collected = Detections(truth, (3, 7), kinds=("boxes", "masks"))
-    module: Any = SimpleNamespace(found=collected, prefixes=kinds, unread=0, log_dict=logged.update)
+    beside = SimpleNamespace(compute=lambda: ({}, {}))
+    module: Any = SimpleNamespace(found=collected, prefixes=kinds, unread=0, log_dict=logged.update, beside=beside)
+    module.log_scores = lambda *scores: Detector.log_scores(module, *scores)
     module._line = lambda scores: Detector._line(module, scores)
     Detector.on_validation_epoch_end(module)
     assert not logged

@@ -241,6 +241,12 @@ def test_errors_of_a_field_that_the_choice_leaves_alone_name_the_choice_and_the_
         ("  - variants: {a: {}}\n", "seeds: [1, 1]\n", "the same seed twice"),
         ("  - variants: {a: {seed: 5}}\n", "", "no choice has a seed; write seeds"),
         ("  - variants: {a: {}}\n", "seeds: [-1]\n", "seeds.0"),
+        ("  - variants: {a: {}}\n", "seeds: 0-2\n", "seeds: write the numbers in a list, such as [0, 1, 2], not '0-2'"),
+        (
+            "  - variants: {a: {}}\n",
+            "seeds: [1-2, 5]\n",
+            "seeds: write the numbers in a list, such as [1, 2], not '1-2'",
+        ),
     ],
 )
 def test_a_sweep_that_cannot_be_used(experiment: Path, blocks: str, head: str, said: str) -> None:

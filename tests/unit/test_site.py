@@ -30,6 +30,14 @@ def test_a_flag_before_the_environment_before_the_site(tmp_path: Path, monkeypat
     assert site.locate(photos, {"photos": str(tmp_path / "flag")}, here) == tmp_path / "flag"
 
 
+def test_two_folders_of_one_data_set_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ConfigError, match="--data photos=b: photos stands there twice, and the first is at a"):
+        site.places(["photos=a", "photos=b"])
+    assert site.places(["photos=a", "photos=a", "pets=b"]) == {"photos": "a", "pets": "b"}
+
+
 def test_what_is_made_has_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert site.locate(Shapes(), {}, Site()) == tmp_path / "data" / "shapes"
     monkeypatch.setenv("PVT_EXP_DATA", str(tmp_path / "elsewhere"))
