@@ -24,6 +24,7 @@ MODULES = {
         for name in ("component", "document", "errors", "explain", "identity", "metrics", "metric_names", "placement")
     ),
     *(f"config/{name}" for name in ("ambiguous", "excluded", "reading", "unavailable", "sweep", "match", "where")),
+    "config/entry_points",
 }
 """Modules of the other packages that read YAML, say where runs are computed, start a run, or say how it goes and ended."""
 TYPED = """
