@@ -13,7 +13,6 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.strategies import DDPStrategy
 from torch import distributed
-from torch._C._distributed_c10d import FileStore
 
 Value = TypeVar("Value")
 _control_group: list[Any] = []
@@ -26,7 +25,7 @@ def join(attempt: Path, rank: int, world: int, on_gpus: bool) -> None:
     if on_gpus:
         torch.cuda.set_device(rank)
     backend = "nccl" if on_gpus else "gloo"
-    meeting = FileStore(str(attempt / "ranks"), world)
+    meeting = distributed.FileStore(str(attempt / "ranks"), world)  # type: ignore[attr-defined]  # not in __all__
     distributed.init_process_group(backend, store=meeting, rank=rank, world_size=world)
     _control_group.append(distributed.new_group(backend="gloo"))
 

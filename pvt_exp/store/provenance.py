@@ -37,8 +37,8 @@ LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "timm"
 def code() -> tuple[dict[str, Any], str]:
     """The commit and a hash of the package's files; and the diff of what is not committed, to be kept beside it.
 
-    Where the code was copied without its ``.git``, into a container for instance, ``$PVT_EXP_COMMIT`` can say which commit
-    it is; it is kept as ``claimed_sha``, unchecked; the hash of the files can confirm it.
+    Where the code was copied without its ``.git``, into a container for instance, there is no commit: the hash of the
+    files says which code it was.
     """
     if (frozen := files.read_json(PACKAGE.parent / FROZEN)) is not None:
         return frozen["code"], frozen["diff"]
@@ -47,7 +47,6 @@ def code() -> tuple[dict[str, Any], str]:
     untracked = _git("ls-files", "--others", "--exclude-standard", "--", "*.py") if sha else None
     facts = {
         "sha": sha.strip() if sha else None,
-        "claimed_sha": None if sha else os.environ.get("PVT_EXP_COMMIT"),
         "dirty": bool(diff or untracked),
         "diff_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
         "files_sha256": _hash({str(path.relative_to(PACKAGE)): path for path in PACKAGE.rglob("*.py")}),

@@ -123,7 +123,7 @@ SHAPE: dict[str, Any] = {
         "category_ids": _ids,
     },
     "provenance": {
-        "git": {**_all(_text, "sha claimed_sha diff_sha256 files_sha256 computes_sha256"), "dirty": _flag},
+        "git": {**_all(_text, "sha diff_sha256 files_sha256 computes_sha256"), "dirty": _flag},
         **_all(_amount, "seconds lr"),
         **_all(_count, "samples_seen batch_size micro_batch ranks attempt resumed"),
         **_all(_text, "precision recovered"),

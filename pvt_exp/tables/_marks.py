@@ -74,12 +74,11 @@ def data_of(result: Mapping[str, Any]) -> str:
 def code_of(result: Mapping[str, Any]) -> str:
     """The code that a run was trained with: its git SHA, with ``+`` and the diff's hash where it was not committed.
 
-    Without git: the hash of the package's files, and the commit that was claimed, unchecked.
+    Without git: the hash of the package's files.
     """
     git = result["provenance"]["git"]
     if not git.get("sha"):
-        claimed = f", claimed to be git {git['claimed_sha'][:10]}" if git.get("claimed_sha") else ""
-        return f"files {(git.get('files_sha256') or 'unknown')[:10]}{claimed}"
+        return f"files {(git.get('files_sha256') or 'unknown')[:10]}"
     change = f"+{(git.get('diff_sha256') or '')[:8]}" if git.get("dirty") else ""
     return str(git["sha"]) + change
 

@@ -1,5 +1,6 @@
 """Which code made results: told where it differs within a row, and from the code at hand."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -114,10 +115,9 @@ def test_revisions_and_packages_are_in_the_keys_of_costs_and_calibrations(
     assert str(after) not in seen
 
 
-def test_without_git_the_commit_is_what_the_environment_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_the_code_is_told_by_the_hash_of_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "_git", lambda *_: None)
-    monkeypatch.setenv("PVT_EXP_COMMIT", "0123456789abcdef")
-    git, _ = provenance.code()
-    assert (git["sha"], git["claimed_sha"]) == (None, "0123456789abcdef")
-    expected = f"files {git['files_sha256'][:10]}, claimed to be git 0123456789"
-    assert code_of({"provenance": {"git": git}}) == expected
+    git, diff = provenance.code()
+    assert (git["sha"], git["dirty"], diff) == (None, False, "")
+    assert re.fullmatch(r"[0-9a-f]{64}", git["files_sha256"])
+    assert code_of({"provenance": {"git": git}}) == f"files {git['files_sha256'][:10]}"
