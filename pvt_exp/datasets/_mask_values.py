@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pvt_exp.config import Frozen
 
 IGNORED = 255  # the label of what nothing is learnt from
+AS_PNG = "save the masks as PNG again, from what they were made of"
 FEW = 16  # values, or levels between the least and the greatest: fewer are numbers of classes, and not JPEG's noise
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 
@@ -89,21 +90,29 @@ class Meaning(Frozen):
     def way_out(self, seen: Sequence[int], classes: int) -> str:
         """What to set, given all the values that were seen in masks of numbers."""
         if self.values is None and self.threshold is None and len(seen) > 1:
-            low, high = min(seen), max(seen)
             if len(seen) == classes:
                 pairs = ", ".join(f"{value}: {label}" for label, value in enumerate(sorted(seen)))
                 return f"dataset.values: {{{pairs}}} reads them"
             rest = [self.label(value, classes) for value in seen if value != IGNORED]
             if IGNORED in seen and self.label(IGNORED, classes) is None and None not in rest:
                 return f"dataset.ignore_index: {IGNORED} reads them, where {IGNORED} is no class"
-            ignored = {self.ignore_index, 0} if self.reduce_zero else {self.ignore_index}
-            counted = sorted(set(seen) - ignored)
-            middle = [value for value in seen if low + (high - low) / 4 < value < high - (high - low) / 4]
-            at_ends = len(seen) > 2 and (2 * len(middle) < len(seen) if len(seen) > FEW else not middle)
-            if classes == 2 and at_ends and counted[-1] - counted[0] > FEW:
-                half = (low + high + 1) // 2
+            if (half := self.half(seen, classes)) is not None:
                 return f"JPEG is not exact: dataset.threshold: {half} makes class 1 of what is so bright"
+            counted = self._counted(seen)
             if classes < len(counted) <= FEW:
                 held = f"{len(counted)} values, {', '.join(map(str, counted))}, and the classes are {classes}"
                 return f"the masks hold {held}; see dataset.classes, or say by dataset.values which class each is"
         return "see dataset.classes, .ignore_index, .reduce_zero, .values and .threshold"
+
+    def half(self, seen: Sequence[int], classes: int) -> int | None:
+        """The threshold for values that lie about two ends, as JPEG makes them of two; None where they do not."""
+        if classes != 2 or len(seen) < 3:
+            return None
+        low, high, counted = min(seen), max(seen), self._counted(seen)
+        middle = [value for value in seen if low + (high - low) / 4 < value < high - (high - low) / 4]
+        at_ends = 2 * len(middle) < len(seen) if len(seen) > FEW else not middle
+        return (low + high + 1) // 2 if at_ends and counted[-1] - counted[0] > FEW else None
+
+    def _counted(self, seen: Sequence[int]) -> list[int]:
+        """The values that are not ignored, sorted."""
+        return sorted(set(seen) - ({self.ignore_index, 0} if self.reduce_zero else {self.ignore_index}))

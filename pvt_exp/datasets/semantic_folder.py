@@ -11,7 +11,7 @@ from pvt_exp.config import DataError, excluded
 from pvt_exp.config.excluded import LeftOut
 from pvt_exp.datasets import Facts, Split, _alike, _layouts, fingerprint, require_regular, scan
 from pvt_exp.datasets._class_names import ADE20K, CITYSCAPES
-from pvt_exp.datasets._mask_values import IGNORED, Meaning, Values
+from pvt_exp.datasets._mask_values import AS_PNG, IGNORED, Meaning, Values
 from pvt_exp.datasets._overlap import LEARNT, check_apart, in_both, same_words
 from pvt_exp.datasets._pairs import Folders, NoMasks, Pairs, find
 from pvt_exp.datasets._palettes import Palettes
@@ -85,7 +85,7 @@ class Settings(Pictures):
     threshold: int | None = Field(None, ge=1, le=65535)
     """For masks of two classes that are not exact, as JPEG is not: class 1 is what is so bright, class 0 the rest."""
     ignore_index: int | None = Field(255, ge=0, le=65535)
-    """A value in the masks that stands for no class: it is neither learnt nor scored."""
+    """A value in the masks that stands for no class: it is neither learnt nor scored. ``values`` may make a class of 255."""
     reduce_zero: bool = False
     """0 in the masks stands for no class too, and 1 is the first class."""
     on_bad_image: Literal["fail", "skip"] = "fail"
@@ -122,6 +122,14 @@ class Settings(Pictures):
             )
         if self.reduce_zero and self.ignore_index == 0:
             raise ValueError("ignore_index: 0 has no effect beside reduce_zero, which ignores it already")
+        if self.threshold is not None and self.ignore_index not in (None, IGNORED):
+            raise ValueError(
+                f"ignore_index: {self.ignore_index} has no effect beside threshold, which makes classes of all"
+            )
+        label = dict(self.values or ()).get(str(self.ignore_index))
+        if label is not None and self.ignore_index != IGNORED:
+            told = f"values makes class {label} of {self.ignore_index}, and ignore_index says that it is none"
+            raise ValueError(f"{told}; leave ignore_index out, or write {self.ignore_index}: null in values")
         return self
 
     @classmethod
@@ -205,6 +213,10 @@ class Settings(Pictures):
         way_out = self.meaning.way_out(seen["values"], len(names))
         if seen["bad"] and self.on_bad_image == "fail":
             raise DataError(seen["bad"][0])
+        if seen["lossy"] is not None:
+            half = self.meaning.half(seen["values"], len(names)) or "N"
+            ways = f"{AS_PNG}, or, for two classes, dataset.threshold: {half} makes class 1 of what is so bright"
+            raise DataError(f"{seen['lossy']}; {ways}")
         if seen["wrong"] is not None:
             raise DataError(seen["wrong"])
         if seen["no_class"] is not None:
@@ -263,8 +275,24 @@ class Settings(Pictures):
             *excluded.count(
                 "masks in which no pixel is of a class", f"of no effect, of {rest} looked at", seen["empty"]
             ),
+            *self._only_ignored_beside_0(seen, rest, len(names)),
             *excluded.count(f"classes that none of {masks} has", effect, lacking),
         )
+
+    def _only_ignored_beside_0(self, seen: dict[str, Any], rest: int, classes: int) -> tuple[LeftOut, ...]:
+        """Masks whose other class may be written as the value that is ignored, as where masks of 0 and 1 and of 0 and 255
+        are mixed; not told where that is written.
+        """
+        value = self.ignore_index
+        if classes != 2 or self.values is not None or self.reduce_zero or value is None:
+            return ()
+        hint = f"where {value} is class 1 there: dataset.values: {{0: 0, 1: 1, {value}: 1}}"
+        told = excluded.count(
+            f"masks of class 0 and the ignored value {value} alone, of {rest} looked at",
+            "without anything to tell apart",
+            seen["nothing_but_0"],
+        )
+        return tuple(line._replace(hint=hint) for line in told)
 
     def open(self, root: Path, split: Split, task: str) -> "SemanticFolder":
         from pvt_exp.nn.data.semantic_folder import SemanticFolder

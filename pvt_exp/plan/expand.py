@@ -14,7 +14,19 @@ from pvt_exp.backbones import Backbone
 from pvt_exp.config import ConfigError, Document, Keys
 from pvt_exp.config.run import Run
 from pvt_exp.config.sweep import Block, Changes, Sweep
-from pvt_exp.plan import Merged, Plan, Tuning, Variant, alike, budget, called, fairness, pretraining, references
+from pvt_exp.plan import (
+    Merged,
+    Plan,
+    Tuning,
+    Variant,
+    alike,
+    budget,
+    called,
+    fairness,
+    overlaid,
+    pretraining,
+    references,
+)
 from pvt_exp.plan.budget import Count, Parts, Spelled
 from pvt_exp.plan.pretraining import Find
 from pvt_exp.system import spelling
@@ -93,6 +105,7 @@ class _Sources(NamedTuple):
 def _expand(sweep: Sweep, sources: _Sources, name: str, seeds: tuple[int, ...], choose: Choose) -> Plan:
     document = sources.sweep
     _check_seeds(sweep, document, seeds)
+    overlaid.check(sweep.blocks, document)
     sources = sources._replace(base=sources.base._replace(value={**sources.base.value, "seed": seeds[0]}))
     value = pretraining.name_runs(sources.base.value, sources.find, sources.base.origin)
     first = config.validate(Run, sources.base._replace(value=value))

@@ -356,12 +356,75 @@ def test_a_mask_is_turned_by_its_own_tag_as_its_image_is(tmp_path: Path) -> None
         ({"values": {0: 0, "#ff0000": 1}}, "values and colours in one map"),
         ({"values": {0: 0, 1: 1}, "threshold": 5}, "one of them says what masks hold"),
         ({"values": {0: 0, 1: 1}, "reduce_zero": True}, "one of them says what masks hold"),
+        (
+            {"values": {0: 0, 255: 1}, "ignore_index": 0},
+            "values makes class 0 of 0, and ignore_index says that it is none",
+        ),
+        ({"values": {0: 0, 7: 1}, "ignore_index": 7}, "values makes class 1 of 7"),
+        ({"threshold": 5, "ignore_index": 0}, "ignore_index: 0 has no effect beside threshold"),
         ({"values": 5}, "a map from what stands in the masks to classes"),
     ],
 )
 def test_maps_that_make_no_sense_are_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Settings(name="x", classes=2, **fields)
+
+
+@pytest.mark.parametrize("ignored", [{}, {"ignore_index": 255}, {"ignore_index": 9}, {"ignore_index": None}])
+def test_a_map_may_make_a_class_of_255_and_what_it_does_not_name_is_ignored(
+    tmp_path: Path, ignored: dict[str, Any]
+) -> None:
+    assert labels(two_splits(tmp_path, HALF * 255), values={0: 0, 255: 1}, **ignored) == HALF.tolist()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "save", "name"),
+    [
+        ("jpg", {}, "JPEG"),
+        ("png", {"format": "JPEG"}, "JPEG"),
+        ("webp", {"lossless": False}, "lossy WebP"),
+        ("webp", {"lossless": False, "exif": b"Exif\0\0"}, "lossy WebP"),
+        ("tif", {"compression": "jpeg"}, "TIFF with JPEG"),
+    ],
+)
+@pytest.mark.parametrize("high", [1, 255])
+def test_masks_in_a_lossy_format_are_refused_but_for_a_threshold(
+    tmp_path: Path, suffix: str, save: dict[str, Any], name: str, high: int
+) -> None:
+    values = np.kron(HALF * np.uint8(high), np.ones((4, 4), np.uint8))
+    root, ending = two_splits(tmp_path, values, suffix, **{"quality": 95, **save}), f".{suffix}"
+    for fields in ({}, {"values": {0: 0, high: 1}}):
+        why = refused(root, mask_suffix=ending, **fields)
+        assert f"0{ending}: is a mask in {name}, which changes class numbers" in why
+        assert (
+            "save the masks as PNG again, from what they were made of, or, for two classes, dataset.threshold: " in why
+        )
+    with pytest.raises(DataError, match=f"is a mask in {name}"):
+        Settings(name="x", classes=2, mask_suffix=ending).open(root, "val", "semantic")[0]
+    assert high == 1 or labels(root, mask_suffix=ending, threshold=128) == (values > 0).tolist()
+
+
+@pytest.mark.parametrize(("suffix", "save"), [("webp", {"lossless": True}), ("tif", {"compression": "tiff_lzw"})])
+def test_masks_in_a_format_that_keeps_their_values_are_read(tmp_path: Path, suffix: str, save: dict[str, Any]) -> None:
+    root = two_splits(tmp_path, HALF, suffix, **save)
+    assert labels(root, mask_suffix=f".{suffix}") == HALF.tolist()
+
+
+def test_masks_of_0_and_1_mixed_with_masks_of_0_and_255_are_told_with_the_way_out(tmp_path: Path) -> None:
+    root = two_splits(tmp_path, HALF)
+    for split in ("train", "val"):
+        for n in (0, 2):
+            put(root / f"{split}/images/{n}.png", root / f"{split}/masks/{n}.png", HALF * 255)
+    told = Settings(name="x", classes=2).inspect(root).left_out
+    for split in ("train", "val"):
+        (line,) = [each for each in told[split] if "ignored value" in each.what]
+        assert str(line) == (
+            "masks of class 0 and the ignored value 255 alone, of 3 looked at: 2 without anything to tell apart "
+            f"({split}/masks/0.png, {split}/masks/2.png); where 255 is class 1 there: dataset.values: {{0: 0, 1: 1, 255: 1}}"
+        )
+    mended = Settings(name="x", classes=2, values={0: 0, 1: 1, 255: 1})
+    assert not [each for each in mended.inspect(root).left_out["train"] if "ignored" in str(each)]
+    assert [mended.open(root, "val", "semantic")[n][1].tolist() for n in range(3)] == [HALF.tolist()] * 3
 
 
 def test_a_map_to_a_class_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -41,6 +41,38 @@ def test_a_product_has_each_combination(experiment: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["product", "zip"])
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("{epochs: 3}", "{epochs: 5}", "epochs: 'y' overwrites what 'x' sets (sweep.yaml:4), which would do nothing"),
+        ("{backbone.depths.0: 2}", "{backbone.depths: [1, 1, 1, 1]}", "backbone.depths: 'y' overwrites what 'x' sets"),
+        ("{optim: {lr: 1.0}}", "{optim.lr: 2.0}", "set optim in one of the axes"),
+        ("{optim.lr: 1.0}", "{optim: {lr: 2.0}}", "set optim.lr in one of the axes"),
+        ("{optim.lr: 1.0}", "{optim: {kind: sgd, lr: 2.0}}", "optim: 'y' overwrites what 'x' sets"),
+        ("{backbone.depths: [2, 1, 1, 1]}", "{backbone.depths.0: 3}", None),
+        ("{optim: {kind: sgd, lr: 1.0}}", "{optim.lr: 2.0}", None),
+        ("{optim.lr: 1.0}", "{optim: {weight_decay: 0.5}}", None),
+    ],
+)
+def test_an_axis_that_undoes_one_before_it_is_refused_and_one_that_changes_a_part_is_not(
+    experiment: Path, kind: str, first: str, second: str, said: str | None
+) -> None:
+    blocks = f"  - {kind}:\n      x: {{p: {first}}}\n      y: {{r: {second}}}\n"
+    if said is None:
+        assert [row.name for row in expanded(experiment, blocks).variants] == ["x p, y r"]
+    else:
+        (told,) = problems(experiment, blocks)
+        assert said in told
+
+
+def test_an_axis_is_refused_where_one_of_its_choices_undoes_one_before_it(experiment: Path) -> None:
+    blocks = "  - product:\n      x: {p: {}, q: {epochs: 4}}\n      y: {r: {optim.lr: 1.0}, s: {epochs: 6}}\n"
+    assert len(problems(experiment, blocks)) == 1
+    assert len(expanded(experiment, blocks.replace("product", "cumulative").replace("x: {p: {}, q: ", "q: ").replace(
+        "y: {r: {optim.lr: 1.0}, s: ", "s: ").replace("}}", "}")).variants) == 2  # fmt: skip
+
+
 def test_a_zip_goes_along_its_lists(experiment: Path) -> None:
     found = expanded(experiment, "  - zip:\n" + DEPTH + RATE)
     assert [v.name for v in found.variants] == ["depth two, rate low", "depth three, rate high"]

@@ -209,6 +209,14 @@ def test_numbers_that_begin_at_zero_are_told_with_the_way_out(tmp_path: Path, mo
     assert target["boxes"].tolist() == [[0, 1, 5, 4]]
 
 
+def test_masks_of_objects_in_a_lossy_format_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    voc.write(tmp_path, monkeypatch)
+    path = tmp_path / "SegmentationObject/a.png"
+    Image.open(path).save(path, format="JPEG")
+    with pytest.raises(DataError, match=r"a\.png: is a mask in JPEG, which changes the numbers of objects"):
+        Voc().inspect(tmp_path)
+
+
 def test_a_mask_that_is_not_in_the_objects_order_is_found_by_its_box(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

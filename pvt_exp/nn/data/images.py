@@ -9,6 +9,7 @@ frame is used.
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -134,6 +135,23 @@ def _sides_exchanged(image: Image.Image) -> bool:
     """Whether Pillow says of an opened image how large it is upright, though it lies on its side."""
     tags = getattr(image, "tag_v2", None)
     return tags is not None and tags.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+
+
+def lossy_format(path: str | os.PathLike[str]) -> str | None:
+    """The format of an image that does not keep its pixels' values; None for those that do or may: PNG, AVIF, JPEG 2000."""
+    with Path(path).open("rb") as file:
+        head = file.read(12)
+        if head.startswith(b"\xff\xd8\xff"):
+            return "JPEG"
+        if head[:4] == b"RIFF" and head[8:] == b"WEBP":  # chunks, each with its size and an even number of bytes
+            while len(chunk := file.read(8)) == 8 and chunk[:4] not in (b"VP8 ", b"VP8L", b"ANMF"):
+                size = int.from_bytes(chunk[4:], "little")
+                file.seek(size + size % 2, os.SEEK_CUR)
+            return "lossy WebP" if chunk[:4] == b"VP8 " else None
+    if head[:4] in (b"II*\0", b"MM\0*"):
+        with reading(path), Image.open(path) as image:
+            return "TIFF with JPEG" if image.info.get("compression") in ("jpeg", "tiff_jpeg") else None
+    return None
 
 
 @contextlib.contextmanager

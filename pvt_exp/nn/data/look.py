@@ -154,7 +154,8 @@ def masks(samples: SemanticFolder, before: Palettes) -> dict[str, Any]:
     no pixel counts. ``turned`` and ``frames``: as of `pictures`. ``contents``: of each that was read, its place and classes.
     ``bad``: why some cannot be read. ``no_class``: which value of the first that has such a one is no class. ``wrong``: what
     is wrong with the first that has another flaw, and the way out. ``palettes``: what they show, and those ``before`` them;
-    ``clashing``: the masks whose palette differs from these, where numbers are read all the same.
+    ``clashing``: the masks whose palette differs from these, where numbers are read all the same. ``nothing_but_0``: masks
+    that hold class 0 and what is ignored, and nothing else. ``lossy``: that the first of a lossy format cannot be used.
     """
     samples.palettes.add(before)
     found = Found(samples)
@@ -173,6 +174,8 @@ def masks(samples: SemanticFolder, before: Palettes) -> dict[str, Any]:
         "ignored": found.ignored,
         "levels": sorted(found.levels.items()),
         "empty": found.empty,
+        "nothing_but_0": found.nothing_but_0,
+        "lossy": found.lossy,
         "turned": found.turned,
         "frames": found.frames,
         "contents": found.contents,
@@ -193,10 +196,11 @@ class Found:
         self.looked_at = self.pixels = self.ignored = 0
         self.levels = Counter[int]()
         self.empty, self.bad, self.turned, self.frames = list[str](), list[str](), list[str](), list[str]()
-        self.clashing = list[str]()
+        self.clashing, self.nothing_but_0 = list[str](), list[str]()
         self.contents = list[tuple[int, list[int]]]()
         self.no_class: str | None = None
         self.wrong: str | None = None
+        self.lossy: str | None = None
 
     def add(self, index: int) -> None:
         """Add a mask, and check that it has its image's size."""
@@ -204,6 +208,7 @@ class Found:
         name = os.fsdecode(self.samples.masks[index])
         try:
             mask = self.samples.mask(index, self.samples.size(index))
+            self.lossy = self.lossy or self.samples.lossy(index)
             self._compare(index, mask)
             values_HW = self.samples.values(index, mask)
             if len(self.values) <= MOST_VALUES:
@@ -225,6 +230,8 @@ class Found:
                 self.levels.update(_counts(values_HW))
             if counts[IGNORED] == labels_HW.size:
                 self.empty.append(name)
+            if there == [0] and counts[IGNORED]:
+                self.nothing_but_0.append(name)
             way, _, frames = _header(self.samples.root / name, turn=True)
             self.turned += [name] if way > 1 else []
             self.frames += [name] if frames > 1 else []

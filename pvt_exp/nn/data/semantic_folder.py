@@ -14,9 +14,10 @@ from PIL import Image
 
 from pvt_exp.config import DataError
 from pvt_exp.datasets import Split
+from pvt_exp.datasets._mask_values import AS_PNG
 from pvt_exp.datasets._palettes import Palettes
 from pvt_exp.datasets._sizes import by_tag
-from pvt_exp.nn.data.images import BadImage, decoded, open_rgb, orientation, reading, size_of
+from pvt_exp.nn.data.images import BadImage, decoded, lossy_format, open_rgb, orientation, reading, size_of
 
 if TYPE_CHECKING:
     from pvt_exp.datasets.semantic_folder import Settings
@@ -69,6 +70,8 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
     def __getitem__(self, index: Any) -> Any:
         image = open_rgb(self._path(self.images, index), self._turn, self.settings.range)
         mask = self.mask(index, image.size)
+        if (lossy := self.lossy(index)) is not None:
+            raise DataError(f"{lossy}; {AS_PNG}, or, for two classes, set dataset.threshold")
         if self.meaning.values is None and (clash := self.clash(index, mask)):
             raise DataError(clash)
         return image, self.labels(index, self.values(index, mask))
@@ -103,6 +106,13 @@ class SemanticFolder(Sequence[tuple[Image.Image, NDArray[np.uint8]]]):
             why = by_tag(size, mask.size, tagged, self._turn)
             raise BadImage(f"{path}: the mask has {measured}: {image_path}{why}")
         return mask
+
+    def lossy(self, index: int) -> str | None:
+        """That a mask's format does not keep numbers and colours, where they say the class; None where all is well."""
+        path = self._path(self.masks, index)
+        if self.meaning.threshold is not None or (name := lossy_format(path)) is None:
+            return None
+        return f"{path}: is a mask in {name}, which changes class numbers and colours"
 
     def clash(self, index: int, mask: Image.Image) -> str | None:
         """In what a mask's palette differs from those of the masks before it, with the way out; None if it agrees.

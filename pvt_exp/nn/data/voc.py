@@ -16,6 +16,8 @@ from PIL import Image
 from pvt_exp.config import DataError
 from pvt_exp.datasets import Split
 from pvt_exp.datasets._converted import Document, by_stem, size_of
+from pvt_exp.datasets._mask_values import AS_PNG
+from pvt_exp.nn.data.images import lossy_format
 
 if TYPE_CHECKING:
     from pvt_exp.datasets.voc import Settings
@@ -106,10 +108,13 @@ def _masks(path: Path, boxes: list[Box]) -> list[NDArray[np.bool_] | None]:
     if not boxes or not path.exists():
         return [None] * len(boxes)
     try:
+        lossy = lossy_format(path)
         with Image.open(path) as image:
             values_HW = np.asarray(image)
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if lossy is not None:
+        raise DataError(f"{path}: is a mask in {lossy}, which changes the numbers of objects; {AS_PNG}")
     if values_HW.ndim != 2:
         raise DataError(f"{path}: a mask of one channel is expected, whose values are numbers of objects")
     around = {int(n): _around(values_HW == n) for n in np.unique(values_HW) if n not in (0, 255)}
