@@ -1,4 +1,4 @@
-"""What a run's own configuration says a result cannot be: a percentage outside 0 to 100, an epoch after its last."""
+"""What a run's own configuration says a result cannot be: a percentage outside 0 to 100, an epoch that is not its last."""
 
 import re
 from collections.abc import Iterator
@@ -21,16 +21,31 @@ def problem(found: dict[str, Any], folder: Path | str, epochs: int | None = None
     ``epochs``: the run's, if they are known, or else they are read.
     """
     if (last := epochs or _epochs(folder)) is not None:
-        best = found.get("best") or {}
-        for name, epoch in (("epoch", found.get("epoch")), ("best.epoch", best.get("epoch"))):
-            if epoch is not None and epoch > last:
-                return f"{name}: {epoch} is after the last of the run's {last} epochs"
+        wrong = _wrong_epoch(found, last)
+        if wrong is not None and (epochs is not None or not _is_edited(Path(folder))):
+            return wrong
     outside = [each for each in _scores(found) if not -ROUNDING <= each[2] <= 100 + ROUNDING]
     percent = _percentages(found, folder, {name for _, name, _ in outside}) if outside else set()
     for where, name, score in outside:
         if name in percent:
             return f"{where}.{name}: {score:g} is outside 0 to 100, and its unit is %"
     return None
+
+
+def _wrong_epoch(found: dict[str, Any], last: int) -> str | None:
+    if (epoch := found.get("epoch")) is not None and epoch != last:
+        return f"epoch: {epoch} is not the last of the run's {last} epochs"
+    if (best := (found.get("best") or {}).get("epoch")) is not None and not 1 <= best <= last:
+        return f"best.epoch: {best} is none of the run's epochs, 1 to {last}"
+    return None
+
+
+def _is_edited(folder: Path) -> bool:
+    """Whether the run's file is that of another run, and so says nothing about the result; its readers tell."""
+    try:
+        return config.load(Run, folder / "run.yaml").id != folder.name
+    except ConfigError:
+        return False
 
 
 def _epochs(folder: Path | str) -> int | None:

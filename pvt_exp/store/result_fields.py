@@ -11,6 +11,7 @@ from pvt_exp.config import metric_names
 
 NO_SCORE = "has no metrics"
 LARGEST = 1e300
+DUE = f"a finite number of size below {LARGEST:g}"
 
 
 def _number(value: Any) -> bool:
@@ -82,9 +83,9 @@ def _packages(value: Any) -> bool:
 
 
 WORDS: dict[Callable[[Any], bool], str] = {
-    _number: "a finite number",
+    _number: DUE,
     _count: "a whole number from 0 on",
-    _amount: "a number from 0 on",
+    _amount: f"a number from 0 to {LARGEST:g}",
     _text: "text",
     _flag: "true or false",
     _mapping: "a mapping",
@@ -176,7 +177,7 @@ def _wrong(value: dict[str, Any], shape: dict[str, Any], above: str) -> str | No
                 return f"{above}metrics: must be a mapping"
             for key, score in given.items():
                 if not _number(score):
-                    return f"{above}metrics.{key}: must be a finite number"
+                    return f"{above}metrics.{key}: must be {DUE}"
         elif isinstance(due, dict):
             if not isinstance(given, dict):
                 return f"{above}{name}: must be a mapping"

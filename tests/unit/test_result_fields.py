@@ -78,8 +78,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a unit of two lines": ({**WHOLE, "metric_info": {"top1": {"unit": "a\nb"}}}, "metric_info: must be a mapping"),
     "no cost": (changed("cost", to=...), "cost: is missing"),
     "cost null": (changed("cost", to=None), "cost: must be a mapping"),
-    "params a text": (changed("cost", "params", to="41 k"), "cost.params: must be a number from 0 on"),
-    "params negative": (changed("cost", "params", to=-1), "cost.params: must be a number from 0 on"),
+    "params a text": (changed("cost", "params", to="41 k"), "cost.params: must be a number from 0 to 1e+300"),
+    "params negative": (changed("cost", "params", to=-1), "cost.params: must be a number from 0 to 1e+300"),
     "one size": (changed("cost", "input_px", to=32), "cost.input_px: must be a list of whole numbers"),
     "data a list": (changed("data", to=[]), "data: must be a mapping"),
     "a fingerprint of numbers": (changed("data", "fingerprint", to=1234), "data.fingerprint: must be text"),
@@ -93,13 +93,17 @@ WRONG: dict[str, tuple[Any, str]] = {
         {**changed("metrics", to={"mine": 101}), "metric_info": {"mine": {"unit": "%"}}},
         "metrics.mine: 101 is outside 0 to 100",
     ),
-    "an epoch that never was": (changed("epoch", to=3), "epoch: 3 is after the last of the run's 2 epochs"),
-    "a best that never was": (changed("best", "epoch", to=99), "best.epoch: 99 is after the last of the run's 2"),
+    "an epoch that never was": (changed("epoch", to=3), "epoch: 3 is not the last of the run's 2 epochs"),
+    "an epoch before the last": (changed("epoch", to=1), "epoch: 1 is not the last of the run's 2 epochs"),
+    "very large": (changed("metrics", "loss", to=1e308), "metrics.loss: must be a finite number of size below 1e+300"),
+    "very long": (changed("provenance", "seconds", to=1e308), "provenance.seconds: must be a number from 0 to 1e+300"),
+    "a best before all": (changed("best", "epoch", to=0), "best.epoch: 0 is none of the run's epochs, 1 to 2"),
+    "a best that never was": (changed("best", "epoch", to=99), "best.epoch: 99 is none of the run's epochs, 1 to 2"),
     "time that ran back": (
         changed("provenance", "seconds", to=-1e200),
-        "provenance.seconds: must be a number from 0 on",
+        "provenance.seconds: must be a number from 0 to 1e+300",
     ),
-    "a rate below 0": (changed("provenance", "lr", to=-0.1), "provenance.lr: must be a number from 0 on"),
+    "a rate below 0": (changed("provenance", "lr", to=-0.1), "provenance.lr: must be a number from 0 to 1e+300"),
     "fewer images than none": (
         changed("data", "images", to={"train": -96}),
         "data.images: must be a mapping of whole numbers from 0 on",
@@ -118,7 +122,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     ),
     "memory a text": (
         changed("provenance", "hardware", to={"peak_memory_bytes": "much"}),
-        "provenance.hardware.peak_memory_bytes: must be a number from 0 on",
+        "provenance.hardware.peak_memory_bytes: must be a number from 0 to 1e+300",
     ),
     "a start from a list": (
         changed("provenance", "pretrained", to={"data": []}),
@@ -212,7 +216,9 @@ def test_a_result_that_does_not_count_is_told(sweep: Path, monkeypatch: pytest.M
         assert why in listed[run.id]["reason"], name
         assert said["frame"][run.id] == "killed", name
     assert listed[good.id]["state"] == "done"
-    assert "its result.json does not count: metrics.top1: must be a finite number" in said["status"]
+    assert (
+        "its result.json does not count: metrics.top1: must be a finite number of size below 1e+300" in said["status"]
+    )
     assert "metrics.top1: must be a finite number" in next(
         said[name] for name in said if name.startswith("status sweep")
     )

@@ -1,5 +1,6 @@
 """`why` names the command to type, and says of a lost attempt what `status` says."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,41 @@ def test_settings_that_were_edited_or_are_gone_are_told_by_each_reader(
     assert due in " ".join(said.split())
     if verb == "why":
         assert f"{run.id} is done" in said
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why_not", "todo"),
+    [
+        (
+            "metrics",
+            {"top1": 250.0},
+            "top1: 250 is outside 0 to 100",
+            "{command} trains it again; this result.json is kept",
+        ),
+        (
+            "epoch",
+            1,
+            "epoch: 1 is not the last",
+            "{command} trains it again; this result.json is kept beside the new one",
+        ),
+        (
+            "format",
+            99,
+            "format 99 is not of this version",
+            "take the version of pvt_exp that wrote it, or move the file",
+        ),
+    ],
+)
+def test_why_says_of_a_result_that_does_not_count_what_comes_of_it(
+    field: str, value: Any, why_not: str, todo: str, run: Run
+) -> None:
+    path = finished(run) / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    lines = why(why_json(RUNS, run.id))
+    assert lines[0].startswith(f"{run.id} is killed")
+    assert [
+        line for line in lines if line.startswith("attempt 1: done") and line.endswith("; its result does not count")
+    ]
+    assert [line for line in lines if why_not in line]
+    assert lines[-1].startswith("what to do: " + todo.format(command="pvt-exp sweep 'sweeps/my clothes.yaml'"))
+    assert "continues" not in lines[-1]

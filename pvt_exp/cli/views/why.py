@@ -17,6 +17,7 @@ from pvt_exp.drive import registry
 from pvt_exp.plan import site
 from pvt_exp.store import attempts, progress, status, uses
 from pvt_exp.store.outcome import WENT_AWAY, Outcome, outcome_of
+from pvt_exp.store.results import refuse_other_format
 from pvt_exp.store.states import GOING, RETRYABLE
 from pvt_exp.store.status import ENDED_AS
 from pvt_exp.store.uses import Use
@@ -73,7 +74,7 @@ def why_json(runs: Path, run_id: str, planned: Planned | None = None) -> dict[st
             {"sweep": each.sweep, "process": each.process, "host": each.host, "started": each.started} for each in alive
         ],
         "log": str(logs[-1]) if logs else None,
-        "do": _next(seen, _command(runs, used, _data(folder, run)), bool(alive)) if is_open else None,
+        "do": _next(seen, _command(runs, used, _data(folder, run)), bool(alive), folder) if is_open else None,
     }
 
 
@@ -84,6 +85,8 @@ def why(found: dict[str, Any]) -> list[str]:
     lines += [f"row: {found['name']}"] if found["name"] else []
     lines += [f"it cannot be used here: {found['problem']}"] if found["problem"] else []
     lines += [_end_in_words(each) for each in found["attempts"]]
+    if found["cause"] == "result_not_valid" and found["attempts"] and found["attempts"][-1]["state"] == "done":
+        lines[-1] += "; its result does not count"
     if found["state"] == "done":
         made = found["result_from"]
         source = (
@@ -190,8 +193,15 @@ def _data(folder: Path, run: Run | None) -> list[str]:
     return ["--data", f"{run.dataset.name}={place}"]
 
 
-def _next(seen: Outcome, command: str, is_driven: bool) -> str | None:
+def _next(seen: Outcome, command: str, is_driven: bool, folder: Path) -> str | None:
     """What a person can do; None where its turn comes by itself."""
+    if seen.cause == "result_not_valid":
+        try:
+            refuse_other_format(folder)
+        except ConfigError as error:
+            return f"what to do: {str(error).partition('; ')[2]}"
+        if not is_driven:
+            return f"what to do: {command} trains it again; this result.json is kept beside the new one"
     if seen.state in RETRYABLE and is_driven:
         return None
     if seen.state == "pending":
