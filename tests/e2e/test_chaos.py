@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pvt_exp.testing.launchers import holders
 from tests import no_op
 from tests.conftest import EXPERIMENT, Cli
-from tests.e2e.test_sweep import Driver, _holders, driver, processes_with, results, wait_for
+from tests.e2e.test_sweep import Driver, driver, processes_with, results, wait_for
 
 __all__ = ["driver"]
 RATES = ", ".join(f'"{n}": {{optim.lr: {n}e-4}}' for n in range(1, 11))
@@ -37,7 +38,7 @@ def torment(tmp_path: Path, driver: Driver, kills: int, draw: random.Random, pau
             if killed == kills:
                 process.communicate()
                 break
-            victims = [pid for lock in tmp_path.glob("runs/*/lock") for pid in map(int, _holders(lock)) if pid > 0]
+            victims = [pid for lock in tmp_path.glob("runs/*/lock") for pid in map(int, holders(lock)) if pid > 0]
             if victims and draw.random() < 0.6:
                 with suppress(ProcessLookupError):  # it ended by itself since its lock was read
                     os.kill(draw.choice(victims), signal.SIGKILL)

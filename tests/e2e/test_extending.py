@@ -179,3 +179,49 @@ def test_your_own_loss(packages: Path) -> None:
     result = trained(packages, "Your own loss")
     assert result["provenance"]["packages"]["my-losses"]["kinds"] == ["losses/focal"]
     assert result["metrics"]["loss"] > 0, "of validation: cross-entropy, as in every run"
+
+
+def tested(packages: Path, file: str) -> str:
+    """What pytest says of a file of tests that the page shows, where the packages are installed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(packages), file],
+        cwd=packages,
+        env=environment(PYTHONPATH=str(packages)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+DAMAGED = """
+from my_metrics import brier, computed
+from pvt_exp.testing import MetricContract
+
+
+class Newest(computed.Brier):
+    def update(self, predictions, targets):
+        self.reset()
+        super().update(predictions, targets)
+
+
+class Settings(brier.Settings):
+    def build(self, task):
+        return Newest(task.num_classes)
+
+
+class TestNewest(MetricContract):
+    settings = Settings()
+
+    def test_the_kind_is_found(self):
+        pass
+"""
+"""A metric that forgets all batches but the newest."""
+
+
+def test_a_contract_that_the_page_shows_is_kept(packages: Path) -> None:
+    assert " passed" in tested(packages, "my_metrics/test_brier.py")
+    damaged = packages / "my_metrics/test_damaged.py"
+    damaged.write_text(DAMAGED)
+    with pytest.raises(AssertionError, match="2 failed"):
+        tested(packages, "my_metrics/test_damaged.py")

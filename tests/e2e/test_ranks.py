@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pvt_exp.testing.launchers import holders
 from tests.conftest import PATIENCE_S, Cli
-from tests.e2e.test_sweep import Driver, _holders, driver, longer, processes_with, results, wait_for
+from tests.e2e.test_sweep import Driver, driver, longer, processes_with, results, wait_for
 
 __all__ = ["driver"]
 WORDS = ("sweep", "sweep.yaml", "--gpus", "none", "--slots", "1", "--gpus-per-run", "2")
@@ -27,7 +28,7 @@ def test_a_sweep_goes_on_when_one_of_two_is_killed_or_all_are_stopped(
     process = driver(*WORDS)
     wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt")))
     folder = next(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt")).parents[3]
-    log, first = folder / "attempts/1/log.txt", {int(pid) for pid in _holders(folder / "lock")}
+    log, first = folder / "attempts/1/log.txt", {int(pid) for pid in holders(folder / "lock")}
     others = [pid for pid in processes_with(f"MARK={tmp_path}") if Path(f"/proc/{pid}/fd/1").resolve() == log]
     (second,) = set(others) - first
     os.kill(second, signal.SIGKILL)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pvt_exp.testing.launchers import holders
 from tests.conftest import EXPERIMENT, PATIENCE_S, Cli, environment, hear_signals
 
 
@@ -126,7 +127,7 @@ def test_kill_9_of_a_run(sweep: Path, driver: Driver, tmp_path: Path) -> None:
     process = driver("sweep", "sweep.yaml", "--slots", "1")
     wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt")))
     victim = next(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt")).parents[3]
-    holder = next(int(p) for p in _holders(victim / "lock"))
+    holder = next(int(p) for p in holders(victim / "lock"))
     os.kill(holder, signal.SIGKILL)
     said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
@@ -168,7 +169,7 @@ def test_kill_9_of_a_process_that_loads_images(sweep: Path, driver: Driver, tmp_
     process = driver("sweep", "sweep.yaml", "--slots", "1", "--workers", "1", "--only", "base", "--seeds", "0")
     wait_for(lambda: any(tmp_path.glob("runs/*/attempts/1/checkpoints/*.ckpt")))
     (lock,) = tmp_path.glob("runs/*/lock")
-    (run,) = _holders(lock)
+    (run,) = holders(lock)
     children = Path(f"/proc/{run}/task/{run}/children")
     wait_for(lambda: bool(children.read_text().split()))
     for child in children.read_text().split():
@@ -179,13 +180,6 @@ def test_kill_9_of_a_process_that_loads_images(sweep: Path, driver: Driver, tmp_
     assert first["state"] == "killed"
     assert first["reason"].startswith("DataLoader worker")
     assert "; again, from its checkpoint" in said
-
-
-def _holders(lock: Path) -> list[str]:
-    """Processes that hold the lock, from the kernel's list."""
-    inode = str(lock.stat().st_ino)
-    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    return [words[4] for words in lines if words[5].endswith(f":{inode}")]
 
 
 def test_kill_9_of_the_driver(sweep: Path, cli: Cli, driver: Driver, tmp_path: Path) -> None:

@@ -1,19 +1,18 @@
-"""timm's models keep the contract of a backbone; and the contract itself, for every kind there is."""
+"""timm's models keep the contract of a backbone; every kind does in tests/nn/test_contracts.py."""
 
 from typing import Any
 
 import pytest
 import timm
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pvt_exp.backbones import Backbone, Width, timm_models
+from pvt_exp.backbones import Width, timm_models
 from pvt_exp.backbones.timm import Settings
-from pvt_exp.config.component import kinds
 from pvt_exp.necks.vit_pyramid import Settings as VitPyramid
+from pvt_exp.testing import BackboneContract
+from pvt_exp.testing.backbones import require_all_used
 
-# A kind that cannot be built from its defaults needs an entry; a new file whose defaults do is tested without one.
-NEEDS: dict[str, dict[str, Any]] = {"timm": {"name": "resnet18"}}
 MODELS = {
     "resnet18": ((64, 128, 256, 512), (4, 8, 16, 32), 512),
     "resnet50": ((256, 512, 1024, 2048), (4, 8, 16, 32), 2048),
@@ -26,37 +25,6 @@ MODELS = {
 }
 
 
-def assert_contract(settings: Backbone, image_px: int, sizes: list[tuple[int, int]]) -> None:
-    model = settings.build(image_px, maps=True).eval()
-    assert list(model.strides) == sorted(model.strides)
-    for height, width in sizes:
-        settings.check(height, width)
-        maps = model(torch.randn(2, 3, height, width))
-        assert [tuple(m.shape) for m in maps] == [
-            (2, channels, -(-height // stride), -(-width // stride))
-            for channels, stride in zip(model.channels, model.strides, strict=True)
-        ]
-    unused(model, torch.stack([(m**2).sum() for m in maps]).sum())
-    model = settings.build(image_px).train()
-    feature = model.embed(torch.randn(2, 3, image_px, image_px))
-    assert feature.shape == (2, model.embed_dim)
-    unused(model, (feature**2).sum())
-    assert model.no_weight_decay() <= {name for name, _ in model.named_parameters()}
-
-
-def unused(model: nn.Module, loss: Tensor) -> None:
-    """No parameter is left out: DistributedDataParallel would stop at one."""
-    loss.backward()
-    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
-
-
-@pytest.mark.parametrize("kind", kinds("backbones"))
-def test_every_kind_keeps_the_contract(kind: str) -> None:
-    settings = kinds("backbones")[kind](**NEEDS.get(kind, {}))
-    assert isinstance(settings, Backbone)
-    assert_contract(settings, 64, [(64, 64), (64, 96)])
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_maps_and_feature_of(name: str) -> None:
     channels, strides, embed_dim = MODELS[name]
@@ -66,10 +34,14 @@ def test_maps_and_feature_of(name: str) -> None:
     assert (dense.channels, dense.strides, plain.embed_dim) == (channels, strides, embed_dim)
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
-def test_transformers_take_other_sizes_than_they_were_made_for(name: str) -> None:
-    settings = Settings(name=name, options={"depths": (1, 1, 1, 1)} if "swin" in name else {"depth": 3})
-    assert_contract(settings, 64, [(64, 96), (128, 64)])
+class TestViTOfOtherSizes(BackboneContract):
+    settings = Settings(name="vit_tiny_patch16_224", options={"depth": 3})
+    sizes = ((64, 96), (128, 64))
+
+
+class TestSwinOfOtherSizes(BackboneContract):
+    settings = Settings(name="swin_tiny_patch4_window7_224", options={"depths": (1, 1, 1, 1)})
+    sizes = ((64, 96), (128, 64))
 
 
 def test_drop_path_arrives_or_is_an_error() -> None:
@@ -233,7 +205,7 @@ def test_layers_of_a_plain_vit_become_maps_of_four_strides() -> None:
     maps = model(images)
     assert [tuple(m.shape[2:]) for m in maps] == [(16, 24), (8, 12), (4, 6), (2, 3)]
     assert torch.equal(maps[-1], model.model(images)[-1])
-    unused(model, torch.stack([(m**2).sum() for m in maps]).sum())
+    require_all_used(model, torch.stack([(m**2).sum() for m in maps]).sum())
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in plain.build(64, True).parameters())
     assert settings.build(64).embed(images[..., :64]).shape == (2, 192)
 
