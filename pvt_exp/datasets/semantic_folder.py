@@ -128,8 +128,8 @@ class Settings(Pictures):
             )
         label = dict(self.values or ()).get(str(self.ignore_index))
         if label is not None and self.ignore_index != IGNORED:
-            told = f"values makes class {label} of {self.ignore_index}, and ignore_index says that it is none"
-            raise ValueError(f"{told}; leave ignore_index out, or write {self.ignore_index}: null in values")
+            both = f"values makes class {label} of {self.ignore_index}, and ignore_index says that it is none"
+            raise ValueError(f"{both}; leave ignore_index out, or write {self.ignore_index}: null in values")
         return self
 
     @classmethod

@@ -75,8 +75,9 @@ class DetectorContract(Contract):
         assert self.settings.tasks
         assert isinstance(model, Detector)
         assert model.num_classes == self.num_classes
-        assert model.backbone.channels
-        assert model.neck.strides
+        found: Any = model
+        assert found.backbone.channels
+        assert found.neck.strides
 
     def test_its_losses_train_every_parameter_with_objects_and_without(self) -> None:
         import torch

@@ -71,10 +71,8 @@ def test_a_result_that_does_not_count_is_told_when_its_run_is_trained_again(plan
     found = json.loads(path.read_text())
     path.write_text(json.dumps({**found, "metrics": {"top1": "high"}}))
     said = typed("sweep", "sweep.yaml").stdout
-    assert (
-        f"({first}): its result.json does not count: metrics.top1: must be a finite number of size below 1e+300; it is trained again"
-        in said
-    )
+    why = "metrics.top1: must be a finite number of size below 1e+300; it is trained again"
+    assert f"({first}): its result.json does not count: {why}" in said
     assert outcome_of(Path("runs"), first).state == "done"
 
 
