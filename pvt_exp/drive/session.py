@@ -192,6 +192,7 @@ def _announced(
         + f"; at once: {at_once(context.launcher, context.placement.workers)}"
     )
     yield from _about_links(context.store)
+    yield from _about_place(context.store, found.data.roots)
     facts = found.data.facts
     of_these = {run.dataset: facts[run.dataset] for run in to_do if run.dataset in facts}
     yield from data_sets.in_words(of_these, to_do)
@@ -202,6 +203,13 @@ def _about_links(runs: Path) -> list[str]:
     if files.has_links(runs):
         return []
     return [f"note: {runs} has no hard links; a result is published by a folder's rename, of which the first wins too"]
+
+
+def _about_place(runs: Path, roots: Mapping[str, Path]) -> list[str]:
+    """That the store lies among the data, which are then listed with it."""
+    here = runs.resolve()
+    names = [name for name, root in roots.items() if here == root or root in here.parents]
+    return [f"note: the store {runs} is inside the folder of the data set {name}" for name in names]
 
 
 def _registered(where: Where, planned: Plan) -> AbstractContextManager[Asked]:

@@ -82,7 +82,7 @@ def data_of(run: Run, words: Sequence[str], class_names: Sequence[str] | None = 
         raise ConfigError(f"--data {unknown[0]}: the run's data set is called {name}")
     root = site.locate(run.dataset, flags, site.load())
     if root is None:
-        raise ConfigError(f"data set {name}: no folder is given; use --data {name}=PATH, $PVT_EXP_DATA or site.yaml")
+        raise ConfigError(site.no_folder(name))
     try:
         facts = run.dataset.inspect(root)
         facts.check_val(run.holdout is not None)

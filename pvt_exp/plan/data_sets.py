@@ -89,7 +89,7 @@ class DataSets:
         for run in _different(runs):
             root = self.locate(run.dataset)
             if root is None:
-                found.problems.setdefault(run.dataset, []).append(_no_folder(run.dataset.name))
+                found.problems.setdefault(run.dataset, []).append(site.no_folder(run.dataset.name))
                 continue
             found.roots[run.dataset.name] = root
             try:
@@ -176,7 +176,3 @@ def _different(runs: list[Run]) -> Iterator[Run]:
         if key not in seen:
             seen.add(key)
             yield run
-
-
-def _no_folder(name: str) -> str:
-    return f"data set {name}: no folder is given; use --data {name}=PATH, $PVT_EXP_DATA or site.yaml"

@@ -36,6 +36,13 @@ def places(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def no_folder(name: str) -> str:
+    """What is said of a data set of which nothing says where it is."""
+    parent = os.environ.get("PVT_EXP_DATA")
+    none_there = f", and $PVT_EXP_DATA ({parent}) has none of that name" if parent else ""
+    return f"data set {name}: no folder is given{none_there}; use --data {name}=PATH, $PVT_EXP_DATA or site.yaml"
+
+
 def locate(dataset: Dataset, flags: Mapping[str, str], site: Site) -> Path | None:
     """The folder of a data set: ``--data``, ``$PVT_EXP_DATA/NAME``, `site.yaml`; made ones default to ``data/``."""
     name = dataset.name

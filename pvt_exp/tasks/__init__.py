@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import model_validator
 
-from pvt_exp.config.component import Component, in_words, of_package, one_of
+from pvt_exp.config.component import Component, in_words, of_package, one_of, origin
 from pvt_exp.config.metric_names import wrong_among
 from pvt_exp.config.metrics import Metric, undeclared, wrong_in
 from pvt_exp.datasets import Facts
@@ -133,9 +133,9 @@ def _declared_by(settings: Any) -> tuple[Metric, ...]:
     try:
         declared: tuple[Metric, ...] = settings.declared
         wrong = wrong_in(declared)
-    except ValueError:
-        raise
     except Exception as error:
+        if isinstance(error, ValueError) and origin(type(settings)) is None:
+            raise  # ours says what it is about
         wrong = in_words(error)
     if wrong:
         kind = getattr(settings, "kind", "")

@@ -14,7 +14,7 @@ from pvt_exp.config import Frozen, component
 from pvt_exp.config.metrics import Metric
 from pvt_exp.detectors import mask_rcnn
 from pvt_exp.system import signals
-from pvt_exp.tasks import classification
+from pvt_exp.tasks import Task, classification
 from tests.conftest import ROOT
 
 
@@ -140,3 +140,21 @@ def test_a_package_that_adds_a_kind_to_a_group_of_one_leaves_what_was_written_wi
     assert Holder(detector=Other()).detector == Other()
     with pytest.raises(ValidationError, match="retinanet"):
         Holder.model_validate({"detector": {"kind": "retinanet"}})
+
+
+def test_a_value_error_of_a_packages_declaration_is_told_with_the_packages_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Settings(Task):
+        kind: Literal["declares"] = "declares"
+
+        @property
+        def declared(self) -> Any:
+            raise ValueError("boom")
+
+    made = component.Origin("tasks", "declares", "pvt-odd", "1.0", "odd")
+    monkeypatch.setitem(component._ORIGINS, Settings, made)
+    with pytest.raises(ValidationError) as told:
+        Settings()
+    why = "package pvt-odd 1.0: the property 'declared' of kind declares: ValueError: boom"
+    assert told.value.errors()[0]["msg"].endswith(why)

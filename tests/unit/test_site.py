@@ -8,6 +8,7 @@ from pvt_exp.config import ConfigError
 from pvt_exp.config.placement import Site, Tracking
 from pvt_exp.datasets.image_folder import Settings
 from pvt_exp.datasets.shapes import Settings as Shapes
+from pvt_exp.drive import session
 from pvt_exp.plan import site
 from pvt_exp.tracking import settings
 
@@ -28,6 +29,23 @@ def test_a_flag_before_the_environment_before_the_site(tmp_path: Path, monkeypat
     monkeypatch.setenv("PVT_EXP_DATA", str(tmp_path / "data"))
     assert site.locate(photos, {}, here) == tmp_path / "data" / "photos"
     assert site.locate(photos, {"photos": str(tmp_path / "flag")}, here) == tmp_path / "flag"
+
+
+def test_a_parent_folder_that_lacks_the_data_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert site.no_folder("photos") == (
+        "data set photos: no folder is given; use --data photos=PATH, $PVT_EXP_DATA or site.yaml"
+    )
+    monkeypatch.setenv("PVT_EXP_DATA", "/nowhere")
+    assert "no folder is given, and $PVT_EXP_DATA (/nowhere) has none of that name; use" in site.no_folder("photos")
+
+
+def test_a_store_inside_a_data_set_is_told(tmp_path: Path) -> None:
+    photos = {"photos": tmp_path / "photos"}
+    assert session._about_place(tmp_path / "runs", photos) == []
+    assert session._about_place(tmp_path / "photos of mine", photos) == []
+    for inside in (tmp_path / "photos", tmp_path / "photos/out/runs"):
+        (line,) = session._about_place(inside, photos)
+        assert line == f"note: the store {inside} is inside the folder of the data set photos"
 
 
 def test_two_folders_of_one_data_set_are_refused(tmp_path: Path) -> None:

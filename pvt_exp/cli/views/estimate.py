@@ -75,10 +75,11 @@ def print_estimate(console: Console, plan: Plan, told: Estimate, most: int | Non
     console.print(table)
     say = _Say(console)
     in_testing = f", in testing of at most {_px(each.test_px for each in counted)} px" if larger else ""
-    say(
-        f"counted: MACs of one image of {_px(each.input_px for each in counted)} px{in_testing}; step memory: the most that "
-        "a training step holds, less what CUDA and its libraries take; the head is all but the backbone, a neck too"
-    )
+    if counted:
+        say(
+            f"counted: MACs of one image of {_px(each.input_px for each in counted)} px{in_testing}; step memory: the most "
+            "that a training step holds, less what CUDA and its libraries take; the head is all but the backbone, a neck too"
+        )
     for row, each in rows:
         for reason, names in _uncounted(each):
             say(f"not counted: {names} of {row.name}: {reason}")
