@@ -109,6 +109,7 @@ class MetricContract(Contract):
             for metric, batches in ((whole, [first, second]), (one, [first]), (other, [second])):
                 for batch in batches:
                     metric.update(*batch)
+            assert one.full_state_update is False, "torchmetrics joins only metrics with full_state_update = False"
             one.merge_state(other)
             self._equal(self._computed(one), self._computed(whole))
 

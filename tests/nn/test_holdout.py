@@ -18,8 +18,8 @@ from pvt_exp.nn.data.holdout import Part, facts_of, open_split
 from pvt_exp.plan.data_sets import DataSets
 from pvt_exp.store import attempts
 from pvt_exp.store.results import read_result
+from pvt_exp.testing.datasets import check_ground_truth, check_objects
 from pvt_exp.train import fit
-from tests.nn.test_datasets import check_ground_truth, check_objects
 from tests.nn.test_train import attempt
 from tests.nn.test_unreadable import CASES
 from tests.nn.test_unreadable import run as run_of
